@@ -1,0 +1,80 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+]
+
+let package = Package(
+    name: "muster",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "muster-server", targets: ["muster-server"]),
+        .executable(name: "muster", targets: ["muster"]),
+        .library(name: "MusterClient", targets: ["MusterClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
+    ],
+    targets: [
+        // A call goes down this list and its reply comes up: a target imports only those below it.
+        .executableTarget(
+            name: "muster-server",
+            dependencies: [
+                "MusterServer", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres",
+                log, lifecycle, arguments, configuration,
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "muster", dependencies: ["MusterClient", "MusterProtocol", log, arguments],
+            swiftSettings: settings),
+        .target(
+            name: "MusterServer", dependencies: ["MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
+            swiftSettings: settings),
+        .target(name: "MusterClient", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
+        .target(
+            name: "MusterHandlers", dependencies: ["MusterStore", "MusterProtocol", log, crypto],
+            swiftSettings: settings),
+        .target(
+            name: "MusterStore", dependencies: ["Postgres", "MusterSets", "MusterProtocol", log],
+            swiftSettings: settings),
+        .target(name: "MusterSets", swiftSettings: settings),
+        .target(name: "Postgres", dependencies: ["CLibpq", log], swiftSettings: settings),
+        .target(name: "MusterProtocol", dependencies: ["CSimdJSON"], swiftSettings: settings),
+        .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+
+        .testTarget(name: "MusterProtocolTests", dependencies: ["MusterProtocol"], swiftSettings: settings),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", log], swiftSettings: settings),
+        // CRoaring is the judge of our codec here and nowhere else.
+        .systemLibrary(name: "CRoaring", path: "Tests/CRoaring", providers: [.apt(["libroaring-dev"])]),
+        .testTarget(name: "MusterSetsTests", dependencies: ["MusterSets", "CRoaring"], swiftSettings: settings),
+        .testTarget(
+            name: "MusterTests",
+            dependencies: [
+                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol",
+                "Postgres", log,
+            ],
+            swiftSettings: settings),
+    ],
+    cxxLanguageStandard: .cxx17
+)
