@@ -1,0 +1,122 @@
+public import Logging
+public import MusterProtocol
+
+/// What a handler knows about the request beside the call itself.
+public struct CallContext: Sendable {
+    public let session: Session
+    /// After it nobody waits for the answer any more: nothing is started, and a running statement is cancelled.
+    public let deadline: ContinuousClock.Instant
+
+    public init(session: Session, deadline: ContinuousClock.Instant) {
+        self.session = session
+        self.deadline = deadline
+    }
+}
+
+/// A call that was read and checked, ready to run: nothing of it refers to the bytes it came from.
+public struct PreparedCall: Sendable {
+    public let method: String
+    let run: @Sendable (CallContext) async throws -> [UInt8]
+}
+
+/// One method and its handler, with the types between them and the wire forgotten.
+public struct Route: Sendable {
+    let method: String
+    let prepare: @Sendable (JSONValue) throws -> PreparedCall
+
+    public init<C: Call>(_: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
+        method = C.method
+        prepare = { body in
+            let call = try JSONDecoding.decode(C.self, from: body)
+            return PreparedCall(method: C.method) { context in
+                try JSONEncoding.encode(try await handle(call, context))
+            }
+        }
+    }
+}
+
+/// Finds the handler of a call, keeps the rules that hold for every call, and turns whatever goes wrong into an `RPCError`.
+public final class Router: Sendable {
+    public typealias Open = @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
+    public typealias Verify = @Sendable (Session, ContinuousClock.Instant) async throws -> Void
+
+    private let routes: [String: Route]
+    private let open: Open
+    private let verify: Verify
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - open: judges a key.
+    ///   - verify: throws where the session's key has ended since; called before every call, so it answers from memory mostly.
+    public init(routes: [Route], open: @escaping Open, verify: @escaping Verify, logger: Logger) {
+        self.routes = Dictionary(routes.map { ($0.method, $0) }) { first, _ in first }
+        self.open = open
+        self.verify = verify
+        self.logger = logger
+    }
+
+    /// The methods that have a handler, `session.open` among them.
+    public var methods: Set<String> { Set(routes.keys).union([OpenSession.method]) }
+
+    /// Reads the body of `session.open`.
+    public func prepareOpen(body: JSONValue) throws(RPCError) -> OpenSession {
+        do { return try JSONDecoding.decode(OpenSession.self, from: body) } catch { throw RPCError(reading: error) }
+    }
+
+    /// Judges the key of `session.open`; the reply is the encoded body.
+    public func run(_ call: OpenSession, deadline: ContinuousClock.Instant) async throws(RPCError) -> (Session, [UInt8]) {
+        let started = ContinuousClock.now
+        do {
+            let (session, reply) = try await open(call, deadline)
+            log(OpenSession.method, keyID: session.keyID, started: started, failure: nil)
+            return (session, try JSONEncoding.encode(reply))
+        } catch {
+            let failure = RPCError(handling: error)
+            log(OpenSession.method, keyID: nil, started: started, failure: failure)
+            throw failure
+        }
+    }
+
+    /// Reads a call. Synchronous, so that the body's bytes need not outlive it.
+    public func prepare(method: String, body: JSONValue) throws(RPCError) -> PreparedCall {
+        guard let route = routes[method] else {
+            throw RPCError(.unimplemented, "there is no method of this name; see the list of calls")
+        }
+        do { return try route.prepare(body) } catch { throw RPCError(reading: error) }
+    }
+
+    /// Runs a call; the reply is the encoded body.
+    public func run(_ call: PreparedCall, in context: CallContext) async throws(RPCError) -> [UInt8] {
+        let started = ContinuousClock.now
+        do {
+            guard started < context.deadline else {
+                throw RPCError(.deadlineExceeded, "the deadline passed before the call was started")
+            }
+            guard context.session.allows(call.method) else {
+                throw RPCError(.permissionDenied, "this key lacks the scope \(call.method)")
+            }
+            try await verify(context.session, context.deadline)
+            let reply = try await call.run(context)
+            log(call.method, keyID: context.session.keyID, started: started, failure: nil)
+            return reply
+        } catch {
+            let failure = RPCError(handling: error)
+            log(call.method, keyID: context.session.keyID, started: started, failure: failure)
+            throw failure
+        }
+    }
+
+    private func log(_ method: String, keyID: String?, started: ContinuousClock.Instant, failure: RPCError?) {
+        let level: Logger.Level = failure.map { $0.isOurFault ? .error : .debug } ?? .debug
+        guard logger.logLevel <= level else { return }
+        var metadata: Logger.Metadata = [
+            "method": "\(method)", "us": "\((ContinuousClock.now - started) / .microseconds(1))",
+        ]
+        if let keyID { metadata["key"] = "\(keyID)" }
+        if let failure {
+            metadata["code"] = "\(failure.code.rawValue)"
+            if let cause = failure.cause { metadata["cause"] = "\(cause)" }
+        }
+        logger.log(level: level, "Request done", metadata: metadata)
+    }
+}

@@ -1,0 +1,32 @@
+public import MusterProtocol
+
+/// Who is calling: what `session.open` proved about a key. It says nothing about whether the key is still good: `KeyGuard` does.
+public struct Session: Sendable, Equatable {
+    public let workspaceID: Int32
+    public let workspace: String
+    /// The key's public id, for logs.
+    public let keyID: String
+    public let kind: KeyKind
+    /// Of a data import key.
+    public let partner: String?
+    public let scopes: [String]
+    public let expiresAt: Instant?
+
+    public init(
+        workspaceID: Int32, workspace: String, keyID: String, kind: KeyKind, partner: String?, scopes: [String],
+        expiresAt: Instant?
+    ) {
+        self.workspaceID = workspaceID
+        self.workspace = workspace
+        self.keyID = keyID
+        self.kind = kind
+        self.partner = partner
+        self.scopes = scopes
+        self.expiresAt = expiresAt
+    }
+
+    /// Whether the key may make this call: `*`, the method itself, or all of its noun.
+    public func allows(_ method: String) -> Bool {
+        scopes.contains { Scope.covers($0, method) }
+    }
+}

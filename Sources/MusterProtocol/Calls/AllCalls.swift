@@ -1,0 +1,12 @@
+/// Every call, in the order in which `proto-docs` lists them. A test holds the router and the pages against this list.
+public let allCalls: [any Call.Type] = [
+    OpenSession.self,
+    GetHealth.self, GetInfo.self,
+    CreateKey.self, ListKeys.self, InvalidateKey.self,
+    SetPartner.self, ListPartners.self, GetPartner.self,
+    UpsertUsers.self, GetUser.self, IdentifyUser.self, MergeUsers.self, DeleteUsers.self,
+    CreateCohort.self, ImportCohort.self, GetCohort.self, ListCohorts.self, ListCohortMembers.self, DiffCohort.self,
+    ListImports.self, DeleteCohort.self,
+    CreateSegment.self, UpdateSegment.self, GetSegment.self, ListSegments.self, DeleteSegment.self, SizeSegment.self,
+    CheckSegments.self, SegmentsOfUser.self, ListSegmentMembers.self,
+]

@@ -1,0 +1,51 @@
+/// Makes a cohort or renames it.
+public struct CreateCohort: Call {
+    public static let method = "cohorts.create"
+    public static let summary = "Makes a cohort with a name, or renames it; harmless when repeated."
+    public static let notes = """
+        - `partner`, `cohort_id` (up to 256 bytes): which cohort. `name`: what people see, up to 512 bytes; not unique.
+        - `created_at`: optional; the first one given stays.
+        - `outcome`: `created`, `renamed` or `unchanged`. A partner that does not exist is `NOT_FOUND`.
+        - A data import key can do this for its own partner.
+        """
+    public static let example = (
+        call: Self(partner: "tinyclues", cohortID: "win-back", name: "Win back, spring"),
+        reply: Reply(outcome: .created, version: 0, size: 0)
+    )
+    public var partner: String
+    public var cohortID: Identifier
+    public var name: String
+    public var createdAt: Instant?
+
+    enum CodingKeys: String, CodingKey {
+        case partner
+        case cohortID = "cohort_id"
+        case name
+        case createdAt = "created_at"
+    }
+
+    public init(partner: String, cohortID: Identifier, name: String, createdAt: Instant? = nil) {
+        self.partner = partner
+        self.cohortID = cohortID
+        self.name = name
+        self.createdAt = createdAt
+    }
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public enum Outcome: String, Codable, Sendable {
+            case created, renamed, unchanged
+        }
+
+        public var outcome: Outcome
+        public var version: Int64
+        public var size: Int
+
+        public init(outcome: Outcome, version: Int64, size: Int) {
+            self.outcome = outcome
+            self.version = version
+            self.size = size
+        }
+    }
+
+    public var isSafeToRepeat: Bool { true }
+}

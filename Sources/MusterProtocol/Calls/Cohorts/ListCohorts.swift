@@ -1,0 +1,47 @@
+/// The cohorts of the workspace.
+public struct ListCohorts: PagedCall {
+    public static let method = "cohorts.list"
+    public static let summary = "Lists cohorts by partner and id; finds one by a part of its name."
+    public static let notes = """
+        - `partner`: only that partner's. `name_contains`: only those whose name has this text in it, in upper or lower case.
+        - `page_size`, `page_token`: see paging.
+        """
+    public static let example = (
+        call: Self(partner: "tinyclues", nameContains: "spring"),
+        reply: Reply(cohorts: [GetCohort.example.reply])
+    )
+    public var partner: String?
+    public var nameContains: String?
+    public var pageSize: Int?
+    public var pageToken: String?
+
+    enum CodingKeys: String, CodingKey {
+        case partner
+        case nameContains = "name_contains"
+        case pageSize = "page_size"
+        case pageToken = "page_token"
+    }
+
+    public init(partner: String? = nil, nameContains: String? = nil, pageSize: Int? = nil, pageToken: String? = nil) {
+        self.partner = partner
+        self.nameContains = nameContains
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+
+    public struct Reply: Codable, Sendable, Equatable, Page {
+        public var cohorts: [CohortInfo]
+        public var nextPageToken: String?
+        public var entries: [CohortInfo] { cohorts }
+
+        enum CodingKeys: String, CodingKey {
+            case cohorts
+            case nextPageToken = "next_page_token"
+        }
+
+        public init(cohorts: [CohortInfo], nextPageToken: String? = nil) {
+            self.cohorts = cohorts
+            self.nextPageToken = nextPageToken
+        }
+    }
+}

@@ -1,0 +1,67 @@
+/// The keys of the workspace.
+public struct ListKeys: ReadingCall {
+    public static let method = "keys.list"
+    public static let summary = "Lists the keys of the workspace, oldest first; never a secret."
+    public static let notes = """
+        - `partner`: only the data import keys of that partner.
+        - `invalidated_at` is there once a key was invalidated, `expires_at` where it has one, `last_used_at` to the hour once it was used.
+        """
+    public static let example = (
+        call: Self(partner: "tinyclues"),
+        reply: Reply(keys: [
+            .init(
+                keyID: "k_3f9a1c07be42", kind: .import, partner: "tinyclues", name: "Tinyclues production", scopes: [],
+                createdAt: Instant(microseconds: 1_763_900_000_000_000))
+        ])
+    )
+    public var partner: String?
+
+    public init(partner: String? = nil) {
+        self.partner = partner
+    }
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public var keys: [KeyInfo]
+
+        public init(keys: [KeyInfo]) {
+            self.keys = keys
+        }
+    }
+}
+
+/// A key as it is shown: everything but its secret.
+public struct KeyInfo: Codable, Sendable, Equatable {
+    public var keyID: String
+    public var kind: KeyKind
+    public var partner: String?
+    public var name: String
+    public var scopes: [String]
+    public var createdAt: Instant
+    public var expiresAt: Instant?
+    public var invalidatedAt: Instant?
+    public var lastUsedAt: Instant?
+
+    enum CodingKeys: String, CodingKey {
+        case keyID = "key_id"
+        case kind, partner, name, scopes
+        case createdAt = "created_at"
+        case expiresAt = "expires_at"
+        case invalidatedAt = "invalidated_at"
+        case lastUsedAt = "last_used_at"
+    }
+
+    public init(
+        keyID: String, kind: KeyKind, partner: String? = nil, name: String, scopes: [String], createdAt: Instant,
+        expiresAt: Instant? = nil, invalidatedAt: Instant? = nil, lastUsedAt: Instant? = nil
+    ) {
+        self.keyID = keyID
+        self.kind = kind
+        self.partner = partner
+        self.name = name
+        self.scopes = scopes
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+        self.invalidatedAt = invalidatedAt
+        self.lastUsedAt = lastUsedAt
+    }
+}

@@ -1,0 +1,59 @@
+/// Makes a partner or changes it.
+public struct SetPartner: Call {
+    public static let method = "partners.set"
+    public static let summary = "Makes a partner, or changes its display name, whether it is enabled, or its partner API key."
+    public static let notes = """
+        - `partner`: the path component of the partner's REST route, `[a-z0-9_-]{1,64}`.
+        - `display_name`, `enabled`, `partner_api_key`: absent keeps what is there. A new partner is enabled and shown by its name.
+        - `partner_api_key`: where set, REST requests of this partner must carry it; kept as a hash. An empty string ends that.
+        - Imports of a partner that is not enabled are refused.
+        """
+    public static let example = (
+        call: Self(partner: "tinyclues", displayName: "Tinyclues"),
+        reply: Reply(partner: "tinyclues", displayName: "Tinyclues", enabled: true, requiresPartnerAPIKey: false)
+    )
+    public var partner: String
+    public var displayName: String?
+    public var enabled: Bool?
+    public var partnerAPIKey: String?
+
+    enum CodingKeys: String, CodingKey {
+        case partner
+        case displayName = "display_name"
+        case enabled
+        case partnerAPIKey = "partner_api_key"
+    }
+
+    public init(partner: String, displayName: String? = nil, enabled: Bool? = nil, partnerAPIKey: String? = nil) {
+        self.partner = partner
+        self.displayName = displayName
+        self.enabled = enabled
+        self.partnerAPIKey = partnerAPIKey
+    }
+
+    public typealias Reply = PartnerInfo
+
+    public var isSafeToRepeat: Bool { true }
+}
+
+/// A partner as it is shown.
+public struct PartnerInfo: Codable, Sendable, Equatable {
+    public var partner: String
+    public var displayName: String
+    public var enabled: Bool
+    public var requiresPartnerAPIKey: Bool
+
+    enum CodingKeys: String, CodingKey {
+        case partner
+        case displayName = "display_name"
+        case enabled
+        case requiresPartnerAPIKey = "requires_partner_api_key"
+    }
+
+    public init(partner: String, displayName: String, enabled: Bool, requiresPartnerAPIKey: Bool) {
+        self.partner = partner
+        self.displayName = displayName
+        self.enabled = enabled
+        self.requiresPartnerAPIKey = requiresPartnerAPIKey
+    }
+}

@@ -1,0 +1,66 @@
+/// Who is in a segment?
+public struct ListSegmentMembers: PagedCall {
+    public static let method = "segments.members"
+    public static let summary = "Lists the users of a saved segment or of any filter, in pages that all show one state."
+    public static let notes = """
+        - `segment_id` or `filter`: exactly one, the same in every page's call.
+        - Each member is shown by its external id, else one alias, else one device; `all_identifiers` shows all.
+        - `size`: how many there are in that state. `with_versions`: also the versions that were read. `at`: as in `segments.size`.
+        - Pages go on across connections and restarts. They show the state of the first page, less the users erased since; merged ones appear as the kept one. A page of a filter that was changed since is refused (`FAILED_PRECONDITION`), and so is one of a stored listing older than an hour (`OUT_OF_RANGE`); begin again.
+        - `page_size`, `page_token`: see paging.
+        """
+    public static let example = (
+        call: Self(segmentID: "fr-win-back", pageSize: 2),
+        reply: Reply(members: [Member(externalID: "u-1"), Member(externalID: "u-3")], size: 3, nextPageToken: "Y2Mx…")
+    )
+    public var segmentID: Identifier?
+    public var filter: Filter?
+    public var allIdentifiers: Bool?
+    public var withVersions: Bool?
+    public var at: Versions?
+    public var pageSize: Int?
+    public var pageToken: String?
+
+    enum CodingKeys: String, CodingKey {
+        case segmentID = "segment_id"
+        case filter
+        case allIdentifiers = "all_identifiers"
+        case withVersions = "with_versions"
+        case at
+        case pageSize = "page_size"
+        case pageToken = "page_token"
+    }
+
+    public init(
+        segmentID: Identifier? = nil, filter: Filter? = nil, allIdentifiers: Bool? = nil, withVersions: Bool? = nil,
+        at: Versions? = nil, pageSize: Int? = nil, pageToken: String? = nil
+    ) {
+        self.segmentID = segmentID
+        self.filter = filter
+        self.allIdentifiers = allIdentifiers
+        self.withVersions = withVersions
+        self.at = at
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+
+    public struct Reply: Codable, Sendable, Equatable, Page {
+        public var members: [Member]
+        public var size: Int
+        public var versions: Versions?
+        public var nextPageToken: String?
+        public var entries: [Member] { members }
+
+        enum CodingKeys: String, CodingKey {
+            case members, size, versions
+            case nextPageToken = "next_page_token"
+        }
+
+        public init(members: [Member], size: Int, versions: Versions? = nil, nextPageToken: String? = nil) {
+            self.members = members
+            self.size = size
+            self.versions = versions
+            self.nextPageToken = nextPageToken
+        }
+    }
+}

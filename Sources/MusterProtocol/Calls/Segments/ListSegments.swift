@@ -1,0 +1,49 @@
+/// The segments of the workspace.
+public struct ListSegments: PagedCall {
+    public static let method = "segments.list"
+    public static let summary = "Lists segments by id, with their filters."
+    public static let notes = """
+        - `name_contains`: only those whose name has this text in it, in upper or lower case.
+        - `page_size`, `page_token`: see paging.
+        """
+    public static let example = (
+        call: Self(),
+        reply: Reply(segments: [
+            SegmentInfo(
+                segmentID: "fr-win-back", name: "France, win back", filter: CreateSegment.example.call.filter, version: 1,
+                createdAt: Instant(microseconds: 1_763_900_000_000_000),
+                updatedAt: Instant(microseconds: 1_763_900_000_000_000))
+        ])
+    )
+    public var nameContains: String?
+    public var pageSize: Int?
+    public var pageToken: String?
+
+    enum CodingKeys: String, CodingKey {
+        case nameContains = "name_contains"
+        case pageSize = "page_size"
+        case pageToken = "page_token"
+    }
+
+    public init(nameContains: String? = nil, pageSize: Int? = nil, pageToken: String? = nil) {
+        self.nameContains = nameContains
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
+
+    public struct Reply: Codable, Sendable, Equatable, Page {
+        public var segments: [SegmentInfo]
+        public var nextPageToken: String?
+        public var entries: [SegmentInfo] { segments }
+
+        enum CodingKeys: String, CodingKey {
+            case segments
+            case nextPageToken = "next_page_token"
+        }
+
+        public init(segments: [SegmentInfo], nextPageToken: String? = nil) {
+            self.segments = segments
+            self.nextPageToken = nextPageToken
+        }
+    }
+}

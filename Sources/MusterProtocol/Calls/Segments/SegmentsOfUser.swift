@@ -1,0 +1,55 @@
+/// In which segments is a user?
+public struct SegmentsOfUser: ReadingCall {
+    public static let method = "segments.of"
+    public static let summary = "Lists the segments that a user is in."
+    public static let notes = """
+        - `user`: exactly one of `external_id`, `alias` and `device_id`. An unknown user is `NOT_FOUND`.
+        - `segments`: by id; all of one state. `with_versions`: also the versions that were read.
+        - `max_staleness_ms`: answer from memory where it was proved current so recently; absent or 0 is exact. See staleness.
+        """
+    public static let example = (
+        call: Self(user: .externalID("u-1")),
+        reply: Reply(segments: [.init(segmentID: "fr-win-back", name: "France, win back")])
+    )
+    public var user: UserReference
+    public var withVersions: Bool?
+    public var maxStalenessMilliseconds: Int?
+
+    enum CodingKeys: String, CodingKey {
+        case user
+        case withVersions = "with_versions"
+        case maxStalenessMilliseconds = "max_staleness_ms"
+    }
+
+    public init(user: UserReference, withVersions: Bool? = nil, maxStalenessMilliseconds: Int? = nil) {
+        self.user = user
+        self.withVersions = withVersions
+        self.maxStalenessMilliseconds = maxStalenessMilliseconds
+    }
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public var segments: [NamedSegment]
+        public var versions: Versions?
+
+        public init(segments: [NamedSegment], versions: Versions? = nil) {
+            self.segments = segments
+            self.versions = versions
+        }
+    }
+}
+
+/// A segment by its id and name.
+public struct NamedSegment: Codable, Sendable, Equatable {
+    public var segmentID: Identifier
+    public var name: String
+
+    enum CodingKeys: String, CodingKey {
+        case segmentID = "segment_id"
+        case name
+    }
+
+    public init(segmentID: Identifier, name: String) {
+        self.segmentID = segmentID
+        self.name = name
+    }
+}

@@ -1,0 +1,70 @@
+/// How many users a saved segment or an ad-hoc filter means.
+public struct SizeSegment: ReadingCall {
+    public static let method = "segments.size"
+    public static let summary = "Counts the users of a saved segment or of any filter, exactly."
+    public static let notes = """
+        - `segment_id` or `filter`: exactly one.
+        - `with_nodes`: also the size of every node of the filter, each with its path, outer before inner.
+        - `with_versions`: also the versions that were read. `at`: such versions of an earlier reply; the count is then of that state, less the users erased since. Filters with an attribute refuse `at`, and so does a segment that was changed since (`FAILED_PRECONDITION`); a version that is not kept is `OUT_OF_RANGE`.
+        - `max_staleness_ms`: answer from memory where it was proved current so recently; absent or 0 is exact. See staleness.
+        """
+    public static let example = (
+        call: Self(filter: .all([.cohort("tinyclues", "win-back"), .not(.cohort("tinyclues", "active"))]), withNodes: true),
+        reply: Reply(
+            size: 1,
+            nodes: [
+                .init(path: "all", size: 1), .init(path: "all[0].cohort", size: 2), .init(path: "all[1].not", size: 1),
+                .init(path: "all[1].not.cohort", size: 2),
+            ])
+    )
+    public var segmentID: Identifier?
+    public var filter: Filter?
+    public var withNodes: Bool?
+    public var withVersions: Bool?
+    public var at: Versions?
+    public var maxStalenessMilliseconds: Int?
+
+    enum CodingKeys: String, CodingKey {
+        case segmentID = "segment_id"
+        case filter
+        case withNodes = "with_nodes"
+        case withVersions = "with_versions"
+        case at
+        case maxStalenessMilliseconds = "max_staleness_ms"
+    }
+
+    public init(
+        segmentID: Identifier? = nil, filter: Filter? = nil, withNodes: Bool? = nil, withVersions: Bool? = nil,
+        at: Versions? = nil, maxStalenessMilliseconds: Int? = nil
+    ) {
+        self.segmentID = segmentID
+        self.filter = filter
+        self.withNodes = withNodes
+        self.withVersions = withVersions
+        self.at = at
+        self.maxStalenessMilliseconds = maxStalenessMilliseconds
+    }
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public var size: Int
+        public var nodes: [NodeSize]?
+        public var versions: Versions?
+
+        public init(size: Int, nodes: [NodeSize]? = nil, versions: Versions? = nil) {
+            self.size = size
+            self.nodes = nodes
+            self.versions = versions
+        }
+    }
+}
+
+/// How many users one node of a filter means.
+public struct NodeSize: Codable, Sendable, Equatable {
+    public var path: String
+    public var size: Int
+
+    public init(path: String, size: Int) {
+        self.path = path
+        self.size = size
+    }
+}

@@ -1,0 +1,23 @@
+/// Whether the server can do its work now.
+public struct GetHealth: ReadingCall {
+    public static let method = "server.health"
+    public static let summary = "Tells whether the server is serving: its database answers and has the schema it knows."
+    public static let notes = """
+        - `status`: `serving`, or `draining` while the server shuts down. Where PostgreSQL is away, the call itself answers `UNAVAILABLE`.
+        """
+    public static let example = (call: Self(), reply: Reply(status: .serving))
+
+    public init() {}
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public var status: Status
+
+        public init(status: Status) {
+            self.status = status
+        }
+    }
+
+    public enum Status: String, Codable, Sendable {
+        case serving, draining
+    }
+}

@@ -1,0 +1,92 @@
+/// What this server is.
+public struct GetInfo: ReadingCall {
+    public static let method = "server.info"
+    public static let summary = "Tells the server's version, limits, durability settings and public REST URL."
+    public static let notes = """
+        - `schema_version`: the number of the last migration.
+        - `postgres`: the database's version and the settings that decide what an acknowledged write survives. `durability` is `full` where
+          `fsync`, `synchronous_commit` and `full_page_writes` are on, else `weak`.
+        - `limits`: every bound that the server keeps, with its unit and its reason.
+        - `rest_url`: what partners are told to use as endpoint, where it is set.
+        """
+    public static let example = (
+        call: Self(),
+        reply: Reply(
+            version: "0.1.0", schemaVersion: 5,
+            postgres: .init(
+                version: "15.18", fsync: "on", synchronousCommit: "on", fullPageWrites: "on", durability: .full),
+            restURL: "https://audiences.example.com",
+            limits: [.init(name: "frame_bytes", value: 4_194_304, unit: "bytes", reason: "One frame, either way.")])
+    )
+
+    public init() {}
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public var version: String
+        public var schemaVersion: Int
+        public var postgres: PostgresInfo
+        public var restURL: String?
+        public var limits: [LimitInfo]
+
+        enum CodingKeys: String, CodingKey {
+            case version
+            case schemaVersion = "schema_version"
+            case postgres
+            case restURL = "rest_url"
+            case limits
+        }
+
+        public init(
+            version: String, schemaVersion: Int, postgres: PostgresInfo, restURL: String? = nil, limits: [LimitInfo]
+        ) {
+            self.version = version
+            self.schemaVersion = schemaVersion
+            self.postgres = postgres
+            self.restURL = restURL
+            self.limits = limits
+        }
+    }
+
+    public struct PostgresInfo: Codable, Sendable, Equatable {
+        public var version: String
+        public var fsync: String
+        public var synchronousCommit: String
+        public var fullPageWrites: String
+        public var durability: Durability
+
+        enum CodingKeys: String, CodingKey {
+            case version, fsync
+            case synchronousCommit = "synchronous_commit"
+            case fullPageWrites = "full_page_writes"
+            case durability
+        }
+
+        public init(
+            version: String, fsync: String, synchronousCommit: String, fullPageWrites: String, durability: Durability
+        ) {
+            self.version = version
+            self.fsync = fsync
+            self.synchronousCommit = synchronousCommit
+            self.fullPageWrites = fullPageWrites
+            self.durability = durability
+        }
+    }
+
+    public enum Durability: String, Codable, Sendable {
+        case full, weak
+    }
+
+    public struct LimitInfo: Codable, Sendable, Equatable {
+        public var name: String
+        public var value: Int
+        public var unit: String
+        public var reason: String
+
+        public init(name: String, value: Int, unit: String, reason: String) {
+            self.name = name
+            self.value = value
+            self.unit = unit
+            self.reason = reason
+        }
+    }
+}

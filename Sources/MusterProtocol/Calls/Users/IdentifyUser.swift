@@ -1,0 +1,40 @@
+/// Gives an anonymous user an external id.
+public struct IdentifyUser: RecordedCall {
+    public static let method = "users.identify"
+    public static let summary = "Gives an anonymous user an external id; where a user with it exists, the two become one."
+    public static let notes = """
+        - `user`: the anonymous user, by `alias` or `device_id`. Unknown: `NOT_FOUND`. One that has another external id: `FAILED_PRECONDITION`.
+        - `outcome`: `identified` (the user now has the external id), `merged` (a user with it existed and is kept, as by `users.merge`), or `unchanged` (the user has it already).
+        - `request_id`: optional; a repeat gets the recorded answer.
+        """
+    public static let example = (
+        call: Self(user: .deviceID("d-9"), externalID: "u-2", requestID: "login-77"), reply: Reply(outcome: .identified)
+    )
+    public var user: UserReference
+    public var externalID: Identifier
+    public var requestID: Identifier?
+
+    enum CodingKeys: String, CodingKey {
+        case user
+        case externalID = "external_id"
+        case requestID = "request_id"
+    }
+
+    public init(user: UserReference, externalID: Identifier, requestID: Identifier? = nil) {
+        self.user = user
+        self.externalID = externalID
+        self.requestID = requestID
+    }
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public var outcome: IdentifyOutcome
+
+        public init(outcome: IdentifyOutcome) {
+            self.outcome = outcome
+        }
+    }
+}
+
+public enum IdentifyOutcome: String, Codable, Sendable {
+    case identified, merged, unchanged
+}

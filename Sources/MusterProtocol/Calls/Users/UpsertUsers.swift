@@ -1,0 +1,108 @@
+/// Registers users and updates them.
+public struct UpsertUsers: RecordedCall {
+    public static let method = "users.upsert"
+    public static let summary = "Creates or updates up to 5,000 users in one transaction, and says for each what happened."
+    public static let notes = """
+        - An entry means the user of its `external_id`, else of its first alias, else of its first device; the user is made where there is none. Its other identifiers are added.
+        - `attributes`: an object of scalars, arrays of strings, or anything else (stored, but no filter reads it). What is not named stays; `null` removes an attribute.
+        - An entry that can't be applied is refused with a `reason`, and the others are applied:
+          `taken` (another user holds one of its identifiers; nobody is ever joined here), `invalid` (an identifier that is empty, over 1,024 bytes or has control characters),
+          `no_identifier`, `label_taken` (the user has another name under that label), `too_many` (128 aliases, 128 devices, 256 attributes a user).
+          `message` says which part of the entry it is.
+        - Entries are applied in order; one user may be named by several.
+        - `results` stand in the order of `users`. `request_id`: optional, makes a repeat safe.
+        """
+    public static let example = (
+        call: Self(
+            users: [
+                .init(
+                    externalID: "u-1", aliases: [Alias(label: "crm", name: "4711")],
+                    attributes: ["country": .string("FR"), "purchases": .integer(3)])
+            ], requestID: "batch-1"),
+        reply: Reply(created: 1, updated: 0, unchanged: 0, refused: 0, results: [.init(.created)])
+    )
+    public var users: [UserEntry]
+    public var requestID: Identifier?
+
+    enum CodingKeys: String, CodingKey {
+        case users
+        case requestID = "request_id"
+    }
+
+    public init(users: [UserEntry], requestID: Identifier? = nil) {
+        self.users = users
+        self.requestID = requestID
+    }
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public var created: Int
+        public var updated: Int
+        public var unchanged: Int
+        public var refused: Int
+        public var results: [UpsertResult]
+
+        public init(created: Int, updated: Int, unchanged: Int, refused: Int, results: [UpsertResult]) {
+            self.created = created
+            self.updated = updated
+            self.unchanged = unchanged
+            self.refused = refused
+            self.results = results
+        }
+
+        public init(results: [UpsertResult]) {
+            func count(_ outcome: UpsertResult.Outcome) -> Int { results.count { $0.outcome == outcome } }
+            self.init(
+                created: count(.created), updated: count(.updated), unchanged: count(.unchanged), refused: count(.refused),
+                results: results)
+        }
+    }
+}
+
+/// A user as a company registers it.
+public struct UserEntry: Codable, Sendable, Equatable {
+    public var externalID: Identifier?
+    public var aliases: [Alias]?
+    public var deviceIDs: [Identifier]?
+    public var attributes: Attributes?
+
+    enum CodingKeys: String, CodingKey {
+        case externalID = "external_id"
+        case aliases
+        case deviceIDs = "device_ids"
+        case attributes
+    }
+
+    public init(
+        externalID: Identifier? = nil, aliases: [Alias]? = nil, deviceIDs: [Identifier]? = nil,
+        attributes: Attributes? = nil
+    ) {
+        self.externalID = externalID
+        self.aliases = aliases
+        self.deviceIDs = deviceIDs
+        self.attributes = attributes
+    }
+}
+
+/// What became of one entry of `users.upsert`.
+public struct UpsertResult: Codable, Sendable, Equatable {
+    public enum Outcome: String, Codable, Sendable {
+        case created, updated, unchanged, refused
+    }
+
+    public enum Reason: String, Codable, Sendable {
+        case taken, invalid
+        case noIdentifier = "no_identifier"
+        case labelTaken = "label_taken"
+        case tooMany = "too_many"
+    }
+
+    public var outcome: Outcome
+    public var reason: Reason?
+    public var message: String?
+
+    public init(_ outcome: Outcome, reason: Reason? = nil, message: String? = nil) {
+        self.outcome = outcome
+        self.reason = reason
+        self.message = message
+    }
+}

@@ -1,0 +1,84 @@
+/// A bound that the server keeps, with its unit and what it protects. `server.info` reports them all.
+public struct Limit: Sendable, Equatable {
+    public let name: String
+    public let value: Int
+    public let unit: String
+    public let reason: String
+
+    init(_ name: String, _ value: Int, _ unit: String, _ reason: String) {
+        (self.name, self.value, self.unit, self.reason) = (name, value, unit, reason)
+    }
+}
+
+/// Every limit of Muster, said once.
+public enum Limits {
+    public static let frame = Limit(
+        "frame_bytes", 4 << 20, "bytes", "One frame, either way: what one request may make the server hold.")
+    public static let frameBeforeOpen = Limit(
+        "frame_bytes_before_open", 16 << 10, "bytes", "One frame before session.open: strangers get little memory.")
+    public static let jsonValues = Limit(
+        "json_values", 200_000, "values", "Values in one request: bounds the walk over it.")
+    public static let jsonDepth = Limit(
+        "json_depth", 96, "levels", "Nesting of one request: a filter of full depth and its surroundings.")
+    public static let requestsInFlight = Limit(
+        "requests_in_flight_per_connection", 128, "requests", "Then the server stops reading from that connection.")
+    public static let requestsInFlightPerKey = Limit(
+        "requests_in_flight_per_key", 256, "requests", "Over all connections of a key to one server.")
+    public static let connections = Limit(
+        "connections", 1_024, "connections", "Open at once to one server; file descriptors and memory.")
+    public static let openSeconds = Limit(
+        "session_open_seconds", 10, "seconds", "From connecting to session.open; then the connection is closed.")
+    public static let idleSeconds = Limit(
+        "idle_seconds", 300, "seconds", "A connection with nothing in flight that sends nothing is closed.")
+    public static let deadlineDefault = Limit(
+        "deadline_default_ms", 10_000, "milliseconds", "Where a request names no deadline.")
+    public static let deadlineMost = Limit(
+        "deadline_most_ms", 60_000, "milliseconds", "A later deadline counts as this one.")
+    public static let lockWait = Limit(
+        "lock_wait_ms", 2_000, "milliseconds", "How long a request waits for another one's lock before ABORTED.")
+    public static let drainSeconds = Limit(
+        "drain_seconds", 10, "seconds", "From SIGTERM until what is still in flight is cut.")
+
+    public static let importIdentifiers = Limit(
+        "import_identifiers", 50_000, "identifiers", "In one cohorts.import: about 1 MB, a second of PostgreSQL's work.")
+    public static let importChanges = Limit(
+        "import_changes", 10_000, "objects", "In cohort_changes of one import.")
+    public static let upsertUsers = Limit(
+        "upsert_users", 5_000, "users", "In one users.upsert, which is one transaction.")
+    public static let deleteUsers = Limit(
+        "delete_users", 1_000, "users", "In one users.delete, which holds back every import of the workspace.")
+    public static let identifierBytes = Limit(
+        "identifier_bytes", 1_024, "bytes", "External id, alias name, device id; an index entry must hold it.")
+    public static let labelBytes = Limit("alias_label_bytes", 256, "bytes", "An alias label.")
+    public static let objectIDBytes = Limit("object_id_bytes", 256, "bytes", "cohort_id, segment_id, campaign_id.")
+    public static let nameBytes = Limit("name_bytes", 512, "bytes", "Display names.")
+    public static let requestIDBytes = Limit("request_id_bytes", 255, "bytes", "request_id.")
+    public static let aliasesPerUser = Limit("aliases_per_user", 128, "aliases", "One user.")
+    public static let devicesPerUser = Limit("devices_per_user", 128, "devices", "One user.")
+    public static let attributesPerUser = Limit("attributes_per_user", 256, "attributes", "One user.")
+    public static let attributeNameBytes = Limit("attribute_name_bytes", 256, "bytes", "An attribute's name.")
+    public static let attributesBytes = Limit(
+        "attributes_bytes", 65_536, "bytes", "The attributes of one user in one request, as JSON.")
+    public static let filterDepth = Limit("filter_depth", 32, "levels", "A filter, saved filters inside it included.")
+    public static let filterNodes = Limit("filter_nodes", 256, "nodes", "A filter, saved filters inside it included.")
+    public static let checkUsers = Limit("check_users", 1_000, "users", "In one segments.check.")
+    public static let checkSegments = Limit("check_segments", 100, "segments", "In one segments.check.")
+    public static let pageDefault = Limit("page_size_default", 1_000, "entries", "Where a call names no page_size.")
+    public static let pageMost = Limit("page_size_most", 10_000, "entries", "A larger page_size counts as this one.")
+    public static let scopesPerKey = Limit("scopes_per_key", 64, "scopes", "One key.")
+    public static let requestIDDays = Limit(
+        "request_id_days", 7, "days", "How long at least the answer to a request id is kept.")
+    public static let listingSeconds = Limit(
+        "listing_seconds", 3_600, "seconds", "How long a stored listing of an attribute filter can be paged.")
+    public static let stalenessMost = Limit(
+        "max_staleness_ms_most", 60_000, "milliseconds", "A larger max_staleness_ms counts as this one.")
+
+    /// All of them, in the order in which `server.info` reports them.
+    public static let all: [Limit] = [
+        frame, frameBeforeOpen, jsonValues, jsonDepth, requestsInFlight, requestsInFlightPerKey, connections, openSeconds,
+        idleSeconds, deadlineDefault, deadlineMost, lockWait, drainSeconds, importIdentifiers, importChanges, upsertUsers,
+        deleteUsers, identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser, devicesPerUser,
+        attributesPerUser, attributeNameBytes, attributesBytes, filterDepth, filterNodes, checkUsers, checkSegments,
+        pageDefault, pageMost, scopesPerKey, requestIDDays, listingSeconds, stalenessMost,
+    ]
+}

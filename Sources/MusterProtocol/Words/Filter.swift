@@ -1,0 +1,169 @@
+/// Who is meant: a tree over cohorts, saved segments and attributes. On the wire an object with one key:
+/// `{"all":[{"cohort":{…}},{"not":{"cohort":{…}}},{"attribute":{…}}]}`.
+public indirect enum Filter: Sendable, Equatable {
+    case all([Filter])
+    case any([Filter])
+    case not(Filter)
+    case everyone
+    case cohort(CohortReference)
+    case segment(SegmentReference)
+    case attribute(AttributeFilter)
+
+    public static func cohort(_ partner: String, _ cohortID: Identifier) -> Self {
+        .cohort(.init(partner: partner, cohortID: cohortID))
+    }
+
+    public static func segment(_ segmentID: Identifier) -> Self {
+        .segment(.init(segmentID: segmentID))
+    }
+
+    public static func attribute(_ name: Identifier, _ comparison: Comparison, _ value: FilterValue? = nil) -> Self {
+        .attribute(.init(name: name, comparison: comparison, value: value))
+    }
+
+    /// The filters directly inside this one.
+    public var children: [Filter] {
+        switch self {
+        case .all(let filters), .any(let filters): filters
+        case .not(let filter): [filter]
+        case .everyone, .cohort, .segment, .attribute: []
+        }
+    }
+
+    /// Visits this filter and all inside it, outer before inner, each with its path such as `all[1].not`.
+    public func forEachNode(_ body: (_ filter: Filter, _ path: String) throws -> Void) rethrows {
+        try visit(path: "", body)
+    }
+
+    private func visit(path: String, _ body: (Filter, String) throws -> Void) rethrows {
+        try body(self, path.isEmpty ? name : path)
+        let prefix = path.isEmpty ? name : path
+        for (index, child) in children.enumerated() {
+            let step = if case .not = self { "." + child.name } else { "[\(index)]." + child.name }
+            try child.visit(path: prefix + step, body)
+        }
+    }
+
+    /// The key of this node on the wire.
+    public var name: String { key.rawValue }
+
+    private var key: CodingKeys {
+        switch self {
+        case .all: .all
+        case .any: .any
+        case .not: .not
+        case .everyone: .everyone
+        case .cohort: .cohort
+        case .segment: .segment
+        case .attribute: .attribute
+        }
+    }
+}
+
+extension Filter: Codable {
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case all, any, not, everyone, cohort, segment, attribute
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let keys = CodingKeys.allCases.filter(container.contains)
+        guard keys.count == 1, let key = keys.first else {
+            throw DecodingError.dataCorrupted(
+                .init(
+                    codingPath: decoder.codingPath,
+                    debugDescription:
+                        "must be an object with exactly one of all, any, not, everyone, cohort, segment and attribute"))
+        }
+        self =
+            switch key {
+            case .all: .all(try container.decode([Filter].self, forKey: key))
+            case .any: .any(try container.decode([Filter].self, forKey: key))
+            case .not: .not(try container.decode(Filter.self, forKey: key))
+            case .everyone: try container.decode(Everyone.self, forKey: key).filter
+            case .cohort: .cohort(try container.decode(CohortReference.self, forKey: key))
+            case .segment: .segment(try container.decode(SegmentReference.self, forKey: key))
+            case .attribute: .attribute(try container.decode(AttributeFilter.self, forKey: key))
+            }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .all(let filters), .any(let filters): try container.encode(filters, forKey: key)
+        case .not(let filter): try container.encode(filter, forKey: key)
+        case .everyone: try container.encode(Everyone(), forKey: key)
+        case .cohort(let cohort): try container.encode(cohort, forKey: key)
+        case .segment(let segment): try container.encode(segment, forKey: key)
+        case .attribute(let attribute): try container.encode(attribute, forKey: key)
+        }
+    }
+
+    /// The empty object of `{"everyone":{}}`.
+    private struct Everyone: Codable {
+        var filter: Filter { .everyone }
+    }
+}
+
+/// A test of one attribute of a user.
+public struct AttributeFilter: Codable, Sendable, Hashable {
+    public var name: Identifier
+    public var comparison: Comparison
+    /// Absent for `exists` and `does_not_exist`, else required.
+    public var value: FilterValue?
+
+    public init(name: Identifier, comparison: Comparison, value: FilterValue? = nil) {
+        self.name = name
+        self.comparison = comparison
+        self.value = value
+    }
+}
+
+/// How an attribute is compared, by Braze's names. The negative ones are the exact opposites of the positive ones, so they
+/// also hold for users without the attribute.
+public enum Comparison: String, Codable, Sendable, CaseIterable {
+    case equals
+    case notEqual = "not_equal"
+    /// Braze's name of `not_equal` for booleans.
+    case doesNotEqual = "does_not_equal"
+    case greaterThan = "greater_than"
+    case greaterThanOrEqualTo = "greater_than_or_equal_to"
+    case lessThan = "less_than"
+    case lessThanOrEqualTo = "less_than_or_equal_to"
+    case before
+    case after
+    case exists
+    case doesNotExist = "does_not_exist"
+    case includesValue = "includes_value"
+    case doesNotIncludeValue = "does_not_include_value"
+}
+
+/// What an attribute is compared with.
+public enum FilterValue: Codable, Sendable, Hashable {
+    case string(Identifier)
+    case number(Double)
+    case boolean(Bool)
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let value = try? container.decode(Bool.self) {
+            self = .boolean(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .number(value)
+        } else if let value = try? container.decode(Identifier.self) {
+            self = .string(value)
+        } else {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "must be a string, a number, true or false"))
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .string(let value): try container.encode(value)
+        case .number(let value): try container.encode(value)
+        case .boolean(let value): try container.encode(value)
+        }
+    }
+}

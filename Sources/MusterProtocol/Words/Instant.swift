@@ -1,0 +1,159 @@
+/// A moment in microseconds since 1970 (UTC); on the wire an ISO-8601 string such as `2026-11-23T14:48:19.123456Z`.
+public struct Instant: Sendable, Hashable, Comparable {
+    public var microseconds: Int64
+
+    public init(microseconds: Int64) {
+        self.microseconds = microseconds
+    }
+
+    public static func < (left: Self, right: Self) -> Bool { left.microseconds < right.microseconds }
+}
+
+extension Instant {
+    /// Reads `YYYY-MM-DD`, or that followed by `T` or a space, `HH:MM[:SS[.f…]]` and an optional `Z` or `±HH[:]MM` (none is UTC).
+    /// Nil for anything else, and for days and times that don't exist.
+    public init?(iso8601 text: some Sequence<UInt8>) {
+        var scanner = ISO8601Scanner(bytes: Array(text))
+        guard let microseconds = scanner.microseconds() else { return nil }
+        self.microseconds = microseconds
+    }
+
+    /// The moment as ISO-8601 in UTC, to the microsecond where there is a fraction.
+    public var iso8601: String {
+        let second: Int64 = 1_000_000
+        let seconds = microseconds.floorDivided(by: second)
+        let day = seconds.floorDivided(by: 86_400)
+        let (time, fraction) = (seconds - day * 86_400, microseconds - seconds * second)
+        let date = CivilDate(dayNumber: day)
+        var text =
+            "\(date.year.padded(to: 4))-\(date.month.padded(to: 2))-\(date.day.padded(to: 2))T"
+            + "\((time / 3_600).padded(to: 2)):\((time / 60 % 60).padded(to: 2)):\((time % 60).padded(to: 2))"
+        if fraction != 0 { text += ".\(fraction.padded(to: 6))" }
+        return text + "Z"
+    }
+}
+
+extension Instant: Codable {
+    public init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(Identifier.self)
+        guard let instant = Instant(iso8601: text.bytes) else {
+            throw DecodingError.dataCorrupted(
+                .init(
+                    codingPath: decoder.codingPath,
+                    debugDescription: "must be a valid time as an ISO-8601 string, such as 2026-11-23T14:48:19Z"))
+        }
+        self = instant
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(iso8601)
+    }
+}
+
+/// A day of the proleptic Gregorian calendar; the arithmetic counts from 1 March of year 0, so that leap days come last.
+private struct CivilDate {
+    var year: Int64
+    var month: Int64
+    var day: Int64
+
+    /// `dayNumber` counts from 1970-01-01.
+    init(dayNumber: Int64) {
+        let shifted = dayNumber + 719_468
+        let era = shifted.floorDivided(by: 146_097)
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
+        month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+    }
+
+    init?(year: Int64, month: Int64, day: Int64) {
+        (self.year, self.month, self.day) = (year, month, day)
+        guard (1...12).contains(month), (1...31).contains(day) else { return nil }
+        let same = CivilDate(dayNumber: dayNumber)
+        guard same.month == month, same.day == day else { return nil }
+    }
+
+    var dayNumber: Int64 {
+        let shiftedYear = month <= 2 ? year - 1 : year
+        let era = shiftedYear.floorDivided(by: 400)
+        let yearOfEra = shiftedYear - era * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+}
+
+/// A cursor over the bytes of an ISO-8601 text; each step is nil where the text isn't of the form.
+private struct ISO8601Scanner {
+    var bytes: [UInt8]
+    var position = 0
+
+    mutating func microseconds() -> Int64? {
+        guard let year = digits(4), take("-"), let month = digits(2), take("-"), let day = digits(2),
+            let date = CivilDate(year: year, month: month, day: day)
+        else { return nil }
+        let midnight = date.dayNumber * 86_400_000_000
+        if position == bytes.count { return midnight }
+        guard take("T") || take("t") || take(" "), let time = timeOfDay(), let offset = offset() else { return nil }
+        return position == bytes.count ? midnight + time - offset : nil
+    }
+
+    private mutating func timeOfDay() -> Int64? {
+        guard let hour = digits(2), take(":"), let minute = digits(2), hour < 24, minute < 60 else { return nil }
+        var (second, fraction): (Int64, Int64) = (0, 0)
+        if take(":") {
+            guard let read = digits(2), read < 60 else { return nil }
+            second = read
+            if take(".") {
+                var (scale, count): (Int64, Int) = (100_000, 0)
+                while let digit = digits(1) {
+                    fraction += digit * scale
+                    (scale, count) = (scale / 10, count + 1)
+                }
+                guard (1...9).contains(count) else { return nil }
+            }
+        }
+        return ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
+    }
+
+    private mutating func offset() -> Int64? {
+        if position == bytes.count || take("Z") || take("z") { return 0 }
+        let sign: Int64 = take("-") ? -1 : 1
+        guard sign == -1 || take("+"), let hours = digits(2) else { return nil }
+        _ = take(":")
+        guard let minutes = digits(2), hours < 24, minutes < 60 else { return nil }
+        return sign * (hours * 60 + minutes) * 60_000_000
+    }
+
+    private mutating func digits(_ count: Int) -> Int64? {
+        guard position + count <= bytes.count else { return nil }
+        var value: Int64 = 0
+        for byte in bytes[position..<position + count] {
+            guard (48...57).contains(byte) else { return nil }
+            value = value * 10 + Int64(byte - 48)
+        }
+        position += count
+        return value
+    }
+
+    private mutating func take(_ character: Unicode.Scalar) -> Bool {
+        guard position < bytes.count, UInt32(bytes[position]) == character.value else { return false }
+        position += 1
+        return true
+    }
+}
+
+extension Int64 {
+    fileprivate func floorDivided(by divisor: Int64) -> Int64 {
+        let quotient = self / divisor
+        return self % divisor < 0 ? quotient - 1 : quotient
+    }
+
+    fileprivate func padded(to width: Int) -> String {
+        let text = String(self)
+        return String(repeating: "0", count: Swift.max(0, width - text.count)) + text
+    }
+}

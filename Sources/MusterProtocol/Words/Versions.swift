@@ -1,0 +1,54 @@
+/// The state that an answer was computed from: the version of everything that the question touched.
+/// Sent when a call says `with_versions`; `at` takes it back to ask about that state again.
+public struct Versions: Codable, Sendable, Equatable {
+    /// Of the set of all users.
+    public var everyone: Int64
+    /// Of all attributes, where the filter tests one.
+    public var attributes: Int64?
+    public var cohorts: [CohortVersion]
+    /// The definitions of the saved segments used, directly or inside one another.
+    public var segments: [SegmentVersion]
+
+    public init(
+        everyone: Int64, attributes: Int64? = nil, cohorts: [CohortVersion] = [], segments: [SegmentVersion] = []
+    ) {
+        self.everyone = everyone
+        self.attributes = attributes
+        self.cohorts = cohorts
+        self.segments = segments
+    }
+}
+
+public struct CohortVersion: Codable, Sendable, Hashable {
+    public var partner: String
+    public var cohortID: Identifier
+    public var version: Int64
+
+    enum CodingKeys: String, CodingKey {
+        case partner
+        case cohortID = "cohort_id"
+        case version
+    }
+
+    public init(partner: String, cohortID: Identifier, version: Int64) {
+        self.partner = partner
+        self.cohortID = cohortID
+        self.version = version
+    }
+}
+
+/// The version of a segment's definition, which counts its changes from 1.
+public struct SegmentVersion: Codable, Sendable, Hashable {
+    public var segmentID: Identifier
+    public var version: Int64
+
+    enum CodingKeys: String, CodingKey {
+        case segmentID = "segment_id"
+        case version
+    }
+
+    public init(segmentID: Identifier, version: Int64) {
+        self.segmentID = segmentID
+        self.version = version
+    }
+}
