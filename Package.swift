@@ -55,7 +55,14 @@ let package = Package(
             name: "MusterHandlers", dependencies: ["MusterStore", "MusterProtocol", log, crypto],
             swiftSettings: settings),
         .target(
-            name: "MusterStore", dependencies: ["Postgres", "MusterSets", "MusterProtocol", log],
+            name: "MusterStore", dependencies: ["Postgres", "MusterSets", "MusterSchema", "MusterProtocol", log],
+            swiftSettings: settings),
+        .target(
+            name: "MusterSchema", path: "sql",
+            resources: [
+                .embedInCode("001_workspaces.sql"), .embedInCode("002_keys.sql"), .embedInCode("003_users.sql"),
+                .embedInCode("004_sets.sql"), .embedInCode("005_cohorts.sql"), .embedInCode("006_roles.sql"),
+            ],
             swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),
         .target(name: "Postgres", dependencies: ["CLibpq", log], swiftSettings: settings),

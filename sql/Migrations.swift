@@ -1,0 +1,26 @@
+/// One step of the schema: a file of this folder, numbered from 1.
+public struct Migration: Sendable {
+    public let version: Int
+    public let name: String
+    public let script: String
+
+    private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {
+        self.version = version
+        self.name = name
+        script = String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// All steps in order. A file that landed is never edited: the next number changes it.
+    /// (The package manager puts `_` in the place of the first digit of a file's name.)
+    public static let all: [Migration] = [
+        Migration(1, "001_workspaces", PackageResources._01_workspaces_sql),
+        Migration(2, "002_keys", PackageResources._02_keys_sql),
+        Migration(3, "003_users", PackageResources._03_users_sql),
+        Migration(4, "004_sets", PackageResources._04_sets_sql),
+        Migration(5, "005_cohorts", PackageResources._05_cohorts_sql),
+        Migration(6, "006_roles", PackageResources._06_roles_sql),
+    ]
+
+    /// The schema that this build serves.
+    public static var current: Int { all.last?.version ?? 0 }
+}
