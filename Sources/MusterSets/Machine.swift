@@ -1,0 +1,202 @@
+/// Runs a program over one block of 2^16 numbers after the other. A value stands for what it has in common with the universe's block:
+/// operands are not cut down to it until the end, and often not even then.
+struct Machine {
+    /// What a register holds. A list or words lie in the register's own scratch, an operand's block where it is.
+    enum Value {
+        case nothing, everyone
+        case block(Block)
+        case filling(Filling)
+    }
+
+    struct Register {
+        var value = Value.nothing
+        /// Whether the value is known to have nothing outside the universe.
+        var isInside = true
+        var scratch: Scratch
+    }
+
+    private var registers: [Register]
+    /// Where the next result goes; then it changes places with the scratch of the register that holds it.
+    private var spare: Scratch
+    private var universe = Block.none
+    private let operands: [MemberSet]
+    private let program: Program
+
+    /// Runs `body` with a machine. Its scratch is allocated here once: one block a register, so one a level of the tree, and one more.
+    static func with<Result>(
+        _ program: Program, operands: [MemberSet], _ body: (inout Machine) -> Result
+    ) -> Result {
+        let count = program.registerCount + 1
+        return withUnsafeTemporaryAllocation(byteCount: count * Block.byteCount, alignment: 64) { memory in
+            // The allocation is not empty. Each scratch is a part of its own.
+            let parts = (0..<count).map { Scratch(base: memory.baseAddress! + $0 * Block.byteCount) }
+            var machine = Machine(program, operands, parts)
+            return body(&machine)
+        }
+    }
+
+    private init(_ program: Program, _ operands: [MemberSet], _ parts: [Scratch]) {
+        self.program = program
+        self.operands = operands
+        registers = parts.dropLast().map { Register(scratch: $0) }
+        spare = parts[parts.count - 1]
+    }
+
+    /// Works out the expression in one block of the universe; the result is read by `count` or `members`.
+    mutating func run(key: UInt16, universe block: Block) {
+        universe = block
+        var next = 0
+        while next < program.steps.count {
+            let step = program.steps[next]
+            next += 1
+            if case .leave(let onNothing, let target) = step.action {
+                if isDecided(step.register, onNothing: onNothing) { next = target }
+            } else {
+                perform(step, key: key)
+            }
+        }
+    }
+
+    /// The same without short cuts, adding each counted node's members to its count.
+    mutating func run(key: UInt16, universe block: Block, adding counts: inout [Int]) {
+        universe = block
+        for step in program.steps {
+            perform(step, key: key)
+            if let node = step.node { counts[node] += count(step.register) }
+        }
+    }
+
+    private mutating func perform(_ step: Program.Step, key: UInt16) {
+        let register = step.register
+        switch step.action {
+        case .loadOperand(let operand):
+            let block = operands[operand].block(of: key)
+            set(register, block.map(Value.block) ?? .nothing, isInside: block == nil)
+        case .loadEveryone: set(register, .everyone, isInside: true)
+        case .loadNothing: set(register, .nothing, isInside: true)
+        case .complement: complement(register)
+        case .combine(let operation): combine(operation, register)
+        case .leave: break
+        }
+    }
+
+    private mutating func set(_ register: Int, _ value: Value, isInside: Bool) {
+        registers[register].value = value
+        registers[register].isInside = isInside || universe.count == Block.fullCount
+    }
+
+    private func isDecided(_ register: Int, onNothing: Bool) -> Bool {
+        switch registers[register].value {
+        case .nothing: onNothing
+        case .everyone: !onNothing
+        case .filling(.list(count: 0)): onNothing
+        default: false
+        }
+    }
+}
+
+// MARK: - Operations
+
+extension Machine {
+    private mutating func complement(_ register: Int) {
+        switch registers[register].value {
+        case .nothing: set(register, .everyone, isInside: true)
+        case .everyone: set(register, .nothing, isInside: true)
+        default:
+            let filling = universe.withView { all in
+                withView(register) { view in MusterSets.combine(.difference, all, view, into: spare) }
+            }
+            keep(filling, in: register, isInside: true)
+        }
+    }
+
+    private mutating func combine(_ operation: SetOperation, _ left: Int) {
+        let right = left + 1
+        switch (operation, registers[left].value, registers[right].value) {
+        case (.intersection, .nothing, _), (.intersection, _, .everyone): break
+        case (.intersection, .everyone, _), (.intersection, _, .nothing): registers.swapAt(left, right)
+        case (.union, .everyone, _), (.union, _, .nothing): break
+        case (.union, .nothing, _), (.union, _, .everyone): registers.swapAt(left, right)
+        case (.difference, .nothing, _), (.difference, _, .nothing): break
+        case (.difference, _, .everyone): set(left, .nothing, isInside: true)
+        case (.difference, .everyone, _):
+            registers.swapAt(left, right)
+            complement(left)
+        default:
+            let filling = withView(left) { left in
+                withView(right) { right in MusterSets.combine(operation, left, right, into: spare) }
+            }
+            keep(filling, in: left, isInside: isInside(operation, registers[left].isInside, registers[right].isInside))
+        }
+    }
+
+    private func isInside(_ operation: SetOperation, _ left: Bool, _ right: Bool) -> Bool {
+        switch operation {
+        case .union: left && right
+        case .intersection: left || right
+        case .difference: left
+        }
+    }
+
+    /// What was written into the spare scratch becomes the register's value.
+    private mutating func keep(_ filling: Filling, in register: Int, isInside: Bool) {
+        swap(&spare, &registers[register].scratch)
+        set(register, .filling(filling), isInside: isInside)
+    }
+
+    private func withView<Result>(_ register: Int, _ body: (BlockView) -> Result) -> Result {
+        switch registers[register].value {
+        case .nothing: body(.list(UnsafeBufferPointer(start: nil, count: 0)))
+        case .everyone: universe.withView(body)
+        case .block(let block): block.withView(body)
+        case .filling(let filling): body(registers[register].scratch.view(filling))
+        }
+    }
+}
+
+// MARK: - Results
+
+extension Machine {
+    /// Members in the block that was run, within the universe.
+    func count(_ register: Int = 0) -> Int {
+        switch registers[register].value {
+        case .nothing: return 0
+        case .everyone: return universe.count
+        case .block(let block) where registers[register].isInside: return block.count
+        default: break
+        }
+        return withView(register) { view in
+            if registers[register].isInside { return view.count }
+            return universe.withView { view.countOfIntersection(with: $0) }
+        }
+    }
+
+    /// Lends the members in the block that was run, within the universe.
+    mutating func withMembers<Result>(_ body: (BlockView) -> Result) -> Result {
+        if !registers[0].isInside {
+            let filling = universe.withView { all in
+                withView(0) { view in MusterSets.combine(.intersection, view, all, into: spare) }
+            }
+            keep(filling, in: 0, isInside: true)
+        }
+        return withView(0, body)
+    }
+}
+
+extension BlockView {
+    var count: Int {
+        switch self {
+        case .list(let values): values.count
+        case .words(let words): Words.count(words)
+        }
+    }
+
+    func countOfIntersection(with other: BlockView) -> Int {
+        switch (self, other) {
+        case (.words(let left), .words(let right)): Words.countOfIntersection(left, right)
+        case (.list(let list), .words(let words)), (.words(let words), .list(let list)):
+            Lists.countOfIntersection(list, words)
+        case (.list(let left), .list(let right)): Lists.countOfIntersection(left, right)
+        }
+    }
+}

@@ -1,0 +1,113 @@
+extension MemberSet {
+    /// The numbers that are in either set.
+    public func union(_ other: MemberSet) -> MemberSet {
+        var result = self
+        result.formUnion(other)
+        return result
+    }
+
+    /// The numbers that are in both sets.
+    public func intersection(_ other: MemberSet) -> MemberSet {
+        var result = MemberSet()
+        Scratch.with { scratch in
+            for (key, block) in zip(keys, blocks) {
+                guard let theirs = other.block(of: key) else { continue }
+                guard let common = block.combined(.intersection, with: theirs, using: scratch) else { continue }
+                result.append(common, key: key)
+            }
+        }
+        return result
+    }
+
+    /// The numbers of this set that are not in the other.
+    public func subtracting(_ other: MemberSet) -> MemberSet {
+        var result = MemberSet()
+        Scratch.with { scratch in
+            for (key, block) in zip(keys, blocks) {
+                let rest = other.block(of: key).map { block.combined(.difference, with: $0, using: scratch) } ?? block
+                if let rest { result.append(rest, key: key) }
+            }
+        }
+        return result
+    }
+
+    /// Adds the numbers of the other set.
+    public mutating func formUnion(_ other: MemberSet) {
+        makeRoom(for: other.keys)
+        Scratch.with { scratch in
+            for (key, block) in zip(other.keys, other.blocks) {
+                let place = place(of: key).place
+                count -= blocks[place].count
+                if blocks[place].isNone {
+                    blocks[place] = block
+                } else {
+                    blocks[place].form(.union, with: block, using: scratch)
+                }
+                count += blocks[place].count
+            }
+        }
+    }
+
+    /// Takes the numbers of the other set out.
+    public mutating func subtract(_ other: MemberSet) {
+        var emptied = false
+        Scratch.with { scratch in
+            for (key, block) in zip(other.keys, other.blocks) {
+                let (place, isThere) = place(of: key)
+                if !isThere { continue }
+                count -= blocks[place].count
+                blocks[place].form(.difference, with: block, using: scratch)
+                count += blocks[place].count
+                emptied = emptied || blocks[place].isNone
+            }
+        }
+        if emptied { dropEmptied() }
+    }
+
+    /// Puts `none` where the other set has a block and this one has not.
+    private mutating func makeRoom(for others: [UInt16]) {
+        let missing = others.filter { !place(of: $0).isThere }
+        if missing.isEmpty { return }
+        let (oldKeys, oldBlocks) = (keys, blocks)
+        keys = []
+        blocks = []
+        keys.reserveCapacity(oldKeys.count + missing.count)
+        blocks.reserveCapacity(oldKeys.count + missing.count)
+        var next = 0
+        for (key, block) in zip(oldKeys, oldBlocks) {
+            while next < missing.count, missing[next] < key { appendRoom(missing[next], &next) }
+            keys.append(key)
+            blocks.append(block)
+        }
+        while next < missing.count { appendRoom(missing[next], &next) }
+    }
+
+    private mutating func appendRoom(_ key: UInt16, _ next: inout Int) {
+        keys.append(key)
+        blocks.append(.none)
+        next += 1
+    }
+
+    private mutating func dropEmptied() {
+        let kept = blocks.indices.filter { !blocks[$0].isNone }
+        keys = kept.map { keys[$0] }
+        blocks = kept.map { blocks[$0] }
+    }
+}
+
+// MARK: - Changes
+
+extension MemberSet {
+    /// Of the numbers that a change wants to add and to remove (no number in both), those that it really adds and removes.
+    ///
+    /// Only such a change is its own inverse: `apply(added: a, removed: r)` is undone by `apply(added: r, removed: a)`.
+    public func effectiveChange(adding: MemberSet, removing: MemberSet) -> (added: MemberSet, removed: MemberSet) {
+        (adding.subtracting(self), removing.intersection(self))
+    }
+
+    /// Applies a change. A number in both is in the set afterwards.
+    public mutating func apply(added: MemberSet, removed: MemberSet) {
+        subtract(removed)
+        formUnion(added)
+    }
+}

@@ -1,0 +1,117 @@
+extension MemberSet: Sequence {
+    /// Goes through the numbers in ascending order.
+    public struct Iterator: IteratorProtocol {
+        private let set: MemberSet
+        private var place = 0
+        private var list: [UInt16] = []
+        private var words: [UInt64] = []
+        private var index = 0
+        private var rest: UInt64 = 0
+
+        init(_ set: MemberSet) {
+            self.set = set
+            open()
+        }
+
+        /// The next number, nil after the last one.
+        public mutating func next() -> UInt32? {
+            while place < set.keys.count {
+                if let value = nextValue() { return UInt32(set.keys[place]) << 16 | UInt32(value) }
+                place += 1
+                open()
+            }
+            return nil
+        }
+
+        private mutating func open() {
+            (list, words, index) = ([], [], 0)
+            if place == set.keys.count { return }
+            switch set.blocks[place] {
+            case .list(let values): list = values
+            case .words(let bits, _): (words, rest) = (bits, bits[0])
+            }
+        }
+
+        private mutating func nextValue() -> UInt16? {
+            if words.isEmpty {
+                guard index < list.count else { return nil }
+                index += 1
+                return list[index - 1]
+            }
+            while rest == 0 {
+                index += 1
+                guard index < words.count else { return nil }
+                rest = words[index]
+            }
+            let bit = rest.trailingZeroBitCount
+            rest &= rest - 1
+            return UInt16(index << 6 + bit)
+        }
+    }
+
+    /// Goes through the numbers in ascending order.
+    public func makeIterator() -> Iterator { Iterator(self) }
+
+    /// How many numbers there are, so that an array of them is allocated once.
+    public var underestimatedCount: Int { count }
+
+    /// Calls `body` with each number in ascending order; quicker than a `for` loop.
+    public func forEach(_ body: (UInt32) -> Void) {
+        for (key, block) in zip(keys, blocks) {
+            block.withView { view in
+                view.forEach(from: 0) { value in
+                    body(UInt32(key) << 16 | UInt32(value))
+                    return true
+                }
+            }
+        }
+    }
+
+    /// At most `limit` numbers in ascending order, those after `number` or from the lowest: a page.
+    public func members(after number: UInt32?, limit: Int) -> [UInt32] {
+        guard limit > 0, number != .max else { return [] }
+        let first = number.map { $0 + 1 } ?? 0
+        var page: [UInt32] = []
+        page.reserveCapacity(Swift.min(limit, count))
+        var place = place(of: UInt16(first >> 16)).place
+        while place < keys.count, page.count < limit {
+            blocks[place].withView { $0.append(to: &page, key: keys[place], from: first, limit: limit) }
+            place += 1
+        }
+        return page
+    }
+}
+
+extension BlockView {
+    /// Calls `body` with each value from `low` on, ascending, until it returns false.
+    func forEach(from low: UInt16, _ body: (UInt16) -> Bool) {
+        switch self {
+        case .list(let values):
+            for index in Lists.lowerBound(of: low, in: values)..<values.count {
+                if !body(values[index]) { return }
+            }
+        case .words(let words):
+            var index = Int(low >> 6)
+            var rest = words[index] & (.max << UInt64(low & 63))
+            while true {
+                while rest != 0 {
+                    if !body(UInt16(index << 6 + rest.trailingZeroBitCount)) { return }
+                    rest &= rest - 1
+                }
+                index += 1
+                if index == Block.wordCount { return }
+                rest = words[index]
+            }
+        }
+    }
+
+    /// Appends the numbers of the block of `key` that are `first` or above, while there are fewer than `limit`.
+    func append(to page: inout [UInt32], key: UInt16, from first: UInt32, limit: Int) {
+        let high = UInt32(key) << 16
+        if page.count >= limit || first > high | 0xFFFF { return }
+        forEach(from: UInt16(truncatingIfNeeded: Swift.max(first, high))) { value in
+            page.append(high | UInt32(value))
+            return page.count < limit
+        }
+    }
+}

@@ -1,0 +1,95 @@
+/// A set of user numbers, for cohorts, for everyone and for frozen audiences.
+///
+/// Its memory layout is that of Roaring (https://roaringbitmap.org): one block per 2^16 numbers that has a member, each an ascending list of
+/// up to 4,096 values or a bitset of 8 KiB. A value: copies share their blocks, and a change copies only the blocks that it changes.
+public struct MemberSet: Sendable, Equatable {
+    /// The high 16 bits of the numbers in each block, ascending.
+    var keys: [UInt16] = []
+    /// At the place of its key; never `none`.
+    var blocks: [Block] = []
+    /// How many numbers are in the set.
+    public internal(set) var count = 0
+
+    /// An empty set.
+    public init() {}
+
+    /// Whether the set has no number.
+    public var isEmpty: Bool { keys.isEmpty }
+
+    /// The lowest number, nil when the set is empty.
+    public var min: UInt32? { members(after: nil, limit: 1).first }
+
+    /// The highest number, nil when the set is empty.
+    public var max: UInt32? {
+        guard let key = keys.last, let block = blocks.last else { return nil }
+        return UInt32(key) << 16 | UInt32(block.max)
+    }
+
+    /// Bytes of memory that the set takes, without what its copies share: what a cache counts.
+    public var byteCount: Int {
+        let entry = MemoryLayout<UInt16>.stride + MemoryLayout<Block>.stride
+        return blocks.reduce(keys.count * entry) { $0 + $1.byteCount }
+    }
+
+    /// Whether a number is in the set; about 10 ns.
+    public func contains(_ number: UInt32) -> Bool {
+        let (place, isThere) = place(of: UInt16(number >> 16))
+        return isThere && blocks[place].contains(UInt16(truncatingIfNeeded: number))
+    }
+
+    /// Adds a number; false when it was there already.
+    @discardableResult
+    public mutating func insert(_ number: UInt32) -> Bool {
+        let key = UInt16(number >> 16)
+        let value = UInt16(truncatingIfNeeded: number)
+        let (place, isThere) = place(of: key)
+        if isThere {
+            if !blocks[place].insert(value) { return false }
+        } else {
+            keys.insert(key, at: place)
+            blocks.insert(.list([value]), at: place)
+        }
+        count += 1
+        return true
+    }
+
+    /// Takes a number out; false when it was not there.
+    @discardableResult
+    public mutating func remove(_ number: UInt32) -> Bool {
+        let (place, isThere) = place(of: UInt16(number >> 16))
+        guard isThere, blocks[place].remove(UInt16(truncatingIfNeeded: number)) else { return false }
+        if blocks[place].isNone {
+            keys.remove(at: place)
+            blocks.remove(at: place)
+        }
+        count -= 1
+        return true
+    }
+}
+
+extension MemberSet {
+    /// Where the block of a key is, or would have to be put.
+    func place(of key: UInt16) -> (place: Int, isThere: Bool) {
+        // Keys ascend from 0 or more, so a key is never behind its own value, and in a set without gaps it is there.
+        var high = Int(key)
+        if high >= keys.count { high = keys.count } else if keys[high] == key { return (high, true) }
+        var low = 0
+        while low < high {
+            let middle = (low + high) / 2
+            if keys[middle] < key { low = middle + 1 } else { high = middle }
+        }
+        return (low, low < keys.count && keys[low] == key)
+    }
+
+    func block(of key: UInt16) -> Block? {
+        let (place, isThere) = place(of: key)
+        return isThere ? blocks[place] : nil
+    }
+
+    /// Puts a block at the end; its key must be above all others.
+    mutating func append(_ block: Block, key: UInt16) {
+        keys.append(key)
+        blocks.append(block)
+        count += block.count
+    }
+}

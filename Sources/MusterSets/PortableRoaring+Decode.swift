@@ -1,0 +1,171 @@
+extension PortableRoaring {
+    /// The set in portable bytes, which may come from any library; or why they are none. Nothing is trusted: every count, order and offset is checked.
+    ///
+    /// Memory follows from the header and is checked against the limit before anything is built: 8 KiB for a bitset, so up to 600 times
+    /// the input where a few bytes describe a long run, else hardly more than the input.
+    ///
+    /// - Parameters:
+    ///   - bytes: the whole portable form, no more and no less.
+    ///   - memoryLimit: bytes of memory that the set may take.
+    public static func decode(
+        _ bytes: UnsafeRawBufferPointer, memoryLimit: Int = .max
+    ) throws(StoredSetError) -> MemberSet {
+        var reader = ByteReader(bytes)
+        let header = try Header(&reader)
+        guard header.memory <= memoryLimit else { throw .overMemoryLimit }
+        var set = MemberSet()
+        for index in 0..<header.count {
+            let (key, cardinality) = header.container(index)
+            if let previous = set.keys.last, previous >= key { throw .notAscending }
+            if let offset = header.offset(index), offset != reader.place { throw .wrongOffset }
+            set.append(try readBlock(&reader, hasRuns: header.hasRuns(index), cardinality), key: key)
+        }
+        guard reader.rest == 0 else { throw .trailingBytes }
+        return set
+    }
+
+    private static func readBlock(
+        _ reader: inout ByteReader, hasRuns: Bool, _ cardinality: Int
+    ) throws(StoredSetError) -> Block {
+        if hasRuns { return try readRuns(&reader, cardinality) }
+        return cardinality > Block.listLimit ? try readWords(&reader, cardinality) : try readList(&reader, cardinality)
+    }
+
+    private static func readList(_ reader: inout ByteReader, _ cardinality: Int) throws(StoredSetError) -> Block {
+        let source = try reader.take(2 * cardinality)
+        let values = [UInt16](unsafeUninitializedCapacity: cardinality) { buffer, count in
+            for index in 0..<cardinality { buffer[index] = source.integer(at: 2 * index) }
+            count = cardinality
+        }
+        var descents = 0
+        for index in 1..<max(cardinality, 1) { descents &+= values[index] <= values[index - 1] ? 1 : 0 }
+        guard descents == 0 else { throw .notAscending }
+        return .list(values)
+    }
+
+    private static func readWords(_ reader: inout ByteReader, _ cardinality: Int) throws(StoredSetError) -> Block {
+        let source = try reader.take(Block.byteCount)
+        let words = [UInt64](unsafeUninitializedCapacity: Block.wordCount) { buffer, count in
+            for index in 0..<Block.wordCount { buffer[index] = source.integer(at: 8 * index) }
+            count = Block.wordCount
+        }
+        let bits = words.withUnsafeBufferPointer { Words.count($0.baseAddress!) }
+        guard bits == cardinality else { throw .wrongCardinality }
+        return .words(words, count: cardinality)
+    }
+
+    private static func readRuns(_ reader: inout ByteReader, _ cardinality: Int) throws(StoredSetError) -> Block {
+        let source = try reader.take(4 * Int(reader.integer(UInt16.self)))
+        var next = 0  // The lowest value that the next run may begin with.
+        var sum = 0
+        for place in stride(from: 0, to: source.count, by: 4) {
+            let first = Int(source.integer(at: place) as UInt16)
+            let length = Int(source.integer(at: place + 2) as UInt16) + 1
+            guard first >= next, first + length <= Block.fullCount else { throw .notAscending }
+            next = first + length
+            sum += length
+        }
+        guard sum == cardinality else { throw .wrongCardinality }
+        return cardinality > Block.listLimit ? wordsOfRuns(source, sum) : listOfRuns(source)
+    }
+
+    /// Of runs that have been checked.
+    private static func listOfRuns(_ source: UnsafeRawBufferPointer) -> Block {
+        var values: [UInt16] = []
+        for place in stride(from: 0, to: source.count, by: 4) {
+            let first: UInt16 = source.integer(at: place)
+            values += first...(first + source.integer(at: place + 2))
+        }
+        return .list(values)
+    }
+
+    /// Of runs that have been checked, with more than 4,096 values.
+    private static func wordsOfRuns(_ source: UnsafeRawBufferPointer, _ count: Int) -> Block {
+        var words = [UInt64](repeating: 0, count: Block.wordCount)
+        for place in stride(from: 0, to: source.count, by: 4) {
+            let first: UInt16 = source.integer(at: place)
+            let last: UInt16 = first + source.integer(at: place + 2)
+            let (low, high) = (Int(first >> 6), Int(last >> 6))
+            for index in low...high {
+                var word = UInt64.max
+                if index == low { word &= .max << UInt64(first & 63) }
+                if index == high { word &= .max >> UInt64(63 - last & 63) }
+                words[index] |= word
+            }
+        }
+        return .words(words, count: count)
+    }
+}
+
+/// What stands before the containers.
+private struct Header {
+    let count: Int
+    private let flags: UnsafeRawBufferPointer?
+    private let containers: UnsafeRawBufferPointer
+    private let offsets: UnsafeRawBufferPointer?
+
+    init(_ reader: inout ByteReader) throws(StoredSetError) {
+        let cookie: UInt32 = try reader.integer()
+        if cookie == PortableRoaring.cookieWithoutRuns {
+            let count: UInt32 = try reader.integer()
+            guard count <= 1 << 16 else { throw .wrongContainerCount }
+            self.count = Int(count)
+            flags = nil
+        } else {
+            guard cookie & 0xFFFF == PortableRoaring.cookieWithRuns else { throw .unknownCookie }
+            count = Int(cookie >> 16) + 1
+            let flags = try reader.take((count + 7) / 8)
+            guard count % 8 == 0 || flags[flags.count - 1] >> UInt8(count % 8) == 0 else { throw .wrongContainerCount }
+            self.flags = flags
+        }
+        containers = try reader.take(4 * count)
+        let hasOffsets = flags == nil || count >= PortableRoaring.fewContainers
+        offsets = hasOffsets ? try reader.take(4 * count) : nil
+    }
+
+    /// Bytes of memory of the set that is described here.
+    var memory: Int {
+        (0..<count).reduce(0) { sum, index in
+            let cardinality = container(index).cardinality
+            return sum + 64 + (cardinality > Block.listLimit ? Block.byteCount : 2 * cardinality)
+        }
+    }
+
+    func container(_ index: Int) -> (key: UInt16, cardinality: Int) {
+        (containers.integer(at: 4 * index), Int(containers.integer(at: 4 * index + 2) as UInt16) + 1)
+    }
+
+    func offset(_ index: Int) -> Int? { offsets.map { Int($0.integer(at: 4 * index) as UInt32) } }
+
+    func hasRuns(_ index: Int) -> Bool { flags.map { $0[index / 8] >> UInt8(index % 8) & 1 == 1 } ?? false }
+}
+
+/// Reads bytes one part after the other and never beyond the end.
+private struct ByteReader {
+    private let bytes: UnsafeRawBufferPointer
+    private(set) var place = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    var rest: Int { bytes.count - place }
+
+    mutating func take(_ count: Int) throws(StoredSetError) -> UnsafeRawBufferPointer {
+        guard count <= rest else { throw .truncated }
+        defer { place += count }
+        return UnsafeRawBufferPointer(rebasing: bytes[place..<place + count])
+    }
+
+    mutating func integer<Integer: FixedWidthInteger & BitwiseCopyable>(
+        _: Integer.Type = Integer.self
+    ) throws(StoredSetError) -> Integer {
+        try take(MemoryLayout<Integer>.size).integer(at: 0)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// A little-endian integer; the caller has taken a part that is long enough.
+    @inline(__always)
+    fileprivate func integer<Integer: FixedWidthInteger & BitwiseCopyable>(at place: Int) -> Integer {
+        Integer(littleEndian: loadUnaligned(fromByteOffset: place, as: Integer.self))
+    }
+}

@@ -1,0 +1,126 @@
+/// Roaring's portable format of 32-bit sets (https://github.com/RoaringBitmap/RoaringFormatSpec), which most Roaring libraries read and write.
+///
+/// In short, all little-endian: a cookie with the number of containers (and, if any holds runs, a flag for each); for each the key and
+/// its count less 1; for each its offset, unless there are runs and fewer than four containers; then the containers: up to
+/// 4,096 values as a list of UInt16, more as a bitset of 8 KiB, or, where flagged, a count of runs and for each first value and length less 1.
+public enum PortableRoaring {
+    static let cookieWithoutRuns: UInt32 = 12346
+    static let cookieWithRuns: UInt32 = 12347
+    static let fewContainers = 4
+
+    /// The portable form of a set, each block in its shortest container: that of `run_optimize` in other libraries.
+    public static func encode(_ set: MemberSet) -> [UInt8] { encode(set, after: 0) }
+
+    /// The same behind `room` bytes of zero.
+    static func encode(_ set: MemberSet, after room: Int) -> [UInt8] {
+        let containers = set.blocks.map(Container.init)
+        let hasRuns = containers.contains { $0.runs != nil }
+        let header = headerByteCount(containers: containers.count, hasRuns: hasRuns)
+        let total = room + containers.reduce(header) { $0 + $1.byteCount }
+        return [UInt8](unsafeUninitializedCapacity: total) { buffer, count in
+            var writer = ByteWriter(UnsafeMutableRawBufferPointer(buffer))
+            for _ in 0..<room { writer.put(UInt8(0)) }
+            writeHeader(of: set, containers, hasRuns: hasRuns, firstOffset: header, to: &writer)
+            for container in containers { container.write(to: &writer) }
+            count = writer.count  // The lengths above add up to what is written; the writer checks each.
+        }
+    }
+
+    /// Bytes before the first container.
+    static func headerByteCount(containers: Int, hasRuns: Bool) -> Int {
+        if !hasRuns { return 8 + 8 * containers }
+        return 4 + (containers + 7) / 8 + (containers < fewContainers ? 4 : 8) * containers
+    }
+
+    private static func writeHeader(
+        of set: MemberSet, _ containers: [Container], hasRuns: Bool, firstOffset: Int, to writer: inout ByteWriter
+    ) {
+        if hasRuns {
+            writer.put(cookieWithRuns | UInt32(containers.count - 1) << 16)
+            for start in stride(from: 0, to: containers.count, by: 8) {
+                let flags = containers[start..<min(start + 8, containers.count)].enumerated()
+                writer.put(flags.reduce(UInt8(0)) { $0 | ($1.element.runs == nil ? 0 : 1 << UInt8($1.offset)) })
+            }
+        } else {
+            writer.put(cookieWithoutRuns)
+            writer.put(UInt32(containers.count))
+        }
+        for (key, container) in zip(set.keys, containers) {
+            writer.put(key)
+            writer.put(UInt16(container.block.count - 1))
+        }
+        if hasRuns, containers.count < fewContainers { return }
+        var offset = firstOffset
+        for container in containers {
+            writer.put(UInt32(offset))  // The largest form, 2^16 bitsets, ends below 2^30.
+            offset += container.byteCount
+        }
+    }
+}
+
+/// A block and the shape in which it is written.
+private struct Container {
+    let block: Block
+    /// How many runs, when they are shorter than the list or bitset.
+    let runs: Int?
+    let byteCount: Int
+
+    init(_ block: Block) {
+        self.block = block
+        let plain: Int
+        let runs: Int
+        switch block {
+        case .list(let values): (plain, runs) = (2 * values.count, values.withUnsafeBufferPointer(Lists.countRuns))
+        case .words(let words, _):
+            (plain, runs) = (Block.byteCount, words.withUnsafeBufferPointer { Words.countRuns($0.baseAddress!) })
+        }
+        self.runs = 2 + 4 * runs < plain ? runs : nil
+        byteCount = Swift.min(plain, 2 + 4 * runs)
+    }
+
+    func write(to writer: inout ByteWriter) {
+        if let runs { return writeRuns(runs, to: &writer) }
+        switch block {
+        case .list(let values): for value in values { writer.put(value) }
+        case .words(let words, _): for word in words { writer.put(word) }
+        }
+    }
+
+    private func writeRuns(_ runs: Int, to writer: inout ByteWriter) {
+        writer.put(UInt16(runs))
+        var run: (first: UInt16, last: UInt16)?
+        block.withView { view in
+            view.forEach(from: 0) { value in
+                if let open = run, open.last + 1 == value {
+                    run = (open.first, value)
+                } else {
+                    if let run { Self.write(run, to: &writer) }
+                    run = (value, value)
+                }
+                return true
+            }
+        }
+        if let run { Self.write(run, to: &writer) }
+    }
+
+    private static func write(_ run: (first: UInt16, last: UInt16), to writer: inout ByteWriter) {
+        writer.put(run.first)
+        writer.put(run.last - run.first)
+    }
+}
+
+/// Writes integers, little-endian, one after the other, into memory that is known to be large enough.
+private struct ByteWriter {
+    private let bytes: UnsafeMutableRawBufferPointer
+    private(set) var count = 0
+
+    init(_ bytes: UnsafeMutableRawBufferPointer) { self.bytes = bytes }
+
+    @inline(__always)
+    mutating func put(_ value: some FixedWidthInteger & BitwiseCopyable) {
+        let size = value.bitWidth / 8
+        precondition(bytes.count - count >= size)
+        bytes.storeBytes(of: value.littleEndian, toByteOffset: count, as: type(of: value))
+        count += size
+    }
+}

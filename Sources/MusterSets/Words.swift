@@ -1,0 +1,94 @@
+/// Loops over bitsets of 1,024 words. The caller answers for the room: every pointer to words has 1,024 of them, and values below 2^16
+/// then never lead outside.
+enum Words {
+    typealias Source = UnsafePointer<UInt64>
+    typealias Target = UnsafeMutablePointer<UInt64>
+
+    static func clear(_ target: Target) { target.update(repeating: 0, count: Block.wordCount) }
+
+    static func copy(_ source: Source, into target: Target) { target.update(from: source, count: Block.wordCount) }
+
+    static func unite(_ left: Source, _ right: Source, into target: Target) {
+        for index in 0..<Block.wordCount { target[index] = left[index] | right[index] }
+    }
+
+    static func intersect(_ left: Source, _ right: Source, into target: Target) {
+        for index in 0..<Block.wordCount { target[index] = left[index] & right[index] }
+    }
+
+    static func subtract(_ left: Source, _ right: Source, into target: Target) {
+        for index in 0..<Block.wordCount { target[index] = left[index] & ~right[index] }
+    }
+
+    static func count(_ words: Source) -> Int {
+        var count = 0
+        for index in 0..<Block.wordCount { count &+= words[index].nonzeroBitCount }
+        return count
+    }
+
+    static func countOfIntersection(_ left: Source, _ right: Source) -> Int {
+        var count = 0
+        for index in 0..<Block.wordCount { count &+= (left[index] & right[index]).nonzeroBitCount }
+        return count
+    }
+
+    /// Runs of neighbouring values: the bits whose lower neighbour is not set.
+    static func countRuns(_ words: Source) -> Int {
+        var runs = (words[0] & ~(words[0] << 1)).nonzeroBitCount
+        for index in 1..<Block.wordCount {
+            runs &+= (words[index] & ~(words[index] << 1 | words[index - 1] >> 63)).nonzeroBitCount
+        }
+        return runs
+    }
+
+    @inline(__always)
+    static func bit(_ value: UInt16, of words: Source) -> UInt64 {
+        words[Int(value >> 6)] >> UInt64(value & 63) & 1
+    }
+
+    /// 1 when the value is new, else 0.
+    @inline(__always)
+    static func insert(_ value: UInt16, into words: Target) -> Int {
+        let old = words[Int(value >> 6)]
+        words[Int(value >> 6)] = old | 1 << UInt64(value & 63)
+        return 1 - Int(old >> UInt64(value & 63) & 1)
+    }
+
+    /// 1 when the value was there, else 0.
+    @inline(__always)
+    static func remove(_ value: UInt16, from words: Target) -> Int {
+        let old = words[Int(value >> 6)]
+        words[Int(value >> 6)] = old & ~(1 << UInt64(value & 63))
+        return Int(old >> UInt64(value & 63) & 1)
+    }
+
+    /// Returns how many of the values are new.
+    @discardableResult
+    static func insert(_ values: UnsafeBufferPointer<UInt16>, into words: Target) -> Int {
+        var added = 0
+        for value in values { added &+= insert(value, into: words) }
+        return added
+    }
+
+    /// Returns how many of the values were there.
+    @discardableResult
+    static func remove(_ values: UnsafeBufferPointer<UInt16>, from words: Target) -> Int {
+        var removed = 0
+        for value in values { removed &+= remove(value, from: words) }
+        return removed
+    }
+
+    /// Writes the values ascending and returns their number, for which `list` must have room.
+    static func list(_ words: Source, into list: UnsafeMutablePointer<UInt16>) -> Int {
+        var count = 0
+        for index in 0..<Block.wordCount {
+            var rest = words[index]
+            while rest != 0 {
+                list[count] = UInt16(truncatingIfNeeded: index &<< 6 &+ rest.trailingZeroBitCount)
+                count &+= 1
+                rest &= rest &- 1
+            }
+        }
+        return count
+    }
+}
