@@ -1,8 +1,9 @@
 public import MusterProtocol
+public import MusterStore
 
 /// Who is calling: what `session.open` proved about a key. It says nothing about whether the key is still good: `KeyGuard` does.
 public struct Session: Sendable, Equatable {
-    public let workspaceID: Int32
+    public let workspaceID: WorkspaceID
     public let workspace: String
     /// The key's public id, for logs.
     public let keyID: String
@@ -13,7 +14,7 @@ public struct Session: Sendable, Equatable {
     public let expiresAt: Instant?
 
     public init(
-        workspaceID: Int32, workspace: String, keyID: String, kind: KeyKind, partner: String?, scopes: [String],
+        workspaceID: WorkspaceID, workspace: String, keyID: String, kind: KeyKind, partner: String?, scopes: [String],
         expiresAt: Instant?
     ) {
         self.workspaceID = workspaceID

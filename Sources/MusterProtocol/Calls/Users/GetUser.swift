@@ -10,7 +10,7 @@ public struct GetUser: ReadingCall {
         call: Self(user: .externalID("u-1")),
         reply: Reply(
             externalID: "u-1", aliases: [Alias(label: "crm", name: "4711")], deviceIDs: [],
-            attributes: ["country": .string("FR")], createdAt: Instant(microseconds: 1_763_900_000_000_000),
+            attributes: ["country": "FR"], createdAt: Instant(microseconds: 1_763_900_000_000_000),
             updatedAt: Instant(microseconds: 1_763_900_000_000_000))
     )
     public var user: UserReference

@@ -17,7 +17,7 @@ public struct UpsertUsers: RecordedCall {
             users: [
                 .init(
                     externalID: "u-1", aliases: [Alias(label: "crm", name: "4711")],
-                    attributes: ["country": .string("FR"), "purchases": .integer(3)])
+                    attributes: ["country": "FR", "purchases": 3])
             ], requestID: "batch-1"),
         reply: Reply(created: 1, updated: 0, unchanged: 0, refused: 0, results: [.init(.created)])
     )

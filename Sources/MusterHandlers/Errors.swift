@@ -1,0 +1,66 @@
+public import MusterProtocol
+import Postgres
+
+extension RPCError {
+    /// What reading a request came to: the place and what to change there.
+    init(reading error: any Error) {
+        switch error {
+        case let error as RPCError: self = error
+        case let error as JSONError: self.init(error)
+        default: self.init(.internal, "something went wrong in the server", cause: error)
+        }
+    }
+
+    /// What handling a request came to. The one table of what a fault is called on the wire; a cause that is no caller's business stays inside.
+    init(handling error: any Error) {
+        switch error {
+        case let error as RPCError: self = error
+        case let error as JSONError: self.init(error)
+        case is CancellationError: self.init(.cancelled, "the call was cancelled")
+        case let error as PostgresError: self.init(error)
+        default: self.init(.internal, "something went wrong in the server", cause: error)
+        }
+    }
+
+    /// Whether an operator should look: the caller can't change it.
+    var isOurFault: Bool { [.internal, .dataLoss, .unknown].contains(code) }
+
+    private init(_ error: PostgresError) {
+        switch error.kind {
+        case .deadlineExceeded: self.init(.deadlineExceeded, "the deadline passed", cause: error)
+        case .cancelled: self.init(.cancelled, "the call was cancelled", cause: error)
+        case .queueFull: self = .overloaded("too much work waits for the database")
+        case .commitOutcomeUnknown:
+            self.init(
+                .unknown, "it is not known whether this was applied; send it again with the same request_id",
+                details: ["outcome": "unknown"], cause: error)
+        case .server: self.init(state: error)
+        case .connectionLost, .unavailable, .closed, .notCommitted:
+            self.init(.unavailable, "the database can't be reached; try again", cause: error)
+        default: self.init(.internal, "something went wrong in the server", cause: error)
+        }
+    }
+
+    private init(state error: PostgresError) {
+        guard let state = error.sqlState else {
+            self.init(.unavailable, "the database can't be reached; try again", cause: error)
+            return
+        }
+        switch (state, state.conditionClass) {
+        case (.lockNotAvailable, _), (.serializationFailure, _), (.deadlockDetected, _):
+            self.init(
+                .aborted, "another request holds what this one needs; try again, with the same request_id where there is one",
+                details: ["retry_after_ms": 100], cause: error)
+        case (.queryCanceled, _): self.init(.deadlineExceeded, "the deadline passed", cause: error)
+        case (.readOnlyTransaction, _), (.tooManyConnections, _), (_, "08"), (_, "57"):
+            self.init(.unavailable, "the database can't be reached; try again", cause: error)
+        case (_, "53"): self.init(.resourceExhausted, "the database is out of room; try again later", cause: error)
+        case (.dataCorrupted, _), (.indexCorrupted, _): self.init(.dataLoss, "stored data is damaged", cause: error)
+        default: self.init(.internal, "something went wrong in the server", cause: error)
+        }
+    }
+
+    static func overloaded(_ message: String) -> RPCError {
+        RPCError(.resourceExhausted, message, details: ["retry_after_ms": 200])
+    }
+}

@@ -1,0 +1,69 @@
+public import Logging
+public import MusterProtocol
+public import Postgres
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// What Muster keeps in PostgreSQL, in all workspaces. The nouns' calls are in extensions, a folder each; the sets under them
+/// know bitmaps and nothing of cohorts.
+public final class Store: Sendable {
+    public let database: Database
+    let cache: SetCache
+    let logger: Logger
+    /// Where a test holds a request at a known place; does nothing in a release build.
+    public let failpoints = Failpoints()
+
+    /// - Parameter cacheBytes: memory for sets; the least recently used go first.
+    public init(database: Database, cacheBytes: Int = 512 << 20, logger: Logger) {
+        self.database = database
+        self.logger = logger
+        cache = SetCache(byteLimit: cacheBytes)
+    }
+
+    /// One transaction that sees this workspace and no other. Work that a deadlock or a serialization failure ended is run again.
+    func transaction<R: Sendable>(
+        in workspace: WorkspaceID, deadline: ContinuousClock.Instant,
+        _ body: @escaping @Sendable (borrowing Connection) throws -> R
+    ) async throws -> R {
+        var attempt = 0
+        while true {
+            do {
+                return try await database.transaction(
+                    variables: Self.wall(workspace), deadline: deadline, body)
+            } catch let error as PostgresError where error.isWorthRunningAgain && attempt < 4 {
+                attempt += 1
+                try await Task.sleep(for: .milliseconds(Int.random(in: 1...(8 << attempt))))
+            }
+        }
+    }
+
+    /// One statement that sees this workspace and no other, in one round trip.
+    func read<R: Sendable>(
+        in workspace: WorkspaceID, deadline: ContinuousClock.Instant, _ sql: SQL,
+        _ row: @escaping @Sendable (borrowing Row) throws -> R
+    ) async throws -> [R] {
+        try await database.read(variables: Self.wall(workspace), deadline: deadline, sql, row)
+    }
+
+    private static func wall(_ workspace: WorkspaceID) -> [(String, String)] {
+        [("muster.workspace", String(workspace.rawValue))]
+    }
+}
+
+extension PostgresError {
+    /// A deadlock or a serialization failure: nothing was applied, and the same work may go through now.
+    var isWorthRunningAgain: Bool { sqlState == .deadlockDetected || sqlState == .serializationFailure }
+}
+
+extension Instant {
+    /// Now, by this machine's clock. Times are for people: nothing is ordered by them.
+    public static var now: Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Instant(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
+    }
+}
