@@ -34,6 +34,9 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
         /// A value, bound.
         public mutating func appendInterpolation<T: PostgresEncodable>(_ value: T) { sql.bind(value) }
 
+        /// A value, bound; nil is NULL.
+        public mutating func appendInterpolation<T: PostgresEncodable>(_ value: T?) { sql.bind(value) }
+
         /// Text of the program that stands in a constant, such as a list of columns. Never a value.
         public mutating func appendInterpolation(raw constant: StaticString) { appendLiteral(constant) }
     }

@@ -81,7 +81,7 @@ extension SQLState {
     /// 54000
     public static let programLimitExceeded = SQLState("54000")
     /// 55000
-    public static let objectNotInPrerequisiteState = SQLState("55000")
+    public static let prerequisiteMissing = SQLState("55000")
     /// 55006
     public static let objectInUse = SQLState("55006")
     /// 55P03: `lock_timeout`, or NOWAIT.
