@@ -36,7 +36,7 @@ struct FoundUser: Sendable {
 }
 
 /// A definition that a look found newer than the caller's.
-struct FoundDefinition: Sendable {
+struct FoundDefinition: Sendable, Equatable {
     let version: Int64
     let name: String?
     let filter: Filter?

@@ -1,3 +1,5 @@
+import MusterSets
+
 /// Values by key up to a number of bytes; the least recently used go first.
 final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private struct Entry {
