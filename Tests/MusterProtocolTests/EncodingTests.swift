@@ -84,6 +84,12 @@ import Testing
             try outer.encode(4, forKey: .b)
             try list.encode(1)
         }
+        let replaced = Manual { encoder in
+            var outer = encoder.container(keyedBy: Key.self)
+            var list = outer.nestedUnkeyedContainer(forKey: .a)
+            _ = outer.nestedUnkeyedContainer(forKey: .b)
+            try list.encode(1)
+        }
         let twice = Manual { encoder in
             var container = encoder.singleValueContainer()
             try container.encode(1)
@@ -95,7 +101,7 @@ import Testing
             var list = encoder.unkeyedContainer()
             try list.encode(1)
         }
-        for wrong in [late, twice, both] { #expect(throws: JSONError.self) { try encode(wrong) } }
+        for wrong in [late, replaced, twice, both] { #expect(throws: JSONError.self) { try encode(wrong) } }
     }
 
     @Test func rawJSONIsPassedOnAsItIs() throws {
