@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct MemberSetTests {
     @Test func aSetHoldsWhatItWasBuiltFrom() {
-        for seed in seeds(150) {
+        for seed in seeds(80) {
             var random = Random(seed)
             let numbers = random.numbers()
             let sorted = numbers.sorted()

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct PortableRoaringTests {
     @Test func weReadWhatCRoaringWrites() throws {
-        for seed in seeds(150) {
+        for seed in seeds(80) {
             var random = Random(seed)
             let numbers = random.numbers(blocks: 6).sorted()
             let roaring = Roaring(numbers)
@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func cRoaringReadsWhatWeWrite() throws {
-        for seed in seeds(150) {
+        for seed in seeds(80) {
             var random = Random(seed)
             let numbers = random.numbers(blocks: 6).sorted()
             let bytes = PortableRoaring.encode(MemberSet(numbers))
