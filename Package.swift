@@ -69,6 +69,10 @@ let package = Package(
         .systemLibrary(name: "CRoaring", path: "Tests/CRoaring", providers: [.apt(["libroaring-dev"])]),
         .testTarget(name: "MusterSetsTests", dependencies: ["MusterSets", "CRoaring"], swiftSettings: settings),
         .testTarget(
+            name: "MusterTransportTests",
+            dependencies: ["MusterServer", "MusterClient", "MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
+            swiftSettings: settings),
+        .testTarget(
             name: "MusterTests",
             dependencies: [
                 "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol",
