@@ -1,1 +1,182 @@
 #include "csimdjson.h"
+#include "keys.hpp"
+#include <cmath>
+#include <cstring>
+#include <new>
+#include <simdjson.h>
+#include <string_view>
+#include <vector>
+
+using namespace simdjson;
+
+namespace {
+
+constexpr int64_t largest_integer = int64_t(1) << 53;
+constexpr size_t largest_message = size_t(1) << 30;  // simdjson's string buffer takes 5/3 of it, and offsets are 32 bits
+
+struct Open {
+    uint32_t node;       // the container
+    uint32_t first_key;  // of an object, in `keys`
+};
+
+}
+
+struct cjson_reader {
+    dom::parser parser;
+    uint32_t depth, values;
+    uint32_t seen = 0;      // values of this message
+    bool escapes = false;   // whether this message has any: without them no string can hold U+0000
+    std::vector<cjson_node> nodes;
+    std::vector<Open> open;               // innermost last
+    std::vector<std::string_view> keys;   // of the objects that are open
+    KeyCheck check;
+
+    cjson_status walk();
+    cjson_status value(char type, uint64_t entry, const uint64_t *raw);
+    cjson_status number(double);
+    cjson_status integer(int64_t);
+    cjson_status text(uint64_t offset);
+    cjson_status begin(bool object);
+    cjson_status end();
+    bool at_key() const { return !open.empty() && nodes[open.back().node].kind == CJSON_OBJECT && !after_key(); }
+    bool after_key() const { return nodes.back().kind == CJSON_KEY; }
+    cjson_node &add(cjson_kind);
+};
+
+/// One pass over simdjson's tape, a flat list of tagged words (its doc/tape.md). A loop over it needs no recursion,
+/// and thus no stack that a message could use up.
+cjson_status cjson_reader::walk() {
+    const uint64_t *tape = parser.doc.tape.get();
+    nodes.clear();
+    open.clear();
+    keys.clear();
+    seen = 0;
+    if (char(tape[1] >> 56) != '{') return CJSON_NOT_AN_OBJECT;
+    for (size_t i = 1;; i++) {
+        char type = char(tape[i] >> 56);
+        if (type == 'r') return CJSON_OK;
+        if (auto status = value(type, tape[i] & internal::JSON_VALUE_MASK, tape + i + 1)) return status;
+        if (type == 'l' || type == 'd') i++;  // their value has a word of its own
+    }
+}
+
+cjson_status cjson_reader::value(char type, uint64_t entry, const uint64_t *raw) {
+    if (type == '"' && at_key()) return text(entry);
+    if (type == '}' || type == ']') return end();
+    if (++seen > values) return CJSON_VALUES;
+    if (!open.empty()) nodes[open.back().node].count++;
+    switch (type) {
+    case '{': return begin(true);
+    case '[': return begin(false);
+    case '"': return text(entry);
+    case 'n': add(CJSON_NULL); return CJSON_OK;
+    case 't': add(CJSON_TRUE); return CJSON_OK;
+    case 'f': add(CJSON_FALSE); return CJSON_OK;
+    case 'l': {
+        int64_t n;
+        std::memcpy(&n, raw, sizeof n);
+        return integer(n);
+    }
+    case 'd': {
+        double n;
+        std::memcpy(&n, raw, sizeof n);
+        return number(n);
+    }
+    case 'u': return CJSON_BIG_INTEGER;  // simdjson takes it from 2^63 only
+    default: return CJSON_SYNTAX;        // a word of a later simdjson that we don't know
+    }
+}
+
+cjson_node &cjson_reader::add(cjson_kind kind) {
+    nodes.push_back(cjson_node{});
+    auto &node = nodes.back();
+    node.kind = kind;
+    node.next = uint32_t(nodes.size());
+    return node;
+}
+
+cjson_status cjson_reader::integer(int64_t n) {
+    if (n < -largest_integer || n > largest_integer) return CJSON_BIG_INTEGER;
+    add(CJSON_INTEGER).integer = n;
+    return CJSON_OK;
+}
+
+cjson_status cjson_reader::number(double n) {
+    if (!std::isfinite(n)) return CJSON_NUMBER;
+    add(CJSON_DOUBLE).number = n;
+    return CJSON_OK;
+}
+
+cjson_status cjson_reader::text(uint64_t offset) {
+    const uint8_t *start = parser.doc.string_buf.get() + offset;
+    uint32_t length;  // stands before the characters
+    std::memcpy(&length, start, sizeof length);
+    auto characters = reinterpret_cast<const char *>(start + sizeof length);
+    if (escapes && std::memchr(characters, 0, length)) return CJSON_NUL;
+    bool key = at_key();
+    if (key) keys.emplace_back(characters, length);
+    add(key ? CJSON_KEY : CJSON_STRING).text = {uint32_t(offset + sizeof length), length};
+    return CJSON_OK;
+}
+
+cjson_status cjson_reader::begin(bool object) {
+    if (open.size() >= depth) return CJSON_DEPTH;
+    open.push_back({uint32_t(nodes.size()), uint32_t(keys.size())});
+    add(object ? CJSON_OBJECT : CJSON_ARRAY).count = 0;
+    return CJSON_OK;
+}
+
+cjson_status cjson_reader::end() {
+    auto container = open.back();
+    open.pop_back();
+    nodes[container.node].next = uint32_t(nodes.size());
+    if (nodes[container.node].kind != CJSON_OBJECT) return CJSON_OK;
+    if (check.has_duplicates(keys.data() + container.first_key, keys.size() - container.first_key))
+        return CJSON_DUPLICATE_KEY;
+    keys.resize(container.first_key);
+    return CJSON_OK;
+}
+
+cjson_reader *cjson_reader_new(uint32_t depth, uint32_t values) {
+    try {
+        auto reader = new cjson_reader{dom::parser(), depth, values};
+        // One level more than ours, so that it is always our own count that refuses.
+        if (reader->parser.allocate(1024, size_t(depth) + 1) == SUCCESS) return reader;
+        delete reader;
+    } catch (...) {}
+    return nullptr;
+}
+
+void cjson_reader_free(cjson_reader *reader) { delete reader; }
+
+cjson_status cjson_read(cjson_reader *reader, const uint8_t *bytes, size_t count, cjson_table *table) {
+    try {
+        if (count > largest_message) return CJSON_LENGTH;
+        if (count >= 3 && std::memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) return CJSON_BYTE_ORDER_MARK;
+        if (count == 0) return CJSON_SYNTAX;
+        switch (reader->parser.parse(bytes, count).error()) {
+        case SUCCESS: break;
+        case DEPTH_ERROR: return CJSON_DEPTH;
+        case CAPACITY: return CJSON_LENGTH;
+        case MEMALLOC: return CJSON_MEMORY;
+        case NUMBER_ERROR: return CJSON_NUMBER;
+        default: return CJSON_SYNTAX;
+        }
+        reader->escapes = std::memchr(bytes, '\\', count) != nullptr;
+        auto status = reader->walk();
+        *table = {reader->nodes.data(), reader->parser.doc.string_buf.get()};
+        return status;
+    } catch (...) {
+        return CJSON_MEMORY;
+    }
+}
+
+void cjson_trim(cjson_reader *reader, size_t bytes) {
+    if (reader->parser.capacity() <= bytes) return;
+    size_t depth = reader->parser.max_depth();
+    reader->parser = dom::parser();
+    (void)reader->parser.allocate(1024, depth);  // where that fails, the next read says so
+    reader->nodes = {};
+    reader->keys = {};
+    reader->check = {};
+}

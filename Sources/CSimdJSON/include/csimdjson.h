@@ -1,1 +1,66 @@
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Reads strict JSON into a flat table. Belongs to one thread at a time.
+typedef struct cjson_reader cjson_reader;
+
+typedef enum {
+    CJSON_OK = 0,
+    CJSON_SYNTAX,           // not JSON, or not UTF-8
+    CJSON_BYTE_ORDER_MARK,
+    CJSON_NUMBER,           // a number that is not JSON's, or that no double holds
+    CJSON_BIG_INTEGER,      // an integer outside of ±2^53
+    CJSON_NUL,              // U+0000 in a string or in a key
+    CJSON_DUPLICATE_KEY,
+    CJSON_NOT_AN_OBJECT,    // at the top
+    CJSON_DEPTH,
+    CJSON_VALUES,           // more values than the reader's bound
+    CJSON_LENGTH,           // more bytes than an offset of the table can say
+    CJSON_MEMORY,
+} cjson_status;
+
+typedef enum {
+    CJSON_NULL = 0,
+    CJSON_FALSE,
+    CJSON_TRUE,
+    CJSON_INTEGER,
+    CJSON_DOUBLE,
+    CJSON_STRING,
+    CJSON_ARRAY,
+    CJSON_OBJECT,
+    CJSON_KEY,              // stands before its value
+} cjson_kind;
+
+/// A value or a key. Containers come before what they hold, so that `next`, the index past all of it, steps over them.
+typedef struct {
+    uint32_t kind;
+    uint32_t next;
+    union {
+        int64_t integer;
+        double number;
+        struct { uint32_t offset, length; } text;  // of CJSON_STRING and CJSON_KEY, in `strings`, unescaped
+        uint64_t count;                            // of the values in an array or object
+    };
+} cjson_node;
+
+/// What was read; stands until the reader's next call.
+typedef struct {
+    const cjson_node *nodes;  // the first is the top-level object
+    const uint8_t *strings;
+} cjson_table;
+
+/// Null when there is no memory.
+cjson_reader *cjson_reader_new(uint32_t depth, uint32_t values);
+void cjson_reader_free(cjson_reader *);
+cjson_status cjson_read(cjson_reader *, const uint8_t *bytes, size_t count, cjson_table *table);
+/// Gives back what a long message needed, where that is more than `bytes` of message; what was read is gone then.
+void cjson_trim(cjson_reader *, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,17 @@
+#pragma once
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+/// Finds an object's duplicate keys, in time that grows with their bytes whatever the sender chose them to be.
+class KeyCheck {
+public:
+    bool has_duplicates(const std::string_view *keys, size_t count);
+
+private:
+    struct Slot {
+        uint32_t hash, number;  // number counts from 1; 0 is free
+    };
+    bool has_duplicates_hashed(const std::string_view *keys, size_t count);
+    std::vector<Slot> slots;
+};

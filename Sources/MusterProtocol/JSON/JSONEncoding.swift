@@ -1,0 +1,136 @@
+/// Writes calls and replies. Fields come in the order in which the type encodes them, and a nil optional is left out.
+public enum JSONEncoding {
+    /// The JSON of a value.
+    public static func encode<T: Encodable>(_ value: T) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(256)
+        try append(value, to: &bytes)
+        return bytes
+    }
+
+    /// Adds the JSON of a value; on an error `bytes` are as they were.
+    public static func append<T: Encodable>(_ value: T, to bytes: inout [UInt8]) throws {
+        let start = bytes.count
+        let writer = JSONWriter(taking: &bytes)
+        defer { swap(&bytes, &writer.bytes) }
+        do {
+            try writer.write(value)
+            if let failure = writer.failure { throw failure }
+        } catch {
+            writer.bytes.removeLast(writer.bytes.count - start)
+            throw error
+        }
+    }
+}
+
+/// The text so far, and the containers in it that are still open.
+///
+/// `Codable` never says that a container ends. It has ended when something is written to one around it, or when the value
+/// that began it is through; so each container knows its level, and writing at a level closes all above it.
+final class JSONWriter {
+    private struct Open {
+        var closer: UInt8
+        var isEmpty = true
+        var serial: Int
+    }
+
+    /// Where a container stands; the serial tells it from a later one at the same level.
+    struct Place {
+        fileprivate var level: Int
+        fileprivate var serial: Int
+        /// The level of what stands in it.
+        var contentLevel: Int { level + 1 }
+    }
+
+    var bytes: [UInt8]
+    /// What went wrong where nothing can be thrown.
+    private(set) var failure: JSONError?
+    private var open: [Open] = []
+    private var serial = 0
+
+    init(taking other: inout [UInt8]) {
+        bytes = []
+        swap(&bytes, &other)
+    }
+
+    func fail(_ problem: String) {
+        if failure == nil { failure = JSONError(.mismatch, problem) }
+    }
+
+    /// Begins a container, or goes on with the one that stands at `level`, when a class and its parent share it.
+    func begin(_ opener: UInt8, closer: UInt8, at level: Int) -> Place {
+        if open.count > level {
+            if open[level].closer != closer { fail("a value to be sent is an array and an object at once") }
+            return Place(level: level, serial: open[level].serial)
+        }
+        bytes.append(opener)
+        serial += 1
+        open.append(Open(closer: closer, serial: serial))
+        return Place(level: level, serial: serial)
+    }
+
+    /// Makes ready for the next element or field of a container.
+    func next(in place: Place) {
+        guard open.count > place.level, open[place.level].serial == place.serial else {
+            return fail("a container to be sent was written to after its end")
+        }
+        close(to: place.level + 1)
+        if open[place.level].isEmpty {
+            open[place.level].isEmpty = false
+        } else {
+            bytes.append(UInt8(ascii: ","))
+        }
+    }
+
+    func next(in place: Place, name: String) throws {
+        next(in: place)
+        try write(name)
+        bytes.append(UInt8(ascii: ":"))
+    }
+
+    private func close(to level: Int) {
+        while open.count > level { bytes.append(open.removeLast().closer) }
+    }
+
+    func write(_ text: String) throws {
+        var text = text
+        try text.withUTF8 { try JSONText.append(checking: UnsafeRawBufferPointer($0), to: &bytes) }
+    }
+
+    func write(_ value: Bool) { bytes.append(contentsOf: (value ? "true" : "false").utf8) }
+    func writeNull() { bytes.append(contentsOf: "null".utf8) }
+    func write(_ number: Double) throws { try JSONText.append(checking: number, to: &bytes) }
+    func write(integer: some FixedWidthInteger) throws {
+        try JSONText.append(checking: Int64(clamping: integer), to: &bytes)
+    }
+
+    /// What is data, or comes in thousands, is copied; the rest goes the standard library's way.
+    func write<T: Encodable>(_ value: T) throws {
+        // The casts are of a type to itself: `as!` would ask the runtime, for longer than the copy takes.
+        if T.self == String.self { return try write(unsafeBitCast(value, to: String.self)) }
+        if T.self == Identifier.self {
+            return try JSONText.append(checking: unsafeBitCast(value, to: Identifier.self).bytes, to: &bytes)
+        }
+        if T.self == IdentifierList.self { return try write(unsafeBitCast(value, to: IdentifierList.self)) }
+        if T.self == RawJSON.self {
+            return bytes.append(contentsOf: unsafeBitCast(value, to: RawJSON.self).bytes)
+        }
+        if T.self == Attributes.self { return try unsafeBitCast(value, to: Attributes.self).append(to: &bytes) }
+        let level = open.count
+        let start = bytes.count
+        try value.encode(to: ValueEncoder(writer: self, level: level, start: start))
+        close(to: level)
+        if bytes.count == start { bytes.append(contentsOf: "{}".utf8) }  // a type without fields
+    }
+
+    private func write(_ list: IdentifierList) throws {
+        bytes.append(UInt8(ascii: "["))
+        try list.bytes.withUnsafeBytes { all in
+            for position in list.indices {
+                if position > 0 { bytes.append(UInt8(ascii: ",")) }
+                try JSONText.append(checking: .init(rebasing: all[list.range(at: position)]), to: &bytes)
+            }
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+}

@@ -1,0 +1,64 @@
+/// Why JSON was refused, in words that its sender may read: they name kinds and places, never a value.
+public struct JSONError: Error, Equatable, CustomStringConvertible {
+    /// What kind of refusal it is.
+    public enum Reason: Sendable, Equatable {
+        /// Not JSON, not UTF-8, or not an object at the top.
+        case malformed
+        /// Deeper, longer or of more values than the reader's limits.
+        case tooLarge
+        /// A key that stands twice in one object.
+        case duplicateKey
+        /// U+0000 in a string or in a key.
+        case nul
+        /// A field that must be there is not.
+        case missing
+        /// A value of another kind than the field's, or outside of its range.
+        case mismatch
+        /// No memory, or a reader used while it reads: not the sender's fault.
+        case unavailable
+    }
+
+    /// What kind of refusal it is.
+    public var reason: Reason
+    /// Where, such as `cohort_changes[0].user_ids[3]`; empty for the whole.
+    public var path: String
+    /// One sentence, path included.
+    public var description: String
+
+    init(_ reason: Reason, path: String = "", _ description: String) {
+        self.reason = reason
+        self.path = path
+        self.description = description
+    }
+
+    /// A refusal of the value at `path`; `problem` goes on from the path: "must be a string, and is a number".
+    public init(at path: String, _ problem: String) {
+        self.init(.mismatch, path: path, "\(path.isEmpty ? "the message" : path) \(problem)")
+    }
+}
+
+extension JSONError {
+    /// A refusal of what `decoder` stands at, for an `init(from:)` that checks more than kinds.
+    public init(at decoder: any Decoder, _ problem: String) {
+        self.init(at: JSONPath.text(decoder.codingPath), problem)
+    }
+
+    init(missing name: String, at path: String) {
+        let place = path.isEmpty ? name : "\(path).\(name)"
+        self.init(.missing, path: place, "\(place) is missing")
+    }
+
+    /// The standard library's errors quote the value that they refuse; ours must not.
+    init(_ error: DecodingError) {
+        switch error {
+        case .keyNotFound(let key, let context):
+            self.init(missing: key.stringValue, at: JSONPath.text(context.codingPath))
+        case .typeMismatch(_, let context), .valueNotFound(_, let context):
+            self.init(at: JSONPath.text(context.codingPath), "is of another kind than it must be")
+        case .dataCorrupted(let context):
+            self.init(at: JSONPath.text(context.codingPath), "is not one of the values that it may have")
+        @unknown default:
+            self.init(at: "", "can't be read")
+        }
+    }
+}

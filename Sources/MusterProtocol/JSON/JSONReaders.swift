@@ -1,0 +1,48 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Readers for tasks, which have no thread of their own to keep one on.
+///
+/// `@unchecked Sendable`: `idle` is touched only under the lock, and a reader taken from it is one task's until it is back.
+public final class JSONReaders: @unchecked Sendable {
+    /// The pool of this process. A reader kept idle holds up to 30 MB, that of a message of `JSONReader.kept` bytes.
+    public static let shared = JSONReaders(idle: 4)
+
+    private let most: Int
+    private let limits: (depth: Int, values: Int)
+    private let lock: UnsafeMutablePointer<pthread_mutex_t>
+    private var idle: [JSONReader] = []
+
+    /// A pool that makes readers as they are needed and keeps at most `idle` of them.
+    public init(idle: Int, depth: Int = JSONReader.defaultDepth, values: Int = JSONReader.defaultValues) {
+        most = idle
+        limits = (depth, values)
+        lock = .allocate(capacity: 1)
+        lock.initialize(to: pthread_mutex_t())
+        pthread_mutex_init(lock, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(lock)
+        lock.deallocate()
+    }
+
+    /// Reads as `JSONReader.read` does.
+    public func read<R>(_ bytes: UnsafeRawBufferPointer, _ body: (JSONValue) throws -> R) throws -> R {
+        let reader = locked { idle.popLast() } ?? JSONReader(depth: limits.depth, values: limits.values)
+        defer { locked { if idle.count < most { idle.append(reader) } } }
+        return try reader.read(bytes, body)
+    }
+
+    // Not Synchronization.Mutex, of which the thread sanitizer reports races that are none.
+    private func locked<R>(_ body: () -> R) -> R {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return body()
+    }
+}

@@ -1,0 +1,85 @@
+/// How scalars are written.
+enum JSONText {
+    /// A string of bytes that are known to be UTF-8, quoted; only what must be escaped is.
+    static func append(escaping text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "\""))
+        var start = 0
+        for (index, byte) in text.enumerated() where mustEscape(byte) {
+            bytes.append(raw: .init(rebasing: text[start..<index]))
+            appendEscape(of: byte, to: &bytes)
+            start = index + 1
+        }
+        bytes.append(raw: .init(rebasing: text[start...]))
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// A string of any bytes, refused where a reader would refuse it.
+    static func append(checking text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) throws(JSONError) {
+        var seen: UInt8 = 0
+        for byte in text {
+            guard byte != 0 else { throw JSONError(.nul, "a string to be sent has U+0000") }
+            seen |= byte
+        }
+        if seen >= 0x80, String(validating: text, as: UTF8.self) == nil {
+            throw JSONError(.malformed, "a string to be sent is not UTF-8")
+        }
+        append(escaping: text, to: &bytes)
+    }
+
+    static func append(checking text: [UInt8], to bytes: inout [UInt8]) throws(JSONError) {
+        try text.withUnsafeBufferPointer { (text) throws(JSONError) in
+            try append(checking: UnsafeRawBufferPointer(text), to: &bytes)
+        }
+    }
+
+    static func append(checking integer: Int64, to bytes: inout [UInt8]) throws(JSONError) {
+        guard integer.magnitude <= 1 << 53 else {
+            throw JSONError(.mismatch, "an integer to be sent is outside of ±2^53")
+        }
+        append(integer, to: &bytes)
+    }
+
+    static func append(checking number: Double, to bytes: inout [UInt8]) throws(JSONError) {
+        guard number.isFinite else { throw JSONError(.mismatch, "a number to be sent is not finite") }
+        append(finite: number, to: &bytes)
+    }
+
+    private static func mustEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    private static func appendEscape(of byte: UInt8, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "\\"))
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(byte)
+        case 0x08: bytes.append(UInt8(ascii: "b"))
+        case 0x09: bytes.append(UInt8(ascii: "t"))
+        case 0x0A: bytes.append(UInt8(ascii: "n"))
+        case 0x0C: bytes.append(UInt8(ascii: "f"))
+        case 0x0D: bytes.append(UInt8(ascii: "r"))
+        default:
+            let digits: StaticString = "0123456789abcdef"
+            bytes.append(contentsOf: "u00".utf8)
+            bytes.append(digits.utf8Start[Int(byte >> 4)])
+            bytes.append(digits.utf8Start[Int(byte & 15)])
+        }
+    }
+
+    static func append(_ integer: Int64, to bytes: inout [UInt8]) {
+        guard integer != 0 else { return bytes.append(UInt8(ascii: "0")) }
+        if integer < 0 { bytes.append(UInt8(ascii: "-")) }
+        let start = bytes.count
+        var rest = integer.magnitude
+        while rest > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+            rest /= 10
+        }
+        bytes[start...].reverse()
+    }
+
+    /// A double in the fewest digits that read back as it; without fraction or exponent where it is whole.
+    static func append(finite number: Double, to bytes: inout [UInt8]) {
+        if abs(number) <= 0x1p53, let whole = Int64(exactly: number) { return append(whole, to: &bytes) }
+        bytes.append(contentsOf: number.description.utf8)
+    }
+}

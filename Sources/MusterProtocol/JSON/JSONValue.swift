@@ -1,0 +1,218 @@
+import CSimdJSON
+
+/// A value in what a `JSONReader` has read: a place in its table, good only inside of the closure that was given it.
+public struct JSONValue {
+    /// What JSON knows a value to be; its text is how errors name it.
+    public enum Kind: String, Sendable {
+        /// `null`
+        case null
+        /// `true` or `false`
+        case boolean = "a boolean"
+        /// A number, whole or not.
+        case number = "a number"
+        /// A string.
+        case string = "a string"
+        /// An array.
+        case array = "an array"
+        /// An object.
+        case object = "an object"
+    }
+
+    // Three words, so that `any Decoder` holds one without an allocation.
+    private let nodes: UnsafePointer<cjson_node>
+    private let strings: UnsafePointer<UInt8>
+    private let place: UInt32
+    private let rootPlace: UInt32
+
+    init(table: cjson_table) {
+        self.init(nodes: table.nodes, strings: table.strings, place: 0, rootPlace: 0)
+    }
+
+    private init(nodes: UnsafePointer<cjson_node>, strings: UnsafePointer<UInt8>, place: UInt32, rootPlace: UInt32) {
+        self.nodes = nodes
+        self.strings = strings
+        self.place = place
+        self.rootPlace = rootPlace
+    }
+
+    var index: Int { Int(place) }
+    var isKey: Bool { node.kind == CJSON_KEY.rawValue }
+    var isTrue: Bool { node.kind == CJSON_TRUE.rawValue }
+    var number: Double { node.number }
+    var node: cjson_node { nodes[Int(place)] }
+    /// The index past this value and all in it.
+    var next: Int { Int(node.next) }
+    func at(_ index: Int) -> JSONValue {
+        .init(nodes: nodes, strings: strings, place: UInt32(truncatingIfNeeded: index), rootPlace: rootPlace)
+    }
+
+    /// The value where paths begin.
+    var root: JSONValue { .init(nodes: nodes, strings: strings, place: rootPlace, rootPlace: rootPlace) }
+    /// The same value, with paths that begin at it: an envelope's body is the whole for its reader.
+    var rooted: JSONValue { .init(nodes: nodes, strings: strings, place: place, rootPlace: place) }
+    /// Where it stands below the value that was decoded, such as `cohort_changes[0]`.
+    public var path: String { JSONPath.text(JSONPath.components(to: self)) }
+
+    /// What it is.
+    public var kind: Kind {
+        switch cjson_kind(node.kind) {
+        case CJSON_NULL: .null
+        case CJSON_FALSE, CJSON_TRUE: .boolean
+        case CJSON_INTEGER, CJSON_DOUBLE: .number
+        case CJSON_ARRAY: .array
+        case CJSON_OBJECT: .object
+        default: .string
+        }
+    }
+    /// Whether it is `null`.
+    public var isNull: Bool { node.kind == CJSON_NULL.rawValue }
+    /// The values in an array or object; 0 for anything else.
+    public var count: Int { kind == .array || kind == .object ? Int(node.count) : 0 }
+
+    /// The bytes of a string or key, unescaped; none for anything else.
+    public func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+        try body(text)
+    }
+
+    var text: UnsafeRawBufferPointer {
+        guard node.kind == CJSON_STRING.rawValue || node.kind == CJSON_KEY.rawValue else {
+            return .init(start: nil, count: 0)
+        }
+        return .init(start: strings + Int(node.text.offset), count: Int(node.text.length))
+    }
+
+    /// A refusal of this value.
+    func mismatch(_ expected: String) -> JSONError {
+        let found = kind == .null ? "null" : kind.rawValue
+        return JSONError(at: path, "must be \(expected), and is \(found)")
+    }
+
+    /// A refusal of what this value says, its kind being right.
+    public func refused(_ problem: String) -> JSONError { JSONError(at: path, problem) }
+}
+
+extension JSONValue {
+    /// The value as a truth value.
+    public func bool() throws(JSONError) -> Bool {
+        guard kind == .boolean else { throw mismatch("true or false") }
+        return node.kind == CJSON_TRUE.rawValue
+    }
+
+    /// The value as a string.
+    public func string() throws(JSONError) -> String {
+        guard kind == .string else { throw mismatch("a string") }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The value as a string's bytes.
+    func stringBytes() throws(JSONError) -> UnsafeRawBufferPointer {
+        guard kind == .string else { throw mismatch("a string") }
+        return text
+    }
+
+    /// The value as a number.
+    public func double() throws(JSONError) -> Double {
+        switch cjson_kind(node.kind) {
+        case CJSON_INTEGER: return Double(node.integer)
+        case CJSON_DOUBLE: return node.number
+        default: throw mismatch("a number")
+        }
+    }
+
+    /// The value as a number of less precision.
+    func float() throws(JSONError) -> Float {
+        let number = Float(try double())
+        guard number.isFinite else { throw refused("must be a number that a Float holds") }
+        return number
+    }
+
+    /// The value as an integer of the type's range and within ±2^53; 1.0 and 1e2 are whole, 1.5 is not.
+    public func integer<I: FixedWidthInteger>(_ type: I.Type = I.self) throws(JSONError) -> I {
+        guard kind == .number else { throw mismatch("a whole number") }
+        guard let whole else { throw refused("must be a whole number within ±2^53") }
+        guard let integer = I(exactly: whole) else { throw refused("must be a whole number \(Self.range(of: I.self))") }
+        return integer
+    }
+
+    /// The number, where it is whole and within ±2^53.
+    var whole: Int64? {
+        if node.kind == CJSON_INTEGER.rawValue { return node.integer }
+        guard node.kind == CJSON_DOUBLE.rawValue, abs(node.number) <= 0x1p53 else { return nil }
+        return Int64(exactly: node.number)
+    }
+
+    private static func range<I: FixedWidthInteger>(of type: I.Type) -> String {
+        let least = max(Int64(clamping: I.min), -1 << 53)
+        let most = min(Int64(clamping: I.max), 1 << 53)
+        return "from \(least) to \(most)"
+    }
+
+    /// The elements of an array.
+    public func elements() throws(JSONError) -> JSONElements {
+        guard kind == .array else { throw mismatch("an array") }
+        return JSONElements(self)
+    }
+
+    /// The fields of an object, in the order of the message.
+    public func fields() throws(JSONError) -> JSONFields {
+        guard kind == .object else { throw mismatch("an object") }
+        return JSONFields(self)
+    }
+
+    /// The value of an object's field; nil where there is none, or this is no object. Keys are compared as bytes.
+    public func field(_ name: StaticString) -> JSONValue? {
+        guard kind == .object else { return nil }
+        let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        for field in JSONFields(self) where bytesEqual(field.name.text, name) { return field.value }
+        return nil
+    }
+}
+
+/// The elements of an array.
+public struct JSONElements: Sequence, IteratorProtocol {
+    private let array: JSONValue
+    private var index: Int
+    private let end: Int
+
+    init(_ array: JSONValue) {
+        self.array = array
+        index = array.index + 1
+        end = array.kind == .array ? array.next : index
+    }
+
+    /// How many there are.
+    public var count: Int { array.count }
+    var isAtEnd: Bool { index >= end }
+
+    /// The next element.
+    public mutating func next() -> JSONValue? {
+        guard index < end else { return nil }
+        let value = array.at(index)
+        index = value.next
+        return value
+    }
+}
+
+/// The fields of an object.
+public struct JSONFields: Sequence, IteratorProtocol {
+    private let object: JSONValue
+    private var index: Int
+    private let end: Int
+
+    init(_ object: JSONValue) {
+        self.object = object
+        index = object.index + 1
+        end = object.kind == .object ? object.next : index
+    }
+
+    /// How many there are.
+    public var count: Int { object.count }
+
+    /// The next field; its name is a value whose bytes are the key's.
+    public mutating func next() -> (name: JSONValue, value: JSONValue)? {
+        guard index < end else { return nil }
+        let field = (object.at(index), object.at(index + 1))
+        index = field.1.next
+        return field
+    }
+}

@@ -1,0 +1,109 @@
+/// What a frame holds. A body is a view into the reader's table: decode it before the reader reads again.
+public enum Envelope {
+    /// A call.
+    case request(id: Int64, method: String, deadlineMilliseconds: Int64?, body: JSONValue?)
+    /// The answer to a call.
+    case reply(id: Int64, body: JSONValue)
+    /// The answer to a call that failed.
+    case error(id: Int64, RPCError)
+    /// The caller of a call no longer waits for its answer.
+    case cancel(id: Int64)
+    /// The server answers the calls up to this one and then goes.
+    case goaway(lastID: Int64, reason: String)
+    /// A sign of life, please.
+    case ping(Int64)
+    /// A sign of life.
+    case pong(Int64)
+}
+
+/// Why a message is no envelope; with its id where that could be read, so that it can be answered.
+public struct EnvelopeError: Error, Equatable, CustomStringConvertible {
+    /// The id of the call.
+    public var id: Int64?
+    /// What is wrong.
+    public var reason: JSONError
+
+    /// What is wrong.
+    public var description: String { reason.description }
+}
+
+extension Envelope {
+    /// Ids count from 0 to here.
+    public static let largestID: Int64 = 1 << 53
+
+    /// Reads an envelope. One that is two things at once is refused, since two readers could take it for different ones.
+    public init(_ message: JSONValue) throws(EnvelopeError) {
+        var id: Int64?
+        do {
+            id = try message.field("id").map { value throws(JSONError) in try Self.id(value) }
+            self = try Self.read(message, id: id)
+        } catch {
+            throw EnvelopeError(id: id, reason: error)
+        }
+    }
+
+    private static func read(_ message: JSONValue, id: Int64?) throws(JSONError) -> Envelope {
+        let method = message.field("method")
+        let body = message.field("body")
+        let error = message.field("error")
+        let signs = (message.field("cancel"), message.field("goaway"), message.field("ping"), message.field("pong"))
+        switch (method, body, error, signs) {
+        case (let method?, let body, nil, (nil, nil, nil, nil)):
+            return try request(id: need(id), method, message.field("deadline_ms"), body)
+        case (nil, let body?, nil, (nil, nil, nil, nil)):
+            return .reply(id: try need(id), body: try object(body))
+        case (nil, nil, let error?, (nil, nil, nil, nil)): return .error(id: try need(id), try failure(error))
+        case (nil, nil, nil, (let cancel?, nil, nil, nil)): return .cancel(id: try Self.id(cancel))
+        case (nil, nil, nil, (nil, let goaway?, nil, nil)): return try self.goaway(goaway)
+        case (nil, nil, nil, (nil, nil, let ping?, nil)): return .ping(try ping.integer())
+        case (nil, nil, nil, (nil, nil, nil, let pong?)): return .pong(try pong.integer())
+        case (nil, nil, nil, (nil, nil, nil, nil)):
+            throw JSONError(.mismatch, "the message is none that the protocol knows")
+        default: throw JSONError(.mismatch, "the message is of two kinds at once")
+        }
+    }
+
+    private static func request(
+        id: Int64, _ method: JSONValue, _ deadline: JSONValue?, _ body: JSONValue?
+    ) throws(JSONError) -> Envelope {
+        var milliseconds: Int64?
+        if let deadline {
+            let value: Int64 = try deadline.integer()
+            guard value >= 1 else { throw deadline.refused("must be at least 1") }
+            milliseconds = value
+        }
+        if let body { _ = try object(body) }
+        return .request(id: id, method: try method.string(), deadlineMilliseconds: milliseconds, body: body)
+    }
+
+    private static func goaway(_ value: JSONValue) throws(JSONError) -> Envelope {
+        guard let last = try object(value).field("last_id") else { throw JSONError(missing: "last_id", at: "goaway") }
+        return .goaway(lastID: try id(last), reason: try value.field("reason")?.string() ?? "")
+    }
+
+    private static func failure(_ value: JSONValue) throws(JSONError) -> RPCError {
+        do {
+            return try value.decode(RPCError.self)
+        } catch let error as JSONError {
+            throw error
+        } catch {
+            throw value.refused("can't be read")
+        }
+    }
+
+    private static func object(_ value: JSONValue) throws(JSONError) -> JSONValue {
+        guard value.kind == .object else { throw value.mismatch("an object") }
+        return value
+    }
+
+    private static func id(_ value: JSONValue) throws(JSONError) -> Int64 {
+        let id: Int64 = try value.integer()
+        guard id >= 0 else { throw value.refused("must not be negative") }
+        return id
+    }
+
+    private static func need(_ id: Int64?) throws(JSONError) -> Int64 {
+        guard let id else { throw JSONError(missing: "id", at: "") }
+        return id
+    }
+}

@@ -1,0 +1,89 @@
+/// Writes whole frames, header and JSON, behind what `bytes` hold already. On an error `bytes` are as they were.
+public enum FrameEncoder {
+    /// A call.
+    public static func append<Body: Encodable>(
+        requestID id: Int64, method: String, deadlineMilliseconds: Int64? = nil, body: Body, limit: Int = .max,
+        to bytes: inout [UInt8]
+    ) throws {
+        try frame(limit: limit, to: &bytes) { bytes in
+            text("{\"id\":", id, to: &bytes)
+            text(",\"method\":", to: &bytes)
+            try JSONText.append(checking: Array(method.utf8), to: &bytes)
+            if let deadlineMilliseconds { text(",\"deadline_ms\":", deadlineMilliseconds, to: &bytes) }
+            text(",\"body\":", to: &bytes)
+            try JSONEncoding.append(body, to: &bytes)
+            text("}", to: &bytes)
+        }
+    }
+
+    /// The answer to a call.
+    public static func append<Body: Encodable>(
+        replyTo id: Int64, body: Body, limit: Int = .max, to bytes: inout [UInt8]
+    ) throws {
+        try frame(limit: limit, to: &bytes) { bytes in
+            text("{\"id\":", id, to: &bytes)
+            text(",\"body\":", to: &bytes)
+            try JSONEncoding.append(body, to: &bytes)
+            text("}", to: &bytes)
+        }
+    }
+
+    /// The answer to a call that failed.
+    public static func append(replyTo id: Int64, error: RPCError, to bytes: inout [UInt8]) throws {
+        try frame(limit: .max, to: &bytes) { bytes in
+            text("{\"id\":", id, to: &bytes)
+            text(",\"error\":", to: &bytes)
+            try JSONEncoding.append(error, to: &bytes)
+            text("}", to: &bytes)
+        }
+    }
+
+    /// No answer is wanted any more.
+    public static func append(cancel id: Int64, to bytes: inout [UInt8]) { short("{\"cancel\":", id, to: &bytes) }
+    /// A sign of life, please.
+    public static func append(ping number: Int64, to bytes: inout [UInt8]) { short("{\"ping\":", number, to: &bytes) }
+    /// A sign of life.
+    public static func append(pong number: Int64, to bytes: inout [UInt8]) { short("{\"pong\":", number, to: &bytes) }
+
+    /// The calls up to `lastID` will be answered.
+    public static func append(goawayAfter lastID: Int64, reason: String, to bytes: inout [UInt8]) throws {
+        try frame(limit: .max, to: &bytes) { bytes in
+            text("{\"goaway\":{\"last_id\":", lastID, to: &bytes)
+            text(",\"reason\":", to: &bytes)
+            try JSONText.append(checking: Array(reason.utf8), to: &bytes)
+            text("}}", to: &bytes)
+        }
+    }
+
+    private static func short(_ start: StaticString, _ number: Int64, to bytes: inout [UInt8]) {
+        let header = bytes.count
+        FrameHeader(length: 0).append(to: &bytes)
+        text(start, number, to: &bytes)
+        text("}", to: &bytes)
+        bytes[header + 4] = UInt8(truncatingIfNeeded: bytes.count - header - FrameHeader.byteCount)  // at most 33
+    }
+
+    /// The header is written first and its length put in when the message behind it is there.
+    private static func frame(
+        limit: Int, to bytes: inout [UInt8], _ body: (inout [UInt8]) throws -> Void
+    ) throws {
+        let start = bytes.count
+        FrameHeader(length: 0).append(to: &bytes)
+        do {
+            try body(&bytes)
+            let length = bytes.count - start - FrameHeader.byteCount
+            guard length <= limit, UInt32(exactly: length) != nil else {
+                throw FrameError.tooLong(length: length, limit: limit)
+            }
+            for place in 1...4 { bytes[start + place] = UInt8(truncatingIfNeeded: length >> (8 * (4 - place))) }
+        } catch {
+            bytes.removeLast(bytes.count - start)
+            throw error
+        }
+    }
+
+    private static func text(_ text: StaticString, _ number: Int64? = nil, to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        if let number { JSONText.append(number, to: &bytes) }
+    }
+}

@@ -1,0 +1,94 @@
+/// Why a connection has to end: after a wrong header nobody knows where the next frame begins.
+public enum FrameError: Error, Equatable, CustomStringConvertible {
+    /// The first byte is not 0.
+    case unknownFlags(UInt8)
+    /// The frame says that it is longer than the limit, which is what the connection allows at that moment.
+    case tooLong(length: Int, limit: Int)
+
+    /// One sentence.
+    public var description: String {
+        switch self {
+        case .unknownFlags(let flags): "a frame has the flags \(flags), and only 0 is known"
+        case .tooLong(let length, let limit): "a frame of \(length) bytes is longer than the limit of \(limit)"
+        }
+    }
+}
+
+/// The five bytes before each message: flags, which are 0, and the length, big-endian.
+public struct FrameHeader: Sendable, Equatable {
+    /// Bytes in a header.
+    public static let byteCount = 5
+
+    /// Bytes in the message that follows.
+    public var length: Int
+
+    /// The header of a message of `length` bytes.
+    public init(length: Int) { self.length = length }
+
+    /// Judges the two fields of a header before anything is kept for the message that they announce.
+    public init(flags: UInt8, length: UInt32, limit: Int) throws(FrameError) {
+        guard flags == 0 else { throw .unknownFlags(flags) }
+        guard let length = Int(exactly: length), length <= limit else {
+            throw .tooLong(length: Int(clamping: length), limit: limit)
+        }
+        self.length = length
+    }
+
+    /// Judges the header that `bytes` begin with; nil where it is not all there. Wrong flags are refused by the first byte.
+    public init?(_ bytes: UnsafeRawBufferPointer, limit: Int) throws(FrameError) {
+        guard let flags = bytes.first else { return nil }
+        guard flags == 0 else { throw .unknownFlags(flags) }
+        guard bytes.count >= Self.byteCount else { return nil }
+        let length = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+        try self.init(flags: flags, length: length, limit: limit)
+    }
+
+    /// Adds the header's bytes.
+    public func append(to bytes: inout [UInt8]) {
+        bytes.append(0)
+        for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: length >> shift)) }
+    }
+}
+
+/// Finds the messages in bytes that come in any pieces. It holds what has come, never what a header only announces.
+public struct FrameDecoder: Sendable {
+    /// The longest message; may change between messages, as it does when a connection has shown its key.
+    public var limit: Int
+
+    private var bytes: [UInt8] = []
+    private var start = 0
+
+    /// A decoder at the start of a connection.
+    public init(limit: Int) { self.limit = limit }
+
+    /// Bytes held: those of a message that is not complete, and those that nobody has asked for yet.
+    public var pending: Int { bytes.count - start }
+
+    /// Takes what came.
+    public mutating func append(_ chunk: UnsafeRawBufferPointer) {
+        if start > 0 {
+            bytes.removeFirst(start)
+            start = 0
+        }
+        bytes.append(raw: chunk)
+    }
+
+    /// Takes what came.
+    public mutating func append(_ chunk: [UInt8]) { chunk.withUnsafeBytes { append($0) } }
+
+    /// Gives the next message to `body`; nil where none is complete.
+    public mutating func next<R>(_ body: (UnsafeRawBufferPointer) throws -> R) throws -> R? {
+        let waiting = start..<bytes.count
+        let limit = limit
+        var taken = 0
+        defer { start += taken }
+        return try bytes.withUnsafeBytes { all in
+            let waiting = UnsafeRawBufferPointer(rebasing: all[waiting])
+            guard let header = try FrameHeader(waiting, limit: limit) else { return nil }
+            let end = FrameHeader.byteCount + header.length
+            guard waiting.count >= end else { return nil }
+            taken = end
+            return try body(UnsafeRawBufferPointer(rebasing: waiting[FrameHeader.byteCount..<end]))
+        }
+    }
+}
