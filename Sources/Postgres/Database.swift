@@ -1,0 +1,129 @@
+public import Logging
+
+/// PostgreSQL, by a fixed number of connections, each owned by a thread.
+///
+/// A unit of work is a closure that runs on such a thread: libpq is cheap, and going from one thread to another is
+/// not, so that is done once per unit. There is no `await` in it, which makes the closure the transaction.
+/// It serves as soon as PostgreSQL can be reached, and again when it can be reached again.
+public final class Database: Sendable {
+    private let queue: WorkQueue
+    private let workers: [Worker]
+    private let canceller: Canceller
+
+    /// Starts to connect and returns at once. Ask `settings.validate()` whether the connection string can be read.
+    public init(_ settings: DatabaseSettings, logger: Logger) {
+        let count = max(settings.connections, 1)
+        let queue = WorkQueue(capacity: settings.queueCapacity, workers: count)
+        let canceller = Canceller(capacity: 2 * count)
+        self.queue = queue
+        self.canceller = canceller
+        workers = (0..<count).map { _ in
+            Worker(settings: settings, queue: queue, canceller: canceller, logger: logger)
+        }
+        for worker in workers { startThread { worker.run() } }
+        startThread { queue.watchDeadlines() }
+        canceller.start()
+    }
+
+    deinit { end() }
+
+    /// One transaction at READ COMMITTED: `body`, then COMMIT; ROLLBACK when it throws.
+    ///
+    /// `variables` are settings of this transaction alone, bound, set in the round trip of the first statement.
+    /// `body` must bear to be run again from its beginning: that is done once, when the connection turns out to be
+    /// dead before the server has answered anything. Throws `PostgresError`, or what `body` throws.
+    public func transaction<R: Sendable>(
+        variables: [(String, String)] = [], lockTimeoutMilliseconds: Int? = nil, deadline: ContinuousClock.Instant,
+        _ body: @escaping @Sendable (borrowing Connection) throws -> R
+    ) async throws -> R {
+        try await submit(deadline) { session, deadline in
+            var settings = variables
+            if let lockTimeoutMilliseconds { settings.append(("lock_timeout", String(lockTimeoutMilliseconds))) }
+            let opening = Opening(begins: true, settings: settings + [deadline.asStatementTimeout])
+            return try session.transaction(Unit(deadline: deadline, opening: opening), body)
+        }
+    }
+
+    /// One statement that only reads, in one round trip and without BEGIN. Run again once on a lost connection.
+    public func read<R: Sendable>(
+        variables: [(String, String)] = [], deadline: ContinuousClock.Instant, _ sql: SQL,
+        _ row: @escaping @Sendable (borrowing Row) throws -> R
+    ) async throws -> [R] {
+        try await submit(deadline) { session, deadline in
+            // Read-only is what makes it sound to run it again, so it is not left to the caller.
+            let settings = variables + [("transaction_read_only", "on"), deadline.asStatementTimeout]
+            return try session.read(
+                Unit(deadline: deadline, opening: Opening(begins: false, settings: settings)), sql, row)
+        }
+    }
+
+    /// Statements outside of any transaction, such as VACUUM or CREATE DATABASE. Never run again by itself.
+    public func withConnection<R: Sendable>(
+        deadline: ContinuousClock.Instant, _ body: @escaping @Sendable (borrowing Connection) throws -> R
+    ) async throws -> R {
+        try await submit(deadline, mayRunAgain: false) { session, deadline in
+            try session.bare(Unit(deadline: deadline), body)
+        }
+    }
+
+    /// Refuses waiting and new work, and returns when what runs is done and all connections are closed.
+    public func close() async {
+        end()
+        await queue.untilWorkersEnded()
+    }
+
+    /// How much waits and runs at this moment.
+    public var statistics: DatabaseStatistics { queue.statistics }
+
+    private func end() {
+        queue.close()
+        for worker in workers { worker.wake() }
+        canceller.close()
+    }
+
+    /// Queues a unit of work and waits for it. Cancelling the task removes it, or interrupts the statement it is in.
+    private func submit<R: Sendable>(
+        _ deadline: ContinuousClock.Instant, mayRunAgain: Bool = true,
+        _ body: @escaping @Sendable (Session, Moment) throws -> R
+    ) async throws -> R {
+        let ticket = Ticket()
+        let moment = Moment(deadline)
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<R, any Error>) in
+                let work = Work(ticket: ticket, deadline: moment) { session, isFirstRun in
+                    do {
+                        let value = try body(session, moment)
+                        return { continuation.resume(returning: value) }
+                    } catch {
+                        let leftNoTrace = session.isLost && !session.unit.hasAnswer
+                        let isInTime = session.unit.cancellation == .none && moment > .now
+                        if mayRunAgain, isFirstRun, leftNoTrace, isInTime { return nil }
+                        return { continuation.resume(throwing: error) }
+                    }
+                } refuse: { error in
+                    continuation.resume(throwing: error)
+                }
+                if let refusal = queue.add(work) { continuation.resume(throwing: refusal) }
+            }
+        } onCancel: {
+            queue.cancel(ticket)
+        }
+    }
+}
+
+extension Moment {
+    /// The rest of the time as the server's own limit for each statement.
+    fileprivate var asStatementTimeout: (String, String) {
+        ("statement_timeout", String(min(max(milliseconds(since: .now), 1), Int(Int32.max))))
+    }
+}
+
+/// What a database does at one moment.
+public struct DatabaseStatistics: Sendable, Hashable {
+    /// Units of work that wait for a connection.
+    public let waiting: Int
+    /// Units of work that run.
+    public let running: Int
+    /// Connections that are up.
+    public let connected: Int
+}

@@ -1,0 +1,91 @@
+import CLibpq
+
+/// How to reach PostgreSQL and how much of it to use.
+public struct DatabaseSettings: Sendable {
+    /// What libpq understands: `host=… dbname=…` or a `postgresql://` URL, several hosts and `target_session_attrs`
+    /// included. What it says wins over the defaults that are given to libpq here.
+    public var connectionString: String
+    /// Connections, each with a thread of its own; PostgreSQL runs about two busy ones per core well.
+    public var connections = 8
+    /// Units of work that may wait for a connection; more are refused at once, so that memory stays bounded.
+    public var queueCapacity = 512
+    /// How long a statement waits for a lock before it fails with 55P03.
+    public var lockTimeoutMilliseconds = 2000
+    /// After how long the server ends a transaction whose client says nothing, and frees its locks.
+    public var idleInTransactionTimeoutMilliseconds = 10_000
+    /// The name in `pg_stat_activity`.
+    public var applicationName = "muster"
+    /// How long one attempt to connect may take; with several hosts the next attempt begins at the next host.
+    public var connectTimeoutMilliseconds = 3000
+    /// Prepared statements that a connection keeps: each costs the server some 10 KB. The least recently used goes first.
+    public var statementCacheCapacity = 256
+    /// A connection is replaced at about this age, so that what a backend has gathered in memory is given back.
+    public var maximumConnectionAgeSeconds = 1800
+    /// Further settings of the session, such as `plan_cache_mode`: `force_generic_plan`. Names are constants.
+    public var sessionSettings: [String: String] = [:]
+
+    /// The defaults, for a server.
+    public init(connectionString: String) { self.connectionString = connectionString }
+
+    /// Throws when libpq cannot read the connection string. Shows nothing of it: it can hold a password.
+    public func validate() throws { _ = try ConnectionTarget(self) }
+}
+
+/// The settings as the keywords of libpq.
+struct ConnectionTarget {
+    private var settings: DatabaseSettings
+    private var given: [String: String]
+    /// How many hosts to pass over at the beginning of the list; they come last instead.
+    private var rotation = 0
+
+    init(_ settings: DatabaseSettings) throws {
+        self.settings = settings
+        given = [:]
+        guard !settings.connectionString.utf8.contains(0), let options = PQconninfoParse(settings.connectionString, nil)
+        else { throw PostgresError(.misuse, "libpq cannot read the connection string") }
+        defer { PQconninfoFree(options) }
+        var option = options
+        while let keyword = option.pointee.keyword {
+            if let value = option.pointee.val { given[String(cString: keyword)] = String(cString: value) }
+            option += 1
+        }
+    }
+
+    /// libpq has no time limit per host when it does not block, so a host that swallows packets would be tried first for ever.
+    mutating func passOverFirstHost() { rotation += 1 }
+
+    /// Keywords and values: defaults, then the connection string's own, then what this module relies on.
+    var keywords: [(String, String)] {
+        var all = [
+            "gssencmode": "disable", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
+            "tcp_user_timeout": "30000", "target_session_attrs": "read-write",
+            "application_name": settings.applicationName,
+        ]
+        all.merge(given) { $1 }
+        all["client_encoding"] = "UTF8"
+        all["options"] = (sessionOptions + [given["options"]].compactMap { $0 }).joined(separator: " ")
+        let count = ["host", "hostaddr"].compactMap { all[$0] }.map { Self.list($0).count }.max() ?? 1
+        for keyword in ["host", "hostaddr", "port"] {
+            guard let value = all[keyword], case let list = Self.list(value), list.count == count else { continue }
+            let first = rotation % count
+            all[keyword] = (list[first...] + list[..<first]).joined(separator: ",")
+        }
+        return all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    private static func list(_ value: String) -> [Substring] {
+        value.split(separator: ",", omittingEmptySubsequences: false)
+    }
+
+    private var sessionOptions: [String] {
+        var all = settings.sessionSettings
+        all["lock_timeout"] = String(settings.lockTimeoutMilliseconds)
+        all["idle_in_transaction_session_timeout"] = String(settings.idleInTransactionTimeoutMilliseconds)
+        return all.sorted { $0.key < $1.key }.map { "-c \($0.key)=\(Self.escaped($0.value))" }
+    }
+
+    /// A space ends an option, a backslash escapes.
+    private static func escaped(_ value: String) -> String {
+        String(value.flatMap { $0 == "\\" || $0.isWhitespace ? ["\\", $0] : [$0] })
+    }
+}

@@ -1,0 +1,80 @@
+import Glibc
+
+/// A value behind a pthread mutex: unlike `Synchronization.Mutex`, the thread sanitizer knows it, and a thread can
+/// wait for the value to change.
+///
+/// `@unchecked Sendable` is right because `value` is touched only between lock and unlock of the one mutex.
+final class Locked<Value: ~Copyable>: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private var value: Value
+
+    init(_ value: consuming sending Value) {
+        self.value = value
+        pthread_mutex_init(mutex, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+
+    func withLock<R>(_ body: (inout Value) throws -> sending R) rethrows -> sending R {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return try body(&value)
+    }
+
+    /// Looks at the value, and again after each `signal`, until `look` has found what it waits for.
+    ///
+    /// `look` returns before the thread sleeps, so that no access to the value is open while others change it.
+    func wait<R>(for signal: Signal, _ look: (inout Value) -> Look<R>) -> R {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while true {
+            switch look(&value) {
+            case .found(let result): return result
+            case .again(let moment): signal.sleep(mutex, until: moment)
+            }
+        }
+    }
+}
+
+/// What a look at a locked value came to.
+enum Look<R> {
+    case found(R)
+    /// Look again at the next signal, or at this moment at the latest.
+    case again(by: Moment?)
+}
+
+/// Wakes threads that wait for a `Locked` value.
+///
+/// `@unchecked Sendable` is right because a pthread condition is made to be used by many threads at once.
+final class Signal: @unchecked Sendable {
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    init() {
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        condition.deallocate()
+    }
+
+    func wakeOne() { pthread_cond_signal(condition) }
+
+    func wakeAll() { pthread_cond_broadcast(condition) }
+
+    fileprivate func sleep(_ mutex: UnsafeMutablePointer<pthread_mutex_t>, until moment: Moment?) {
+        guard let moment else {
+            pthread_cond_wait(condition, mutex)
+            return
+        }
+        var time = moment.timespec
+        pthread_cond_timedwait(condition, mutex, &time)
+    }
+}

@@ -1,0 +1,30 @@
+import CLibpq
+import Logging
+
+extension Session {
+    /// Without a receiver libpq writes notices to stderr.
+    func receiveNotices() {
+        // Unretained: libpq calls back only from calls that this session makes.
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        _ = PQsetNoticeReceiver(
+            raw,
+            { context, result in
+                guard let context, let result else { return }
+                Unmanaged<Session>.fromOpaque(context).takeUnretainedValue().note(result)
+            }, context)
+    }
+
+    private func note(_ result: OpaquePointer) {
+        let notice = PostgresError(.server, result: result)
+        if unit.isClosing { noteAtCommit(notice) }
+        logger.log(
+            level: notice.severity == "WARNING" ? .warning : .debug, "Notice of PostgreSQL",
+            metadata: ["notice": "\(notice)"])
+    }
+
+    private func noteAtCommit(_ notice: PostgresError) {
+        if notice.sqlState == .noActiveTransaction { unit.commitWarning = .noTransaction }
+        // A warning's text is translated and its code is shared; the function that warns is neither.
+        if notice.sourceFunction == "SyncRepWaitForLSN" { unit.commitWarning = .notReplicated }
+    }
+}

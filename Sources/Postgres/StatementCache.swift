@@ -1,0 +1,56 @@
+/// What makes two statements the same to the server: the text, and the types of the values.
+struct StatementKey: Hashable {
+    let text: [UInt8]
+    let types: [UInt32]
+
+    /// In two runs of bytes; element by element it would cost more than the rest of the look-up.
+    func hash(into hasher: inout Hasher) {
+        text.withUnsafeBytes { hasher.combine(bytes: $0) }
+        types.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
+}
+
+/// The statements that a connection has prepared, by what they say.
+struct StatementCache {
+    private struct Entry {
+        let name: String
+        var lastUse: UInt64
+    }
+    private var entries: [StatementKey: Entry] = [:]
+    private var uses: UInt64 = 0
+    private var namesGiven: UInt64 = 0
+    private let capacity: Int
+
+    init(capacity: Int) { self.capacity = max(capacity, 8) }
+
+    var count: Int { entries.count }
+
+    mutating func name(of key: StatementKey) -> String? {
+        guard let index = entries.index(forKey: key) else { return nil }
+        uses &+= 1
+        entries.values[index].lastUse = uses
+        return entries.values[index].name
+    }
+
+    /// Never given twice, so that a statement which the server still has cannot stand in for another.
+    mutating func newName() -> String {
+        namesGiven &+= 1
+        return "m\(namesGiven)"
+    }
+
+    mutating func insert(_ key: StatementKey, name: String) {
+        uses &+= 1
+        entries[key] = Entry(name: name, lastUse: uses)
+    }
+
+    mutating func removeAll() { entries.removeAll(keepingCapacity: true) }
+
+    /// The name of the statement that must go before another is prepared.
+    mutating func evict() -> String? {
+        guard entries.count >= capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) else {
+            return nil
+        }
+        entries[oldest.key] = nil
+        return oldest.value.name
+    }
+}

@@ -1,0 +1,228 @@
+import Logging
+
+/// A unit of work on its way to a connection.
+struct Work: Sendable {
+    let ticket: Ticket
+    let deadline: Moment
+    /// Runs it on a connection. Returns how to tell the caller, or nil when it left no trace and may run again.
+    let run: @Sendable (_ session: Session, _ mayRunAgain: Bool) -> (@Sendable () -> Void)?
+    let refuse: @Sendable (PostgresError) -> Void
+}
+
+/// Where a unit of work is. It exists before the work is queued, so that a cancellation which comes first is not lost.
+///
+/// `@unchecked Sendable` is right because its fields are read and written only under the lock of the `WorkQueue`.
+final class Ticket: @unchecked Sendable {
+    fileprivate enum Place {
+        case outside, waiting, done
+        case running(Interrupt)
+    }
+    fileprivate var place = Place.outside
+    fileprivate var isCancelled = false
+    fileprivate var hasRun = false
+}
+
+/// The work that waits, who runs what, and who is connected: one lock, so that no work is between two states.
+final class WorkQueue: Sendable {
+    struct State {
+        var waiting = Fifo<Work>()
+        var idleWorkers = 0
+        var running = 0
+        var connected = 0
+        var workers: Int
+        var isClosing = false
+        /// When the alarm goes off; nil while it is not set.
+        var alarm: Moment?
+        var lastFailure: PostgresError?
+        var closers: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// What a worker does next.
+    enum Turn {
+        case run(Work, mayRunAgain: Bool)
+        case refuse([Work], PostgresError)
+        case end
+    }
+
+    private let state: Locked<State>
+    private let workAdded = Signal()
+    private let alarmChanged = Signal()
+    private let closing = Signal()
+    private let capacity: Int
+
+    init(capacity: Int, workers: Int) {
+        self.capacity = capacity
+        state = Locked(State(workers: workers))
+    }
+
+    var statistics: DatabaseStatistics {
+        state.withLock { DatabaseStatistics(waiting: $0.waiting.count, running: $0.running, connected: $0.connected) }
+    }
+
+    /// Why the work cannot wait here, or nil.
+    func add(_ work: Work) -> PostgresError? {
+        let (refusal, wake, alarm) = state.withLock { state -> (PostgresError?, Bool, Bool) in
+            if state.isClosing { return (PostgresError(.closed), false, false) }
+            if work.ticket.isCancelled { return (PostgresError(.cancelled), false, false) }
+            if state.waiting.count >= capacity { return (PostgresError(.queueFull), false, false) }
+            state.waiting.append(work)
+            work.ticket.place = .waiting
+            return (nil, state.idleWorkers > 0, state.setAlarm(for: work))
+        }
+        if wake { workAdded.wakeOne() }
+        if alarm { alarmChanged.wakeAll() }
+        return refusal
+    }
+
+    /// Work that could not be run is the first again, unless its caller has given up meanwhile.
+    func putBack(_ work: Work, hasRun: Bool) {
+        let (refusal, alarm) = state.withLock { state -> (PostgresError?, Bool) in
+            state.running -= 1
+            work.ticket.hasRun = work.ticket.hasRun || hasRun
+            work.ticket.place = .done
+            if state.isClosing { return (PostgresError(.closed), false) }
+            if work.ticket.isCancelled { return (PostgresError(.cancelled), false) }
+            state.waiting.prepend(work)
+            work.ticket.place = .waiting
+            return (nil, state.setAlarm(for: work))
+        }
+        if let refusal { return work.refuse(refusal) }
+        workAdded.wakeOne()
+        if alarm { alarmChanged.wakeAll() }
+    }
+
+    func cancel(_ ticket: Ticket) {
+        let removed = state.withLock { state -> Work? in
+            ticket.isCancelled = true
+            switch ticket.place {
+            case .outside, .done: return nil
+            case .running(let interrupt):
+                interrupt.raise()
+                return nil
+            case .waiting:
+                ticket.place = .done
+                return state.waiting.removeAll { $0.ticket === ticket }.first
+            }
+        }
+        removed?.refuse(PostgresError(.cancelled))
+    }
+
+    /// The next work whose deadline has not passed. Taking it and marking it as running are one step.
+    func next(for interrupt: Interrupt) -> Turn {
+        var isIdle = false
+        return state.wait(for: workAdded) { state in
+            if isIdle { state.idleWorkers -= 1 }
+            isIdle = false
+            let now = Moment.now
+            if let work = state.waiting.popFirst() {
+                guard work.deadline > now else {
+                    work.ticket.place = .done
+                    return .found(.refuse([work], state.expiry))
+                }
+                interrupt.clear()
+                work.ticket.place = .running(interrupt)
+                state.running += 1
+                return .found(.run(work, mayRunAgain: !work.ticket.hasRun))
+            }
+            if state.isClosing { return .found(.end) }
+            isIdle = true
+            state.idleWorkers += 1
+            return .again(by: nil)
+        }
+    }
+
+    func finished(_ work: Work) {
+        state.withLock { state in
+            state.running -= 1
+            work.ticket.place = .done
+        }
+    }
+}
+
+/// Deadlines of waiting work, and the end.
+extension WorkQueue {
+    /// Refuses work whose deadline passes while it waits; sleeps until then, and is not woken while workers keep up.
+    func watchDeadlines() {
+        while true {
+            let turn: Turn = state.wait(for: alarmChanged) { state in
+                if state.isClosing { return .found(.end) }
+                let now = Moment.now
+                let expired = state.waiting.removeAll { $0.deadline <= now }
+                state.alarm = state.waiting.earliest(by: \.deadline)
+                guard expired.isEmpty else {
+                    for work in expired { work.ticket.place = .done }
+                    return .found(.refuse(expired, state.expiry))
+                }
+                return .again(by: state.alarm)
+            }
+            guard case .refuse(let works, let error) = turn else { return }
+            for work in works { work.refuse(error) }
+        }
+    }
+
+    func connected(_ isConnected: Bool, failure: PostgresError? = nil) {
+        state.withLock { state in
+            state.connected += isConnected ? 1 : -1
+            state.lastFailure = failure
+        }
+    }
+
+    func failedToConnect(_ failure: PostgresError) { state.withLock { $0.lastFailure = failure } }
+
+    var isClosing: Bool { state.withLock { $0.isClosing } }
+
+    /// Sleeps; false when the database is being closed.
+    func pause(milliseconds: Int) -> Bool {
+        let end = Moment.after(milliseconds: milliseconds)
+        return state.wait(for: closing) { state in
+            if state.isClosing { return .found(false) }
+            return end <= .now ? .found(true) : .again(by: end)
+        }
+    }
+
+    /// Refuses what waits and what comes; workers end after what they run.
+    func close() {
+        let refused = state.withLock { state -> [Work] in
+            state.isClosing = true
+            let all = state.waiting.removeAll { _ in true }
+            for work in all { work.ticket.place = .done }
+            return all
+        }
+        for signal in [workAdded, alarmChanged, closing] { signal.wakeAll() }
+        for work in refused { work.refuse(PostgresError(.closed)) }
+    }
+
+    func workerEnded() {
+        let closers = state.withLock { state in
+            state.workers -= 1
+            return state.workers == 0 ? state.closers : []
+        }
+        for closer in closers { closer.resume() }
+    }
+
+    func untilWorkersEnded() async {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                if state.workers > 0 { state.closers.append(continuation) }
+                return state.workers == 0
+            }
+            if isOver { continuation.resume() }
+        }
+    }
+}
+
+extension WorkQueue.State {
+    /// What it means that work waited until its deadline.
+    fileprivate var expiry: PostgresError {
+        if connected > 0 { return PostgresError(.deadlineExceeded) }
+        return lastFailure ?? PostgresError(.unavailable, "no connection has been made yet")
+    }
+
+    /// Whether the thread that watches deadlines must be told of this one; not so when a worker is about to take it.
+    fileprivate mutating func setAlarm(for work: Work) -> Bool {
+        guard waiting.count > idleWorkers else { return false }
+        if let alarm, alarm <= work.deadline { return false }
+        alarm = work.deadline
+        return true
+    }
+}

@@ -1,0 +1,96 @@
+import Logging
+
+/// A thread and its connection, which never leaves it.
+final class Worker: Sendable {
+    private let settings: DatabaseSettings
+    private let queue: WorkQueue
+    private let canceller: Canceller
+    private let logger: Logger
+    private let interrupt = Interrupt()
+
+    init(settings: DatabaseSettings, queue: WorkQueue, canceller: Canceller, logger: Logger) {
+        self.settings = settings
+        self.queue = queue
+        self.canceller = canceller
+        self.logger = logger
+    }
+
+    /// Connects, serves, and connects again when that is over, until the database is closed.
+    func run() {
+        defer { queue.workerEnded() }
+        guard var target = makeTarget() else { return }
+        var backoff = Backoff()
+        var isTold = false
+        let connecting = Connecting(
+            settings: settings, logger: logger, interrupt: interrupt, canceller: canceller,
+            isUnwanted: { [queue] in queue.isClosing })
+        while !queue.isClosing {
+            do {
+                let session = try connecting.connect(to: &target)
+                if isTold { logger.info("Connected to PostgreSQL again") }
+                isTold = false
+                if serve(session) {
+                    backoff.reset()
+                } else if !queue.pause(milliseconds: backoff.nextDelayMilliseconds()) {
+                    return
+                }
+            } catch {
+                let failure = error as? PostgresError ?? PostgresError(.unavailable)
+                queue.failedToConnect(failure)
+                logger.log(
+                    level: isTold ? .debug : .warning, "No connection to PostgreSQL", metadata: ["error": "\(failure)"])
+                isTold = true
+                if !queue.pause(milliseconds: backoff.nextDelayMilliseconds()) { return }
+            }
+        }
+    }
+
+    /// Ends a wait for the network, not a unit of work.
+    func wake() { interrupt.wake() }
+
+    /// A connection string that libpq cannot read never gets better: all work is answered with that.
+    private func makeTarget() -> ConnectionTarget? {
+        do { return try ConnectionTarget(settings) } catch {
+            let failure = error as? PostgresError ?? PostgresError(.misuse)
+            logger.error("No connection to PostgreSQL", metadata: ["error": "\(failure)"])
+            queue.failedToConnect(failure)
+            while true {
+                switch queue.next(for: interrupt) {
+                case .run(let work, _):
+                    queue.finished(work)
+                    work.refuse(failure)
+                case .refuse(let works, let error): for work in works { work.refuse(error) }
+                case .end: return nil
+                }
+            }
+        }
+    }
+
+    /// Whether the connection was of use before it ended.
+    private func serve(_ session: Session) -> Bool {
+        queue.connected(true)
+        defer { queue.connected(false) }
+        let age = Double(settings.maximumConnectionAgeSeconds) * Double.random(in: 0.8...1.2)
+        let retirement = Moment.after(milliseconds: Int(clamping: Int64(min(max(age, 1), 1e9) * 1000)))
+        var wasOfUse = false
+        while !session.isLost, retirement > .now {
+            switch queue.next(for: interrupt) {
+            case .end: return true
+            case .refuse(let works, let error): for work in works { work.refuse(error) }
+            case .run(let work, let mayRunAgain):
+                guard session.isAlive() else {
+                    queue.putBack(work, hasRun: false)
+                    return wasOfUse
+                }
+                guard let answer = work.run(session, mayRunAgain) else {
+                    queue.putBack(work, hasRun: true)
+                    return wasOfUse
+                }
+                wasOfUse = wasOfUse || session.unit.hasAnswer
+                queue.finished(work)
+                answer()
+            }
+        }
+        return true
+    }
+}
