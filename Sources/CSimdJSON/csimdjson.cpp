@@ -26,6 +26,8 @@ struct cjson_reader {
     uint32_t depth, values;
     uint32_t seen = 0;      // values of this message
     bool escapes = false;   // whether this message has any: without them no string can hold U+0000
+    bool in_object = false; // whether the innermost container is one
+    bool key_next = false;  // whether a string would be a key
     std::vector<cjson_node> nodes;
     std::vector<Open> open;               // innermost last
     std::vector<std::string_view> keys;   // of the objects that are open
@@ -35,11 +37,9 @@ struct cjson_reader {
     cjson_status value(char type, uint64_t entry, const uint64_t *raw);
     cjson_status number(double);
     cjson_status integer(int64_t);
-    cjson_status text(uint64_t offset);
+    cjson_status text(uint64_t offset, cjson_kind);
     cjson_status begin(bool object);
     cjson_status end();
-    bool at_key() const { return !open.empty() && nodes[open.back().node].kind == CJSON_OBJECT && !after_key(); }
-    bool after_key() const { return nodes.back().kind == CJSON_KEY; }
     cjson_node &add(cjson_kind);
 };
 
@@ -51,6 +51,7 @@ cjson_status cjson_reader::walk() {
     open.clear();
     keys.clear();
     seen = 0;
+    in_object = key_next = false;
     if (char(tape[1] >> 56) != '{') return CJSON_NOT_AN_OBJECT;
     for (size_t i = 1;; i++) {
         char type = char(tape[i] >> 56);
@@ -61,14 +62,18 @@ cjson_status cjson_reader::walk() {
 }
 
 cjson_status cjson_reader::value(char type, uint64_t entry, const uint64_t *raw) {
-    if (type == '"' && at_key()) return text(entry);
+    if (key_next && type == '"') {
+        key_next = false;
+        return text(entry, CJSON_KEY);
+    }
     if (type == '}' || type == ']') return end();
     if (++seen > values) return CJSON_VALUES;
+    key_next = in_object;
     if (!open.empty()) nodes[open.back().node].count++;
     switch (type) {
     case '{': return begin(true);
     case '[': return begin(false);
-    case '"': return text(entry);
+    case '"': return text(entry, CJSON_STRING);
     case 'n': add(CJSON_NULL); return CJSON_OK;
     case 't': add(CJSON_TRUE); return CJSON_OK;
     case 'f': add(CJSON_FALSE); return CJSON_OK;
@@ -107,15 +112,14 @@ cjson_status cjson_reader::number(double n) {
     return CJSON_OK;
 }
 
-cjson_status cjson_reader::text(uint64_t offset) {
+cjson_status cjson_reader::text(uint64_t offset, cjson_kind kind) {
     const uint8_t *start = parser.doc.string_buf.get() + offset;
     uint32_t length;  // stands before the characters
     std::memcpy(&length, start, sizeof length);
     auto characters = reinterpret_cast<const char *>(start + sizeof length);
     if (escapes && std::memchr(characters, 0, length)) return CJSON_NUL;
-    bool key = at_key();
-    if (key) keys.emplace_back(characters, length);
-    add(key ? CJSON_KEY : CJSON_STRING).text = {uint32_t(offset + sizeof length), length};
+    if (kind == CJSON_KEY) keys.emplace_back(characters, length);
+    add(kind).text = {uint32_t(offset + sizeof length), length};
     return CJSON_OK;
 }
 
@@ -123,6 +127,7 @@ cjson_status cjson_reader::begin(bool object) {
     if (open.size() >= depth) return CJSON_DEPTH;
     open.push_back({uint32_t(nodes.size()), uint32_t(keys.size())});
     add(object ? CJSON_OBJECT : CJSON_ARRAY).count = 0;
+    in_object = key_next = object;
     return CJSON_OK;
 }
 
@@ -130,6 +135,8 @@ cjson_status cjson_reader::end() {
     auto container = open.back();
     open.pop_back();
     nodes[container.node].next = uint32_t(nodes.size());
+    in_object = !open.empty() && nodes[open.back().node].kind == CJSON_OBJECT;
+    key_next = in_object;
     if (nodes[container.node].kind != CJSON_OBJECT) return CJSON_OK;
     if (check.has_duplicates(keys.data() + container.first_key, keys.size() - container.first_key))
         return CJSON_DUPLICATE_KEY;

@@ -7,12 +7,26 @@ enum Lists {
     /// The place of the first value that is not below `value`.
     static func lowerBound(of value: UInt16, in list: Source) -> Int {
         var low = 0
-        var high = list.count
-        while low < high {
-            let middle = (low + high) / 2
-            if list[middle] < value { low = middle + 1 } else { high = middle }
+        var length = list.count
+        // The half is chosen by arithmetic: a branch would be guessed wrong every other time.
+        while length > 1 {
+            let half = length / 2
+            low &+= list[low &+ half &- 1] < value ? half : 0
+            length &-= half
         }
-        return low
+        return low + (length == 1 && list[low] < value ? 1 : 0)
+    }
+
+    /// Keeps the values that are in a much longer list.
+    static func search(_ list: Source, in long: Source, into target: Target) -> Int {
+        var count = 0
+        for value in list {
+            let place = lowerBound(of: value, in: long)
+            guard place < long.count else { break }
+            target[count] = value
+            count &+= long[place] == value ? 1 : 0
+        }
+        return count
     }
 
     static func unite(_ left: Source, _ right: Source, into target: Target) -> Int {
@@ -89,6 +103,15 @@ enum Lists {
             j &+= b <= a ? 1 : 0
         }
         return count
+    }
+
+    /// Calls `body` with the first and last value of each run.
+    static func forEachRun(_ list: Source, _ body: (UInt16, UInt16) -> Void) {
+        var start = 0
+        for index in list.indices where index + 1 == list.count || list[index + 1] != list[index] + 1 {
+            body(list[start], list[index])
+            start = index + 1
+        }
     }
 
     /// Runs of neighbouring values.

@@ -22,14 +22,11 @@ struct Machine {
     private let operands: [MemberSet]
     private let program: Program
 
-    /// Runs `body` with a machine. Its scratch is allocated here once: one block a register, so one a level of the tree, and one more.
+    /// Runs `body` with a machine. Its scratch is allocated here once: one block a register, so one a level of the tree, and two more.
     static func with<Result>(
         _ program: Program, operands: [MemberSet], _ body: (inout Machine) -> Result
     ) -> Result {
-        let count = program.registerCount + 1
-        return withUnsafeTemporaryAllocation(byteCount: count * Block.byteCount, alignment: 64) { memory in
-            // The allocation is not empty. Each scratch is a part of its own.
-            let parts = (0..<count).map { Scratch(base: memory.baseAddress! + $0 * Block.byteCount) }
+        Scratch.with(count: program.registerCount + 1) { parts in
             var machine = Machine(program, operands, parts)
             return body(&machine)
         }

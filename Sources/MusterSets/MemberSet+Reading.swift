@@ -105,6 +105,14 @@ extension BlockView {
         }
     }
 
+    /// Calls `body` with the first and last value of each run of neighbours.
+    func forEachRun(_ body: (UInt16, UInt16) -> Void) {
+        switch self {
+        case .list(let values): Lists.forEachRun(values, body)
+        case .words(let words): Words.forEachRun(words, body)
+        }
+    }
+
     /// Appends the numbers of the block of `key` that are `first` or above, while there are fewer than `limit`.
     func append(to page: inout [UInt32], key: UInt16, from first: UInt32, limit: Int) {
         let high = UInt32(key) << 16

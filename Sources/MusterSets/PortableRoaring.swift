@@ -88,24 +88,12 @@ private struct Container {
 
     private func writeRuns(_ runs: Int, to writer: inout ByteWriter) {
         writer.put(UInt16(runs))
-        var run: (first: UInt16, last: UInt16)?
         block.withView { view in
-            view.forEach(from: 0) { value in
-                if let open = run, open.last + 1 == value {
-                    run = (open.first, value)
-                } else {
-                    if let run { Self.write(run, to: &writer) }
-                    run = (value, value)
-                }
-                return true
+            view.forEachRun { first, last in
+                writer.put(first)
+                writer.put(last - first)
             }
         }
-        if let run { Self.write(run, to: &writer) }
-    }
-
-    private static func write(_ run: (first: UInt16, last: UInt16), to writer: inout ByteWriter) {
-        writer.put(run.first)
-        writer.put(run.last - run.first)
     }
 }
 

@@ -41,6 +41,30 @@ enum Words {
         return runs
     }
 
+    /// Calls `body` with the first and last value of each run.
+    static func forEachRun(_ words: Source, _ body: (UInt16, UInt16) -> Void) {
+        var first = place(of: 1, from: 0, in: words)
+        while first < Block.fullCount {
+            let end = place(of: 0, from: first, in: words)
+            body(UInt16(first), UInt16(end - 1))
+            first = place(of: 1, from: end, in: words)
+        }
+    }
+
+    /// Where the next bit of this value is, from a place on; 65,536 if there is none.
+    private static func place(of bit: Int, from start: Int, in words: Source) -> Int {
+        if start == Block.fullCount { return start }
+        let flip: UInt64 = bit == 1 ? 0 : .max
+        var index = start >> 6
+        var rest = (words[index] ^ flip) & (.max << UInt64(start & 63))
+        while rest == 0 {
+            index += 1
+            if index == Block.wordCount { return Block.fullCount }
+            rest = words[index] ^ flip
+        }
+        return index << 6 + rest.trailingZeroBitCount
+    }
+
     @inline(__always)
     static func bit(_ value: UInt16, of words: Source) -> UInt64 {
         words[Int(value >> 6)] >> UInt64(value & 63) & 1
@@ -63,7 +87,6 @@ enum Words {
     }
 
     /// Returns how many of the values are new.
-    @discardableResult
     static func insert(_ values: UnsafeBufferPointer<UInt16>, into words: Target) -> Int {
         var added = 0
         for value in values { added &+= insert(value, into: words) }
@@ -71,11 +94,20 @@ enum Words {
     }
 
     /// Returns how many of the values were there.
-    @discardableResult
     static func remove(_ values: UnsafeBufferPointer<UInt16>, from words: Target) -> Int {
         var removed = 0
         for value in values { removed &+= remove(value, from: words) }
         return removed
+    }
+
+    /// Inserts without counting, which is quicker.
+    static func mark(_ values: UnsafeBufferPointer<UInt16>, in words: Target) {
+        for value in values { words[Int(value >> 6)] |= 1 << UInt64(value & 63) }
+    }
+
+    /// Removes without counting, which is quicker.
+    static func unmark(_ values: UnsafeBufferPointer<UInt16>, in words: Target) {
+        for value in values { words[Int(value >> 6)] &= ~(1 << UInt64(value & 63)) }
     }
 
     /// Writes the values ascending and returns their number, for which `list` must have room.

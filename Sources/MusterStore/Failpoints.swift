@@ -1,10 +1,8 @@
 /// Places where a test can hold a request, to show what happens when something else comes between.
 public final class Failpoints: Sendable {
     public enum Place: String, Sendable, CaseIterable {
-        /// Identifiers of an import were resolved, nothing is locked yet.
+        /// Identifiers of an import were resolved, and nothing is locked yet.
         case importResolved
-        /// A fold has written its chunks and has not committed.
-        case foldWritten
     }
 
     #if DEBUG

@@ -13,6 +13,11 @@ public import Postgres
 public final class Store: Sendable {
     public let database: Database
     let cache: SetCache
+    let cohortSets = CohortSets(byteLimit: 16 << 20)
+    /// Sets at earlier versions, the users that pass an attribute's test, and listings that are being paged.
+    let derived: DerivedSets
+    let lookouts = Locked<[WorkspaceID: Lookout]>([:])
+    let plans = Locked<[WorkspaceID: Plans]>([:])
     let logger: Logger
     /// Where a test holds a request at a known place; does nothing in a release build.
     public let failpoints = Failpoints()
@@ -21,7 +26,8 @@ public final class Store: Sendable {
     public init(database: Database, cacheBytes: Int = 512 << 20, logger: Logger) {
         self.database = database
         self.logger = logger
-        cache = SetCache(byteLimit: cacheBytes)
+        cache = SetCache(byteLimit: cacheBytes / 4 * 3)
+        derived = DerivedSets(byteLimit: cacheBytes / 4)
     }
 
     /// One transaction that sees this workspace and no other. Work that a deadlock or a serialization failure ended is run again.

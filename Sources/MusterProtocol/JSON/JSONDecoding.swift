@@ -9,6 +9,11 @@ public enum JSONDecoding {
         }
     }
 
+    /// A call without a body is one whose fields are all absent.
+    public static func decode<T: Decodable>(_ type: T.Type = T.self, from value: JSONValue?) throws -> T {
+        try decode(type, from: value ?? .emptyObject)
+    }
+
     /// Reads bytes that hold a message and nothing else, with a reader of the shared pool.
     public static func decode<T: Decodable>(_ type: T.Type = T.self, from bytes: [UInt8]) throws -> T {
         try bytes.withUnsafeBytes { bytes in

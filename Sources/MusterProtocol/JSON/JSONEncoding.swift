@@ -124,13 +124,21 @@ final class JSONWriter {
     }
 
     private func write(_ list: IdentifierList) throws {
-        bytes.append(UInt8(ascii: "["))
+        // Written to a variable of this function: a property is checked for overlapping access at each of its uses.
+        var text: [UInt8] = []
+        swap(&text, &bytes)
+        defer { swap(&text, &bytes) }
+        let needed = text.count + list.bytes.count + 3 * list.count + 2
+        if needed > text.capacity { text.reserveCapacity(max(needed, 2 * text.capacity)) }
+        text.append(UInt8(ascii: "["))
         try list.bytes.withUnsafeBytes { all in
-            for position in list.indices {
-                if position > 0 { bytes.append(UInt8(ascii: ",")) }
-                try JSONText.append(checking: .init(rebasing: all[list.range(at: position)]), to: &bytes)
+            var start = 0
+            for (number, end) in list.ends.enumerated() {
+                if number > 0 { text.append(UInt8(ascii: ",")) }
+                try JSONText.append(checking: .init(rebasing: all[start..<Int(end)]), to: &text)
+                start = Int(end)
             }
         }
-        bytes.append(UInt8(ascii: "]"))
+        text.append(UInt8(ascii: "]"))
     }
 }

@@ -15,15 +15,33 @@ enum JSONText {
 
     /// A string of any bytes, refused where a reader would refuse it.
     static func append(checking text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) throws(JSONError) {
-        var seen: UInt8 = 0
-        for byte in text {
-            guard byte != 0 else { throw JSONError(.nul, "a string to be sent has U+0000") }
-            seen |= byte
+        if isPlain(text) {
+            bytes.append(UInt8(ascii: "\""))
+            bytes.append(raw: text)
+            return bytes.append(UInt8(ascii: "\""))
         }
-        if seen >= 0x80, String(validating: text, as: UTF8.self) == nil {
+        guard !text.contains(0) else { throw JSONError(.nul, "a string to be sent has U+0000") }
+        guard text.allSatisfy({ $0 < 0x80 }) || String(validating: text, as: UTF8.self) != nil else {
             throw JSONError(.malformed, "a string to be sent is not UTF-8")
         }
         append(escaping: text, to: &bytes)
+    }
+
+    /// Whether text is ASCII without anything to escape, as most identifiers are; looked at in words of eight bytes.
+    private static func isPlain(_ text: UnsafeRawBufferPointer) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let tops: UInt64 = 0x8080_8080_8080_8080
+        /// The top bit of each byte that is 0, and perhaps of the one above such a byte.
+        func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & tops }
+        var place = 0
+        while place + 8 <= text.count {
+            let word = text.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+            let controls = (word &- ones &* 0x20) & ~word & tops
+            let special = controls | zeros(word ^ ones &* 0x22) | zeros(word ^ ones &* 0x5C)
+            if (special | word & tops) != 0 { return false }
+            place += 8
+        }
+        return text[place...].allSatisfy { $0 < 0x80 && !mustEscape($0) }
     }
 
     static func append(checking text: [UInt8], to bytes: inout [UInt8]) throws(JSONError) {

@@ -28,6 +28,10 @@ public struct JSONValue {
         self.init(nodes: table.nodes, strings: table.strings, place: 0, rootPlace: 0)
     }
 
+    /// `{}`, of no reader; its table lives as long as the process.
+    static var emptyObject: JSONValue { JSONValue(table: emptyTable.table) }
+    private static let emptyTable = EmptyTable()
+
     private init(nodes: UnsafePointer<cjson_node>, strings: UnsafePointer<UInt8>, place: UInt32, rootPlace: UInt32) {
         self.nodes = nodes
         self.strings = strings
@@ -165,6 +169,20 @@ extension JSONValue {
         let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
         for field in JSONFields(self) where bytesEqual(field.name.text, name) { return field.value }
         return nil
+    }
+}
+
+/// The table of an empty object. `@unchecked Sendable`: nobody writes to it once it is made.
+private struct EmptyTable: @unchecked Sendable {
+    let table: cjson_table
+
+    init() {
+        let nodes = UnsafeMutablePointer<cjson_node>.allocate(capacity: 1)
+        nodes.initialize(to: cjson_node())
+        nodes.pointee.kind = CJSON_OBJECT.rawValue
+        nodes.pointee.next = 1
+        // No string is in the table, so that any address will do for theirs.
+        table = cjson_table(nodes: nodes, strings: UnsafeRawPointer(nodes).assumingMemoryBound(to: UInt8.self))
     }
 }
 

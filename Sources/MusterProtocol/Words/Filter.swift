@@ -1,6 +1,6 @@
 /// Who is meant: a tree over cohorts, saved segments and attributes. On the wire an object with one key:
 /// `{"all":[{"cohort":{…}},{"not":{"cohort":{…}}},{"attribute":{…}}]}`.
-public indirect enum Filter: Sendable, Equatable {
+public indirect enum Filter: Sendable, Hashable {
     case all([Filter])
     case any([Filter])
     case not(Filter)

@@ -1,0 +1,89 @@
+import MusterProtocol
+import MusterSets
+import Postgres
+
+/// One row of a look's statement, read on the database's thread; what is expensive to decode is decoded there.
+enum LookRow: Sendable {
+    case head(number: Int32, at: SetVersion, change: SetChange?)
+    case cohort(position: Int, number: Int32, at: SetVersion, change: SetChange?)
+    case definition(position: Int, version: Int64, filter: Filter?)
+    case segment(id: Identifier, version: Int64, name: String)
+    case user(place: Int, FoundUser)
+    case scan(position: Int, matches: [(filter: AttributeFilter, numbers: [UInt32])])
+
+    init(_ row: borrowing Row, of statement: LookStatement) throws {
+        let position = Int(try row.value(1, as: Int64.self))
+        switch LookStatement.Part(rawValue: try row.value(0)) {
+        case .head: self = try Self.head(row, workspace: statement.workspace)
+        case .cohort: self = try Self.cohort(row, position: position - 1, workspace: statement.workspace)
+        case .definition: self = try Self.definition(row, position: position - 1)
+        case .user:
+            let attributes: JSONB? = try row.value(11)
+            self = .user(
+                place: position,
+                FoundUser(number: UInt32(clamping: try row.value(2, as: Int64.self)), attributes: attributes?.bytes))
+        case .scan:
+            let name = statement.scannedNames[position - 1]
+            self = .scan(position: position, matches: try Self.scan(row, for: statement.scans.filter { $0.name == name }))
+        case nil: throw RPCError(.internal, "something went wrong in the server")
+        }
+    }
+
+    private static func head(_ row: borrowing Row, workspace: WorkspaceID) throws -> LookRow {
+        let number = Int32(clamping: try row.value(2, as: Int64.self))
+        return .head(
+            number: number, at: try version(row),
+            change: try row.change(5, of: SetKey(workspace: workspace, number: number), added: 8, removed: 9))
+    }
+
+    private static func cohort(_ row: borrowing Row, position: Int, workspace: WorkspaceID) throws -> LookRow {
+        let number = Int32(clamping: try row.value(2, as: Int64.self))
+        return .cohort(
+            position: position, number: number, at: try version(row),
+            change: try row.change(5, of: SetKey(workspace: workspace, number: number), added: 8, removed: 9))
+    }
+
+    private static func definition(_ row: borrowing Row, position: Int) throws -> LookRow {
+        let version: Int64 = try row.value(2)
+        guard position < 0 else {
+            let filter: JSONB? = try row.value(11)
+            return .definition(
+                position: position, version: version, filter: try filter.map { try JSONDecoding.decode(from: $0.bytes) })
+        }
+        return .segment(id: Identifier(bytes: try row.value(8, as: [UInt8].self)), version: version, name: try row.value(10))
+    }
+
+    private static func version(_ row: borrowing Row) throws -> SetVersion {
+        SetVersion(version: try row.value(3), tag: try row.value(4))
+    }
+
+    /// A row holds the numbers of up to 2^13 users and, in the same order, their values.
+    private static func scan(
+        _ row: borrowing Row, for filters: [AttributeFilter]
+    ) throws -> [(filter: AttributeFilter, numbers: [UInt32])] {
+        let numbers: [Int32] = try row.withBytes(8) { bytes in try bytes.map([Int32].decodeArrayBytes) ?? [] }
+        let values: JSONB = try row.value(11)
+        return try values.bytes.withUnsafeBytes { bytes in
+            try AttributeTest.readers.read(bytes) { document in
+                let elements = try document.field("v")?.elements()
+                return try filters.map { filter in (filter, try matching(AttributeTest(filter), elements, numbers)) }
+            }
+        }
+    }
+
+    private static func matching(
+        _ test: AttributeTest, _ values: JSONElements?, _ numbers: [Int32]
+    ) throws -> [UInt32] {
+        guard let values else { return [] }
+        var matching: [UInt32] = []
+        for (number, value) in zip(numbers, values) where test.matches(value) {
+            matching.append(UInt32(clamping: number))
+        }
+        return matching
+    }
+}
+
+extension [Int32] {
+    /// An array as `array_send` wrote it.
+    static func decodeArrayBytes(_ bytes: UnsafeRawBufferPointer) throws -> [Int32] { try [Int32](postgres: bytes) }
+}

@@ -1,0 +1,114 @@
+import MusterProtocol
+import MusterSets
+import Postgres
+
+/// The one statement of a look, over everything that the reads it serves ask for. One statement is one snapshot of the
+/// database, so that all answers are of one state, without locks and without an isolation level above READ COMMITTED.
+struct LookStatement: Sendable {
+    let workspace: WorkspaceID
+    var cohorts: [CohortReference] = []
+    /// What the caller has of each cohort: its set and the state.
+    var known: [(number: Int32, state: SetState)?] = []
+    var everyone: SetState?
+    var segments: [SegmentVersion] = []
+    var allSegments = false
+    var users: [UserReference] = []
+    var wantsUserAttributes = false
+    var scans: [AttributeFilter] = []
+
+    /// Beyond so many changes a set is loaded afresh: its snapshot is smaller than the way there.
+    static let mostChanges: Int64 = 256
+
+    /// Kinds of rows. All have the same columns: kind, position, and up to six numbers, two stored sets, a text and a JSON value.
+    enum Part: Int32 {
+        case head = 0
+        case cohort, definition, user, scan
+    }
+
+    var sql: SQL {
+        let (externalIDs, aliases, devices) = usersByKind
+        let everyoneKnown = everyone?.at.version ?? -1
+        return """
+            SELECT 0, 0::int8, h.set_number::int8, h.version, h.tag, x.version, x.previous_tag, x.tag, x.added, x.removed,
+                NULL::text, NULL::jsonb
+            FROM set_head h LEFT JOIN set_change x
+                ON x.workspace_id = \(workspace) AND x.set_number = h.set_number AND h.set_number = 0
+                AND x.version > \(everyoneKnown) AND \(everyoneKnown) >= h.version - \(Self.mostChanges)
+            WHERE h.workspace_id = \(workspace) AND h.set_number IN (0, 1)
+            UNION ALL
+            SELECT 1, w.position, h.set_number, h.version, h.tag, x.version, x.previous_tag, x.tag, x.added, x.removed, NULL, NULL
+            FROM unnest(\(cohorts.map(\.partner)), \(cohorts.map(\.cohortID)), \(known.map { $0?.number ?? -1 }),
+                    \(known.map { $0?.state.at.version ?? -1 }))
+                WITH ORDINALITY w (partner, cohort_id, known_number, known_version, position)
+            JOIN cohort c ON c.workspace_id = \(workspace) AND c.partner = w.partner AND c.cohort_id = w.cohort_id
+            JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
+            LEFT JOIN set_change x ON x.workspace_id = \(workspace) AND x.set_number = h.set_number
+                AND h.set_number = w.known_number AND x.version > w.known_version
+                AND w.known_version >= h.version - \(Self.mostChanges)
+            UNION ALL
+            SELECT 2, w.position, s.version, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                CASE WHEN s.version <> w.known_version THEN s.filter END
+            FROM unnest(\(segments.map(\.segmentID)), \(segments.map(\.version)))
+                WITH ORDINALITY w (segment_id, known_version, position)
+            JOIN segment s ON s.workspace_id = \(workspace) AND s.segment_id = w.segment_id
+            UNION ALL
+            SELECT 2, 0, s.version, NULL, NULL, NULL, NULL, NULL, convert_to(s.segment_id, 'UTF8'), NULL, s.name, NULL
+            FROM segment s WHERE s.workspace_id = \(workspace) AND \(allSegments)
+            UNION ALL
+            SELECT 3, w.place, u.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                CASE WHEN \(wantsUserAttributes) THEN u.attributes END
+            FROM unnest(\(externalIDs.names), \(externalIDs.places)) w (external_id, place)
+            JOIN registered_user u ON u.workspace_id = \(workspace) AND u.external_id = w.external_id
+            UNION ALL
+            SELECT 3, w.place, a.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
+            FROM unnest(\(aliases.labels), \(aliases.names), \(aliases.places)) w (alias_label, alias_name, place)
+            JOIN user_alias a ON a.workspace_id = \(workspace) AND a.alias_label = w.alias_label
+                AND a.alias_name = w.alias_name
+            LEFT JOIN registered_user u ON \(wantsUserAttributes) AND u.workspace_id = \(workspace)
+                AND u.user_number = a.user_number
+            UNION ALL
+            SELECT 3, w.place, d.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
+            FROM unnest(\(devices.names), \(devices.places)) w (device_id, place)
+            JOIN user_device d ON d.workspace_id = \(workspace) AND d.device_id = w.device_id
+            LEFT JOIN registered_user u ON \(wantsUserAttributes) AND u.workspace_id = \(workspace)
+                AND u.user_number = d.user_number
+            UNION ALL
+            SELECT 4, n.position, NULL, NULL, NULL, NULL, NULL, NULL, array_send(array_agg(u.user_number)), NULL, NULL,
+                jsonb_build_object('v', jsonb_agg(u.attributes -> n.name))
+            FROM unnest(\(scannedNames)) WITH ORDINALITY n (name, position)
+            JOIN registered_user u ON u.workspace_id = \(workspace) AND u.attributes ? n.name
+            GROUP BY n.position, u.user_number >> 13
+            """
+    }
+
+    /// The names of the attributes that are scanned, each once.
+    var scannedNames: [Identifier] { Array(Set(scans.map(\.name))).sorted() }
+
+    /// The users of each kind of identifier, with their places in `users`.
+    private var usersByKind:
+        (
+            externalIDs: (names: [Identifier], places: [Int64]),
+            aliases: (labels: [Identifier], names: [Identifier], places: [Int64]),
+            devices: (names: [Identifier], places: [Int64])
+        )
+    {
+        var externalIDs: (names: [Identifier], places: [Int64]) = ([], [])
+        var aliases: (labels: [Identifier], names: [Identifier], places: [Int64]) = ([], [], [])
+        var devices: (names: [Identifier], places: [Int64]) = ([], [])
+        for (place, user) in users.enumerated() {
+            switch user {
+            case .externalID(let id):
+                externalIDs.names.append(id)
+                externalIDs.places.append(Int64(place))
+            case .alias(let alias):
+                aliases.labels.append(alias.label)
+                aliases.names.append(alias.name)
+                aliases.places.append(Int64(place))
+            case .deviceID(let id):
+                devices.names.append(id)
+                devices.places.append(Int64(place))
+            }
+        }
+        return (externalIDs, aliases, devices)
+    }
+}

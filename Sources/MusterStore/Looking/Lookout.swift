@@ -1,0 +1,114 @@
+import MusterProtocol
+import Postgres
+
+/// The looks of one workspace. Reads that arrive while a look is under way share the next one, identifiers included: one look
+/// serves many calls and is still later than each arrival, so that every answer holds what was acknowledged before the question.
+final class Lookout: Sendable {
+    /// The answer to one request: the shared look, with this request's users only.
+    typealias Answer = CheckedContinuation<Look, any Error>
+
+    private struct Waiting {
+        let request: LookRequest
+        let deadline: ContinuousClock.Instant
+        let answer: Answer
+    }
+
+    private struct State {
+        var waiting: [Waiting] = []
+        var underWay = 0
+    }
+
+    /// Looks at once: while one is with PostgreSQL, another's answers are worked out.
+    private static let lanes = 2
+    /// Calls that one look serves at most, so that a flood makes many looks and not a long one.
+    private static let mostCalls = 256
+
+    private let state = Locked(State())
+    private let look: @Sendable (LookRequest, ContinuousClock.Instant) async throws -> Look
+
+    /// - Parameter look: one look for the union of some requests.
+    init(_ look: @escaping @Sendable (LookRequest, ContinuousClock.Instant) async throws -> Look) {
+        self.look = look
+    }
+
+    func look(_ request: LookRequest, deadline: ContinuousClock.Instant) async throws -> Look {
+        try await withCheckedThrowingContinuation { answer in
+            let begins = state.withLock { state in
+                state.waiting.append(Waiting(request: request, deadline: deadline, answer: answer))
+                guard state.underWay < Self.lanes else { return false }
+                state.underWay += 1
+                return true
+            }
+            // A task of its own, since a look belongs to all calls that it serves and must outlive the one that began it.
+            // It ends when nobody waits any more; each look has a deadline, the latest of its callers'.
+            if begins { Task { await serve() } }
+        }
+    }
+
+    private func serve() async {
+        while let batch = next() {
+            do {
+                let (union, places) = batch.union
+                let seen = try await look(union, batch.deadline)
+                for (waiting, place) in zip(batch.calls, places) {
+                    var own = seen
+                    own.users = Array(seen.users[place..<place + waiting.request.users.count])
+                    waiting.answer.resume(returning: own)
+                }
+            } catch {
+                for waiting in batch.calls { waiting.answer.resume(throwing: error) }
+            }
+        }
+    }
+
+    private struct Batch {
+        let calls: [Waiting]
+        var deadline: ContinuousClock.Instant { calls.map(\.deadline).max() ?? .now }
+
+        /// One request for all, and where each one's users begin in it.
+        var union: (LookRequest, places: [Int]) {
+            var scopes: [ObjectIdentifier: LookScope] = [:]
+            var users: [UserReference] = []
+            var scans: Set<AttributeFilter> = []
+            let places = calls.map { waiting in
+                scopes[ObjectIdentifier(waiting.request.scope)] = waiting.request.scope
+                scans.formUnion(waiting.request.scans)
+                defer { users += waiting.request.users }
+                return users.count
+            }
+            let scope = LookScope(union: Array(scopes.values))
+            return (LookRequest(scope: scope, users: users, scans: Array(scans)), places)
+        }
+    }
+
+    private func next() -> Batch? {
+        state.withLock { state in
+            guard !state.waiting.isEmpty else {
+                state.underWay -= 1
+                return nil
+            }
+            let batch = Batch(calls: Array(state.waiting.prefix(Self.mostCalls)))
+            state.waiting.removeFirst(batch.calls.count)
+            return batch
+        }
+    }
+}
+
+extension LookScope {
+    /// What any of the scopes depends on. Where two know different versions of a definition, the look is asked to tell it anew.
+    convenience init(union scopes: [LookScope]) {
+        if let only = scopes.first, scopes.count == 1 {
+            self.init(
+                cohorts: only.cohorts, segments: only.segments, attributes: only.attributes, allSegments: only.allSegments)
+            return
+        }
+        var versions: [Identifier: Int64] = [:]
+        for segment in scopes.flatMap(\.segments) {
+            versions[segment.segmentID] = versions[segment.segmentID].map { $0 == segment.version ? $0 : 0 } ?? segment.version
+        }
+        self.init(
+            cohorts: Array(Set(scopes.flatMap(\.cohorts))),
+            segments: versions.map { SegmentVersion(segmentID: $0, version: $1) },
+            attributes: Array(Set(scopes.flatMap(\.attributes))), allSegments: scopes.contains(where: \.allSegments))
+    }
+}

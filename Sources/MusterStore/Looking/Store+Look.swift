@@ -1,0 +1,143 @@
+import MusterProtocol
+import MusterSets
+import Postgres
+
+/// Which set a cohort had when it was last looked at. A cohort that was deleted and made again has another one.
+typealias CohortSets = BoundedCache<CohortKey, Int32>
+
+struct CohortKey: Hashable, Sendable {
+    let workspace: WorkspaceID
+    let cohort: CohortReference
+}
+
+extension Store {
+    /// One look, exact: what the statement saw is brought together with the cached sets. A set whose changes don't chain from the
+    /// cached state is loaded afresh, and then the look is repeated, since the load saw a later moment than the look.
+    func lookOnce(
+        _ request: LookRequest, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Look {
+        for _ in 0..<8 {
+            let statement = statement(for: request, in: workspace)
+            let startedAt = ContinuousClock.now
+            let rows = try await read(in: workspace, deadline: deadline, statement.sql) { row in
+                try LookRow(row, of: statement)
+            }
+            let assembly = LookAssembly(statement, rows)
+            for (cohort, number) in assembly.sets {
+                cohortSets.put(number, for: CohortKey(workspace: workspace, cohort: cohort), bytes: 64)
+            }
+            for (number, state) in assembly.advanced {
+                cache.put(state, for: SetKey(workspace: workspace, number: number))
+            }
+            guard assembly.stale.isEmpty else {
+                try await reload(assembly.stale, in: workspace, deadline: deadline)
+                continue
+            }
+            if let look = assembly.look(startedAt: startedAt) { return look }
+        }
+        throw RPCError(.aborted, "the sets change faster than they can be read; try again", details: ["retry_after_ms": 100])
+    }
+
+    private func statement(for request: LookRequest, in workspace: WorkspaceID) -> LookStatement {
+        let known = request.scope.cohorts.map { cohort -> (number: Int32, state: SetState)? in
+            guard let number = cohortSets[CohortKey(workspace: workspace, cohort: cohort)],
+                let state = cache[SetKey(workspace: workspace, number: number)]
+            else { return nil }
+            return (number, state)
+        }
+        return LookStatement(
+            workspace: workspace, cohorts: request.scope.cohorts, known: known, everyone: cache[.everyone(of: workspace)],
+            segments: request.scope.segments, allSegments: request.scope.allSegments, users: request.users,
+            wantsUserAttributes: !request.users.isEmpty && !request.scope.attributes.isEmpty, scans: request.scans)
+    }
+
+    private func reload(
+        _ numbers: [Int32], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws {
+        let states = try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.load(numbers, in: workspace)
+        }
+        for (number, state) in states { cache.replace(state, for: SetKey(workspace: workspace, number: number)) }
+    }
+}
+
+/// The rows of a look, brought together with what was known before.
+private struct LookAssembly {
+    private let statement: LookStatement
+    private var everyone: SetState?
+    private var attributes: SetVersion?
+    private var cohorts: [CohortReference: SetState?]
+    private var definitions: [Identifier: FoundDefinition?]
+    private var users: [FoundUser?]
+    private var scans: [AttributeFilter: [UInt32]] = [:]
+    /// The sets of the cohorts that there are.
+    private(set) var sets: [CohortReference: Int32] = [:]
+    /// Sets that went on from what was known.
+    private(set) var advanced: [Int32: SetState] = [:]
+    /// Sets that must be loaded.
+    private(set) var stale: [Int32] = []
+
+    private struct Seen {
+        var number: Int32
+        var at: SetVersion
+        var changes: [SetChange]
+    }
+
+    init(_ statement: LookStatement, _ rows: [LookRow]) {
+        self.statement = statement
+        cohorts = Dictionary(statement.cohorts.map { ($0, nil) }) { first, _ in first }
+        definitions = Dictionary(statement.segments.map { ($0.segmentID, nil) }) { first, _ in first }
+        users = Array(repeating: nil, count: statement.users.count)
+        for scan in statement.scans { scans[scan] = [] }
+        var seenEveryone: Seen?
+        var seenCohorts: [Int: Seen] = [:]
+        for row in rows {
+            switch row {
+            case .head(SetKey.everyone, let at, let change): Self.note(&seenEveryone, SetKey.everyone, at, change)
+            case .head(_, let at, _): attributes = at
+            case .cohort(let position, let number, let at, let change):
+                Self.note(&seenCohorts[position], number, at, change)
+            case .definition(let position, let version, let filter):
+                definitions[statement.segments[position].segmentID] = .some(
+                    FoundDefinition(version: version, name: nil, filter: filter))
+            case .segment(let id, let version, let name):
+                let filter = definitions[id]??.filter
+                definitions[id] = .some(FoundDefinition(version: version, name: name, filter: filter))
+            case .user(let place, let user): users[place] = user
+            case .scan(_, let matches): for match in matches { scans[match.filter, default: []] += match.numbers }
+            }
+        }
+        if let seen = seenEveryone { everyone = settle(seen, from: statement.everyone) }
+        for (position, seen) in seenCohorts {
+            sets[statement.cohorts[position]] = seen.number
+            let known = statement.known[position]
+            if let state = settle(seen, from: known?.number == seen.number ? known?.state : nil) {
+                cohorts[statement.cohorts[position]] = .some(state)
+            }
+        }
+    }
+
+    private static func note(_ seen: inout Seen?, _ number: Int32, _ at: SetVersion, _ change: SetChange?) {
+        if seen == nil { seen = Seen(number: number, at: at, changes: []) }
+        if let change { seen?.changes.append(change) }
+    }
+
+    private mutating func settle(_ seen: Seen, from known: SetState?) -> SetState? {
+        if seen.at == .none { return .empty }
+        let changes = seen.changes.sorted { $0.at.version < $1.at.version }
+        guard let state = known?.applying(changes), state.at == seen.at else {
+            stale.append(seen.number)
+            return nil
+        }
+        if !changes.isEmpty { advanced[seen.number] = state }
+        return state
+    }
+
+    func look(startedAt: ContinuousClock.Instant) -> Look? {
+        guard let everyone, let attributes else { return nil }
+        return Look(
+            startedAt: startedAt, everyone: everyone, attributes: attributes, cohorts: cohorts, definitions: definitions,
+            users: users,
+            scans: scans.mapValues { MemberSetAtVersion(at: attributes, members: MemberSet($0)) })
+    }
+}

@@ -1,0 +1,32 @@
+public import MusterProtocol
+
+/// What a read is about: saved segments, all of them, or a filter that nobody saved.
+public enum Question: Hashable, Sendable {
+    case segments([Identifier])
+    case everySegment
+    case filter(Filter)
+}
+
+/// Why a filter can't be answered or saved.
+public enum FilterFault: Error, Equatable {
+    /// The call itself names a segment that doesn't exist.
+    case unknownSegment(Identifier)
+    /// The filter names a segment that doesn't exist, at this path.
+    case missingSegment(Identifier, path: String)
+    /// The filter names a cohort that doesn't exist, at this path.
+    case missingCohort(CohortReference, path: String)
+    case tooDeep(path: String)
+    case tooManyNodes(path: String)
+    /// The segment would contain itself, by way of these.
+    case cycle([Identifier])
+    /// A comparison that doesn't go with this value.
+    case unusableValue(path: String, problem: String)
+    /// An empty name, or one over the limit.
+    case invalidName(path: String)
+    /// `at` was given, and the filter has a leaf without history.
+    case noHistory(path: String)
+    /// `at` or a page names another definition than the current one.
+    case segmentChanged(Identifier)
+    /// `at` doesn't name the version of something that the filter uses.
+    case versionsIncomplete
+}

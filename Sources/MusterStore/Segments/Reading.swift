@@ -1,0 +1,168 @@
+import MusterProtocol
+import MusterSets
+
+/// A question with everything needed to answer it, all of one state.
+struct Reading: Sendable {
+    let plan: Plan
+    let look: Look
+    /// The sets of the plan's operands, in their order.
+    let operands: [SetState]
+
+    var evaluations: [Evaluation] { plan.evaluations(everyone: look.everyone, operands: operands) }
+
+    /// What was read, for `with_versions`.
+    var versions: Versions {
+        Versions(
+            everyone: look.everyone.at.version, attributes: plan.scope.attributes.isEmpty ? nil : look.attributes.version,
+            cohorts: plan.scope.cohorts.map { cohort in
+                CohortVersion(
+                    partner: cohort.partner, cohortID: cohort.cohortID,
+                    version: look.cohorts[cohort]??.at.version ?? 0)
+            },
+            segments: plan.scope.segments)
+    }
+}
+
+/// How a read wants its state.
+public struct ReadOptions: Sendable {
+    public var deadline: ContinuousClock.Instant
+    /// Zero: exact, with everything acknowledged before the call.
+    public var maxStaleness: Duration
+
+    public init(deadline: ContinuousClock.Instant, maxStaleness: Duration = .zero) {
+        self.deadline = deadline
+        self.maxStaleness = maxStaleness
+    }
+}
+
+extension Store {
+    func lookout(of workspace: WorkspaceID) -> Lookout {
+        lookouts.withLock { lookouts in
+            if let there = lookouts[workspace] { return there }
+            // The look-out is the store's; a strong reference back would keep both for ever.
+            let made = Lookout { [weak self] request, deadline in
+                guard let self else { throw CancellationError() }
+                return try await self.lookOnce(request, in: workspace, deadline: deadline)
+            }
+            lookouts[workspace] = made
+            return made
+        }
+    }
+
+    func plans(of workspace: WorkspaceID) -> Plans {
+        plans.withLock { plans in
+            if let there = plans[workspace] { return there }
+            let made = Plans()
+            plans[workspace] = made
+            return made
+        }
+    }
+
+    /// The sets of a question's leaves, all users' attributes included, as of now or as old as the caller allows.
+    func reading(
+        of question: Question, in workspace: WorkspaceID, options: ReadOptions
+    ) async throws -> Reading {
+        var scans: Set<AttributeFilter> = []
+        for _ in 0..<Self.mostLooks {
+            let plan = try await plan(for: question, in: workspace, deadline: options.deadline)
+            let look: Look
+            if let recent = recentLook(of: plan, options), scans.isEmpty {
+                look = recent
+            } else {
+                look = try await lookout(of: workspace).look(
+                    LookRequest(scope: plan.scope, scans: Array(scans)), deadline: options.deadline)
+                guard settled(plan, of: question, by: look, in: workspace) else { continue }
+                plan.recent.withLock { $0 = look }
+            }
+            let attributes = attributeSets(of: plan, in: look, workspace)
+            scans = Set(plan.scope.attributes.filter { attributes[$0] == nil })
+            guard scans.isEmpty else { continue }
+            return Reading(plan: plan, look: look, operands: try operands(of: plan, look, attributes))
+        }
+        throw RPCError(.aborted, "the definitions change faster than they can be read; try again", details: ["retry_after_ms": 100])
+    }
+
+    static var mostLooks: Int { 10 }
+
+    /// The plan of a question, with the definitions that it needs looked up.
+    func plan(
+        for question: Question, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Plan {
+        for _ in 0..<Limits.filterDepth.value + 2 {
+            switch try plans(of: workspace).plan(for: question) {
+            case .plan(let plan): return plan
+            case .unknown(let ids):
+                let scope = LookScope(
+                    cohorts: [], segments: ids.map { SegmentVersion(segmentID: $0, version: 0) }, attributes: [])
+                let look = try await lookout(of: workspace).look(LookRequest(scope: scope), deadline: deadline)
+                plans(of: workspace).learn(from: look, everySegment: false)
+                if let missing = ids.first(where: { (look.definitions[$0] ?? nil) == nil }) {
+                    throw question.fault(missing: missing)
+                }
+            }
+        }
+        throw FilterFault.tooDeep(path: "filter")
+    }
+
+    /// Whether a look proved the plan current; if not, the next plan is made from what it found.
+    func settled(_ plan: Plan, of question: Question, by look: Look, in workspace: WorkspaceID) -> Bool {
+        if plan.stands(in: look) { return true }
+        let plans = plans(of: workspace)
+        plans.learn(from: look, everySegment: plan.scope.allSegments)
+        plans.forget(question)
+        return false
+    }
+
+    func recentLook(of plan: Plan, _ options: ReadOptions) -> Look? {
+        guard options.maxStaleness > .zero, let recent = plan.recent.withLock({ $0 }) else { return nil }
+        return ContinuousClock.now - recent.startedAt < options.maxStaleness ? recent : nil
+    }
+
+    /// The users that pass each attribute's test, where they are known at the look's version of all attributes.
+    private func attributeSets(
+        of plan: Plan, in look: Look, _ workspace: WorkspaceID
+    ) -> [AttributeFilter: MemberSet] {
+        var sets: [AttributeFilter: MemberSet] = [:]
+        for attribute in plan.scope.attributes {
+            if let scanned = look.scans[attribute] {
+                derived.put(scanned.members, at: scanned.at, for: .attribute(workspace, attribute))
+                sets[attribute] = scanned.members
+            } else if let cached = derived[.attribute(workspace, attribute)], cached.at == look.attributes {
+                sets[attribute] = cached.members
+            }
+        }
+        return sets
+    }
+
+    func operands(
+        of plan: Plan, _ look: Look, _ attributes: [AttributeFilter: MemberSet]
+    ) throws -> [SetState] {
+        try plan.operands.map { operand in
+            switch operand {
+            case .cohort(let cohort):
+                guard let state = look.cohorts[cohort] ?? nil else {
+                    throw FilterFault.missingCohort(cohort, path: plan.cohortPaths[cohort] ?? "filter")
+                }
+                return state
+            case .attribute(let attribute):
+                return SetState(at: look.attributes, members: attributes[attribute] ?? [])
+            }
+        }
+    }
+}
+
+extension Question {
+    /// What to say where a segment isn't there.
+    func fault(missing id: Identifier) -> FilterFault {
+        switch self {
+        case .segments(let ids) where ids.contains(id): return .unknownSegment(id)
+        case .segments, .everySegment: return .missingSegment(id, path: "filter")
+        case .filter(let filter):
+            var found = "filter"
+            filter.forEachNode { node, path in
+                if node == .segment(id) { found = path }
+            }
+            return .missingSegment(id, path: found)
+        }
+    }
+}

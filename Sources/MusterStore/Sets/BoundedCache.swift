@@ -1,0 +1,74 @@
+import MusterSets
+
+/// Values by key up to a number of bytes; the least recently used go first.
+final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+    private struct Entry {
+        var value: Value
+        var bytes: Int
+        var lastUsed: UInt64
+    }
+
+    private struct State {
+        var entries: [Key: Entry] = [:]
+        var bytes = 0
+        var clock: UInt64 = 0
+    }
+
+    private let state = Locked(State())
+    private let byteLimit: Int
+
+    init(byteLimit: Int) {
+        self.byteLimit = byteLimit
+    }
+
+    subscript(key: Key) -> Value? {
+        state.withLock { state in
+            state.clock += 1
+            state.entries[key]?.lastUsed = state.clock
+            return state.entries[key]?.value
+        }
+    }
+
+    /// Keeps `value`, unless `isNewer` says that what is there is newer.
+    func put(_ value: Value, for key: Key, bytes: Int, unless isNewer: (Value) -> Bool = { _ in false }) {
+        state.withLock { state in
+            if let there = state.entries[key], isNewer(there.value) { return }
+            state.clock += 1
+            state.bytes += bytes - (state.entries[key]?.bytes ?? 0)
+            state.entries[key] = Entry(value: value, bytes: bytes, lastUsed: state.clock)
+            if state.bytes > byteLimit { evict(&state) }
+        }
+    }
+
+    func remove(_ key: Key) {
+        state.withLock { state in
+            state.bytes -= state.entries.removeValue(forKey: key)?.bytes ?? 0
+        }
+    }
+
+    /// Entries and their bytes, for the metrics.
+    var usage: (entries: Int, bytes: Int) { state.withLock { ($0.entries.count, $0.bytes) } }
+
+    /// Frees a tenth more than it must, so that the sort is paid for by many puts.
+    private func evict(_ state: inout State) {
+        for (key, entry) in state.entries.sorted(by: { $0.value.lastUsed < $1.value.lastUsed }) {
+            if state.bytes <= byteLimit / 10 * 9 { return }
+            state.entries.removeValue(forKey: key)
+            state.bytes -= entry.bytes
+        }
+    }
+}
+
+/// Sets at the newest version that this process has seen.
+typealias SetCache = BoundedCache<SetKey, SetState>
+
+extension BoundedCache where Key == SetKey, Value == SetState {
+    func put(_ state: SetState, for key: SetKey) {
+        put(state, for: key, bytes: state.members.byteCount) { $0.at.version > state.at.version }
+    }
+
+    /// Also in the place of a newer version: one that turned out to be of a history that is no more.
+    func replace(_ state: SetState, for key: SetKey) {
+        put(state, for: key, bytes: state.members.byteCount)
+    }
+}

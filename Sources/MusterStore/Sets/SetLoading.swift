@@ -1,0 +1,62 @@
+import MusterSets
+import Postgres
+
+/// What one statement returned of a set: head, snapshot, chunks and the changes since, all of one moment.
+private struct StoredParts {
+    var head: SetVersion?
+    var size: Int64 = 0
+    var snapshot: SetVersion?
+    var chunks: [MemberSet] = []
+    var changes: [SetChange] = []
+
+    func state(of set: SetKey) throws -> SetState? {
+        guard let head else { return nil }
+        let start = SetState(at: snapshot ?? .none, members: MemberSet(merging: chunks))
+        guard let state = start.applying(changes.sorted { $0.at.version < $1.at.version }), state.at == head else {
+            throw DamagedSet(set: set, what: "the changes since the snapshot don't lead to the head")
+        }
+        guard state.members.count == size else { throw DamagedSet(set: set, what: "the size is not that of the head") }
+        return state
+    }
+}
+
+extension Connection {
+    /// The current states of sets, by one statement: from their snapshots and the changes since. Sets that don't exist are left out.
+    borrowing func load(_ numbers: [Int32], in workspace: WorkspaceID) throws -> [Int32: SetState] {
+        var parts: [Int32: StoredParts] = [:]
+        try forEach(
+            """
+            SELECT 0, h.set_number, h.version, h.size, h.tag, NULL::bytea, NULL::bytea
+            FROM set_head h WHERE h.workspace_id = \(workspace) AND h.set_number = ANY (\(numbers))
+            UNION ALL
+            SELECT 1, s.set_number, s.version, 0, s.tag, NULL, NULL
+            FROM set_snapshot s WHERE s.workspace_id = \(workspace) AND s.set_number = ANY (\(numbers))
+            UNION ALL
+            SELECT 2, k.set_number, k.chunk, 0, 0, k.members, NULL
+            FROM set_chunk k WHERE k.workspace_id = \(workspace) AND k.set_number = ANY (\(numbers))
+            UNION ALL
+            SELECT 3, c.set_number, c.version, c.previous_tag, c.tag, c.added, c.removed
+            FROM unnest(\(numbers)) n (set_number)
+            LEFT JOIN set_snapshot s ON s.workspace_id = \(workspace) AND s.set_number = n.set_number
+            JOIN set_change c ON c.workspace_id = \(workspace) AND c.set_number = n.set_number
+                AND c.version > coalesce(s.version, 0)
+            """
+        ) { row in
+            let number: Int32 = try row.value(1)
+            let set = SetKey(workspace: workspace, number: number)
+            let at = SetVersion(version: try row.value(2), tag: try row.value(4))
+            switch try row.value(0, as: Int32.self) {
+            case 0: (parts[number, default: .init()].head, parts[number, default: .init()].size) = (at, try row.value(3))
+            case 1: parts[number, default: .init()].snapshot = at
+            case 2: parts[number, default: .init()].chunks.append(try row.members(5, of: set))
+            default:
+                if let change = try row.change(2, of: set, added: 5, removed: 6) {
+                    parts[number, default: .init()].changes.append(change)
+                }
+            }
+        }
+        return try parts.reduce(into: [:]) { states, part in
+            states[part.key] = try part.value.state(of: SetKey(workspace: workspace, number: part.key))
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import MusterProtocol
+import MusterSets
+import Postgres
+
+/// The head of a set whose row lock this transaction holds.
+struct LockedHead: Sendable {
+    let set: SetKey
+    let at: SetVersion
+    /// Of everyone: the next user number to give out.
+    let nextUserNumber: Int32?
+}
+
+extension Connection {
+    /// Takes the lock of a head; nil where there is no such set (any more). Heads are locked in the order of their numbers.
+    borrowing func lockHead(_ set: SetKey) throws -> LockedHead? {
+        try first(
+            """
+            SELECT version, tag, next_user_number FROM set_head
+            WHERE workspace_id = \(set.workspace) AND set_number = \(set.number)
+            FOR UPDATE
+            """
+        ) { row in
+            LockedHead(
+                set: set, at: SetVersion(version: try row.value(0), tag: try row.value(1)), nextUserNumber: try row.value(2))
+        }
+    }
+
+    /// The set at the version of its locked head: the cached state brought up to it, or one loaded afresh.
+    borrowing func state(of head: LockedHead, cache: SetCache) throws -> SetState {
+        if let cached = cache[head.set], cached.at.version <= head.at.version {
+            if cached.at == head.at { return cached }
+            let missing = try changes(of: head.set, after: cached.at.version)
+            if let state = cached.applying(missing), state.at == head.at { return state }
+        }
+        guard let state = try load([head.set.number], in: head.set.workspace)[head.set.number], state.at == head.at else {
+            throw DamagedSet(set: head.set, what: "the set differs from its locked head")
+        }
+        return state
+    }
+
+    private borrowing func changes(of set: SetKey, after version: Int64) throws -> [SetChange] {
+        try query(
+            """
+            SELECT version, previous_tag, tag, added, removed FROM set_change
+            WHERE workspace_id = \(set.workspace) AND set_number = \(set.number) AND version > \(version)
+            ORDER BY version
+            """
+        ) { row in try row.change(0, of: set, added: 3, removed: 4) }.compactMap(\.self)
+    }
+
+    /// Appends a change to the log of a set whose head is locked, and raises the head. The change must be effective:
+    /// nothing added that is in `state`, nothing removed that is not.
+    borrowing func append(
+        added: MemberSet, removed: MemberSet, to head: LockedHead, state: SetState, at time: Instant,
+        nextUserNumber: Int32? = nil
+    ) throws -> SetState {
+        var new = state
+        new.members.apply(added: added, removed: removed)
+        new.at = head.at.next()
+        try execute(
+            """
+            WITH raised AS (
+                UPDATE set_head SET version = \(new.at.version), tag = \(new.at.tag), size = \(Int64(new.members.count)),
+                    next_user_number = coalesce(\(nextUserNumber), next_user_number)
+                WHERE workspace_id = \(head.set.workspace) AND set_number = \(head.set.number)
+            )
+            INSERT INTO set_change (workspace_id, set_number, version, previous_tag, tag, added, removed, changed_at)
+            VALUES (\(head.set.workspace), \(head.set.number), \(new.at.version), \(head.at.tag), \(new.at.tag),
+                \(added.stored), \(removed.stored), \(time))
+            """
+        )
+        return new
+    }
+
+    /// Raises the head that counts the changes of attributes. Its lock comes after that of everyone and before any cohort's.
+    borrowing func raiseAttributes(in workspace: WorkspaceID) throws {
+        try execute(
+            """
+            UPDATE set_head SET version = version + 1, tag = \(Int64.random(in: .min ... .max))
+            WHERE workspace_id = \(workspace) AND set_number = \(SetKey.attributes)
+            """)
+    }
+}
+
+extension SetVersion {
+    /// The version after this one, with a tag of its own. Never 0, which is that of an empty history.
+    func next() -> SetVersion {
+        SetVersion(version: version + 1, tag: Int64.random(in: 1 ... .max) &* (Bool.random() ? 1 : -1))
+    }
+}
