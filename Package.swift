@@ -53,7 +53,7 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "MusterClient", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
         .target(
-            name: "MusterHandlers", dependencies: ["MusterStore", "MusterProtocol", log, crypto],
+            name: "MusterHandlers", dependencies: ["MusterStore", "MusterProtocol", "Postgres", log, crypto],
             swiftSettings: settings),
         .target(
             name: "MusterStore", dependencies: ["Postgres", "MusterSets", "MusterSchema", "MusterProtocol", log],
