@@ -76,6 +76,10 @@ let package = Package(
         .systemLibrary(name: "CRoaring", path: "Tests/CRoaring", providers: [.apt(["libroaring-dev"])]),
         .testTarget(name: "MusterSetsTests", dependencies: ["MusterSets", "CRoaring"], swiftSettings: settings),
         .testTarget(
+            name: "MusterUserTests",
+            dependencies: ["MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log],
+            swiftSettings: settings),
+        .testTarget(
             name: "MusterTests",
             dependencies: [
                 "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol",
