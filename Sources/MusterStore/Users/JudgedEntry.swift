@@ -1,4 +1,4 @@
-import MusterProtocol
+public import MusterProtocol
 
 /// An entry of `users.upsert`, judged by itself: nothing of this depends on what is stored.
 struct JudgedEntry: Sendable {
@@ -79,7 +79,7 @@ extension UserReference {
 
 extension Identifier {
     /// Why it can't be an identifier, as the end of a sentence; nil where it can.
-    public func problem(longest: Int = Limits.identifierBytes.value) -> String? {
+    public func problem(longest: Int = longest) -> String? {
         if bytes.count > longest { return "is over \(longest) bytes" }
         return switch validity {
         case .valid: nil

@@ -20,7 +20,7 @@ extension Store {
 }
 
 extension Connection {
-    private borrowing func erase(
+    fileprivate borrowing func erase(
         _ numbers: [Int32], under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache
     ) throws -> [SetKey: SetState] {
         guard !numbers.isEmpty else { return [:] }

@@ -26,7 +26,7 @@ extension Store {
 }
 
 extension Connection {
-    private borrowing func isAnonymous(_ number: Int32, in workspace: WorkspaceID) throws -> Bool {
+    fileprivate borrowing func isAnonymous(_ number: Int32, in workspace: WorkspaceID) throws -> Bool {
         try first(
             """
             SELECT external_id IS NULL FROM registered_user
@@ -35,7 +35,7 @@ extension Connection {
         ) { row in try row.value(0, as: Bool.self) } ?? false
     }
 
-    private borrowing func setExternalID(_ id: Identifier, of number: Int32, in workspace: WorkspaceID) throws {
+    fileprivate borrowing func setExternalID(_ id: Identifier, of number: Int32, in workspace: WorkspaceID) throws {
         try execute(
             """
             UPDATE registered_user SET external_id = \(id), updated_at = \(Instant.now)

@@ -1,4 +1,4 @@
-import MusterProtocol
+public import MusterProtocol
 import Postgres
 
 /// What a call that names one or two users is refused for.
