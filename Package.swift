@@ -13,6 +13,7 @@ let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "sw
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let nio: [Target.Dependency] = [
+    .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -52,7 +53,7 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "MusterClient", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
         .target(
-            name: "MusterHandlers", dependencies: ["MusterStore", "MusterProtocol", log, crypto],
+            name: "MusterHandlers", dependencies: ["MusterStore", "MusterProtocol", "Postgres", log, crypto],
             swiftSettings: settings),
         .target(
             name: "MusterStore", dependencies: ["Postgres", "MusterSets", "MusterSchema", "MusterProtocol", log],
@@ -75,6 +76,10 @@ let package = Package(
         // CRoaring is the judge of our codec here and nowhere else.
         .systemLibrary(name: "CRoaring", path: "Tests/CRoaring", providers: [.apt(["libroaring-dev"])]),
         .testTarget(name: "MusterSetsTests", dependencies: ["MusterSets", "CRoaring"], swiftSettings: settings),
+        .testTarget(
+            name: "MusterTransportTests",
+            dependencies: ["MusterServer", "MusterClient", "MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
+            swiftSettings: settings),
         .testTarget(
             name: "MusterUserTests",
             dependencies: ["MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log],

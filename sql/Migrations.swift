@@ -4,10 +4,15 @@ public struct Migration: Sendable {
     public let name: String
     public let script: String
 
-    private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {
+    /// A step that is not in this folder, such as a test's.
+    public init(version: Int, name: String, script: String) {
         self.version = version
         self.name = name
-        script = String(decoding: bytes, as: UTF8.self)
+        self.script = script
+    }
+
+    private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {
+        self.init(version: version, name: name, script: String(decoding: bytes, as: UTF8.self))
     }
 
     /// All steps in order. A file that landed is never edited: the next number changes it.

@@ -1,4 +1,4 @@
-public import MusterProtocol
+import MusterProtocol
 import Postgres
 
 extension RPCError {

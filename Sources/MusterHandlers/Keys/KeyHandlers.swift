@@ -1,0 +1,103 @@
+public import MusterProtocol
+public import MusterStore
+
+/// Makes, lists and ends keys.
+public struct KeyHandlers: Sendable {
+    let store: Store
+
+    /// Over the keys of this store.
+    public init(store: Store) {
+        self.store = store
+    }
+
+    /// `keys.create`
+    public func create(_ call: CreateKey, _ context: CallContext) async throws -> CreateKey.Reply {
+        try check(name: call.name, "name")
+        if let expiry = call.expiresAt, expiry <= .now {
+            throw RPCError(.invalidArgument, "expires_at has passed already")
+        }
+        let scopes = try scopes(of: call)
+        for scope in call.kind == .import ? Scope.ofImportKeys : scopes where !context.session.allows(scope) {
+            throw RPCError(.permissionDenied, "this key lacks the scope \(scope), so it can't give it to another")
+        }
+        let workspace = context.session.workspaceID
+        let secret = Secret(call.kind, in: workspace)
+        let key = NewKey(
+            keyID: Secret.newKeyID(), digest: secret.digest, kind: call.kind, partner: call.partner, name: call.name,
+            scopes: scopes, createdAt: .now, createdBy: context.session.keyID, expiresAt: call.expiresAt)
+        try await store.insertKey(key, in: workspace, deadline: context.deadline)
+        return .init(keyID: key.keyID, secret: secret.text)
+    }
+
+    /// `keys.list`
+    public func list(_ call: ListKeys, _ context: CallContext) async throws -> ListKeys.Reply {
+        if let partner = call.partner { try check(partner: partner) }
+        let workspace = context.session.workspaceID
+        return .init(keys: try await store.keys(of: call.partner, in: workspace, deadline: context.deadline))
+    }
+
+    /// `keys.invalidate`
+    public func invalidate(_ call: InvalidateKey, _ context: CallContext) async throws -> InvalidateKey.Reply {
+        let ended = try await store.invalidateKey(
+            call.keyID, at: .now, in: context.session.workspaceID, deadline: context.deadline)
+        guard let ended else { throw RPCError(.notFound, "there is no key of this key_id; keys.list shows all") }
+        return .init(invalidatedAt: ended)
+    }
+
+    /// The scopes to store: none for a data import key, whose scopes are fixed.
+    private func scopes(of call: CreateKey) throws -> [String] {
+        switch call.kind {
+        case .import:
+            guard let partner = call.partner else {
+                throw RPCError(.invalidArgument, "partner is missing: a data import key belongs to one")
+            }
+            try check(partner: partner)
+            guard call.scopes?.isEmpty ?? true else {
+                throw RPCError(.invalidArgument, "scopes are of service keys only: leave them out")
+            }
+            return []
+        case .service:
+            guard call.partner == nil else {
+                throw RPCError(.invalidArgument, "partner is of data import keys only: leave it out")
+            }
+            return try checked(scopes: call.scopes ?? [])
+        }
+    }
+
+    private func checked(scopes: [String]) throws -> [String] {
+        guard !scopes.isEmpty else {
+            throw RPCError(.invalidArgument, "scopes is missing: name what the key may do, such as segments.*")
+        }
+        guard scopes.count <= Limits.scopesPerKey.value else {
+            throw RPCError(.invalidArgument, "scopes has more than \(Limits.scopesPerKey.value) entries")
+        }
+        for (index, scope) in scopes.enumerated() where !Scope.exists(scope) {
+            throw RPCError(
+                .invalidArgument,
+                "scopes[\(index)] is no scope: name a method, all of a noun (segments.*), or everything (*)")
+        }
+        var seen: Set<String> = []
+        return scopes.filter { seen.insert($0).inserted }
+    }
+}
+
+/// Throws where a name for people is empty or too long.
+func check(name: String, _ field: String) throws {
+    guard !name.isEmpty else { throw RPCError(.invalidArgument, "\(field) is empty") }
+    guard name.utf8.count <= Limits.nameBytes.value else {
+        throw RPCError(.invalidArgument, "\(field) has more than \(Limits.nameBytes.value) bytes")
+    }
+}
+
+/// Throws where a partner's name can't be one.
+func check(partner: String) throws {
+    guard isPartnerName(partner) else {
+        throw RPCError(.invalidArgument, "partner is no partner's name: 1 to 64 of a to z, 0 to 9, _ and -")
+    }
+}
+
+/// By bytes: a `String` takes some characters outside of ASCII for equal to some inside.
+private func isPartnerName(_ name: String) -> Bool {
+    let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789_-".utf8)
+    return (1...64).contains(name.utf8.count) && name.utf8.allSatisfy(letters.contains)
+}

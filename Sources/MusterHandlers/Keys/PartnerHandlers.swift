@@ -1,0 +1,60 @@
+public import MusterProtocol
+public import MusterStore
+
+/// Makes, changes and shows partners.
+public struct PartnerHandlers: Sendable {
+    let store: Store
+    let restURL: String?
+
+    /// - Parameter restURL: where partners reach the REST endpoint, without a slash at its end; nil where nobody has said.
+    public init(store: Store, restURL: String?) {
+        self.store = store
+        self.restURL = restURL
+    }
+
+    /// `partners.set`
+    public func set(_ call: SetPartner, _ context: CallContext) async throws -> SetPartner.Reply {
+        try check(partner: call.partner)
+        if let name = call.displayName { try check(name: name, "display_name") }
+        let change = PartnerChange(
+            displayName: call.displayName, enabled: call.enabled, apiKey: try apiKey(call.partnerAPIKey))
+        return try await store.setPartner(
+            call.partner, change, at: .now, in: context.session.workspaceID, deadline: context.deadline)
+    }
+
+    /// `partners.list`
+    public func list(_: ListPartners, _ context: CallContext) async throws -> ListPartners.Reply {
+        .init(partners: try await store.partners(in: context.session.workspaceID, deadline: context.deadline))
+    }
+
+    /// `partners.get`
+    public func get(_ call: GetPartner, _ context: CallContext) async throws -> GetPartner.Reply {
+        try check(partner: call.partner)
+        let workspace = context.session.workspaceID
+        guard let found = try await store.partner(named: call.partner, in: workspace, deadline: context.deadline) else {
+            throw RPCError(.notFound, "there is no partner of this name; partners.list shows all")
+        }
+        let keys = try await store.keys(of: call.partner, in: workspace, deadline: context.deadline)
+        return .init(
+            partner: found.partner, restURL: restURL.map { "\($0)/partners/\(call.partner)/cohorts" },
+            keys: keys.filter { $0.isLive(at: .now) }, cohorts: found.cohorts, lastImportAt: found.lastImportAt)
+    }
+
+    /// A partner API key is the partner's own, so nothing is known of its form but a length that no one would guess.
+    private func apiKey(_ text: String?) throws -> PartnerChange.APIKey? {
+        guard let text else { return nil }
+        if text.isEmpty { return PartnerChange.APIKey.none }
+        guard (16...Limits.nameBytes.value).contains(text.utf8.count) else {
+            throw RPCError(
+                .invalidArgument, "partner_api_key must have 16 to \(Limits.nameBytes.value) bytes, or none to end it")
+        }
+        return .digest(Secret.digest(of: text))
+    }
+}
+
+extension KeyInfo {
+    /// Whether calls with this key are answered.
+    func isLive(at moment: Instant) -> Bool {
+        invalidatedAt == nil && (expiresAt.map { moment < $0 } ?? true)
+    }
+}

@@ -1,0 +1,47 @@
+public import MusterProtocol
+public import MusterStore
+
+/// Judges the key of `session.open`.
+public struct SessionHandlers: Sendable {
+    let store: Store
+    let keyGuard: KeyGuard
+
+    /// - Parameter keyGuard: is told of each session that opens, and watches its key from then on.
+    public init(store: Store, keyGuard: KeyGuard) {
+        self.store = store
+        self.keyGuard = keyGuard
+    }
+
+    /// `session.open`. What is no secret costs the database nothing; all that is refused is refused in the same words.
+    public func open(
+        _ call: OpenSession, deadline: ContinuousClock.Instant
+    ) async throws -> (Session, OpenSession.Reply) {
+        guard let secret = Secret(call.key) else { throw Self.refusal }
+        let (digest, asked) = (secret.digest, ContinuousClock.now)
+        let found = try await store.key(digest: digest, in: secret.workspace, deadline: deadline)
+        // The comparison is made in every case, so that its time tells nothing.
+        let isSame = Secret.isSame(found?.digest ?? Self.nobody, digest)
+        guard let found, isSame, found.info.kind == secret.kind, found.info.isLive(at: .now) else { throw Self.refusal }
+        let session = Session(found, in: secret.workspace)
+        keyGuard.opened(session, asked: asked)
+        return (
+            session,
+            .init(
+                workspace: session.workspace, keyID: session.keyID, scopes: session.scopes, partner: session.partner)
+        )
+    }
+
+    /// For a key that is unknown, invalidated, expired, malformed or of another workspace: which of them is nobody's business.
+    static let refusal = RPCError(.unauthenticated, "the key is not valid")
+
+    private static let nobody = [UInt8](repeating: 0, count: 32)
+}
+
+extension Session {
+    fileprivate init(_ key: StoredKey, in workspace: WorkspaceID) {
+        self.init(
+            workspaceID: workspace, workspace: key.workspace, keyID: key.info.keyID, kind: key.info.kind,
+            partner: key.info.partner, scopes: key.info.kind == .import ? Scope.ofImportKeys : key.info.scopes,
+            expiresAt: key.info.expiresAt)
+    }
+}

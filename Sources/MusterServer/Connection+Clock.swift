@@ -1,0 +1,73 @@
+import MusterProtocol
+import NIOCore
+
+extension Connection {
+    /// When things happened on a connection. One timer looks at them all.
+    struct Clock {
+        var ticking: RepeatedTask?
+        var lastRequest = ContinuousClock.now
+        var lastHeard = ContinuousClock.now
+        var pingSent: ContinuousClock.Instant?
+        var unwritableSince: ContinuousClock.Instant?
+        var partialFrameSince: ContinuousClock.Instant?
+        var hadLargeFrame = false
+
+        mutating func heard() { lastHeard = .now }
+
+        /// Notes whether there is a frame of which more must come.
+        mutating func frameBegan(isPartial: Bool) {
+            if !isPartial { partialFrameSince = nil } else if partialFrameSince == nil { partialFrameSince = .now }
+        }
+    }
+
+    func startClock(_ context: ChannelHandlerContext) {
+        let tick = shared.bounds.tick.timeAmount
+        let loop = context.eventLoop
+        let me = NIOLoopBound(self, eventLoop: loop)
+        clock.ticking = loop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in me.value.tick() }
+    }
+
+    private func tick() {
+        let now = ContinuousClock.now
+        let bounds = shared.bounds
+        func isOver(_ since: ContinuousClock.Instant?, _ most: Duration) -> Bool { since.map { now - $0 > most } ?? false }
+
+        switch phase {
+        case .unopened where isOver(created, bounds.open):
+            return fail(RPCError(.deadlineExceeded, "no session.open came in time"), id: 0)
+        case .open where inFlight.isEmpty && isOver(clock.lastRequest, bounds.idle): return drain("idle")
+        default: break
+        }
+        if isOver(clock.unwritableSince, bounds.unread) { return cut() }
+        if isOver(clock.pingSent, bounds.pong) { return cut() }
+        if isOver(clock.partialFrameSince, bounds.frame) {
+            return fail(RPCError(.deadlineExceeded, "a frame took too long to come"), id: 0)
+        }
+        if isOpen, isListening, clock.pingSent == nil, isOver(clock.lastHeard, bounds.silence) {
+            clock.pingSent = now
+            outbox.append(ping: 1)
+            flushSoon()
+        }
+    }
+
+    // MARK: Deadlines of requests
+
+    /// Sees to it that deadlines are looked at then. One timer for all of them, and it is not moved when a request ends:
+    /// most end long before, and a timer each would cost more than the request.
+    func wakeAt(_ instant: ContinuousClock.Instant) {
+        guard let context else { return }
+        if let timer = deadlineTimer, timer.at <= instant { return }
+        deadlineTimer?.task.cancel()
+        let delay = max(.zero, instant - .now)
+        let task = context.eventLoop.assumeIsolated().scheduleTask(in: delay.timeAmount) { self.deadlinesPass() }
+        deadlineTimer = (instant, task)
+    }
+
+    private func deadlinesPass() {
+        deadlineTimer = nil
+        let (expired, next) = inFlight.expire(.now)
+        for id in expired { reply(id, RPCError(.deadlineExceeded, "the deadline passed")) }
+        if !expired.isEmpty, case .opening = phase { return end() }
+        if let next { wakeAt(next) }
+    }
+}

@@ -1,0 +1,69 @@
+import Logging
+import MusterHandlers
+import MusterProtocol
+import NIOCore
+
+extension Connection {
+    /// Answers what is in flight, begins nothing more, and closes then.
+    func goAway(_ reason: String) {
+        if case .ended = phase { return }
+        guard !isGoing else { return }
+        isGoing = true
+        outbox.append(goawayAfter: lastID, reason: reason)
+        flushSoon()
+    }
+
+    /// As `goAway`, and closes at once where there is nothing to wait for.
+    func drain(_ reason: String) {
+        goAway(reason)
+        endIfIdle()
+    }
+
+    /// Closes a connection that has to end, with nothing in flight any more. One that never opened need not be waited for.
+    func endIfIdle() {
+        guard inFlight.isEmpty else { return }
+        if case .opening = phase { return }
+        end()
+    }
+
+    /// Ends the connection of a key that is no good any more. What is in flight gets no answer: whether it had an effect
+    /// is not known here, and its caller finds out by asking again with a good key.
+    func endSession(where isMeant: (Session) -> Bool, reason: String) {
+        guard case .open(let session, _) = phase, isMeant(session) else { return }
+        goAway(reason)
+        inFlight.cancelAll()
+        end()
+    }
+
+    /// Ends the connection for what its peer did wrong; the error says what.
+    func fail(_ error: RPCError, id: Int64) {
+        if case .ended = phase { return }
+        shared.log.info("Connection refused", ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
+        outbox.append(replyTo: id, error: error)
+        end()
+    }
+
+    /// Sends what there is to send and closes. The peer gets a moment to read it: closing a socket that has unread bytes
+    /// makes the system throw away what was sent.
+    func end() {
+        guard let context, !hasEnded else { return }
+        phase = .ended
+        inFlight.cancelAll()
+        let loop = context.eventLoop.assumeIsolated()
+        let linger = shared.bounds.linger.timeAmount
+        context.writeAndFlush(wrapOutboundOut(outbox.take())).assumeIsolated().whenComplete { _ in
+            guard let context = self.context else { return }
+            if self.inputEnded { return context.close(promise: nil) }
+            context.close(mode: .output, promise: nil)
+            loop.scheduleTask(in: linger) { self.context?.close(promise: nil) }
+        }
+        takeFrames()  // reads on, to throw away what comes and to see the peer close
+    }
+
+    private var hasEnded: Bool { if case .ended = phase { true } else { false } }
+
+    /// Closes now, whatever is in flight.
+    func cut() {
+        context?.close(promise: nil)
+    }
+}

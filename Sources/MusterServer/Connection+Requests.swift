@@ -1,0 +1,194 @@
+import MusterHandlers
+import MusterProtocol
+import NIOCore
+import NIOPosix
+
+extension Connection {
+    func take(_ incoming: Incoming) {
+        switch incoming {
+        case .request(let request): begin(request, arrived: .now)
+        case .cancel(let id): cancel(id)
+        case .ping(let number):
+            outbox.append(pong: number)
+            flushSoon()
+            countAgainstFlood()
+        case .pong:
+            clock.pingSent = nil
+            countAgainstFlood()
+        case .large(let bytes): readElsewhere(bytes)
+        case .wrong(let id, let error): refuse(id, error)
+        }
+    }
+
+    // MARK: Beginning
+
+    func begin(_ request: Incoming.Request, arrived: ContinuousClock.Instant) {
+        guard !inFlight.contains(request.id) else {
+            // Two requests of one id: whatever is answered, one of the two callers would take it for the other's.
+            return fail(RPCError(.invalidArgument, "the id is that of a request in flight"), id: request.id)
+        }
+        clock.lastRequest = arrived
+        guard !isGoing else { return reply(request.id, RPCError(.unavailable, "the server is going away")) }
+        lastID = max(lastID, request.id)
+        let deadline = arrived + deadline(request.deadlineMilliseconds)
+        switch (request.work, phase) {
+        case (.open(let call), .unopened): open(request.id, call, deadline)
+        case (.call(let call), .open(let session, let count)): start(request.id, call, session, count, deadline)
+        case (.refused(let error), .unopened): fail(error, id: request.id)
+        case (.refused(let error), _): reply(request.id, error)
+        case (.open, _), (.call, _): reply(request.id, RPCError(.internal, "the connection is in no state for the call"))
+        }
+    }
+
+    private func deadline(_ milliseconds: Int64?) -> Duration {
+        .milliseconds(min(milliseconds ?? Int64(Limits.deadlineDefault.value), Int64(Limits.deadlineMost.value)))
+    }
+
+    private func start(
+        _ id: Int64, _ call: PreparedCall, _ session: Session, _ count: KeyCount, _ deadline: ContinuousClock.Instant
+    ) {
+        guard count.take() else {
+            let error = RPCError(
+                .resourceExhausted, "this key has too many requests in flight", details: ["retry_after_ms": 100])
+            return reply(id, error)
+        }
+        let context = CallContext(session: session, deadline: deadline)
+        let router = shared.router
+        run(id, deadline) { () async throws(RPCError) in try await router.run(call, in: context) } then: { me, result in
+            count.giveBack()
+            me.finish(id, result)
+        }
+    }
+
+    /// The one place where tasks begin. Not structured, since a request belongs to its connection, which is no task: the
+    /// connection keeps each in `inFlight`, cancels it when it closes, and counts it until it has ended.
+    private func run<R: Sendable>(
+        _ id: Int64, _ deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws(RPCError) -> R,
+        then finish: @escaping @Sendable (Connection, Result<R, RPCError>) -> Void
+    ) {
+        guard let loop = context?.eventLoop else { return }
+        let me = NIOLoopBound(self, eventLoop: loop)
+        shared.connections.requestBegan()
+        let task = Task(executorPreference: tools.executor) {
+            let result: Result<R, RPCError>
+            do throws(RPCError) { result = .success(try await work()) } catch { result = .failure(error) }
+            me.value.shared.connections.requestEnded()
+            finish(me.value, result)  // on the loop, since the loop is the task's executor
+        }
+        inFlight.add(id, .init(task: task, deadline: deadline))
+        wakeAt(deadline)
+    }
+
+    // MARK: Ending
+
+    private func finish(_ id: Int64, _ result: Result<[UInt8], RPCError>) {
+        if let entry = inFlight.remove(id), !entry.isAnswered {
+            switch result {
+            case .success(let body): outbox.append(replyTo: id, body: body)
+            case .failure(let error): outbox.append(replyTo: id, error: error)
+            }
+        }
+        requestEnded()
+    }
+
+    private func requestEnded() {
+        guard context != nil else { return leaveKeyIfIdle() }
+        flushSoon()
+        takeFrames()
+        if isGoing { endIfIdle() }
+    }
+
+    func reply(_ id: Int64, _ error: RPCError) {
+        outbox.append(replyTo: id, error: error)
+        flushSoon()
+    }
+
+    private func cancel(_ id: Int64) {
+        countAgainstFlood()
+        guard inFlight.cancel(id) else { return }
+        reply(id, RPCError(.cancelled, "the caller cancelled the call"))
+    }
+
+    /// A message that is wrong but whose end is known: the connection can go on if its sender can be told which one it was.
+    private func refuse(_ id: Int64?, _ error: RPCError) {
+        guard let id, !inFlight.contains(id) else { return fail(error, id: 0) }
+        guard isOpen else { return fail(error, id: id) }
+        reply(id, error)
+        countAgainstFlood()
+    }
+
+    private func countAgainstFlood() {
+        guard flood.overflows() else { return }
+        goAway("too many cancels, pings or wrong messages")
+        end()
+    }
+
+    // MARK: session.open
+
+    private func open(_ id: Int64, _ call: OpenSession, _ deadline: ContinuousClock.Instant) {
+        phase = .opening
+        let router = shared.router
+        let deadline = min(deadline, created + shared.bounds.open)
+        run(id, deadline) { () async throws(RPCError) in
+            try await router.run(call, deadline: deadline)
+        } then: { me, result in
+            me.opened(id, result)
+        }
+    }
+
+    private func opened(_ id: Int64, _ result: Result<(Session, [UInt8]), RPCError>) {
+        guard let entry = inFlight.remove(id), !entry.isAnswered, case .opening = phase else { return end() }
+        switch result {
+        case .success((let session, let body)):
+            outbox.append(replyTo: id, body: body)
+            phase = .open(session, shared.keys.enter(session))
+            counted = session
+            decoder.limit = Limits.frame.value
+            requestEnded()
+        case .failure(let error):
+            fail(error, id: id)
+        }
+    }
+
+    func leaveKeyIfIdle() {
+        guard let session = counted, inFlight.count == inFlight.reading else { return }
+        counted = nil
+        shared.keys.leave(session)
+    }
+
+    // MARK: Large messages
+
+    private func readElsewhere(_ bytes: [UInt8]) {
+        guard let loop = context?.eventLoop else { return }
+        let arrived = ContinuousClock.now
+        inFlight.beginReading()
+        clock.hadLargeFrame = true
+        let reader = shared.reader
+        NIOThreadPool.singleton.runIfActive(eventLoop: loop) {
+            reader.incoming(isOpen: true) { body in
+                try bytes.withUnsafeBytes { try JSONReaders.shared.read($0, body) }
+            }
+        }.assumeIsolated().whenComplete { result in
+            self.wasRead(result, arrived)
+        }
+    }
+
+    private func wasRead(_ result: Result<Incoming, any Error>, _ arrived: ContinuousClock.Instant) {
+        guard case .success(let incoming) = result else {
+            _ = inFlight.endReading(nil)
+            return fail(RPCError(.internal, "the message could not be read"), id: 0)
+        }
+        guard case .request(let request) = incoming else {
+            _ = inFlight.endReading(nil)
+            if isOpen { take(incoming) }
+            return requestEnded()
+        }
+        let wasCancelled = inFlight.endReading(request.id)
+        if wasCancelled {
+            reply(request.id, RPCError(.cancelled, "the caller cancelled the call"))
+        } else if isOpen {
+            begin(request, arrived: arrived)
+        }
+        requestEnded()
+    }
+}

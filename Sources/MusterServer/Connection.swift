@@ -1,0 +1,201 @@
+import Logging
+import MusterHandlers
+import MusterProtocol
+import NIOCore
+import NIOPosix
+
+/// One connection: bytes come in, frames are found in them, their requests are run, and the replies of a tick leave together.
+///
+/// It belongs to its event loop. Whoever comes from elsewhere brings a `NIOLoopBound`, which makes sure of that.
+/// What a request does is in `Connection+Requests.swift`, how it all ends in `Connection+Ending.swift`.
+final class Connection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    enum Phase {
+        case unopened
+        /// `session.open` is being judged; nothing else is looked at meanwhile.
+        case opening
+        case open(Session, KeyCount)
+        /// Nothing is understood any more; what still comes is thrown away.
+        case ended
+    }
+
+    let shared: Shared
+    let tools: LoopTools
+    let created = ContinuousClock.now
+
+    var context: ChannelHandlerContext?
+    var phase = Phase.unopened
+    var decoder = FrameDecoder(limit: Limits.frameBeforeOpen.value)
+    var inFlight = InFlight()
+    var outbox = Outbox()
+    var flood: FloodGauge
+
+    /// The largest id that was accepted: what goaway tells.
+    var lastID: Int64 = 0
+    /// Goaway was sent: what is in flight is finished, and nothing else begins.
+    var isGoing = false
+    /// There are too many connections; this one only hears so.
+    var isSurplus = false
+    /// The peer sends nothing more, but may still read.
+    var inputEnded = false
+    /// The key of an open session, until all tasks of this connection have ended.
+    var counted: Session?
+
+    var clock = Clock()
+    var deadlineTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
+
+    private var isReadPending = false
+    private var isTakingFrames = false
+    private var isInReadBatch = false
+    private var isFlushScheduled = false
+
+    init(shared: Shared, tools: LoopTools) {
+        self.shared = shared
+        self.tools = tools
+        flood = FloodGauge(most: shared.bounds.flood, window: shared.bounds.floodWindow)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { start(context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        start(context)
+        context.fireChannelActive()
+    }
+
+    private func start(_ context: ChannelHandlerContext) {
+        guard clock.ticking == nil else { return }
+        startClock(context)
+        if isSurplus { return fail(RPCError(.resourceExhausted, "the server has too many connections"), id: 0) }
+        readIfWanted()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        phase = .ended
+        clock.ticking?.cancel()
+        deadlineTimer?.task.cancel()
+        inFlight.cancelAll()
+        leaveKeyIfIdle()
+        decoder = FrameDecoder(limit: 0)
+        self.context = nil
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        shared.log.debug("Connection failed", ["error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { inputClosed() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        clock.unwritableSince = context.channel.isWritable ? nil : .now
+        if context.channel.isWritable { takeFrames() }
+        context.fireChannelWritabilityChanged()
+    }
+}
+
+// MARK: - Reading
+
+extension Connection {
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .ended = phase { return }
+        clock.heard()
+        isInReadBatch = true
+        unwrapInboundIn(data).withUnsafeReadableBytes { decoder.append($0) }
+        takeFrames()
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReadPending = false
+        isInReadBatch = false
+        flush()
+        readIfWanted()
+        context.fireChannelReadComplete()
+    }
+
+    /// Whether another request may begin: the bound of one peer's memory and work.
+    private var mayTakeFrame: Bool {
+        switch phase {
+        case .unopened: true
+        case .opening, .ended: false
+        case .open: inFlight.count < shared.bounds.requestsInFlight && context?.channel.isWritable == true
+        }
+    }
+
+    /// Takes what frames there are, as long as requests may begin. Called again whenever one has ended.
+    func takeFrames() {
+        guard !isTakingFrames else { return }
+        isTakingFrames = true
+        while mayTakeFrame, let incoming = nextIncoming() { take(incoming) }
+        isTakingFrames = false
+        clock.frameBegan(isPartial: decoder.pending > 0 && mayTakeFrame)
+        if decoder.pending == 0, clock.hadLargeFrame {
+            decoder = FrameDecoder(limit: decoder.limit)  // the old one's memory would stay as long as the connection
+            clock.hadLargeFrame = false
+        }
+        if inputEnded { endIfIdle() }
+        readIfWanted()
+    }
+
+    private func nextIncoming() -> Incoming? {
+        do {
+            return try decoder.next { bytes in
+                guard bytes.count <= IncomingReader.mostOnLoop else { return .large(Array(bytes)) }
+                return shared.reader.incoming(isOpen: isOpen) { try tools.reader.read(bytes, $0) }
+            }
+        } catch {
+            let reason = (error as? FrameError)?.description ?? "the frame can't be read"
+            return .wrong(id: nil, RPCError(.invalidArgument, reason))
+        }
+    }
+
+    var isOpen: Bool { if case .open = phase { true } else { false } }
+
+    private func readIfWanted() {
+        guard let context, !isReadPending, !inputEnded, isDiscarding || mayTakeFrame else { return }
+        isReadPending = true
+        context.read()
+    }
+
+    private var isDiscarding: Bool { if case .ended = phase { true } else { false } }
+    /// Whether the peer's signs of life would be seen.
+    var isListening: Bool { isReadPending }
+
+    private func inputClosed() {
+        inputEnded = true
+        if isDiscarding || inFlight.isEmpty { return endIfIdle() }
+        // Who only stopped sending gets its answers. Who is gone answers this with a reset, which cancels its requests.
+        outbox.append(ping: 0)
+        flushSoon()
+    }
+}
+
+// MARK: - Writing
+
+extension Connection {
+    /// Sends at the end of this read batch or tick, with all that comes until then.
+    func flushSoon() {
+        guard !isInReadBatch, !isFlushScheduled, let context else { return }
+        isFlushScheduled = true
+        context.eventLoop.assumeIsolated().execute {
+            self.isFlushScheduled = false
+            self.flush()
+        }
+    }
+
+    func flush() {
+        guard let context, !outbox.isEmpty else { return }
+        context.writeAndFlush(wrapOutboundOut(outbox.take()), promise: nil)
+        guard !context.channel.isWritable else { return }
+        let unread = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
+        if let unread, unread > shared.bounds.unreadBytes { cut() }
+    }
+}

@@ -1,0 +1,82 @@
+import MusterHandlers
+import MusterProtocol
+
+/// A frame that was read, with nothing left in it of the bytes it came from.
+enum Incoming: Sendable {
+    case request(Request)
+    case cancel(id: Int64)
+    case ping(Int64)
+    case pong(Int64)
+    /// Too much to read on the event loop.
+    case large([UInt8])
+    /// No message of this protocol; with the id of its request, where that could be read.
+    case wrong(id: Int64?, RPCError)
+
+    struct Request: Sendable {
+        let id: Int64
+        let deadlineMilliseconds: Int64?
+        let work: Work
+    }
+
+    enum Work: Sendable {
+        case open(OpenSession)
+        case call(PreparedCall)
+        case refused(RPCError)
+    }
+}
+
+/// Turns messages into what a connection understands.
+struct IncomingReader: Sendable {
+    /// A longer one is read by another thread: 16 KiB take 20 µs or so, and other connections wait for that.
+    static let mostOnLoop = 16 << 10
+
+    let router: Router
+
+    /// Reads one message; `read` brings the reader.
+    func incoming(
+        isOpen: Bool, _ read: ((JSONValue) throws -> Incoming) throws -> Incoming
+    ) -> Incoming {
+        do {
+            return try read { message in
+                do throws(EnvelopeError) {
+                    return self.incoming(try Envelope(message), isOpen: isOpen)
+                } catch {
+                    return .wrong(id: error.id, RPCError(error.reason))
+                }
+            }
+        } catch {
+            return .wrong(id: nil, (error as? JSONError).map(RPCError.init) ?? RPCError(.internal, "can't read", cause: error))
+        }
+    }
+
+    private func incoming(_ envelope: Envelope, isOpen: Bool) -> Incoming {
+        switch envelope {
+        case .request(let id, let method, let deadline, let body):
+            .request(.init(id: id, deadlineMilliseconds: deadline, work: work(method, body, isOpen: isOpen)))
+        case .cancel(let id): .cancel(id: id)
+        case .ping(let number): .ping(number)
+        case .pong(let number): .pong(number)
+        case .reply(let id, _), .error(let id, _):
+            .wrong(id: id, RPCError(.invalidArgument, "only the server answers"))
+        case .goaway: .wrong(id: nil, RPCError(.invalidArgument, "only the server sends goaway"))
+        }
+    }
+
+    private func work(_ method: String, _ body: JSONValue?, isOpen: Bool) -> Incoming.Work {
+        do throws(RPCError) {
+            switch (isOpen, method == OpenSession.method) {
+            case (false, false): throw RPCError(.unauthenticated, "the first call on a connection must be session.open")
+            case (true, true): throw RPCError(.failedPrecondition, "the session of this connection is open already")
+            case (false, true): return .open(try router.prepareOpen(body: try Self.need(body)))
+            case (true, false): return .call(try router.prepare(method: method, body: try Self.need(body)))
+            }
+        } catch {
+            return .refused(error)
+        }
+    }
+
+    private static func need(_ body: JSONValue?) throws(RPCError) -> JSONValue {
+        guard let body else { throw RPCError(.invalidArgument, "body is missing; where there is nothing to say it is {}") }
+        return body
+    }
+}

@@ -1,0 +1,43 @@
+import MusterProtocol
+import NIOCore
+
+/// Runs tasks on an event loop, so that a request and its reply need no change of thread.
+///
+/// `@unchecked Sendable`: it has nothing but the loop, which is made to be used from anywhere.
+final class LoopExecutor: TaskExecutor, @unchecked Sendable {
+    private let loop: any EventLoop
+
+    init(_ loop: any EventLoop) { self.loop = loop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}
+
+/// What the connections of one event loop share.
+struct LoopTools: Sendable {
+    let executor: LoopExecutor
+    private let kept: NIOLoopBoundBox<JSONReader?>
+
+    init(_ loop: any EventLoop) {
+        executor = LoopExecutor(loop)
+        kept = .makeEmptyBox(valueType: JSONReader.self, eventLoop: loop)
+    }
+
+    /// The loop's own reader. Only on the loop.
+    var reader: JSONReader {
+        if let reader = kept.value { return reader }
+        let reader = JSONReader()
+        kept.value = reader
+        return reader
+    }
+}
+
+extension Duration {
+    /// For NIO's timers.
+    var timeAmount: TimeAmount {
+        let (seconds, attoseconds) = components
+        return .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
+}

@@ -1,0 +1,55 @@
+import MusterProtocol
+import NIOCore
+
+/// The frames of one event loop tick: they leave in one write.
+struct Outbox {
+    private var buffer = ByteBuffer()
+
+    var isEmpty: Bool { buffer.readableBytes == 0 }
+
+    /// The reply to a call, whose body is encoded already.
+    mutating func append(replyTo id: Int64, body: [UInt8]) {
+        let head = "{\"id\":\(id),\"body\":"
+        let length = head.utf8.count + body.count + 1
+        guard length <= Limits.frame.value else {
+            return append(
+                replyTo: id,
+                error: RPCError(.resourceExhausted, "the reply is longer than a frame; ask for less, or for a smaller page"))
+        }
+        buffer.writeInteger(UInt8(0))
+        buffer.writeInteger(UInt32(truncatingIfNeeded: length))  // at most the frame limit
+        buffer.writeString(head)
+        buffer.writeBytes(body)
+        buffer.writeInteger(UInt8(ascii: "}"))
+    }
+
+    mutating func append(replyTo id: Int64, error: RPCError) {
+        append { bytes in
+            do {
+                try FrameEncoder.append(replyTo: id, error: error, to: &bytes)
+            } catch {
+                // Only a text that JSON can't carry comes here.
+                try FrameEncoder.append(replyTo: id, error: RPCError(.internal, "the error can't be told"), to: &bytes)
+            }
+        }
+    }
+
+    mutating func append(ping number: Int64) { append { FrameEncoder.append(ping: number, to: &$0) } }
+    mutating func append(pong number: Int64) { append { FrameEncoder.append(pong: number, to: &$0) } }
+    mutating func append(goawayAfter lastID: Int64, reason: String) {
+        append { try FrameEncoder.append(goawayAfter: lastID, reason: reason, to: &$0) }
+    }
+
+    private mutating func append(_ write: (inout [UInt8]) throws -> Void) {
+        var bytes: [UInt8] = []
+        do { try write(&bytes) } catch { return }  // our own constant texts always encode
+        buffer.writeBytes(bytes)
+    }
+
+    /// What is there to send; the memory is used again where nobody else holds it.
+    mutating func take() -> ByteBuffer {
+        let taken = buffer
+        buffer = ByteBuffer()
+        return taken
+    }
+}

@@ -1,0 +1,43 @@
+import Logging
+import NIOConcurrencyHelpers
+
+/// A logger for what strangers can provoke: so many lines a second and no more, then a count.
+final class QuietLog: Sendable {
+    private static let linesPerSecond = 10
+    private struct Window {
+        var start = ContinuousClock.now
+        var lines = 0
+        var suppressed = 0
+    }
+
+    private let logger: Logger
+    private let window = NIOLockedValueBox(Window())
+
+    init(_ logger: Logger) { self.logger = logger }
+
+    func info(_ message: Logger.Message, _ metadata: Logger.Metadata) {
+        guard let suppressed = admit() else { return }
+        var metadata = metadata
+        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        logger.info(message, metadata: metadata)
+    }
+
+    func debug(_ message: Logger.Message, _ metadata: @autoclosure () -> Logger.Metadata) {
+        logger.debug(message, metadata: metadata())
+    }
+
+    /// How many lines were left out before this one; nil where this one is to be left out too.
+    private func admit() -> Int? {
+        window.withLockedValue { window in
+            let now = ContinuousClock.now
+            if now - window.start >= .seconds(1) { (window.start, window.lines) = (now, 0) }
+            guard window.lines < Self.linesPerSecond else {
+                window.suppressed += 1
+                return nil
+            }
+            window.lines += 1
+            defer { window.suppressed = 0 }
+            return window.suppressed
+        }
+    }
+}

@@ -1,0 +1,166 @@
+public import MusterProtocol
+import Postgres
+
+/// A key to be stored: everything but its secret, of which only the digest is kept.
+public struct NewKey: Sendable {
+    public var keyID: String
+    /// SHA-256 of the secret.
+    public var digest: [UInt8]
+    public var kind: KeyKind
+    public var partner: String?
+    public var name: String
+    public var scopes: [String]
+    public var createdAt: Instant
+    /// The key that made it; nil for the first key of a workspace.
+    public var createdBy: String?
+    public var expiresAt: Instant?
+
+    /// A key of these facts.
+    public init(
+        keyID: String, digest: [UInt8], kind: KeyKind, partner: String? = nil, name: String, scopes: [String],
+        createdAt: Instant, createdBy: String? = nil, expiresAt: Instant? = nil
+    ) {
+        self.keyID = keyID
+        self.digest = digest
+        self.kind = kind
+        self.partner = partner
+        self.name = name
+        self.scopes = scopes
+        self.createdAt = createdAt
+        self.createdBy = createdBy
+        self.expiresAt = expiresAt
+    }
+}
+
+/// A key as it is stored, with the name of its workspace.
+public struct StoredKey: Sendable {
+    public let workspace: String
+    public let digest: [UInt8]
+    public let info: KeyInfo
+}
+
+extension Store {
+    /// Stores a key. The partner of a data import key is made where there is none.
+    public func insertKey(
+        _ key: NewKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            if let partner = key.partner {
+                try connection.execute(
+                    """
+                    INSERT INTO partner (workspace_id, partner, display_name, created_at)
+                    VALUES (\(workspace), \(partner), \(partner), \(key.createdAt))
+                    ON CONFLICT DO NOTHING
+                    """)
+            }
+            try connection.insert(key, in: workspace)
+        }
+    }
+
+    /// The key with this digest, live or not; nil where the workspace or the key doesn't exist.
+    public func key(
+        digest: [UInt8], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> StoredKey? {
+        try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT key_id, kind, partner, api_key.name, scopes, api_key.created_at, expires_at, invalidated_at,
+                last_used_at, workspace.name, digest
+            FROM api_key JOIN workspace USING (workspace_id)
+            WHERE workspace_id = \(workspace) AND digest = \(digest)
+            """
+        ) { row in
+            StoredKey(workspace: try row.value(9), digest: try row.value(10), info: try KeyInfo(row))
+        }.first
+    }
+
+    /// The keys of the workspace, or of one partner, oldest first.
+    public func keys(
+        of partner: String?, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> [KeyInfo] {
+        try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT key_id, kind, partner, name, scopes, created_at, expires_at, invalidated_at, last_used_at
+            FROM api_key
+            WHERE workspace_id = \(workspace) AND (\(partner) IS NULL OR partner = \(partner))
+            ORDER BY created_at, key_id
+            """
+        ) { row in try KeyInfo(row) }
+    }
+
+    /// Ends a key for good and returns since when it is ended: a second time changes nothing. Nil: there is no such key.
+    public func invalidateKey(
+        _ keyID: String, at moment: Instant, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Instant? {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.first(
+                """
+                UPDATE api_key SET invalidated_at = coalesce(invalidated_at, \(moment))
+                WHERE workspace_id = \(workspace) AND key_id = \(keyID)
+                RETURNING invalidated_at
+                """
+            ) { row in try row.value(0) }
+        }
+    }
+
+    /// Which of these keys are there and not invalidated. Expiry is not judged here: a session knows its own.
+    public func liveKeys(
+        among keyIDs: [String], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Set<String> {
+        let live: [String] = try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT key_id FROM api_key
+            WHERE workspace_id = \(workspace) AND key_id = ANY(\(keyIDs)) AND invalidated_at IS NULL
+            """
+        ) { row in try row.value(0) }
+        return Set(live)
+    }
+
+    /// Notes that keys were used in the hour that begins at `hour`. A row is written once an hour at most.
+    public func recordUse(
+        of keyIDs: [String], hour: Instant, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            // In the order of the ids, so that two servers that note the same keys never wait for each other in a circle.
+            try connection.execute(
+                """
+                UPDATE api_key SET last_used_at = \(hour)
+                FROM (
+                    SELECT key_id FROM api_key
+                    WHERE workspace_id = \(workspace) AND key_id = ANY(\(keyIDs))
+                        AND (last_used_at IS NULL OR last_used_at < \(hour))
+                    ORDER BY key_id FOR NO KEY UPDATE
+                ) AS used
+                WHERE workspace_id = \(workspace) AND api_key.key_id = used.key_id
+                """)
+        }
+    }
+}
+
+extension Connection {
+    /// Inserts the row of a key; the caller's transaction decides about the rest.
+    borrowing func insert(_ key: NewKey, in workspace: WorkspaceID) throws {
+        try execute(
+            """
+            INSERT INTO api_key (
+                workspace_id, key_id, digest, kind, partner, name, scopes, created_at, created_by, expires_at)
+            VALUES (
+                \(workspace), \(key.keyID), \(key.digest), \(key.kind.rawValue), \(key.partner), \(key.name),
+                \(key.scopes), \(key.createdAt), \(key.createdBy), \(key.expiresAt))
+            """)
+    }
+}
+
+extension KeyInfo {
+    /// From the first nine columns.
+    init(_ row: borrowing Row) throws {
+        let kind: String = try row.value(1)
+        guard let kind = KeyKind(rawValue: kind) else { throw PostgresError(.decoding, "a key of unknown kind") }
+        self.init(
+            keyID: try row.value(0), kind: kind, partner: try row.value(2), name: try row.value(3),
+            scopes: try row.value(4), createdAt: try row.value(5), expiresAt: try row.value(6),
+            invalidatedAt: try row.value(7), lastUsedAt: try row.value(8))
+    }
+}

@@ -1,0 +1,102 @@
+public import MusterProtocol
+import Postgres
+
+/// What is to change in a partner; nil keeps what is there.
+public struct PartnerChange: Sendable {
+    /// A partner API key as SHA-256, or none from now on.
+    public enum APIKey: Sendable {
+        case digest([UInt8])
+        case none
+    }
+
+    public var displayName: String?
+    public var enabled: Bool?
+    public var apiKey: APIKey?
+
+    /// These changes.
+    public init(displayName: String? = nil, enabled: Bool? = nil, apiKey: APIKey? = nil) {
+        self.displayName = displayName
+        self.enabled = enabled
+        self.apiKey = apiKey
+    }
+}
+
+/// How a partner is doing.
+public struct PartnerSummary: Sendable {
+    public let partner: PartnerInfo
+    public let cohorts: Int
+    public let lastImportAt: Instant?
+}
+
+extension Store {
+    /// Makes a partner or changes it, and returns it as it is now. A new one is enabled and shown by its name.
+    public func setPartner(
+        _ partner: String, _ change: PartnerChange, at moment: Instant, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> PartnerInfo {
+        let digest: [UInt8]? = if case .digest(let digest)? = change.apiKey { digest } else { nil }
+        let rows = try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.query(
+                """
+                INSERT INTO partner AS p (
+                    workspace_id, partner, display_name, enabled, partner_api_key_digest, created_at)
+                VALUES (
+                    \(workspace), \(partner), coalesce(\(change.displayName), \(partner)), coalesce(\(change.enabled), true),
+                    \(digest), \(moment))
+                ON CONFLICT (workspace_id, partner) DO UPDATE SET
+                    display_name = coalesce(\(change.displayName), p.display_name),
+                    enabled = coalesce(\(change.enabled), p.enabled),
+                    partner_api_key_digest =
+                        CASE WHEN \(change.apiKey != nil) THEN \(digest) ELSE p.partner_api_key_digest END
+                RETURNING partner, display_name, enabled, partner_api_key_digest IS NOT NULL
+                """
+            ) { row in try PartnerInfo(row) }
+        }
+        guard let partner = rows.first else { throw PostgresError(.decoding, "RETURNING gave no row") }
+        return partner
+    }
+
+    /// The partners of the workspace by name.
+    public func partners(in workspace: WorkspaceID, deadline: ContinuousClock.Instant) async throws -> [PartnerInfo] {
+        try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT partner, display_name, enabled, partner_api_key_digest IS NOT NULL
+            FROM partner WHERE workspace_id = \(workspace) ORDER BY partner
+            """
+        ) { row in try PartnerInfo(row) }
+    }
+
+    /// A partner with the number of its cohorts and its last import; nil where there is none.
+    public func partner(
+        named partner: String, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> PartnerSummary? {
+        try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT partner, display_name, enabled, partner_api_key_digest IS NOT NULL,
+                (SELECT count(*) FROM cohort
+                    WHERE cohort.workspace_id = \(workspace) AND cohort.partner = \(partner)),
+                (SELECT max(latest.imported_at) FROM cohort CROSS JOIN LATERAL (
+                    SELECT imported_at FROM cohort_import
+                    WHERE cohort_import.workspace_id = \(workspace) AND cohort_import.set_number = cohort.set_number
+                    ORDER BY version DESC LIMIT 1
+                ) AS latest
+                WHERE cohort.workspace_id = \(workspace) AND cohort.partner = \(partner))
+            FROM partner WHERE workspace_id = \(workspace) AND partner = \(partner)
+            """
+        ) { row in
+            PartnerSummary(
+                partner: try PartnerInfo(row), cohorts: try row.value(4), lastImportAt: try row.value(5))
+        }.first
+    }
+}
+
+extension PartnerInfo {
+    /// From the first four columns.
+    init(_ row: borrowing Row) throws {
+        self.init(
+            partner: try row.value(0), displayName: try row.value(1), enabled: try row.value(2),
+            requiresPartnerAPIKey: try row.value(3))
+    }
+}

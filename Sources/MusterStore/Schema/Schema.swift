@@ -1,0 +1,134 @@
+public import Logging
+public import MusterSchema
+public import Postgres
+
+/// The schema of a database: brings it up to date, and says what is there.
+///
+/// `migrate` and `createWorkspace` need the role that owns the tables; the rest, any role that may log in.
+public struct Schema: Sendable {
+    let database: Database
+    let migrations: [Migration]
+
+    /// - Parameter migrations: the steps that this build knows.
+    public init(database: Database, migrations: [Migration] = Migration.all) {
+        self.database = database
+        self.migrations = migrations
+    }
+
+    /// The number of the schema that this build serves.
+    public var current: Int { migrations.last?.version ?? 0 }
+
+    /// The number of the last migration that was applied; 0 where none was.
+    public func version(deadline: ContinuousClock.Instant) async throws -> Int {
+        do {
+            let rows: [Int] = try await database.read(
+                deadline: deadline, "SELECT coalesce(max(version), 0) FROM migration"
+            ) { row in try row.value(0) }
+            return rows.first ?? 0
+        } catch SQLState.undefinedTable {
+            return 0
+        } catch SQLState.insufficientPrivilege {
+            // The table is there, and the last step, which opens it for the server, is not.
+            return 0
+        }
+    }
+
+    /// Throws `SchemaMismatch` where the database has another schema than this build serves.
+    public func check(deadline: ContinuousClock.Instant) async throws {
+        let found = try await version(deadline: deadline)
+        guard found == current else { throw SchemaMismatch(found: found, served: current) }
+    }
+
+    /// Applies what is missing, step by step, each in a transaction of its own, and returns the numbers of the steps.
+    ///
+    /// Two at once are safe: each step is applied under the lock of the table in which it is recorded.
+    @discardableResult
+    public func migrate(logger: Logger, deadline: ContinuousClock.Instant) async throws -> [Int] {
+        try await createTableOfMigrations(deadline: deadline)
+        var applied: [Int] = []
+        for migration in migrations where try await apply(migration, deadline: deadline) {
+            logger.notice("Migration applied", metadata: ["migration": "\(migration.name)"])
+            applied.append(migration.version)
+        }
+        try await check(deadline: deadline)
+        return applied
+    }
+
+    /// `IF NOT EXISTS` looks first and creates then: of two at once, one may find the other's table in its way, and look again.
+    private func createTableOfMigrations(deadline: ContinuousClock.Instant) async throws {
+        for attempt in 1...5 {
+            do {
+                return try await database.transaction(deadline: deadline) { connection in
+                    try connection.execute(
+                        """
+                        CREATE TABLE IF NOT EXISTS migration (
+                            version int4 NOT NULL,
+                            name text COLLATE "C" NOT NULL,
+                            applied_at timestamptz NOT NULL,
+                            CONSTRAINT migration_pkey PRIMARY KEY (version)
+                        )
+                        """)
+                }
+            } catch let error as PostgresError where Self.isSomebodyFaster(error) && attempt < 5 {
+                continue
+            }
+        }
+    }
+
+    private static func isSomebodyFaster(_ error: PostgresError) -> Bool {
+        [SQLState.uniqueViolation, .duplicateTable, .duplicateObject].contains(error.sqlState)
+    }
+
+    /// False where the step was applied before, or by another migrator while this one waited for the lock.
+    private func apply(_ migration: Migration, deadline: ContinuousClock.Instant) async throws -> Bool {
+        // Without a lock timeout: the other migrator's step takes as long as it takes, and the deadline bounds this one.
+        try await database.transaction(lockTimeoutMilliseconds: 0, deadline: deadline) { connection in
+            try connection.execute("LOCK TABLE migration IN SHARE ROW EXCLUSIVE MODE")
+            let recorded: String? = try connection.first(
+                "SELECT name FROM migration WHERE version = \(Int32(migration.version))"
+            ) { row in try row.value(0) }
+            if let recorded {
+                guard recorded == migration.name else {
+                    throw ForeignMigration(version: migration.version, recorded: recorded, known: migration.name)
+                }
+                return false
+            }
+            try connection.run(script: migration.script)
+            try connection.execute(
+                """
+                INSERT INTO migration (version, name, applied_at)
+                VALUES (\(Int32(migration.version)), \(migration.name), clock_timestamp())
+                """)
+            return true
+        }
+    }
+}
+
+/// The database has another schema than this build serves.
+public struct SchemaMismatch: Error, Equatable, CustomStringConvertible {
+    /// The number of the last migration that was applied; 0 where none was.
+    public let found: Int
+    /// The number that this build serves.
+    public let served: Int
+
+    /// Both numbers, and what to do next.
+    public var description: String {
+        let fact = "the database has schema \(found) and this muster-server serves schema \(served)"
+        return found < served
+            ? "\(fact): run `muster-server migrate` as the role that owns the tables"
+            : "\(fact): start a muster-server that is as new as the database"
+    }
+}
+
+/// A step of this number was applied, but another one than this build knows.
+public struct ForeignMigration: Error, CustomStringConvertible {
+    let version: Int
+    let recorded: String
+    let known: String
+
+    /// Both names, and what to do next.
+    public var description: String {
+        "migration \(version) of the database is \(recorded) and this muster-server knows \(known): "
+            + "point MUSTER_DATABASE_URL at Muster's own database"
+    }
+}

@@ -1,0 +1,60 @@
+public import MusterProtocol
+import Postgres
+
+/// A workspace as it is listed.
+public struct WorkspaceInfo: Sendable, Equatable {
+    public let id: WorkspaceID
+    public let name: String
+    public let createdAt: Instant
+}
+
+extension Schema {
+    /// Makes a workspace with the rows that every workspace has, and its first key. Nil: there is one of this name.
+    ///
+    /// - Parameter firstKey: makes the key, whose secret names the workspace and so can't be made before it.
+    public func createWorkspace(
+        name: String, at moment: Instant, deadline: ContinuousClock.Instant,
+        firstKey: @escaping @Sendable (WorkspaceID) -> NewKey
+    ) async throws -> WorkspaceID? {
+        try await database.transaction(deadline: deadline) { connection in
+            let made: WorkspaceID? = try connection.first(
+                """
+                INSERT INTO workspace (name, created_at) VALUES (\(name), \(moment))
+                ON CONFLICT (name) DO NOTHING RETURNING workspace_id
+                """
+            ) { row in try row.value(0) }
+            guard let workspace = made else { return nil }
+            try connection.execute("INSERT INTO identity (workspace_id) VALUES (\(workspace))")
+            try connection.execute("INSERT INTO definitions (workspace_id) VALUES (\(workspace))")
+            try connection.execute(
+                """
+                INSERT INTO set_head (workspace_id, set_number, kind, next_user_number)
+                VALUES (\(workspace), 0, 'everyone', 0), (\(workspace), 1, 'attributes', NULL)
+                """)
+            try connection.insert(firstKey(workspace), in: workspace)
+            return workspace
+        }
+    }
+
+    /// All workspaces, oldest first.
+    public func workspaces(deadline: ContinuousClock.Instant) async throws -> [WorkspaceInfo] {
+        try await database.read(
+            deadline: deadline, "SELECT workspace_id, name, created_at FROM workspace ORDER BY workspace_id"
+        ) { row in
+            WorkspaceInfo(id: try row.value(0), name: try row.value(1), createdAt: try row.value(2))
+        }
+    }
+
+    /// Lets the role that the server runs as log in with this password.
+    public func setServerRolePassword(_ password: String, deadline: ContinuousClock.Instant) async throws {
+        // ALTER ROLE takes no bound value, so the password goes in as a setting of this transaction.
+        try await database.transaction(variables: [("muster.password", password)], deadline: deadline) { connection in
+            try connection.run(
+                script: """
+                    DO $$ BEGIN
+                        EXECUTE format('ALTER ROLE muster_server PASSWORD %L', current_setting('muster.password'));
+                    END $$
+                    """)
+        }
+    }
+}

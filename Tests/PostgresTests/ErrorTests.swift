@@ -1,0 +1,99 @@
+import Foundation
+import Logging
+import Postgres
+import Testing
+
+@Suite struct ErrorTests {
+    private let tables = """
+        CREATE TABLE t (id text CONSTRAINT id_is_new PRIMARY KEY, age int4 CONSTRAINT age_is_sane CHECK (age < 200));
+        INSERT INTO t VALUES ('secret', 1)
+        """
+
+    @Test func theDescriptionShowsNoValue() async throws {
+        try await withSchema(script: tables) { database in
+            let statements: [SQL] = [
+                "INSERT INTO t VALUES (\("secret"), 2)", "INSERT INTO t VALUES (\("x-secret"), 500)",
+                "SELECT \("secret")::int4", "SELECT \("secret")::timestamptz", "SELECT (\(#"{"secret":"#))::jsonb",
+                "SELECT * FROM t WHERE id = \("secret") AND 1 / (age - 1) = 0",
+            ]
+            for sql in statements {
+                let error = try await failure { try await database.transaction(deadline: soon) { try $0.execute(sql) } }
+                var dumped = ""
+                dump(error, to: &dumped)
+                for shown in ["\(error)", String(reflecting: error), dumped, "\(error as any Error)"] {
+                    #expect(!shown.contains("secret"))
+                    #expect(shown.contains(error.sqlState?.rawValue ?? "no state"))
+                }
+            }
+            let raised = try await failure {
+                try await database.transaction(deadline: soon) {
+                    try $0.run(script: "DO $$ BEGIN RAISE 'secret'; END $$")
+                }
+            }
+            #expect(!"\(raised)".contains("secret"))
+            #expect(raised.message == "secret")
+        }
+    }
+
+    @Test func theFieldsOfTheServerAreThere() async throws {
+        try await withSchema(script: tables) { database in
+            let error = try await failure {
+                try await database.transaction(deadline: soon) { try $0.execute("INSERT INTO t VALUES ('secret', 2)") }
+            }
+            #expect(error.kind == .server)
+            #expect(error.severity == "ERROR")
+            #expect(error.table == "t")
+            #expect(error.constraint == "id_is_new")
+            #expect(error.detail?.contains("secret") == true)
+            #expect("\(error)".contains("id_is_new"))
+            #expect(!error.isTransient)
+        }
+    }
+
+    @Test func aCatchCanNameTheCondition() async throws {
+        try await withSchema(script: tables) { database in
+            let caught = try await database.transaction(deadline: soon) { connection -> String in
+                do {
+                    try connection.savepoint { try connection.execute("INSERT INTO t VALUES ('new', 200)") }
+                } catch SQLState.uniqueViolation {
+                    return "unique"
+                } catch SQLState.checkViolation {
+                    return "check"
+                }
+                return "none"
+            }
+            #expect(caught == "check")
+        }
+    }
+
+    @Test func noticesGoToTheLogWithoutDetail() async throws {
+        let lines = Lines()
+        let database = Database(
+            DatabaseSettings(connectionString: try databaseURL()), logger: Logger(label: "test") { _ in lines })
+        let script = "DO $$ BEGIN RAISE WARNING 'careful' USING DETAIL = 'secret'; END $$"
+        try await database.transaction(deadline: soon) { try $0.run(script: script) }
+        await database.close()
+        #expect(lines.all.contains { $0.contains("careful") || $0.contains("01000") })
+        #expect(!lines.all.contains { $0.contains("secret") })
+    }
+}
+
+/// A log that a test reads.
+struct Lines: LogHandler {
+    private final class Store: @unchecked Sendable {  // all access is under its lock
+        let lock = NSLock()
+        var lines: [String] = []
+    }
+    private let store = Store()
+    var logLevel = Logger.Level.trace
+    var metadata = Logger.Metadata()
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+    var all: [String] { store.lock.withLock { store.lines } }
+
+    func log(event: LogEvent) {
+        store.lock.withLock { store.lines.append("\(event.level) \(event.message) \(event.metadata ?? [:])") }
+    }
+}
