@@ -81,6 +81,10 @@ let package = Package(
             dependencies: ["MusterServer", "MusterClient", "MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
             swiftSettings: settings),
         .testTarget(
+            name: "MusterUserTests",
+            dependencies: ["MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log],
+            swiftSettings: settings),
+        .testTarget(
             name: "MusterTests",
             dependencies: [
                 "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol",
