@@ -16,6 +16,7 @@ public final class Store: Sendable {
     let cohortSets = CohortSets(byteLimit: 16 << 20)
     /// Sets at earlier versions, the users that pass an attribute's test, and listings that are being paged.
     let derived: DerivedSets
+    let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
     let lookouts = Locked<[WorkspaceID: Lookout]>([:])
     let plans = Locked<[WorkspaceID: Plans]>([:])
     let logger: Logger

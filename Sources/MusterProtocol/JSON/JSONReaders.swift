@@ -6,7 +6,8 @@
     import Darwin
 #endif
 
-/// Readers for tasks, which have no thread of their own to keep one on.
+/// Readers for tasks, which have no thread of their own to keep one on. Reading never suspends, so that no more of them
+/// are in use than there are threads; one takes up to 16 times the bytes of its message.
 ///
 /// `@unchecked Sendable`: `idle` is touched only under the lock, and a reader taken from it is one task's until it is back.
 public final class JSONReaders: @unchecked Sendable {

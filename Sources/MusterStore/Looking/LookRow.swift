@@ -25,7 +25,7 @@ enum LookRow: Sendable {
         case .scan:
             let name = statement.scannedNames[position - 1]
             self = .scan(position: position, matches: try Self.scan(row, for: statement.scans.filter { $0.name == name }))
-        case nil: throw RPCError(.internal, "something went wrong in the server")
+        case nil: throw PostgresError(.decoding, "a look's row is of no known part")
         }
     }
 

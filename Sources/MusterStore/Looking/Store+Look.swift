@@ -35,7 +35,7 @@ extension Store {
             }
             if let look = assembly.look(startedAt: startedAt) { return look }
         }
-        throw RPCError(.aborted, "the sets change faster than they can be read; try again", details: ["retry_after_ms": 100])
+        throw ChangingTooFast()
     }
 
     private func statement(for request: LookRequest, in workspace: WorkspaceID) -> LookStatement {

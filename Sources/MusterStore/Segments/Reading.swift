@@ -79,7 +79,7 @@ extension Store {
             guard scans.isEmpty else { continue }
             return Reading(plan: plan, look: look, operands: try operands(of: plan, look, attributes))
         }
-        throw RPCError(.aborted, "the definitions change faster than they can be read; try again", details: ["retry_after_ms": 100])
+        throw ChangingTooFast()
     }
 
     static var mostLooks: Int { 10 }

@@ -5,7 +5,7 @@ import MusterSets
 enum DerivedKey: Hashable, Sendable {
     case version(SetKey, Int64)
     case attribute(WorkspaceID, AttributeFilter)
-    /// What a filter meant at these versions, for the pages of a listing.
+    /// What a question meant at these versions, with these sets behind its cohorts: for the pages of a listing.
     case listing(WorkspaceID, Question, VersionsKey)
 }
 
@@ -13,10 +13,14 @@ enum DerivedKey: Hashable, Sendable {
 struct VersionsKey: Hashable, Sendable {
     let everyone: Int64
     let cohorts: [CohortVersion]
+    let segments: [SegmentVersion]
+    let sets: [Int32]
 
-    init(_ versions: Versions) {
+    init(_ versions: Versions, sets: [Int32]) {
         everyone = versions.everyone
         cohorts = versions.cohorts
+        segments = versions.segments
+        self.sets = sets
     }
 }
 

@@ -1,8 +1,10 @@
 import MusterSets
 import Postgres
 
-/// The set or a version of it is not kept (any more).
-struct VersionNotKept: Error {}
+/// This version of a set is not kept (any more), or never was.
+public struct VersionNotKept: Error {
+    init() {}
+}
 
 extension Connection {
     /// The set at an earlier version: from the snapshot forwards, or backwards where the snapshot is newer.

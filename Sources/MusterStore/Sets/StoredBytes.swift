@@ -2,11 +2,11 @@ import MusterSets
 import Postgres
 
 /// Stored data that is not what was written: a checksum, a chain of tags or a size doesn't hold. Never answered over.
-struct DamagedSet: Error, CustomStringConvertible {
+public struct DamagedSet: Error, CustomStringConvertible {
     let set: SetKey
     let what: String
 
-    var description: String { "set \(set.number) of workspace \(set.workspace.rawValue): \(what)" }
+    public var description: String { "set \(set.number) of workspace \(set.workspace.rawValue): \(what)" }
 }
 
 extension MemberSet {

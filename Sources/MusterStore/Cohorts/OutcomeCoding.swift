@@ -1,0 +1,43 @@
+import MusterProtocol
+
+/// Outcomes as they are stored: for each run a byte and a varint, low seven bits first. `sql/005_cohorts.sql` describes it.
+enum OutcomeCoding {
+    private static let codes: [Outcome] = [
+        .added, .removed, .unchanged, .unknown, .identifiedDevice, .invalid, .repeated,
+    ]
+
+    static func encode(_ runs: [OutcomeRun]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for run in runs {
+            bytes.append(UInt8(codes.firstIndex(of: run.outcome) ?? codes.count))
+            var rest = run.count
+            while rest > 0x7F {
+                bytes.append(UInt8(rest & 0x7F) | 0x80)
+                rest >>= 7
+            }
+            bytes.append(UInt8(rest))
+        }
+        return bytes
+    }
+
+    /// Nil where the bytes are none that `encode` wrote.
+    static func decode(_ bytes: [UInt8]) -> [OutcomeRun]? {
+        var runs: [OutcomeRun] = []
+        var rest = bytes[...]
+        while let code = rest.popFirst() {
+            guard Int(code) < codes.count, let count = varint(&rest) else { return nil }
+            runs.append(OutcomeRun(codes[Int(code)], count))
+        }
+        return runs
+    }
+
+    private static func varint(_ bytes: inout ArraySlice<UInt8>) -> Int? {
+        var value = 0
+        for shift in stride(from: 0, to: 35, by: 7) {
+            guard let byte = bytes.popFirst() else { return nil }
+            value |= Int(byte & 0x7F) << shift
+            if byte < 0x80 { return value }
+        }
+        return nil
+    }
+}

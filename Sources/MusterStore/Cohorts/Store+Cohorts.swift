@@ -1,0 +1,175 @@
+public import MusterProtocol
+import Postgres
+
+/// What came of naming a cohort.
+public enum CohortNaming: Sendable {
+    case done(CreateCohort.Reply)
+    case unknownPartner
+}
+
+extension Store {
+    /// Makes a cohort, or renames it. The first time of creation stays.
+    public func nameCohort(
+        _ cohort: CohortReference, name: String, createdAt: Instant?, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> CohortNaming {
+        while true {
+            do {
+                return try await transaction(in: workspace, deadline: deadline) { connection in
+                    try connection.nameCohort(cohort, name: name, createdAt: createdAt, in: workspace)
+                }
+            } catch let error as PostgresError where error.sqlState == .uniqueViolation && error.constraint == "cohort_pkey" {
+                continue  // made between our look and our insert: now it can be renamed
+            }
+        }
+    }
+
+    public func cohort(
+        _ cohort: CohortReference, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> CohortInfo? {
+        try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT c.partner, c.cohort_id, c.name, h.version, h.size, c.created_at, i.imported_at
+            FROM cohort c JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
+            LEFT JOIN LATERAL (
+                SELECT imported_at FROM cohort_import WHERE workspace_id = \(workspace) AND set_number = c.set_number
+                ORDER BY version DESC LIMIT 1
+            ) i ON true
+            WHERE c.workspace_id = \(workspace) AND c.partner = \(cohort.partner) AND c.cohort_id = \(cohort.cohortID)
+            """
+        ) { row in try CohortInfo(row) }.first
+    }
+
+    /// Cohorts by partner and id, those after `after`; of one partner, or with a text in their name, where asked for.
+    public func cohorts(
+        of partner: String?, nameContains: String?, after: CohortReference?, limit: Int, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> [CohortInfo] {
+        try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT c.partner, c.cohort_id, c.name, h.version, h.size, c.created_at, i.imported_at
+            FROM cohort c JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
+            LEFT JOIN LATERAL (
+                SELECT imported_at FROM cohort_import WHERE workspace_id = \(workspace) AND set_number = c.set_number
+                ORDER BY version DESC LIMIT 1
+            ) i ON true
+            WHERE c.workspace_id = \(workspace)
+                AND (c.partner, c.cohort_id) > (\(after?.partner ?? ""), \(after?.cohortID ?? Identifier("")))
+                AND (\(partner) IS NULL OR c.partner = \(partner))
+                AND (\(nameContains) IS NULL OR position(lower(\(nameContains)) in lower(c.name)) > 0)
+            ORDER BY c.partner, c.cohort_id LIMIT \(Int64(limit))
+            """
+        ) { row in try CohortInfo(row) }
+    }
+
+    /// Ends a cohort with its members and their history. Recorded request ids stay, so that a late repeat does nothing.
+    public func deleteCohort(
+        _ cohort: CohortReference, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Deletion {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.lockDefinitions(of: workspace)
+            let users = try connection.query(
+                """
+                SELECT segment_id FROM segment_cohort WHERE workspace_id = \(workspace)
+                    AND partner = \(cohort.partner) AND cohort_id = \(cohort.cohortID) ORDER BY segment_id
+                """
+            ) { row in try row.value(0, as: Identifier.self) }
+            guard users.isEmpty else { return .used(by: users) }
+            // Whoever rewrites all sets, to merge or erase a user, must not meet one that is going.
+            try connection.execute("SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE")
+            guard let head = try connection.lockHead(of: cohort, in: workspace) else { return .unknown }
+            try connection.execute(
+                "DELETE FROM cohort WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")
+            try connection.execute(
+                "DELETE FROM set_head WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")
+            return .deleted
+        }
+    }
+}
+
+extension Connection {
+    fileprivate borrowing func nameCohort(
+        _ cohort: CohortReference, name: String, createdAt: Instant?, in workspace: WorkspaceID
+    ) throws -> CohortNaming {
+        let there = try first(
+            """
+            SELECT c.name, h.version, h.size FROM cohort c
+            JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
+            WHERE c.workspace_id = \(workspace) AND c.partner = \(cohort.partner) AND c.cohort_id = \(cohort.cohortID)
+            FOR UPDATE OF c
+            """
+        ) { row in
+            (
+                name: try row.value(0, as: String.self), version: try row.value(1, as: Int64.self),
+                size: Int(try row.value(2, as: Int64.self))
+            )
+        }
+        guard let there else {
+            let known = try first(
+                "SELECT 1 FROM partner WHERE workspace_id = \(workspace) AND partner = \(cohort.partner)"
+            ) { row in try row.value(0, as: Int32.self) }
+            guard known != nil else { return .unknownPartner }
+            _ = try makeCohort(cohort, name: name, createdAt: createdAt ?? .now, in: workspace)
+            return .done(.init(outcome: .created, version: 0, size: 0))
+        }
+        // By bytes: a new name may differ in composition only.
+        guard !there.name.utf8.elementsEqual(name.utf8) else {
+            return .done(.init(outcome: .unchanged, version: there.version, size: there.size))
+        }
+        try execute(
+            """
+            UPDATE cohort SET name = \(name) WHERE workspace_id = \(workspace) AND partner = \(cohort.partner)
+                AND cohort_id = \(cohort.cohortID)
+            """)
+        return .done(.init(outcome: .renamed, version: there.version, size: there.size))
+    }
+
+    /// The head of a cohort's set, locked; nil where there is no such cohort (any more).
+    borrowing func lockHead(of cohort: CohortReference, in workspace: WorkspaceID) throws -> LockedHead? {
+        try first(
+            """
+            SELECT h.set_number, h.version, h.tag FROM cohort c
+            JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
+            WHERE c.workspace_id = \(workspace) AND c.partner = \(cohort.partner) AND c.cohort_id = \(cohort.cohortID)
+            FOR UPDATE OF h
+            """
+        ) { row in
+            LockedHead(
+                set: SetKey(workspace: workspace, number: try row.value(0)),
+                at: SetVersion(version: try row.value(1), tag: try row.value(2)), nextUserNumber: nil)
+        }
+    }
+
+    /// The same, of a cohort that is made where there is none, named by its id.
+    borrowing func lockOrMakeHead(of cohort: CohortReference, in workspace: WorkspaceID) throws -> LockedHead {
+        if let head = try lockHead(of: cohort, in: workspace) { return head }
+        let number = try makeCohort(cohort, name: cohort.cohortID.text, createdAt: .now, in: workspace)
+        return LockedHead(set: SetKey(workspace: workspace, number: number), at: .none, nextUserNumber: nil)
+    }
+
+    private borrowing func makeCohort(
+        _ cohort: CohortReference, name: String, createdAt: Instant, in workspace: WorkspaceID
+    ) throws -> Int32 {
+        let number = try first(
+            "INSERT INTO set_head (workspace_id, kind) VALUES (\(workspace), 'cohort') RETURNING set_number"
+        ) { row in try row.value(0, as: Int32.self) }
+        guard let number else { throw PostgresError(.decoding, "a new set has no number") }
+        try execute(
+            """
+            INSERT INTO cohort (workspace_id, partner, cohort_id, set_number, name, created_at)
+            VALUES (\(workspace), \(cohort.partner), \(cohort.cohortID), \(number), \(name), \(createdAt))
+            """)
+        return number
+    }
+}
+
+extension CohortInfo {
+    /// From `partner, cohort_id, name, version, size, created_at, imported_at`.
+    fileprivate init(_ row: borrowing Row) throws {
+        self.init(
+            partner: try row.value(0), cohortID: try row.value(1), name: try row.value(2), version: try row.value(3),
+            size: Int(try row.value(4, as: Int64.self)), createdAt: try row.value(5), lastImportAt: try row.value(6))
+    }
+}

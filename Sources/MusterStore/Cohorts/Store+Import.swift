@@ -1,0 +1,279 @@
+public import MusterProtocol
+import MusterSets
+import Postgres
+
+/// An import as it reaches the store.
+public struct ImportRequest: Sendable {
+    public var cohort: CohortReference
+    /// Nil: the caller gave none.
+    public var requestID: Identifier?
+    public var changes: [CohortChange]
+    /// SHA-256 of what the request asks for, to tell a repeat from another request under the same id.
+    public var digest: [UInt8]
+    public var keyID: String
+
+    public init(
+        cohort: CohortReference, requestID: Identifier?, changes: [CohortChange], digest: [UInt8], keyID: String
+    ) {
+        self.cohort = cohort
+        self.requestID = requestID
+        self.changes = changes
+        self.digest = digest
+        self.keyID = keyID
+    }
+}
+
+/// What came of an import.
+public enum ImportAnswer: Sendable {
+    /// Applied, now or by an earlier request with this id.
+    case applied(version: Int64, size: Int, outcomes: [OutcomeRun])
+    /// It named no identifier: nothing was made or changed.
+    case empty(version: Int64, size: Int)
+    case unknownPartner
+    case disabledPartner
+    /// The request id was used for something else.
+    case requestIDReused
+}
+
+/// Users were merged, identified or erased between the resolving of identifiers and the locks: resolve again.
+private struct IdentitiesChanged: Error {}
+
+extension Store {
+    /// Applies an import once, whatever is repeated or lost on the way.
+    ///
+    /// Identifiers are resolved without a lock; the identity row, held shared from then to the commit, shows whether any binding
+    /// ended or moved in between. Where COMMIT's answer is lost, the same request id is run again on another connection, and its
+    /// unique key decides; if that can't be found out before the deadline, the error says that the outcome is unknown.
+    public func importCohort(
+        _ request: ImportRequest, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> ImportAnswer {
+        var batch = ImportBatch(request.changes)
+        if batch.count == 0 { return try await emptyImport(request, in: workspace, deadline: deadline) }
+        let id = ImportID(request.requestID)
+        var unresolved: PostgresError?
+        while true {
+            do {
+                switch try await resolve(&batch, of: request, id, in: workspace, deadline: deadline) {
+                case .answered(let answer): return answer
+                case .resolved(let counter):
+                    await failpoints.reach(.importResolved)
+                    return try await apply(batch, of: request, id, counter, in: workspace, deadline: deadline)
+                }
+            } catch is IdentitiesChanged {
+                continue
+            } catch let error as PostgresError where error.isMadeMeanwhile {
+                continue
+            } catch let error as PostgresError where error.kind == .commitOutcomeUnknown {
+                unresolved = error
+            } catch {
+                guard let unknown = unresolved else { throw error }
+                // The first COMMIT may be pending still: only its end, or the caller's next try, can tell.
+                guard ContinuousClock.now < deadline, (error as? PostgresError)?.mayPass == true else { throw unknown }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    private enum Prelude {
+        case answered(ImportAnswer)
+        /// With the counter of identities from before the look-ups.
+        case resolved(Int64)
+    }
+
+    private func resolve(
+        _ batch: inout ImportBatch, of request: ImportRequest, _ id: ImportID, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> Prelude {
+        let unresolved = batch
+        let (prelude, resolved) = try await transaction(in: workspace, deadline: deadline) { connection in
+            let (counter, answer) = try connection.prelude(of: request, id, in: workspace)
+            if let answer { return (Prelude.answered(answer), unresolved) }
+            var batch = unresolved
+            try connection.resolveUserIDs(&batch, in: workspace)
+            try connection.resolveDevices(&batch, in: workspace)
+            try connection.resolveAliases(&batch, in: workspace)
+            return (.resolved(counter), batch)
+        }
+        batch = resolved
+        return prelude
+    }
+
+    private func apply(
+        _ batch: ImportBatch, of request: ImportRequest, _ id: ImportID, _ counter: Int64, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> ImportAnswer {
+        let wish = batch.wish
+        let cache = cache
+        let (set, state, outcomes) = try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.holdIdentities(at: counter, in: workspace)
+            let head = try connection.lockOrMakeHead(of: request.cohort, in: workspace)
+            let old = try connection.state(of: head, cache: cache)
+            let (added, removed) = old.members.effectiveChange(adding: wish.adding, removing: wish.removing)
+            let now = Instant.now
+            let new = try connection.append(added: added, removed: removed, to: head, state: old, at: now)
+            let outcomes = batch.outcomes(of: wish, added: added, removed: removed)
+            try connection.record(request, id, set: head.set, state: new, outcomes: outcomes, at: now)
+            return (head.set, new, outcomes)
+        }
+        cache.put(state, for: set)
+        cohortSets.put(set.number, for: CohortKey(workspace: workspace, cohort: request.cohort), bytes: 64)
+        return .applied(version: state.at.version, size: state.members.count, outcomes: outcomes)
+    }
+
+    private func emptyImport(
+        _ request: ImportRequest, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> ImportAnswer {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            if let answer = try connection.prelude(of: request, ImportID(request.requestID), in: workspace).answer {
+                return answer
+            }
+            let head = try connection.first(
+                """
+                SELECT h.version, h.size FROM cohort c
+                JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
+                WHERE c.workspace_id = \(workspace) AND c.partner = \(request.cohort.partner)
+                    AND c.cohort_id = \(request.cohort.cohortID)
+                """
+            ) { row in (version: try row.value(0, as: Int64.self), size: try row.value(1, as: Int64.self)) }
+            return .empty(version: head?.version ?? 0, size: Int(head?.size ?? 0))
+        }
+    }
+}
+
+/// The id under which an import is recorded: the caller's, or one of our own, which a lost COMMIT needs too.
+struct ImportID: Sendable {
+    let value: Identifier
+    let isCallers: Bool
+
+    init(_ callers: Identifier?) {
+        isCallers = callers != nil
+        value = callers ?? Identifier(String(UInt64.random(in: 0 ... .max), radix: 36) + String(UInt64.random(in: 0 ... .max), radix: 36))
+    }
+}
+
+extension PostgresError {
+    /// Somebody else made the cohort, or recorded this request id, between our look and our insert.
+    fileprivate var isMadeMeanwhile: Bool {
+        sqlState == .uniqueViolation
+            && ["cohort_pkey", "cohort_import_request_unique"].contains(constraint ?? "")
+    }
+
+    /// Worth another try while the deadline allows.
+    fileprivate var mayPass: Bool {
+        isTransient || [.unavailable, .connectionLost, .queueFull].contains(kind)
+    }
+}
+
+extension Connection {
+    /// The counter of identities, and the answer where there is one already: the partner may not import, or the id was recorded.
+    fileprivate borrowing func prelude(
+        of request: ImportRequest, _ id: ImportID, in workspace: WorkspaceID
+    ) throws -> (counter: Int64, answer: ImportAnswer?) {
+        let found = try first(
+            """
+            SELECT i.counter, p.enabled, r.version, r.size, r.outcomes, r.payload_digest, c.set_number
+            FROM identity i
+            LEFT JOIN partner p ON p.workspace_id = \(workspace) AND p.partner = \(request.cohort.partner)
+            LEFT JOIN cohort_import r ON r.workspace_id = \(workspace) AND r.partner = \(request.cohort.partner)
+                AND r.from_caller = \(id.isCallers) AND r.request_id = \(id.value)
+            LEFT JOIN cohort c ON c.workspace_id = \(workspace) AND c.set_number = r.set_number
+            WHERE i.workspace_id = \(workspace)
+            """
+        ) { row in
+            (
+                counter: try row.value(0, as: Int64.self),
+                answer: try Self.answer(row, digest: request.digest)
+            )
+        }
+        guard let found else { throw DamagedSet(set: .everyone(of: workspace), what: "the identity row is missing") }
+        return found
+    }
+
+    private static func answer(_ row: borrowing Row, digest: [UInt8]) throws -> ImportAnswer? {
+        guard let enabled: Bool = try row.value(1, as: Bool?.self) else { return .unknownPartner }
+        // A recorded answer stands, also when the partner was disabled since.
+        if let version: Int64 = try row.value(2, as: Int64?.self) {
+            guard try row.value(5, as: [UInt8].self) == digest else { return .requestIDReused }
+            guard let outcomes = OutcomeCoding.decode(try row.value(4)) else {
+                throw PostgresError(.decoding, "recorded outcomes are damaged")
+            }
+            return .applied(version: version, size: Int(try row.value(3, as: Int64.self)), outcomes: outcomes)
+        }
+        return enabled ? nil : .disabledPartner
+    }
+
+    /// Holds off whatever ends or moves a binding, until the commit. Throws where that has happened since `counter` was read.
+    fileprivate borrowing func holdIdentities(at counter: Int64, in workspace: WorkspaceID) throws {
+        let now = try first(
+            "SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE"
+        ) { row in try row.value(0, as: Int64.self) }
+        guard now == counter else { throw IdentitiesChanged() }
+    }
+
+    fileprivate borrowing func resolveUserIDs(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
+        guard !batch.userIDs.list.isEmpty else { return }
+        let table = OccurrenceTable(batch.userIDs.list)
+        try forEach(
+            """
+            SELECT user_number, external_id FROM registered_user
+            WHERE workspace_id = \(workspace) AND external_id = ANY (\(batch.userIDs.list.textArray))
+            """
+        ) { row in
+            let number = UInt32(clamping: try row.value(0, as: Int32.self))
+            row.withBytes(1) { bytes in
+                guard let bytes else { return }
+                table.forEachPosition(of: bytes) { batch.resolve(position: batch.userIDs.positions[$0], as: .user(number)) }
+            }
+        }
+    }
+
+    /// A device counts only while its user is anonymous (Braze's rule).
+    fileprivate borrowing func resolveDevices(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
+        guard !batch.deviceIDs.list.isEmpty else { return }
+        let table = OccurrenceTable(batch.deviceIDs.list)
+        try forEach(
+            """
+            SELECT d.user_number, d.device_id, u.external_id IS NULL FROM user_device d
+            JOIN registered_user u ON u.workspace_id = \(workspace) AND u.user_number = d.user_number
+            WHERE d.workspace_id = \(workspace) AND d.device_id = ANY (\(batch.deviceIDs.list.textArray))
+            """
+        ) { row in
+            let number = UInt32(clamping: try row.value(0, as: Int32.self))
+            let resolution: Resolution = try row.value(2) ? .user(number) : .identifiedDevice
+            row.withBytes(1) { bytes in
+                guard let bytes else { return }
+                table.forEachPosition(of: bytes) { batch.resolve(position: batch.deviceIDs.positions[$0], as: resolution) }
+            }
+        }
+    }
+
+    fileprivate borrowing func resolveAliases(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
+        guard !batch.aliases.isEmpty else { return }
+        try forEach(
+            """
+            SELECT w.place, a.user_number
+            FROM unnest(\(batch.aliases.map(\.label)), \(batch.aliases.map(\.name)))
+                WITH ORDINALITY w (alias_label, alias_name, place)
+            JOIN user_alias a ON a.workspace_id = \(workspace) AND a.alias_label = w.alias_label
+                AND a.alias_name = w.alias_name
+            """
+        ) { row in
+            let place = Int(try row.value(0, as: Int64.self)) - 1
+            let number = UInt32(clamping: try row.value(1, as: Int32.self))
+            batch.resolve(position: batch.aliasPositions[place], as: .user(number))
+        }
+    }
+
+    fileprivate borrowing func record(
+        _ request: ImportRequest, _ id: ImportID, set: SetKey, state: SetState, outcomes: [OutcomeRun], at time: Instant
+    ) throws {
+        try execute(
+            """
+            INSERT INTO cohort_import (workspace_id, set_number, version, partner, from_caller, request_id, payload_digest,
+                key_id, imported_at, size, outcomes)
+            VALUES (\(set.workspace), \(set.number), \(state.at.version), \(request.cohort.partner), \(id.isCallers),
+                \(id.value), \(request.digest), \(request.keyID), \(time), \(Int64(state.members.count)),
+                \(OutcomeCoding.encode(outcomes)))
+            """)
+    }
+}

@@ -1,0 +1,137 @@
+import MusterProtocol
+import MusterSets
+import Postgres
+
+/// A member with the number that it stands for in the set that is listed.
+struct NumberedMember: Sendable {
+    let number: UInt32
+    let member: Member
+}
+
+extension Store {
+    /// The users behind `numbers`, which are of `set`, in their order. Users erased since `set` was made are left out. One that was
+    /// merged since appears as the kept one, in the place of the lowest merged number, unless that one is in the set itself: so each
+    /// appears once, on whatever page, also when the merge happens between two pages.
+    func shown(
+        _ numbers: [UInt32], of set: MemberSet, allIdentifiers: Bool, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> [NumberedMember] {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            var users = try connection.identifiers(of: numbers, all: allIdentifiers, in: workspace)
+            let missing = numbers.filter { users[$0] == nil }
+            let kept = try connection.kept(for: missing, in: set, workspace)
+            if !kept.isEmpty {
+                users.merge(try connection.identifiers(of: Array(kept.values), all: allIdentifiers, in: workspace)) { own, _ in own }
+            }
+            return numbers.compactMap { number in
+                let shown = kept[number] ?? number
+                return users[shown].map { NumberedMember(number: number, member: $0) }
+            }
+        }
+    }
+
+    /// How many users of `set`, which may be of an earlier state, there still are.
+    func presentCount(
+        of set: MemberSet, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Int {
+        let scope = LookScope(cohorts: [], segments: [], attributes: [])
+        let everyone = try await lookout(of: workspace).look(LookRequest(scope: scope), deadline: deadline).everyone.members
+        let gone = set.subtracting(everyone)
+        guard !gone.isEmpty else { return set.count }
+        let kept = try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.kept(for: Array(gone), in: set, workspace)
+        }
+        return set.count - gone.count + MemberSet(kept.values).intersection(everyone).count
+    }
+}
+
+extension Connection {
+    /// For numbers that no user has any more: the kept user of each that was merged and speaks for her in `set`.
+    fileprivate borrowing func kept(
+        for numbers: [UInt32], in set: MemberSet, _ workspace: WorkspaceID
+    ) throws -> [UInt32: UInt32] {
+        guard !numbers.isEmpty else { return [:] }
+        var lowest: [UInt32: UInt32] = [:]
+        try forEach(
+            """
+            SELECT DISTINCT o.merged_number, o.kept_number
+            FROM merged_user m
+            JOIN merged_user o ON o.workspace_id = \(workspace) AND o.kept_number = m.kept_number
+            WHERE m.workspace_id = \(workspace) AND m.merged_number = ANY (\(numbers.map(Int32.init(clamping:))))
+            """
+        ) { row in
+            let merged = UInt32(clamping: try row.value(0, as: Int32.self))
+            let kept = UInt32(clamping: try row.value(1, as: Int32.self))
+            guard set.contains(merged), !set.contains(kept) else { return }
+            lowest[kept] = min(merged, lowest[kept] ?? merged)
+        }
+        return Dictionary(uniqueKeysWithValues: lowest.map { ($0.value, $0.key) })
+    }
+
+    /// The users that have these numbers, each shown by its external id, else one alias, else one device; or by all there is.
+    fileprivate borrowing func identifiers(
+        of numbers: [UInt32], all: Bool, in workspace: WorkspaceID
+    ) throws -> [UInt32: Member] {
+        var members: [UInt32: Member] = [:]
+        members.reserveCapacity(numbers.count)
+        var needy: [Int32] = []
+        try forEach(
+            """
+            SELECT user_number, external_id FROM registered_user
+            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers.map(Int32.init(clamping:))))
+            """
+        ) { row in
+            let number: Int32 = try row.value(0)
+            let externalID: Identifier? = try row.value(1)
+            members[UInt32(clamping: number)] = Member(externalID: externalID)
+            if all || externalID == nil { needy.append(number) }
+        }
+        guard !needy.isEmpty else { return members }
+        try addAliases(to: &members, of: needy, in: workspace)
+        try addDevices(to: &members, of: needy, in: workspace)
+        if !all { for number in needy { members[UInt32(clamping: number)]?.keepOne() } }
+        return members
+    }
+
+    private borrowing func addAliases(
+        to members: inout [UInt32: Member], of numbers: [Int32], in workspace: WorkspaceID
+    ) throws {
+        let aliases = try query(
+            """
+            SELECT user_number, alias_label, alias_name FROM user_alias
+            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers)) ORDER BY user_number, alias_label
+            """
+        ) { row in
+            (UInt32(clamping: try row.value(0, as: Int32.self)), Alias(label: try row.value(1), name: try row.value(2)))
+        }
+        for (number, alias) in aliases { members[number]?.aliases.append(alias) }
+    }
+
+    private borrowing func addDevices(
+        to members: inout [UInt32: Member], of numbers: [Int32], in workspace: WorkspaceID
+    ) throws {
+        let devices = try query(
+            """
+            SELECT user_number, device_id FROM user_device
+            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers)) ORDER BY user_number, device_id
+            """
+        ) { row in (UInt32(clamping: try row.value(0, as: Int32.self)), try row.value(1, as: Identifier.self)) }
+        for (number, device) in devices { members[number]?.deviceIDs.append(device) }
+    }
+}
+
+extension Member {
+    /// One identifier is enough to name a user: an alias before a device.
+    fileprivate mutating func keepOne() {
+        aliases = aliases.map { Array($0.prefix(1)) }
+        deviceIDs = aliases == nil ? deviceIDs.map { Array($0.prefix(1)) } : nil
+    }
+}
+
+extension [Alias]? {
+    fileprivate mutating func append(_ alias: Alias) { self = (self ?? []) + [alias] }
+}
+
+extension [Identifier]? {
+    fileprivate mutating func append(_ identifier: Identifier) { self = (self ?? []) + [identifier] }
+}

@@ -1,0 +1,167 @@
+public import MusterProtocol
+import MusterSets
+
+/// A question's answer as of some versions.
+struct PastMembers: Sendable {
+    let members: MemberSet
+    let versions: Versions
+    /// The sets of the cohorts, in the order of `versions.cohorts`.
+    let sets: [Int32]
+}
+
+extension Store {
+    /// The first page of a question's users, or the first as of `versions`.
+    public func firstPage(
+        of question: Question, in workspace: WorkspaceID, at versions: Versions?, shape: PageShape,
+        deadline: ContinuousClock.Instant
+    ) async throws -> ListingPage {
+        if let versions {
+            let past = try await members(of: question, in: workspace, at: versions, sets: nil, deadline: deadline)
+            return try await page(of: past, after: nil, shape, workspace, deadline)
+        }
+        let reading = try await reading(of: question, in: workspace, options: ReadOptions(deadline: deadline))
+        let members = reading.evaluations.first?.members() ?? []
+        let past = PastMembers(
+            members: members, versions: reading.versions, sets: sets(of: reading.plan, in: workspace))
+        guard !reading.plan.scope.attributes.isEmpty else {
+            keep(past, of: question, in: workspace)
+            return try await page(of: past, after: nil, shape, workspace, deadline)
+        }
+        var page = try await page(of: past, after: nil, shape, workspace, deadline)
+        if let after = page.next?.after {
+            page.next = ListingPosition(stored: try await storeListing(members, in: workspace, deadline: deadline), after: after)
+        }
+        return page
+    }
+
+    /// The page at a position that an earlier page gave.
+    public func page(
+        of question: Question, in workspace: WorkspaceID, at position: ListingPosition, shape: PageShape,
+        deadline: ContinuousClock.Instant
+    ) async throws -> ListingPage {
+        if let stored = position.stored {
+            let members = try await storedListing(stored, in: workspace, deadline: deadline)
+            var page = try await entries(of: members, after: position.after, shape, workspace, deadline)
+            page.next?.stored = stored
+            return page
+        }
+        guard let versions = position.versions else { throw ListingExpired() }
+        let past = try await members(
+            of: question, in: workspace, at: versions, sets: position.sets, deadline: deadline)
+        return try await page(of: past, after: position.after, shape, workspace, deadline)
+    }
+
+    private func page(
+        of past: PastMembers, after: UInt32?, _ shape: PageShape, _ workspace: WorkspaceID,
+        _ deadline: ContinuousClock.Instant
+    ) async throws -> ListingPage {
+        var page = try await entries(of: past.members, after: after, shape, workspace, deadline)
+        page.versions = past.versions
+        page.next?.versions = past.versions
+        page.next?.sets = past.sets
+        return page
+    }
+
+    /// One page of a set. It ends early where its members would not fit into a frame.
+    func entries(
+        of members: MemberSet, after: UInt32?, _ shape: PageShape, _ workspace: WorkspaceID,
+        _ deadline: ContinuousClock.Instant
+    ) async throws -> ListingPage {
+        let numbers = members.members(after: after, limit: shape.size)
+        let shown = try await shown(
+            numbers, of: members, allIdentifiers: shape.allIdentifiers, in: workspace, deadline: deadline)
+        var bytes = 0
+        let fitting = shown.prefix { entry in
+            bytes += entry.member.mostBytes
+            return bytes <= Limits.frame.value / 4 * 3
+        }
+        let last = fitting.count < shown.count ? fitting.last?.number : numbers.last
+        let ends = fitting.count == shown.count && (last == nil || last == members.max)
+        return ListingPage(
+            members: fitting.map(\.member), size: try await presentCount(of: members, in: workspace, deadline: deadline),
+            next: ends ? nil : ListingPosition(after: last))
+    }
+
+    /// A question's users as of `versions`. Throws `FilterFault`, or `VersionNotKept`.
+    func members(
+        of question: Question, in workspace: WorkspaceID, at versions: Versions, sets: [Int32]?,
+        deadline: ContinuousClock.Instant
+    ) async throws -> PastMembers {
+        let plan = try await currentPlan(of: question, in: workspace, deadline: deadline)
+        if let path = plan.attributePath { throw FilterFault.noHistory(path: path) }
+        for segment in plan.scope.segments
+        where versions.segments.first(where: { $0.segmentID == segment.segmentID })?.version != segment.version {
+            throw FilterFault.segmentChanged(segment.segmentID)
+        }
+        let own = self.sets(of: plan, in: workspace)
+        if let sets, sets != own { throw VersionNotKept() }
+        if let kept = derived[.listing(workspace, question, VersionsKey(versions, sets: own))] {
+            return PastMembers(members: kept.members, versions: versions, sets: own)
+        }
+        let everyone = try await state(of: .everyone(of: workspace), at: versions.everyone, deadline: deadline)
+        var operands: [MemberSet] = []
+        for (cohort, set) in zip(plan.scope.cohorts, own) {
+            let named = versions.cohorts.first { $0.partner == cohort.partner && $0.cohortID == cohort.cohortID }
+            guard let named else { throw FilterFault.versionsIncomplete }
+            let key = SetKey(workspace: workspace, number: set)
+            operands.append(try await state(of: key, at: named.version, deadline: deadline).members)
+        }
+        let members = plan.roots.first.map {
+            Evaluation($0, universe: everyone.members, operands: operands).members()
+        }
+        let past = PastMembers(members: members ?? [], versions: versions, sets: own)
+        keep(past, of: question, in: workspace)
+        return past
+    }
+
+    /// The plan of a question with its definitions proved current, and the sets of its cohorts known.
+    private func currentPlan(
+        of question: Question, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Plan {
+        for _ in 0..<Self.mostLooks {
+            let plan = try await plan(for: question, in: workspace, deadline: deadline)
+            let look = try await lookout(of: workspace).look(LookRequest(scope: plan.scope), deadline: deadline)
+            guard settled(plan, of: question, by: look, in: workspace) else { continue }
+            for cohort in plan.scope.cohorts where (look.cohorts[cohort] ?? nil) == nil {
+                throw FilterFault.missingCohort(cohort, path: plan.cohortPaths[cohort] ?? "filter")
+            }
+            return plan
+        }
+        throw ChangingTooFast()
+    }
+
+    private func sets(of plan: Plan, in workspace: WorkspaceID) -> [Int32] {
+        plan.scope.cohorts.map { cohortSets[CohortKey(workspace: workspace, cohort: $0)] ?? -1 }
+    }
+
+    private func keep(_ past: PastMembers, of question: Question, in workspace: WorkspaceID) {
+        derived.put(past.members, at: .none, for: .listing(workspace, question, VersionsKey(past.versions, sets: past.sets)))
+    }
+
+    /// A set at an earlier version, from memory where it was asked for before.
+    func state(of set: SetKey, at version: Int64, deadline: ContinuousClock.Instant) async throws -> SetState {
+        if let cached = cache[set], cached.at.version == version { return cached }
+        if let derived = derived[.version(set, version)] { return SetState(at: derived.at, members: derived.members) }
+        let state = try await transaction(in: set.workspace, deadline: deadline) { connection in
+            try connection.state(of: set, at: version)
+        }
+        derived.put(state.members, at: state.at, for: .version(set, version))
+        return state
+    }
+}
+
+extension Plan {
+    /// The path of the first leaf that has no history.
+    fileprivate var attributePath: String? {
+        scope.attributes.isEmpty ? nil : paths.compactMap(\.self).first { $0.hasSuffix("attribute") } ?? "filter"
+    }
+}
+
+extension Member {
+    /// More than this member takes in a frame: every byte of an identifier may be escaped by a backslash.
+    fileprivate var mostBytes: Int {
+        let aliasBytes = (aliases ?? []).reduce(0) { $0 + 2 * ($1.label.bytes.count + $1.name.bytes.count) + 40 }
+        let deviceBytes = (deviceIDs ?? []).reduce(0) { $0 + 2 * $1.bytes.count + 3 }
+        return 60 + 2 * (externalID?.bytes.count ?? 0) + aliasBytes + deviceBytes
+    }
+}

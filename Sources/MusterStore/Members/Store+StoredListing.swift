@@ -1,0 +1,48 @@
+import MusterProtocol
+import MusterSets
+import Postgres
+
+extension Store {
+    /// Keeps the result of a filter that can't be worked out again for its next pages. Anyone's next page finds it, on any server.
+    func storeListing(
+        _ members: MemberSet, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Int32 {
+        let expires = Instant(microseconds: Instant.now.microseconds + Int64(Limits.listingSeconds.value) * 1_000_000)
+        return try await transaction(in: workspace, deadline: deadline) { connection in
+            let version = SetVersion.none.next()
+            let number = try connection.first(
+                """
+                INSERT INTO set_head (workspace_id, kind, version, tag, size, expires_at)
+                VALUES (\(workspace), 'listing', \(version.version), \(version.tag), \(Int64(members.count)), \(expires))
+                RETURNING set_number
+                """
+            ) { row in try row.value(0, as: Int32.self) }
+            guard let number else { throw ListingExpired() }
+            let set = SetKey(workspace: workspace, number: number)
+            try connection.writeSnapshot(of: set, SetState(at: version, members: members), replacing: nil)
+            return number
+        }
+    }
+
+    /// A stored listing that has not expired; else throws `ListingExpired`.
+    func storedListing(
+        _ number: Int32, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> MemberSet {
+        let set = SetKey(workspace: workspace, number: number)
+        let alive = try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT 1 FROM set_head WHERE workspace_id = \(workspace) AND set_number = \(number) AND kind = 'listing'
+                AND expires_at > \(Instant.now)
+            """
+        ) { row in try row.value(0, as: Int32.self) }
+        guard !alive.isEmpty else { throw ListingExpired() }
+        if let cached = cache[set] { return cached.members }
+        let state = try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.load([number], in: workspace)[number]
+        }
+        guard let state else { throw ListingExpired() }
+        cache.put(state, for: set)
+        return state.members
+    }
+}

@@ -1,0 +1,111 @@
+public import MusterProtocol
+import MusterSets
+
+/// A user as some earlier look found it, for reads that allow for that.
+struct SeenUser: Sendable {
+    let user: FoundUser?
+    let hasAttributes: Bool
+    let at: ContinuousClock.Instant
+}
+
+struct UserKey: Hashable, Sendable {
+    let workspace: WorkspaceID
+    let user: UserReference
+}
+
+/// The answer to `segments.check` and `segments.of`.
+public struct Membership: Sendable {
+    /// In the order of the question's segments.
+    public let segments: [Identifier]
+    /// For each user, whether she is in each segment; nil for a user that doesn't exist.
+    public let users: [[Bool]?]
+    public let names: [Identifier: String]
+    public let versions: Versions
+}
+
+extension Store {
+    /// Whether users are in segments, all of one state. Throws `FilterFault`.
+    public func membership(
+        of users: [UserReference], in question: Question, of workspace: WorkspaceID, options: ReadOptions
+    ) async throws -> Membership {
+        for _ in 0..<Self.mostLooks {
+            let plan = try await plan(for: question, in: workspace, deadline: options.deadline)
+            let (look, found) = try await look(for: plan, users, workspace, options)
+            guard settled(plan, of: question, by: look, in: workspace) else { continue }
+            let numbers = found.compactMap { $0?.number }
+            // Found and yet not among everyone: merged or erased between two looks of different age. Look again.
+            guard numbers.allSatisfy(look.everyone.members.contains) else {
+                plan.recent.withLock { $0 = nil }
+                found.indices.forEach { seenUsers.remove(UserKey(workspace: workspace, user: users[$0])) }
+                continue
+            }
+            return try membership(of: found, plan, look)
+        }
+        throw ChangingTooFast()
+    }
+
+    private func membership(of users: [FoundUser?], _ plan: Plan, _ look: Look) throws -> Membership {
+        let attributes = plan.scope.attributes.isEmpty ? [:] : try passing(users, tests: plan.scope.attributes)
+        let operands = try operands(of: plan, look, attributes)
+        let evaluations = plan.evaluations(everyone: look.everyone, operands: operands)
+        let reading = Reading(plan: plan, look: look, operands: operands)
+        return Membership(
+            segments: plan.segmentIDs,
+            users: users.map { user in user.map { user in evaluations.map { $0.contains(user.number) } } },
+            names: look.definitions.compactMapValues { $0?.name }, versions: reading.versions)
+    }
+
+    /// Which of these users pass which test, by their own rows.
+    private func passing(_ users: [FoundUser?], tests: [AttributeFilter]) throws -> [AttributeFilter: MemberSet] {
+        var passing = Dictionary(uniqueKeysWithValues: tests.map { ($0, [UInt32]()) })
+        for case let user? in users {
+            guard let attributes = user.attributes else { continue }
+            try attributes.withUnsafeBytes { bytes in
+                try AttributeTest.readers.read(bytes) { object in
+                    for field in try object.fields() {
+                        for test in tests where field.name.withUnsafeBytes({ $0.elementsEqual(test.name.bytes) }) {
+                            if AttributeTest(test).matches(field.value) { passing[test]?.append(user.number) }
+                        }
+                    }
+                }
+            }
+        }
+        return passing.mapValues { MemberSet($0) }
+    }
+
+    /// The plan's sets and the users: by one look, or from memory where the caller allows for its age.
+    private func look(
+        for plan: Plan, _ users: [UserReference], _ workspace: WorkspaceID, _ options: ReadOptions
+    ) async throws -> (Look, [FoundUser?]) {
+        if let recent = recentLook(of: plan, options), let seen = seen(users, for: plan, workspace, options) {
+            return (recent, seen)
+        }
+        let look = try await lookout(of: workspace).look(
+            LookRequest(scope: plan.scope, users: users), deadline: options.deadline)
+        guard options.maxStaleness > .zero else { return (look, look.users) }
+        // What was looked up for a caller that allows for age is kept for the next one.
+        var kept = look
+        kept.users = []
+        plan.recent.withLock { $0 = kept }
+        for (user, found) in zip(users, look.users) {
+            seenUsers.put(
+                SeenUser(user: found, hasAttributes: !plan.scope.attributes.isEmpty, at: look.startedAt),
+                for: UserKey(workspace: workspace, user: user), bytes: 256 + (found?.attributes?.count ?? 0))
+        }
+        return (look, look.users)
+    }
+
+    private func seen(
+        _ users: [UserReference], for plan: Plan, _ workspace: WorkspaceID, _ options: ReadOptions
+    ) -> [FoundUser?]? {
+        var found: [FoundUser?] = []
+        let oldest = ContinuousClock.now - options.maxStaleness
+        for user in users {
+            guard let seen = seenUsers[UserKey(workspace: workspace, user: user)], seen.at > oldest,
+                seen.hasAttributes || plan.scope.attributes.isEmpty
+            else { return nil }
+            found.append(seen.user)
+        }
+        return found
+    }
+}

@@ -1,0 +1,227 @@
+public import MusterProtocol
+import Postgres
+
+/// What became of an attempt to delete something.
+public enum Deletion: Sendable, Equatable {
+    case deleted
+    case unknown
+    /// These segments use it.
+    case used(by: [Identifier])
+}
+
+extension Store {
+    /// Saves a filter; nil where the id is in use. Throws `FilterFault`.
+    public func createSegment(
+        _ id: Identifier, name: String, filter: Filter, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> CreateSegment.Reply? {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.createSegment(id, name: name, filter: filter, in: workspace)
+        }
+    }
+
+    /// Changes a segment; nil where there is none. The version rises where the filter changes. Throws `FilterFault`.
+    public func updateSegment(
+        _ id: Identifier, name: String?, filter: Filter?, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> UpdateSegment.Reply? {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.lockDefinitions(of: workspace)
+            guard let old = try connection.segments(in: workspace, id: id).first else { return nil }
+            let changes = filter.map { $0 != old.filter } ?? false
+            let new = filter ?? old.filter
+            if changes { try connection.judge(new, as: id, in: workspace) }
+            let version = changes ? old.version + 1 : old.version
+            try connection.execute(
+                """
+                UPDATE segment SET name = \(name ?? old.name), filter = \(JSONB(try JSONEncoding.encode(new))),
+                    version = \(version), updated_at = \(Instant.now)
+                WHERE workspace_id = \(workspace) AND segment_id = \(id)
+                """)
+            if changes { try connection.noteUses(of: new, by: id, in: workspace) }
+            return UpdateSegment.Reply(segmentID: id, version: version)
+        }
+    }
+
+    /// One segment with what uses it.
+    public func segment(
+        _ id: Identifier, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> SegmentInfo? {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            guard var segment = try connection.segments(in: workspace, id: id).first else { return nil }
+            segment.usedBy = try connection.users(of: id, in: workspace)
+            return segment
+        }
+    }
+
+    /// Segments by id, those after `after`.
+    public func segments(
+        nameContains: String?, after: Identifier?, limit: Int, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> [SegmentInfo] {
+        try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT segment_id, name, filter, version, created_at, updated_at FROM segment
+            WHERE workspace_id = \(workspace) AND segment_id > \(after ?? Identifier(""))
+                AND (\(nameContains) IS NULL OR position(lower(\(nameContains)) in lower(name)) > 0)
+            ORDER BY segment_id LIMIT \(Int64(limit))
+            """
+        ) { row in try SegmentInfo(row) }
+    }
+
+    public func deleteSegment(
+        _ id: Identifier, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Deletion {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.lockDefinitions(of: workspace)
+            let users = try connection.users(of: id, in: workspace)
+            guard users.isEmpty else { return .used(by: users) }
+            let deleted = try connection.query(
+                "DELETE FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id) RETURNING 1"
+            ) { row in try row.value(0, as: Int32.self) }
+            return deleted.isEmpty ? .unknown : .deleted
+        }
+    }
+}
+
+extension Connection {
+    /// Makes the workspace's definitions this transaction's to change. The first lock of all: before identities and heads.
+    borrowing func lockDefinitions(of workspace: WorkspaceID) throws {
+        try execute("UPDATE definitions SET version = version + 1 WHERE workspace_id = \(workspace)")
+    }
+
+    /// Saves a filter; nil where the id is in use.
+    borrowing func createSegment(
+        _ id: Identifier, name: String, filter: Filter, in workspace: WorkspaceID
+    ) throws -> CreateSegment.Reply? {
+        try lockDefinitions(of: workspace)
+        guard try segments(in: workspace, id: id).isEmpty else { return nil }
+        try judge(filter, as: id, in: workspace)
+        let now = Instant.now
+        try execute(
+            """
+            INSERT INTO segment (workspace_id, segment_id, name, filter, version, created_at, updated_at)
+            VALUES (\(workspace), \(id), \(name), \(JSONB(try JSONEncoding.encode(filter))), 1, \(now), \(now))
+            """)
+        try noteUses(of: filter, by: id, in: workspace)
+        return CreateSegment.Reply(segmentID: id, version: 1)
+    }
+
+    fileprivate borrowing func segments(in workspace: WorkspaceID, id: Identifier? = nil) throws -> [SegmentInfo] {
+        try query(
+            """
+            SELECT segment_id, name, filter, version, created_at, updated_at FROM segment
+            WHERE workspace_id = \(workspace) AND (\(id) IS NULL OR segment_id = \(id))
+            """
+        ) { row in try SegmentInfo(row) }
+    }
+
+    fileprivate borrowing func users(of id: Identifier, in workspace: WorkspaceID) throws -> [Identifier] {
+        try query(
+            """
+            SELECT segment_id FROM segment_segment
+            WHERE workspace_id = \(workspace) AND used_segment_id = \(id) ORDER BY segment_id
+            """
+        ) { row in try row.value(0) }
+    }
+
+    /// Refuses a filter that names what isn't there, would contain itself, or makes this or any other segment too large.
+    fileprivate borrowing func judge(_ filter: Filter, as id: Identifier, in workspace: WorkspaceID) throws {
+        try requireCohorts(of: filter, in: workspace)
+        var definitions = Dictionary(
+            uniqueKeysWithValues: try segments(in: workspace).map {
+                ($0.segmentID, Definition(version: $0.version, filter: $0.filter))
+            })
+        definitions[id] = Definition(version: 0, filter: filter)
+        try filter.forEachNode { node, path in
+            guard case .segment(let used) = node else { return }
+            guard definitions[used.segmentID] != nil else { throw FilterFault.missingSegment(used.segmentID, path: path) }
+            if let cycle = way(from: used.segmentID, to: id, definitions) { throw FilterFault.cycle([id] + cycle) }
+        }
+        for user in [id] + dependents(of: id, definitions) {
+            var compiler = PlanCompiler(definitions: definitions)
+            _ = try compiler.root(definitions[user]?.filter ?? filter)
+        }
+    }
+
+    private borrowing func requireCohorts(of filter: Filter, in workspace: WorkspaceID) throws {
+        var cohorts: [(CohortReference, path: String)] = []
+        filter.forEachNode { node, path in
+            if case .cohort(let cohort) = node { cohorts.append((cohort, path)) }
+        }
+        let existing = Set(
+            try query(
+                """
+                SELECT c.partner, c.cohort_id FROM unnest(\(cohorts.map(\.0.partner)), \(cohorts.map(\.0.cohortID))) w (partner, cohort_id)
+                JOIN cohort c ON c.workspace_id = \(workspace) AND c.partner = w.partner AND c.cohort_id = w.cohort_id
+                """
+            ) { row in CohortReference(partner: try row.value(0), cohortID: try row.value(1)) })
+        if let missing = cohorts.first(where: { !existing.contains($0.0) }) {
+            throw FilterFault.missingCohort(missing.0, path: missing.path)
+        }
+    }
+
+    /// Writes down what a filter names, which constraints then keep from going.
+    fileprivate borrowing func noteUses(of filter: Filter, by id: Identifier, in workspace: WorkspaceID) throws {
+        var cohorts: Set<CohortReference> = []
+        var segments: Set<Identifier> = []
+        filter.forEachNode { node, _ in
+            if case .cohort(let cohort) = node { cohorts.insert(cohort) }
+            if case .segment(let segment) = node { segments.insert(segment.segmentID) }
+        }
+        let cohortList = Array(cohorts)
+        try execute("DELETE FROM segment_cohort WHERE workspace_id = \(workspace) AND segment_id = \(id)")
+        try execute("DELETE FROM segment_segment WHERE workspace_id = \(workspace) AND segment_id = \(id)")
+        try execute(
+            """
+            INSERT INTO segment_cohort (workspace_id, segment_id, partner, cohort_id)
+            SELECT \(workspace), \(id), w.partner, w.cohort_id
+            FROM unnest(\(cohortList.map(\.partner)), \(cohortList.map(\.cohortID))) w (partner, cohort_id)
+            """)
+        try execute(
+            """
+            INSERT INTO segment_segment (workspace_id, segment_id, used_segment_id)
+            SELECT \(workspace), \(id), w.segment_id FROM unnest(\(Array(segments))) w (segment_id)
+            """)
+    }
+}
+
+/// The segments on the way from one to another, both included; nil where there is none.
+private func way(
+    from start: Identifier, to end: Identifier, _ definitions: [Identifier: Definition], _ depth: Int = 0
+) -> [Identifier]? {
+    if start == end { return [end] }
+    guard depth <= Limits.filterDepth.value, let filter = definitions[start]?.filter else { return nil }
+    var found: [Identifier]?
+    filter.forEachNode { node, _ in
+        guard found == nil, case .segment(let used) = node else { return }
+        found = way(from: used.segmentID, to: end, definitions, depth + 1).map { [start] + $0 }
+    }
+    return found
+}
+
+/// The segments that use one, directly or through others.
+private func dependents(of id: Identifier, _ definitions: [Identifier: Definition]) -> [Identifier] {
+    var found: Set<Identifier> = []
+    var fresh: Set<Identifier> = [id]
+    while !fresh.isEmpty {
+        var next: Set<Identifier> = []
+        for (candidate, definition) in definitions where candidate != id && !found.contains(candidate) {
+            definition.filter.forEachNode { node, _ in
+                if case .segment(let used) = node, fresh.contains(used.segmentID) { next.insert(candidate) }
+            }
+        }
+        found.formUnion(next)
+        fresh = next
+    }
+    return Array(found)
+}
+
+extension SegmentInfo {
+    /// From `segment_id, name, filter, version, created_at, updated_at`.
+    fileprivate init(_ row: borrowing Row) throws {
+        self.init(
+            segmentID: try row.value(0), name: try row.value(1),
+            filter: try JSONDecoding.decode(from: try row.value(2, as: JSONB.self).bytes), version: try row.value(3),
+            createdAt: try row.value(4), updatedAt: try row.value(5))
+    }
+}

@@ -1,0 +1,25 @@
+public import MusterProtocol
+import MusterSets
+
+extension Store {
+    /// How many users a question means, with the size of each node of its filter on demand. Throws `FilterFault`.
+    public func size(
+        of question: Question, in workspace: WorkspaceID, withNodes: Bool, options: ReadOptions
+    ) async throws -> SizeSegment.Reply {
+        let reading = try await reading(of: question, in: workspace, options: options)
+        guard let evaluation = reading.evaluations.first else { return .init(size: 0, versions: reading.versions) }
+        guard withNodes else { return .init(size: evaluation.count(), versions: reading.versions) }
+        let counts = evaluation.counts()
+        let nodes = zip(reading.plan.paths, counts).compactMap { path, count in path.map { NodeSize(path: $0, size: count) } }
+        return .init(size: counts.first ?? 0, nodes: nodes, versions: reading.versions)
+    }
+
+    /// The same of an earlier state, less the users erased since; two users merged since count once.
+    public func size(
+        of question: Question, in workspace: WorkspaceID, at versions: Versions, options: ReadOptions
+    ) async throws -> SizeSegment.Reply {
+        let past = try await members(of: question, in: workspace, at: versions, sets: nil, deadline: options.deadline)
+        let size = try await presentCount(of: past.members, in: workspace, deadline: options.deadline)
+        return .init(size: size, versions: versions)
+    }
+}

@@ -1,0 +1,173 @@
+import MusterProtocol
+import Testing
+
+@Suite struct StrictJSONTests {
+    static let accepted = [
+        "{}", " \t\r\n{ } \n", #"{"":""}"#, #"{"a":[]}"#, #"{"a":[[]   ]}"#, #"{"a":null,"b":true,"c":false}"#,
+        #"{"a":0}"#, #"{"a":-0}"#, #"{"a":-0.0}"#, #"{"a":1e2}"#, #"{"a":1E+2}"#, #"{"a":0e1}"#, #"{"a":1.5e-300}"#,
+        #"{"a":9007199254740992}"#, #"{"a":-9007199254740992}"#, #"{"a":1e308}"#, #"{"a":5e-324}"#, #"{"a":1e-400}"#,
+        #"{"a":"\"\\\/\b\f\n\r\t"}"#, #"{"a":"\u0001\u001f\u007f"}"#, #"{"a":"\ud83d\ude00"}"#, #"{"a":"😀é\u00e9"}"#,
+        #"{"a":"\\u0000"}"#, #"{"\u0061":1}"#, #"{"a":{"a":{"a":1}},"b":{"a":1}}"#, #"{"v":[{"a":1}]}"#,
+        "{\"a\":\"\u{7F}\u{2028}\u{FEFF}\u{FFFF}\u{10FFFF}\"}", #"{"a":[1,[2,{"b":[]}],"c",{}]}"#,
+    ]
+
+    @Test(arguments: accepted) func takesWhatJSONAllows(text: String) {
+        #expect(refusal(of: text) == nil)
+    }
+
+    static let malformed = [
+        "", " ", "[]", "\"a\"", "1", "null", "true", "[{}]", "{", "}", "{]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}",
+        "{\"a\":[1,]}", "{\"a\":[,1]}", "{\"a\":[1 2]}", "{\"a\" 1}", "{a:1}", "{'a':1}", "{\"a\":'b'}", "{1:1}",
+        "{\"a\":1}{}", "{\"a\":1} x", "{}[]", "{}\u{0}", "\u{0}{}", "{\"a\":1}/**/", "{/**/}", "{\"a\":1 // b\n}",
+        "{\"a\":NaN}", "{\"a\":Infinity}", "{\"a\":-Infinity}", "{\"a\":nul}", "{\"a\":True}", "{\"a\":undefined}",
+        "{\"a\":01}", "{\"a\":-01}", "{\"a\":1.}", "{\"a\":.5}", "{\"a\":+1}", "{\"a\":1e}", "{\"a\":1e+}",
+        "{\"a\":0x10}",
+        "{\"a\":--1}", "{\"a\":1_000}", "{\"a\":1e400}", "{\"a\":-1e400}", "{\"a\":\"\t\"}", "{\"a\":\"\n\"}",
+        "{\"a\":\"\u{1F}\"}", "{\"a\":\"\u{0}\"}", "{\"a\":\"", "{\"a\":\"\\\"}", "{\"a\":\"\\x41\"}",
+        "{\"a\":\"\\u12\"}",
+        "{\"a\":\"\\u12G4\"}", "{\"a\":\"\\U0041\"}", "{\"a\":\"\\'\"}", "{\"a\":\"\\ud83d\"}", "{\"a\":\"\\ude00\"}",
+        "{\"a\":\"\\ud83d\\u0041\"}", "{\"a\":\"\\ude00\\ud83d\"}", "{\"a\":\"\\ud83d😀\"}", "{\"\\ud83d\":1}",
+        "\u{FEFF}{}", "{\u{A0}}", "{\"a\":1\u{2028}}", "{\"a\"::1}", "{\"a\":1,,\"b\":2}", "{\"a\":1;\"b\":2}",
+        "{\"a\":(1)}",
+        "{\"a\":[1}", "{\"a\":{]}", "{\"a\":[[[[", "{\"a\":[]]}", "{\"a\":1}}", "{{}:1}", "{\"a\":\u{B}1}",
+        "{\"a\":18446744073709551616000}",
+    ]
+
+    @Test(arguments: malformed) func refusesWhatJSONForbids(text: String) {
+        #expect(refusal(of: text)?.reason == .malformed)
+    }
+
+    /// In a string of the message, so that only the bytes can be at fault.
+    static let notUTF8: [[UInt8]] = [
+        [0x80], [0xBF], [0xC0, 0x80], [0xC0, 0xAF], [0xC1, 0xBF], [0xC3], [0xC3, 0x28], [0xE0, 0x80, 0x80],
+        [0xE0, 0x9F, 0xBF],
+        [0xE2, 0x82], [0xED, 0xA0, 0x80], [0xED, 0xBF, 0xBF], [0xF0, 0x80, 0x80, 0x80], [0xF0, 0x8F, 0xBF, 0xBF],
+        [0xF0, 0x9F, 0x98], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xFE], [0xFF],
+    ]
+
+    @Test(arguments: notUTF8) func refusesWhatIsNotUTF8(bytes: [UInt8]) {
+        #expect(refusal(of: Array("{\"a\":\"".utf8) + bytes + Array("\"}".utf8))?.reason == .malformed)
+        #expect(refusal(of: Array("{\"".utf8) + bytes + Array("\":1}".utf8))?.reason == .malformed)
+        #expect(refusal(of: Array("{}".utf8) + bytes)?.reason == .malformed)
+    }
+
+    @Test func refusesOtherEncodings() {
+        let text = #"{"a":1}"#
+        let little = text.utf8.flatMap { [$0, 0] as [UInt8] }
+        let big = text.utf8.flatMap { [0, $0] as [UInt8] }
+        let wide = text.utf8.flatMap { [$0, 0, 0, 0] as [UInt8] }
+        for bytes in [little, big, wide, [0xFF, 0xFE] + little, [0xFE, 0xFF] + big] {
+            #expect(refusal(of: bytes)?.reason == .malformed)
+        }
+        #expect(refusal(of: [0xEF, 0xBB, 0xBF] + Array(text.utf8))?.description.contains("byte order mark") == true)
+    }
+
+    static let duplicates = [
+        #"{"a":1,"a":1}"#, #"{"a":1,"\u0061":2}"#, #"{"é":1,"\u00e9":2}"#, #"{"b":{"a":1,"c":2,"a":3}}"#,
+        #"{"":1,"":2}"#,
+        #"{"b":[{"a":1,"a":2}]}"#, #"{"b":[[[{},{"a":null,"b":{},"a":[]}]]]}"#, #"{"/":1,"\/":2}"#,
+        "{" + (0..<5_000).map { "\"k\($0)\":0," }.joined() + "\"k4321\":1}",
+        "{" + (0..<13).map { "\"k\($0)\":0," }.joined() + "\"\\u006b0\":1}",
+    ]
+
+    @Test(arguments: duplicates) func refusesAKeyThatStandsTwice(text: String) {
+        #expect(refusal(of: text)?.reason == .duplicateKey)
+    }
+
+    @Test(arguments: [2, 11, 12, 13, 14, 33, 5_000]) func findsOneDuplicateAmong(count: Int) {
+        let keys = (0..<count).map { "key number \($0)" }
+        #expect(refusal(of: "{" + keys.map { "\"\($0)\":{}" }.joined(separator: ",") + "}") == nil)
+        for (first, second) in [(0, count - 1), (count / 2, count / 2 + 1), (count - 1, 0)] where second < count {
+            var keys = keys
+            keys[first] = keys[second]
+            let text = "{" + keys.map { "\"\($0)\":{}" }.joined(separator: ",") + "}"
+            #expect((refusal(of: text)?.reason == .duplicateKey) == (first != second))
+        }
+    }
+
+    @Test func composedAndDecomposedKeysAreTwo() throws {
+        let text = "{\"v\":{\"\u{E9}\":1,\"e\u{301}\":2}}"
+        #expect(try decode(Box<Attributes>.self, text).v.entries.map(\.value) == [1, 2])
+        #expect(refusal(of: "{\"\u{E9}\":1,\"\u{E9}\":2}")?.reason == .duplicateKey)
+    }
+
+    static let nuls = [
+        #"{"a":"\u0000"}"#, #"{"a":"victim\u0000junk"}"#, #"{"\u0000":1}"#, #"{"a\u0000":1}"#,
+        #"{"a":["b",{"c":"\u0000"}]}"#,
+        #"{"a":"\\\u0000"}"#,
+    ]
+
+    @Test(arguments: nuls) func refusesNULInAnyString(text: String) {
+        #expect(refusal(of: text)?.reason == .nul)
+    }
+
+    static let bigIntegers = [
+        "9007199254740993", "-9007199254740993", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
+        "18446744073709551615",
+    ]
+
+    @Test(arguments: bigIntegers) func refusesIntegersThatADoubleWouldRound(text: String) {
+        #expect(refusal(of: "{\"a\":\(text)}")?.reason == .mismatch)
+    }
+
+    @Test func depthIsBounded() {
+        func nested(_ depth: Int) -> [UInt8] {
+            Array("{\"a\":".utf8) + Array(repeating: UInt8(ascii: "["), count: depth - 1)
+                + Array(repeating: UInt8(ascii: "]"), count: depth - 1) + Array("}".utf8)
+        }
+        func objects(_ depth: Int) -> [UInt8] {
+            Array((String(repeating: "{\"a\":", count: depth) + "1" + String(repeating: "}", count: depth)).utf8)
+        }
+        for depth in [2, 16, 96, 1_000] {
+            #expect(refusal(of: nested(depth), depth: depth) == nil)
+            #expect(refusal(of: objects(depth), depth: depth) == nil)
+            #expect(refusal(of: nested(depth + 1), depth: depth)?.reason == .tooLarge)
+            #expect(refusal(of: objects(depth + 1), depth: depth)?.reason == .tooLarge)
+        }
+        #expect(refusal(of: nested(1_000_000))?.reason == .tooLarge)
+        #expect(refusal(of: Array(repeating: UInt8(ascii: "["), count: 1_000_000))?.reason != nil)
+        #expect(refusal(of: Array(String(repeating: "{\"a\":", count: 200_000).utf8))?.reason != nil)
+    }
+
+    @Test func valuesAreBounded() {
+        func ones(_ count: Int) -> [UInt8] {
+            Array(("{\"a\":[" + Array(repeating: "1", count: count).joined(separator: ",") + "]}").utf8)
+        }
+        #expect(refusal(of: ones(98), values: 100) == nil)  // with the object and the array
+        #expect(refusal(of: ones(99), values: 100)?.reason == .tooLarge)
+        #expect(refusal(of: ones(199_998)) == nil)
+        #expect(refusal(of: ones(199_999))?.reason == .tooLarge)
+        #expect(refusal(of: ones(2_000_000))?.reason == .tooLarge)
+    }
+
+    @Test func manyKeysCostNoMoreThanManyValues() {
+        let keys = "{" + (0..<190_000).map { "\"\($0)\":0" }.joined(separator: ",") + "}"
+        let time = ContinuousClock().measure { #expect(refusal(of: keys) == nil) }
+        #expect(time < .seconds(1))  // 14 ms in a release build; a quadratic check would take minutes
+    }
+
+    @Test func aReaderGoesOnAfterARefusal() throws {
+        let reader = JSONReader(depth: 8, values: 50)
+        for text in ["{", #"{"a":1,"a":2}"#, #"{"b":{"a":1,"a":2}}"#, #"{"a":[[[[[[[[[]]]]]]]]]}"#, #"{"a":"\u0000"}"#]
+        {
+            #expect(throws: JSONError.self) { try reader.read(Array(text.utf8)) { _ in } }
+            let count = try reader.read(Array(#"{"a":1,"b":[]}"#.utf8)) { $0.count }
+            #expect(count == 2)
+        }
+    }
+
+    @Test func aReaderInUseIsRefused() throws {
+        let reader = JSONReader()
+        let error = try reader.read(Array("{}".utf8)) { _ in
+            #expect(throws: JSONError.self) { try reader.read(Array("{}".utf8)) { _ in } }
+        }
+        #expect(error?.reason == .unavailable)
+        try reader.read(Array("{}".utf8)) { _ in }
+    }
+
+    @Test func everyBeginningOfAMessageIsRefused() {
+        let text = Array(#"{"id":7,"m":"é\n\u00e9","n":[1.5e3,-2,{}],"o":{"p":null,"q":[true,false]}}"#.utf8)
+        #expect(refusal(of: text) == nil)
+        for count in 0..<text.count { #expect(refusal(of: Array(text.prefix(count))) != nil) }
+    }
+}
