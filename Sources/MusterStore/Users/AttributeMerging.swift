@@ -117,7 +117,9 @@ extension JSONValue {
             form.append(UInt8(ascii: "]"))
         case .object:
             form.append(UInt8(ascii: "{"))
-            let fields = try fields().map { field in (name: field.name.withUnsafeBytes { [UInt8]($0) }, value: field.value) }
+            let fields = try fields().map { field in
+                (name: field.name.withUnsafeBytes { [UInt8]($0) }, value: field.value)
+            }
             for field in fields.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
                 form.append(contentsOf: "\(field.name.count):".utf8)
                 form.append(contentsOf: field.name)

@@ -32,13 +32,19 @@ struct PlannedUser {
         case .alias(let alias):
             // One entry may say the same thing twice.
             if newAliases.contains(alias) { return nil }
-            guard labels.insert(alias.label).inserted else { return (.labelTaken, "the user has another name under its label") }
-            guard labels.count <= Limits.aliasesPerUser.value else { return (.tooMany, Self.tooMany(Limits.aliasesPerUser)) }
+            guard labels.insert(alias.label).inserted else {
+                return (.labelTaken, "the user has another name under its label")
+            }
+            guard labels.count <= Limits.aliasesPerUser.value else {
+                return (.tooMany, Self.tooMany(Limits.aliasesPerUser))
+            }
             newAliases.append(alias)
         case .deviceID(let id):
             if newDevices.contains(id) { return nil }
             deviceCount += 1
-            guard deviceCount <= Limits.devicesPerUser.value else { return (.tooMany, Self.tooMany(Limits.devicesPerUser)) }
+            guard deviceCount <= Limits.devicesPerUser.value else {
+                return (.tooMany, Self.tooMany(Limits.devicesPerUser))
+            }
             newDevices.append(id)
         }
         return nil

@@ -60,10 +60,12 @@ extension Connection {
     private borrowing func insertIdentifiers(
         of users: [PlannedUser], numbers: [Int32], in workspace: WorkspaceID
     ) throws {
-        let aliases = zip(users, numbers).flatMap { user, number in user.newAliases.map { (alias: $0, number: number) } }
-            .sorted { ($0.alias.label, $0.alias.name) < ($1.alias.label, $1.alias.name) }
-        let devices = zip(users, numbers).flatMap { user, number in user.newDevices.map { (device: $0, number: number) } }
-            .sorted { $0.device < $1.device }
+        let aliases = zip(users, numbers).flatMap { user, number in user.newAliases.map { (alias: $0, number: number) }
+        }
+        .sorted { ($0.alias.label, $0.alias.name) < ($1.alias.label, $1.alias.name) }
+        let devices = zip(users, numbers).flatMap { user, number in user.newDevices.map { (device: $0, number: number) }
+        }
+        .sorted { $0.device < $1.device }
         if !aliases.isEmpty {
             try execute(
                 """
