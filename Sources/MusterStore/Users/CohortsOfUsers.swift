@@ -79,7 +79,9 @@ extension Connection {
         }
         let changes = try changes(since: behind, in: workspace)
         for head in heads {
-            guard let state = behind[head.number]?.applying(changes[head.number] ?? []), state.at == head.at else { continue }
+            guard let state = behind[head.number]?.applying(changes[head.number] ?? []), state.at == head.at else {
+                continue
+            }
             states[head.number] = state
         }
         let missing = heads.filter { states[$0.number] == nil }
@@ -106,7 +108,9 @@ extension Connection {
         ) { row in
             let number: Int32 = try row.value(0)
             let set = SetKey(workspace: workspace, number: number)
-            if let change = try row.change(1, of: set, added: 4, removed: 5) { changes[number, default: []].append(change) }
+            if let change = try row.change(1, of: set, added: 4, removed: 5) {
+                changes[number, default: []].append(change)
+            }
         }
         return changes
     }

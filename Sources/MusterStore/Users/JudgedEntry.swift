@@ -52,7 +52,11 @@ struct JudgedEntry: Sendable {
         for (place, attribute) in attributes.entries.enumerated() {
             if attribute.name.isEmpty { return .refused(.invalid, "the name of attribute \(place) is empty") }
             if attribute.name.count > Limits.attributeNameBytes.value {
-                return .refused(.invalid, "the name of attribute \(place) is over \(Limits.attributeNameBytes.value) bytes")
+                return .refused(
+                    .invalid, "the name of attribute \(place) is over \(Limits.attributeNameBytes.value) bytes")
+            }
+            if !attribute.value.canBeStored {
+                return .refused(.invalid, "the value of attribute \(place) has a number outside of ±2^53")
             }
         }
         // What can't be written could not have been read; a call that was made in process may hold such a thing.

@@ -5,8 +5,9 @@ struct PlannedUser {
     /// Nil: the batch makes this user.
     let number: Int32?
     private(set) var externalID: Identifier?
-    private(set) var attributes: AttributesByName
-    private(set) var attributesChanged = false
+    private var attributes: AttributesByName
+    /// The attributes as they are to be stored; nil where nothing changed.
+    private(set) var changedAttributes: [UInt8]?
     private(set) var newAliases: [Alias] = []
     private(set) var newDevices: [Identifier] = []
     private var labels: Set<Identifier>
@@ -22,7 +23,7 @@ struct PlannedUser {
         (self.number, self.attributes, self.labels, self.deviceCount) = (number, attributes, labels, deviceCount)
     }
 
-    var isChanged: Bool { attributesChanged || !newAliases.isEmpty || !newDevices.isEmpty }
+    var isChanged: Bool { changedAttributes != nil || !newAliases.isEmpty || !newDevices.isEmpty }
 
     /// Gives the user an identifier that nobody has. Why not, if not.
     mutating func add(_ identifier: UserReference) -> (reason: UpsertResult.Reason, problem: String)? {
@@ -31,24 +32,30 @@ struct PlannedUser {
         case .alias(let alias):
             // One entry may say the same thing twice.
             if newAliases.contains(alias) { return nil }
-            guard labels.insert(alias.label).inserted else { return (.labelTaken, "the user has another name under its label") }
-            guard labels.count <= Limits.aliasesPerUser.value else { return (.tooMany, Self.tooMany(Limits.aliasesPerUser)) }
+            guard labels.insert(alias.label).inserted else {
+                return (.labelTaken, "the user has another name under its label")
+            }
+            guard labels.count <= Limits.aliasesPerUser.value else {
+                return (.tooMany, Self.tooMany(Limits.aliasesPerUser))
+            }
             newAliases.append(alias)
         case .deviceID(let id):
             if newDevices.contains(id) { return nil }
             deviceCount += 1
-            guard deviceCount <= Limits.devicesPerUser.value else { return (.tooMany, Self.tooMany(Limits.devicesPerUser)) }
+            guard deviceCount <= Limits.devicesPerUser.value else {
+                return (.tooMany, Self.tooMany(Limits.devicesPerUser))
+            }
             newDevices.append(id)
         }
         return nil
     }
 
-    /// Whether anything changed; nil where the user would have too many attributes.
-    mutating func merge(_ entries: [Attributes.Entry]) -> Bool? {
+    /// Merges attributes; whether that changed anything. Throws `UserRefusal` where the user would have too many.
+    mutating func merge(_ entries: [Attributes.Entry]) throws -> Bool {
         guard attributes.merge(entries) else { return false }
-        attributesChanged = true
-        return attributes.count <= Limits.attributesPerUser.value ? true : nil
+        changedAttributes = try attributes.jsonWithinLimits
+        return true
     }
 
-    private static func tooMany(_ limit: Limit) -> String { "the user would have more than \(limit.value) \(limit.unit)" }
+    static func tooMany(_ limit: Limit) -> String { "the user would have more than \(limit.value) \(limit.unit)" }
 }

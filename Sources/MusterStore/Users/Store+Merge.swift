@@ -31,15 +31,14 @@ extension Connection {
         let stored = try attributes(of: [merged, kept], in: workspace)
         let others = try stored[merged].map { try Attributes(stored: $0).byName } ?? [:]
         var own = try stored[kept].map { try Attributes(stored: $0).byName } ?? [:]
-        let isFilled = own.fill(from: others)
-        guard own.count <= Limits.attributesPerUser.value else { throw UserRefusal.tooMany(Limits.attributesPerUser) }
+        let filled = own.fill(from: others) ? JSONB(try own.jsonWithinLimits) : nil
         // Also where nothing is filled in: the merged user's number is in the bitmaps that are cached under that version.
         let sets = try remove(
             [UInt32(bitPattern: merged)], keeping: UInt32(bitPattern: kept), from: everyone,
             raisingAttributes: !others.isEmpty, in: workspace, at: now, cache: cache)
         try execute(
             """
-            UPDATE registered_user SET attributes = coalesce(\(isFilled ? JSONB(try own.json) : nil), attributes), updated_at = \(now)
+            UPDATE registered_user SET attributes = coalesce(\(filled), attributes), updated_at = \(now)
             WHERE workspace_id = \(workspace) AND user_number = \(kept)
             """)
         try moveIdentifiers(of: merged, to: kept, in: workspace)

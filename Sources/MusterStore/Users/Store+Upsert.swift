@@ -49,7 +49,7 @@ extension Connection {
             }
         }
         let (users, holders) = try plannedUsers(of: batch, found, in: workspace)
-        let plan = UpsertPlan(batch.entries, users: users, holders: holders)
+        let plan = try UpsertPlan(batch.entries, users: users, holders: holders)
         return Written(
             reply: UpsertUsers.Reply(results: plan.results),
             sets: try write(plan, under: everyone, in: workspace, cache: cache))

@@ -13,19 +13,19 @@ struct UpsertPlan {
     /// - Parameters:
     ///   - users: the stored users that entries mean.
     ///   - holders: whose each identifier of the batch is: a place in `users`, or `somebodyElse`.
-    init(_ entries: [JudgedEntry], users: [PlannedUser], holders: [UserReference: Int]) {
+    init(_ entries: [JudgedEntry], users: [PlannedUser], holders: [UserReference: Int]) throws {
         self.users = users
         self.holders = holders
         results.reserveCapacity(entries.count)
-        for entry in entries { results.append(apply(entry)) }
+        for entry in entries { results.append(try apply(entry)) }
     }
 
     var createdUsers: [PlannedUser] { users.filter { $0.number == nil } }
     var changedUsers: [PlannedUser] { users.filter { $0.number != nil && $0.isChanged } }
-    var changesAttributes: Bool { users.contains { $0.attributesChanged } }
+    var changesAttributes: Bool { users.contains { $0.changedAttributes != nil } }
 
     /// All of an entry or nothing: the user is worked on in a copy.
-    private mutating func apply(_ entry: JudgedEntry) -> UpsertResult {
+    private mutating func apply(_ entry: JudgedEntry) throws -> UpsertResult {
         if let refusal = entry.refusal { return refusal }
         let place = holders[entry.meant]
         var user = place.map { users[$0] } ?? PlannedUser()
@@ -40,8 +40,9 @@ struct UpsertPlan {
             }
             added.append(identifier)
         }
-        guard let attributesChanged = user.merge(entry.attributes) else {
-            return .refused(.tooMany, "attributes: the user would have more than \(Limits.attributesPerUser.value) attributes")
+        let attributesChanged: Bool
+        do { attributesChanged = try user.merge(entry.attributes) } catch UserRefusal.tooMany(let limit) {
+            return .refused(.tooMany, "attributes: \(PlannedUser.tooMany(limit))")
         }
         keep(user, at: place ?? users.count, added)
         guard place != nil else { return UpsertResult(.created) }

@@ -40,14 +40,14 @@ extension Connection {
             """
             INSERT INTO registered_user (workspace_id, user_number, external_id, attributes, created_at, updated_at)
             SELECT \(workspace), n.user_number, n.external_id, n.attributes, \(now), \(now)
-            FROM unnest(\(numbers), \(users.map(\.externalID)), \(try users.map { JSONB(try $0.attributes.json) }))
+            FROM unnest(\(numbers), \(users.map(\.externalID)), \(users.map { JSONB($0.changedAttributes ?? Array("{}".utf8)) }))
                 n (user_number, external_id, attributes)
             """)
     }
 
     private borrowing func update(_ users: [PlannedUser], in workspace: WorkspaceID, at now: Instant) throws {
         guard !users.isEmpty else { return }
-        let attributes = try users.map { $0.attributesChanged ? JSONB(try $0.attributes.json) : nil }
+        let attributes = users.map { $0.changedAttributes.map(JSONB.init) }
         try execute(
             """
             UPDATE registered_user u SET attributes = coalesce(n.attributes, u.attributes), updated_at = \(now)
@@ -60,10 +60,12 @@ extension Connection {
     private borrowing func insertIdentifiers(
         of users: [PlannedUser], numbers: [Int32], in workspace: WorkspaceID
     ) throws {
-        let aliases = zip(users, numbers).flatMap { user, number in user.newAliases.map { (alias: $0, number: number) } }
-            .sorted { ($0.alias.label, $0.alias.name) < ($1.alias.label, $1.alias.name) }
-        let devices = zip(users, numbers).flatMap { user, number in user.newDevices.map { (device: $0, number: number) } }
-            .sorted { $0.device < $1.device }
+        let aliases = zip(users, numbers).flatMap { user, number in user.newAliases.map { (alias: $0, number: number) }
+        }
+        .sorted { ($0.alias.label, $0.alias.name) < ($1.alias.label, $1.alias.name) }
+        let devices = zip(users, numbers).flatMap { user, number in user.newDevices.map { (device: $0, number: number) }
+        }
+        .sorted { $0.device < $1.device }
         if !aliases.isEmpty {
             try execute(
                 """
