@@ -93,6 +93,10 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "MusterUserTests",
+            dependencies: ["MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log],
+            swiftSettings: settings),
+        .testTarget(
             name: "MusterTests",
             dependencies: [
                 "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol",
