@@ -79,11 +79,16 @@ let package = Package(
         .testTarget(name: "MusterSetsTests", dependencies: ["MusterSets", "CRoaring"], swiftSettings: settings),
         .testTarget(
             name: "MusterTransportTests",
-            dependencies: ["MusterServer", "MusterClient", "MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
+            dependencies: [
+                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", log, lifecycle,
+            ] + nio,
             swiftSettings: settings),
         // Databases for tests; of all that tests share, the only part that is no test.
         .target(
-            name: "MusterTestSupport", dependencies: ["MusterStore", "MusterProtocol", "Postgres", log],
+            name: "MusterTestSupport",
+            dependencies: [
+                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres", log,
+            ],
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         .testTarget(
             name: "MusterOpsTests",
@@ -99,8 +104,8 @@ let package = Package(
         .testTarget(
             name: "MusterTests",
             dependencies: [
-                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol",
-                "Postgres", log,
+                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets",
+                "MusterProtocol", "Postgres", log,
             ],
             swiftSettings: settings),
     ],
