@@ -9,6 +9,7 @@ let settings: [SwiftSetting] = [
 ]
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -42,7 +43,7 @@ let package = Package(
             name: "muster-server",
             dependencies: [
                 "MusterServer", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres",
-                log, lifecycle, arguments, configuration,
+                log, lifecycle, signals, arguments, configuration,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -79,6 +80,10 @@ let package = Package(
         .testTarget(
             name: "MusterTransportTests",
             dependencies: ["MusterServer", "MusterClient", "MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
+            swiftSettings: settings),
+        .testTarget(
+            name: "MusterUserTests",
+            dependencies: ["MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log],
             swiftSettings: settings),
         .testTarget(
             name: "MusterTests",

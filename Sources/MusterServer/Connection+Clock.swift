@@ -30,7 +30,9 @@ extension Connection {
     private func tick() {
         let now = ContinuousClock.now
         let bounds = shared.bounds
-        func isOver(_ since: ContinuousClock.Instant?, _ most: Duration) -> Bool { since.map { now - $0 > most } ?? false }
+        func isOver(_ since: ContinuousClock.Instant?, _ most: Duration) -> Bool {
+            since.map { now - $0 > most } ?? false
+        }
 
         switch phase {
         case .unopened where isOver(created, bounds.open):

@@ -36,7 +36,8 @@ extension Connection {
         case (.call(let call), .open(let session, let count)): start(request.id, call, session, count, deadline)
         case (.refused(let error), .unopened): fail(error, id: request.id)
         case (.refused(let error), _): reply(request.id, error)
-        case (.open, _), (.call, _): reply(request.id, RPCError(.internal, "the connection is in no state for the call"))
+        case (.open, _), (.call, _):
+            reply(request.id, RPCError(.internal, "the connection is in no state for the call"))
         }
     }
 
@@ -54,7 +55,9 @@ extension Connection {
         }
         let context = CallContext(session: session, deadline: deadline)
         let router = shared.router
-        run(id, deadline) { () async throws(RPCError) in try await router.run(call, in: context) } then: { me, result in
+        run(id, deadline) { () async throws(RPCError) in
+            try await router.run(call, in: context)
+        } then: { me, result in
             count.giveBack()
             me.finish(id, result)
         }

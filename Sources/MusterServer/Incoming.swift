@@ -45,7 +45,8 @@ struct IncomingReader: Sendable {
                 }
             }
         } catch {
-            return .wrong(id: nil, (error as? JSONError).map(RPCError.init) ?? RPCError(.internal, "can't read", cause: error))
+            return .wrong(
+                id: nil, (error as? JSONError).map(RPCError.init) ?? RPCError(.internal, "can't read", cause: error))
         }
     }
 
@@ -76,7 +77,9 @@ struct IncomingReader: Sendable {
     }
 
     private static func need(_ body: JSONValue?) throws(RPCError) -> JSONValue {
-        guard let body else { throw RPCError(.invalidArgument, "body is missing; where there is nothing to say it is {}") }
+        guard let body else {
+            throw RPCError(.invalidArgument, "body is missing; where there is nothing to say it is {}")
+        }
         return body
     }
 }

@@ -25,7 +25,7 @@ final class KeyCounts: Sendable {
         let workspaceID: Int32
         let keyID: [UInt8]
 
-        init(_ session: Session) { (workspaceID, keyID) = (session.workspaceID, Array(session.keyID.utf8)) }
+        init(_ session: Session) { (workspaceID, keyID) = (session.workspaceNumber, Array(session.keyID.utf8)) }
     }
 
     private let most: Int

@@ -14,7 +14,8 @@ struct Outbox {
         guard length <= Limits.frame.value else {
             return append(
                 replyTo: id,
-                error: RPCError(.resourceExhausted, "the reply is longer than a frame; ask for less, or for a smaller page"))
+                error: RPCError(
+                    .resourceExhausted, "the reply is longer than a frame; ask for less, or for a smaller page"))
         }
         buffer.writeInteger(UInt8(0))
         buffer.writeInteger(UInt32(truncatingIfNeeded: length))  // at most the frame limit

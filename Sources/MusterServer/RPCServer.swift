@@ -18,6 +18,12 @@ public final class RPCServer: Service {
         public var connections: Int
         /// Requests whose tasks have not ended.
         public var requestsInFlight: Int
+
+        /// So much of it.
+        public init(connections: Int, requestsInFlight: Int) {
+            self.connections = connections
+            self.requestsInFlight = requestsInFlight
+        }
     }
 
     private enum State: Sendable {
@@ -58,11 +64,14 @@ public final class RPCServer: Service {
 
     /// Begins to listen; returns when connections are accepted.
     public func start() async throws {
-        guard state.withLockedValue({ if case .new = $0 { true } else { false } }) else { throw RPCServerError.startedTwice }
+        guard state.withLockedValue({ if case .new = $0 { true } else { false } }) else {
+            throw RPCServerError.startedTwice
+        }
         try reloadCertificate()
         let channel = try await listen()
         state.withLockedValue { $0 = .listening(channel) }
-        logger.info("RPC listens", metadata: ["address": "\(channel.localAddress.map(String.init(describing:)) ?? "?")"])
+        logger.info(
+            "RPC listens", metadata: ["address": "\(channel.localAddress.map(String.init(describing:)) ?? "?")"])
     }
 
     /// Starts where that has not been done, and serves until a graceful shutdown or a cancellation.
@@ -110,7 +119,8 @@ public final class RPCServer: Service {
 
     private static func context(of files: RPCServerSettings.TLSFiles) throws -> NIOSSLContext {
         do {
-            let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map(NIOSSLCertificateSource.certificate)
+            let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map(
+                NIOSSLCertificateSource.certificate)
             let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
             var configuration = TLSConfiguration.makeServerConfiguration(
                 certificateChain: chain, privateKey: .privateKey(key))
@@ -161,7 +171,9 @@ public final class RPCServer: Service {
         if let context = tls.withLockedValue({ $0 }) {
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
         }
-        guard let tools = tools[ObjectIdentifier(channel.eventLoop)] else { throw ChannelError.inappropriateOperationForState }
+        guard let tools = tools[ObjectIdentifier(channel.eventLoop)] else {
+            throw ChannelError.inappropriateOperationForState
+        }
         let connection = Connection(shared: shared, tools: tools)
         channel.closeFuture.assumeIsolated().whenComplete { [shared] _ in shared.connections.remove(connection) }
         switch shared.connections.add(connection, on: channel.eventLoop) {

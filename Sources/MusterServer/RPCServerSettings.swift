@@ -15,7 +15,8 @@ public struct RPCServerSettings: Sendable {
 
     /// Settings with the bounds of `Limits`.
     public init(
-        host: String = "127.0.0.1", port: Int, tls: TLSFiles? = nil, allowPlaintext: Bool = false, bounds: Bounds = Bounds()
+        host: String = "127.0.0.1", port: Int, tls: TLSFiles? = nil, allowPlaintext: Bool = false,
+        bounds: Bounds = Bounds()
     ) {
         self.host = host
         self.port = port

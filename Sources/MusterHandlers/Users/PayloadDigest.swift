@@ -13,26 +13,13 @@ enum PayloadDigest {
 }
 
 extension RequestKey {
-    /// The key of a call, its request id checked.
-    init<C: RecordedCall>(of call: C) throws {
+    /// Under what the answer to a call is recorded. Throws where its request id can't be one.
+    init<C: RecordedCall>(_ call: C) throws {
+        try check(requestID: call.requestID)
         guard let id = call.requestID else {
             self.init(method: C.method)
             return
         }
-        try check(requestID: id)
         self.init(method: C.method, requestID: id, digest: try PayloadDigest.of(call))
-    }
-}
-
-/// A request id is an identifier of its own, shorter length.
-func check(requestID: Identifier) throws {
-    if let problem = requestID.problem(longest: Limits.requestIDBytes.value) {
-        throw RPCError(.invalidArgument, "request_id \(problem)")
-    }
-}
-
-extension RPCError {
-    static var requestIDReused: RPCError {
-        RPCError(.failedPrecondition, "the request_id was used for another payload; choose a new one for new work")
     }
 }

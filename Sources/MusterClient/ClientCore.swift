@@ -1,0 +1,243 @@
+import Logging
+import MusterProtocol
+import NIOCore
+
+/// All that a client knows, on one event loop: calls that wait, connections, and what is tried again when.
+final class ClientCore {
+    /// A call from its sending to its answer, through all repeats.
+    final class Pending {
+        let ticket: Int
+        let request: Request
+        let answer: Answer
+        var attempts = 0
+        /// Where it is in flight, and under which id.
+        var place: (connection: ClientConnection, id: Int64)?
+        /// Why the last attempt failed: a better answer than that time is over.
+        var lastFailure: RPCError?
+
+        init(ticket: Int, request: Request, answer: Answer) {
+            (self.ticket, self.request, self.answer) = (ticket, request, answer)
+        }
+    }
+
+    let settings: MusterClientSettings
+    let loop: NIOIsolatedEventLoop
+    let logger: Logger
+    let dialer: Dialer
+
+    private var calls: [Int: Pending] = [:]
+    private var waiting = CircularBuffer<Pending>()
+    private var connections: [ClientConnection] = []
+    private var connecting = 0
+    private var failedConnects = 0
+    private var lastConnectFailure: RPCError?
+    private var reconnectTimer: Scheduled<Void>?
+    private var deadlineTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
+    private var isClosed = false
+
+    init(settings: MusterClientSettings, loop: any EventLoop, logger: Logger) {
+        self.settings = settings
+        self.loop = loop.assumeIsolated()
+        self.logger = logger
+        dialer = Dialer(settings: settings, loop: loop)
+    }
+
+    func take(_ message: ClientLink.Message) {
+        switch message {
+        case .call(let ticket, let request, let answer):
+            begin(Pending(ticket: ticket, request: request, answer: answer))
+        case .cancel(let ticket):
+            guard let call = calls[ticket] else { return }
+            abandon(call)
+            finish(call, .failure(RPCError(.cancelled, "the caller cancelled the call")))
+        case .close(let closed): close(closed)
+        }
+    }
+
+    /// Sends what the messages of this tick came to.
+    func flush() {
+        for connection in connections { connection.flush() }
+    }
+
+    // MARK: Calls
+
+    private func begin(_ call: Pending) {
+        guard !isClosed else {
+            return call.answer.resume(returning: .failure(RPCError(.cancelled, "the client was closed")))
+        }
+        calls[call.ticket] = call
+        wakeAt(call.request.deadline)
+        place(call)
+    }
+
+    /// Puts the call on the connection that has the fewest, or lets it wait for one.
+    private func place(_ call: Pending) {
+        guard calls[call.ticket] != nil else { return }
+        if let connection = leastBusy() {
+            call.attempts += 1
+            connection.send(call)
+        } else {
+            waiting.append(call)
+        }
+        connectIfNeeded()
+    }
+
+    private func placeWaiting() {
+        while !waiting.isEmpty, leastBusy() != nil { place(waiting.removeFirst()) }
+        flush()
+    }
+
+    private func leastBusy() -> ClientConnection? {
+        if connections.count == 1 { return connections[0].hasRoom ? connections[0] : nil }
+        return connections.filter(\.hasRoom).min { $0.inFlightCount < $1.inFlightCount }
+    }
+
+    func finish(_ call: Pending, _ result: Result<[UInt8], RPCError>) {
+        guard calls.removeValue(forKey: call.ticket) != nil else { return }
+        call.place = nil
+        call.answer.resume(returning: result)
+    }
+
+    private func abandon(_ call: Pending) {
+        guard let (connection, id) = call.place else { return }
+        connection.cancel(id)
+    }
+
+    /// An attempt has failed. `neverRan` where the server certainly did nothing.
+    func attemptFailed(_ call: Pending, _ error: RPCError, neverRan: Bool) {
+        call.place = nil
+        call.lastFailure = error
+        guard settings.repeats, neverRan || (call.request.isSafe && error.isWorthRepeating) else {
+            return finish(call, .failure(error))
+        }
+        // What never ran may go at once, since the pauses between connections hold it back; but not for ever so.
+        let pause = neverRan && call.attempts <= 2 ? .zero : self.pause(after: call.attempts, atLeast: error.retryAfter)
+        guard .now + pause < call.request.deadline else { return finish(call, .failure(error)) }
+        loop.scheduleTask(in: pause.timeAmount) {
+            self.place(call)
+            self.flush()
+        }
+    }
+
+    /// A random part of what doubles with every attempt, so that many clients don't come back all at once.
+    private func pause(after attempts: Int, atLeast least: Duration?) -> Duration {
+        let doubled = settings.firstPause * (1 << min(max(attempts - 1, 0), 16))
+        let part = min(doubled, settings.longestPause) * Double.random(in: 0..<1)
+        return part + (least ?? .zero)
+    }
+
+    // MARK: Deadlines
+
+    private func wakeAt(_ instant: ContinuousClock.Instant) {
+        if let timer = deadlineTimer, timer.at <= instant { return }
+        deadlineTimer?.task.cancel()
+        let delay = max(.zero, instant - .now)
+        deadlineTimer = (instant, loop.scheduleTask(in: delay.timeAmount) { self.deadlinesPass() })
+    }
+
+    private func deadlinesPass() {
+        deadlineTimer = nil
+        let now = ContinuousClock.now
+        for call in calls.values where call.request.deadline <= now {
+            let wasRunning = call.place != nil
+            abandon(call)
+            let reason = call.lastFailure ?? (wasRunning ? nil : lastConnectFailure)
+            finish(call, .failure(reason ?? RPCError(.deadlineExceeded, "the deadline passed")))
+        }
+        waiting = waiting.filter { calls[$0.ticket] != nil }
+        // Not sooner than in a moment: a look costs as much as there are calls.
+        if let next = calls.values.map(\.request.deadline).min() { wakeAt(max(next, now + .milliseconds(2))) }
+        flush()
+    }
+
+    // MARK: Connections
+
+    private func connectIfNeeded() {
+        guard !isClosed, reconnectTimer == nil, !waiting.isEmpty || connections.count < settings.connections else {
+            return
+        }
+        while connections.count + connecting < max(1, settings.connections) {
+            if failedConnects > 0, connecting > 0 { return }  // one scout is enough where nobody answered before
+            connecting += 1
+            dialer.connect(for: self)
+        }
+    }
+
+    /// A connection has its session open.
+    func opened(_ connection: ClientConnection) {
+        connecting -= 1
+        failedConnects = 0
+        lastConnectFailure = nil
+        guard !isClosed else {
+            connection.close()
+            return
+        }
+        connections.append(connection)
+        logger.debug("Connected")
+        placeWaiting()
+        connectIfNeeded()
+    }
+
+    /// A connection came to nothing. `isFinal` where trying again can't help, such as with a wrong key.
+    func connectFailed(_ error: RPCError, isFinal: Bool) {
+        connecting -= 1
+        failedConnects += 1
+        lastConnectFailure = error
+        logger.debug("Can't connect", metadata: ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
+        if isFinal || !settings.repeats {
+            let failed = waiting
+            waiting = []
+            for call in failed { finish(call, .failure(error)) }
+        }
+        guard !waiting.isEmpty, reconnectTimer == nil, !isClosed else { return }
+        reconnectTimer = loop.scheduleTask(in: pause(after: failedConnects, atLeast: error.retryAfter).timeAmount) {
+            self.reconnectTimer = nil
+            if self.waiting.contains(where: { self.calls[$0.ticket] != nil }) { self.connectIfNeeded() }
+        }
+    }
+
+    /// No new calls for this one: the server says goodbye, or it is gone.
+    func retire(_ connection: ClientConnection) {
+        connections.removeAll { $0 === connection }
+    }
+
+    /// There is room on a connection again.
+    func roomAppeared() {
+        if !waiting.isEmpty { placeWaiting() }
+    }
+
+    private func close(_ closed: CheckedContinuation<Void, Never>?) {
+        isClosed = true
+        reconnectTimer?.cancel()
+        deadlineTimer?.task.cancel()
+        for call in calls.values { finish(call, .failure(RPCError(.cancelled, "the client was closed"))) }
+        waiting = []
+        let futures: [EventLoopFuture<Void>] = connections.map { $0.close() }
+        connections = []
+        EventLoopFuture.andAllComplete(futures, on: loop.nonisolated()).whenComplete { _ in closed?.resume() }
+    }
+}
+
+extension RPCError {
+    /// Whether the same call may go better soon. Only for calls that are safe to repeat.
+    fileprivate var isWorthRepeating: Bool {
+        switch code {
+        case .unavailable, .aborted, .unknown: true
+        case .resourceExhausted: retryAfter != nil
+        default: false
+        }
+    }
+
+    /// How long the server asks to be left alone; never longer than a call may last.
+    fileprivate var retryAfter: Duration? {
+        details.integer("retry_after_ms").map { .milliseconds(min(max($0, 0), Int64(Limits.deadlineMost.value))) }
+    }
+}
+
+extension Duration {
+    /// For NIO's timers.
+    var timeAmount: TimeAmount {
+        let (seconds, attoseconds) = components
+        return .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
+}

@@ -1,0 +1,65 @@
+import MusterProtocol
+
+/// What a server can say, with nothing left in it of the bytes it came from.
+enum ServerEvent {
+    case reply(Int64)
+    case error(Int64, RPCError)
+    case goaway(lastID: Int64)
+    case ping(Int64)
+    case pong
+
+    init(_ envelope: Envelope) throws(RPCError) {
+        switch envelope {
+        case .reply(let id, _): self = .reply(id)
+        case .error(let id, let error): self = .error(id, error)
+        case .goaway(let lastID, _): self = .goaway(lastID: lastID)
+        case .ping(let number): self = .ping(number)
+        case .pong: self = .pong
+        case .request, .cancel: throw RPCError(unreadable: nil)
+        }
+    }
+}
+
+/// Finds the id of a reply without reading it, where it is written as our server writes it: the caller's task reads it once.
+enum ReplyScan {
+    private static let start = Array("{\"id\":".utf8)
+    private static let middle = Array(",\"body\":".utf8)
+
+    /// The id; nil where the message is anything else, or a reply that is written otherwise.
+    static func id(of message: [UInt8]) -> Int64? {
+        guard message.starts(with: start) else { return nil }
+        var id: Int64 = 0
+        var index = start.count
+        while index < message.count, case let digit = message[index] &- UInt8(ascii: "0"), digit < 10 {
+            guard index < start.count + 16 else { return nil }  // 16 digits hold the largest id, and never overflow
+            id = id * 10 + Int64(digit)
+            index += 1
+        }
+        return index > start.count && message[index...].starts(with: middle) ? id : nil
+    }
+}
+
+/// Bounds the cancels of a connection to half of what the server bears; past that, deadlines have to end what nobody awaits.
+struct CancelBudget {
+    private static let most = 100
+    private static let window: Duration = .seconds(30)
+    private var start = ContinuousClock.now
+    private var sent = 0
+
+    mutating func allowsOne() -> Bool {
+        let now = ContinuousClock.now
+        if now - start > Self.window { (start, sent) = (now, 0) }
+        sent += 1
+        return sent <= Self.most
+    }
+}
+
+extension RPCError {
+    /// Whether opening a session again would fail again.
+    var isFinalForSession: Bool {
+        switch code {
+        case .unauthenticated, .permissionDenied, .invalidArgument, .unimplemented, .failedPrecondition: true
+        default: false
+        }
+    }
+}

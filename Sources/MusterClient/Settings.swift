@@ -1,0 +1,54 @@
+/// Where the server is, who is calling, and how carefully.
+public struct MusterClientSettings: Sendable {
+    /// How the connection is protected.
+    public enum Security: Sendable, Equatable {
+        /// TLS, believing the system's certificate authorities, or those in a PEM file.
+        case tls(authoritiesFile: String? = nil)
+        /// Nothing: who can listen in reads the key.
+        case plaintext
+    }
+
+    /// The server's name or address.
+    public var host: String
+    /// The server's port.
+    public var port: Int
+    /// A service key or data import key. Never printed.
+    public var key: String
+    /// TLS, unless the host is this machine or the caller says otherwise.
+    public var security: Security
+    /// Connections to keep at most; each holds 128 calls in flight.
+    public var connections = 1
+    /// For calls that name no deadline of their own; it covers connecting and all repeats.
+    public var deadline: Duration = .seconds(10)
+    /// Whether calls are repeated where that is safe, and lost connections are waited for. Without it the first failure is final.
+    public var repeats = true
+    /// For one attempt to connect, TLS and `session.open` included.
+    public var connectTimeout: Duration = .seconds(5)
+    /// Of silence, until the client asks for a sign of life; and as long again until it gives the connection up.
+    public var keepAlive: Duration = .seconds(20)
+    /// Pauses between attempts: a random part of this, doubled each time up to `longestPause`.
+    public var firstPause: Duration = .milliseconds(50)
+    /// The longest such pause.
+    public var longestPause: Duration = .seconds(5)
+
+    /// Settings; without `security` it is TLS, but plaintext on the loopback interface.
+    public init(host: String, port: Int, key: String, security: Security? = nil) {
+        self.host = host
+        self.port = port
+        self.key = key
+        self.security = security ?? (Self.isLoopback(host) ? .plaintext : .tls())
+    }
+
+    private static func isLoopback(_ host: String) -> Bool {
+        if host == "localhost" || host == "::1" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+}
+
+extension MusterClientSettings: CustomStringConvertible, CustomReflectable {
+    /// Never the key.
+    public var description: String { "\(host):\(port)" }
+    /// Never the key.
+    public var customMirror: Mirror { Mirror(self, children: ["host": host, "port": port]) }
+}

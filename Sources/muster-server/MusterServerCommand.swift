@@ -1,0 +1,15 @@
+import ArgumentParser
+
+/// `muster-server`: reads the settings, wires the layers, and runs.
+@main
+struct MusterServerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "muster-server",
+        abstract: "An audience service on PostgreSQL.",
+        discussion: Setting.table,
+        version: version,
+        subcommands: [Serve.self, Migrate.self, Workspace.self],
+        defaultSubcommand: Serve.self)
+
+    static let version = "0.1.0"
+}

@@ -1,0 +1,134 @@
+import ArgumentParser
+import Logging
+import MusterHandlers
+import MusterProtocol
+import MusterStore
+import Postgres
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// `muster-server migrate`
+struct Migrate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Brings the database's schema up to date; harmless when it is.",
+        discussion: """
+            Connects as the role that owns the tables, which must be allowed to create roles: the first time it makes \
+            muster_server, the role to serve as. Two at once are safe.
+
+            \(Setting.table)
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        try await withOwner(common) { schema, settings, logger in
+            // Waits for a PostgreSQL that is only starting, and then as long as the work takes.
+            _ = try await schema.facts(deadline: .now + .seconds(30))
+            let applied = try await schema.migrate(logger: logger, deadline: .now + .seconds(3_600))
+            if let password = settings.serverRolePassword {
+                try await schema.setServerRolePassword(password, deadline: .now + .seconds(30))
+            }
+            logger.notice(
+                "Schema is current", metadata: ["schema": "\(schema.current)", "applied": "\(applied.count)"])
+        }
+    }
+}
+
+/// `muster-server workspace`
+struct Workspace: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Makes and lists workspaces, as the role that owns the tables.",
+        subcommands: [Create.self, List.self])
+
+    /// `muster-server workspace create`
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes a workspace and its admin key, and shows the key once.")
+
+        @OptionGroup var common: CommonOptions
+        @Flag(help: "Print one JSON object.") var json = false
+        @Argument(help: "What the workspace is called: one company's data.") var name: String
+
+        func run() async throws {
+            try await withOwner(common) { schema, _, _ in
+                try await schema.check(deadline: .now + .seconds(30))
+                let made = try await NewWorkspace.make(name: name, with: schema, deadline: .now + .seconds(30))
+                print(try json ? Self.object(name, made) : Self.text(name, made))
+            }
+        }
+
+        private static func object(_ name: String, _ made: NewWorkspace) throws -> String {
+            let object = ["workspace": name, "key_id": made.keyID, "secret": made.adminKey.text]
+            return String(decoding: try JSONEncoding.encode(object.sortedAttributes), as: UTF8.self)
+        }
+
+        private static func text(_ name: String, _ made: NewWorkspace) -> String {
+            """
+            Workspace \(name) is made.
+
+            Its admin key \(made.keyID), which may do everything in it, is shown now and never again:
+
+                \(made.adminKey.text)
+
+            Next, with the server running:
+
+                export MUSTER_KEY=…
+                muster call keys.create '{"kind":"import","partner":"tinyclues","name":"Tinyclues"}'
+            """
+        }
+    }
+
+    /// `muster-server workspace list`
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists the workspaces, oldest first.")
+
+        @OptionGroup var common: CommonOptions
+
+        func run() async throws {
+            try await withOwner(common) { schema, _, _ in
+                try await schema.check(deadline: .now + .seconds(30))
+                for workspace in try await schema.workspaces(deadline: .now + .seconds(30)) {
+                    print("\(workspace.id.rawValue)\t\(workspace.createdAt.iso8601)\t\(workspace.name)")
+                }
+            }
+        }
+    }
+}
+
+/// Runs what the owner of the tables does, on one connection.
+private func withOwner(
+    _ common: CommonOptions, _ body: (Schema, Settings, Logger) async throws -> Void
+) async throws {
+    let settings = try await Settings.load(common, [:])
+    try settings.checkDatabase()
+    let logger = settings.makeLogger()
+    var database = settings.database
+    database.connections = 1
+    let opened = Database(database, logger: logger)
+    do { try await body(Schema(database: opened), settings, logger) } catch {
+        await opened.close()
+        throw Failure(error)
+    }
+    await opened.close()
+}
+
+extension Settings {
+    /// From the command line and the environment of this process.
+    static func load(_ common: CommonOptions, _ flags: [Setting: String]) async throws -> Settings {
+        try await load(
+            flags: common.flags.merging(flags) { $1 }, environment: ProcessInfo.processInfo.environment,
+            file: common.config)
+    }
+}
+
+extension [String: String] {
+    /// As an object whose fields come in the order of their names.
+    fileprivate var sortedAttributes: Attributes {
+        Attributes(
+            sorted { $0.key < $1.key }.map { .init(name: Array($0.key.utf8), value: .string(Array($0.value.utf8))) })
+    }
+}

@@ -1,0 +1,69 @@
+import ArgumentParser
+import Logging
+import MusterServer
+import ServiceLifecycle
+import UnixSignals
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// `muster-server serve`
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answers calls, until SIGTERM.",
+        discussion: """
+            SIGTERM ends it when what is in flight is answered, within ten seconds; a second one at once. SIGHUP reads \
+            the certificate again.
+
+            \(Setting.table)
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var options: ServeOptions
+
+    func run() async throws {
+        let settings = try await Settings.load(common, options.flags)
+        try settings.checkDatabase()
+        guard settings.tls != nil || settings.isLoopback || settings.isInsecureAllowed else {
+            throw SettingsError(
+                "\(settings.listenHost) can be reached from other machines and there is no certificate: "
+                    + "set tls.certificate and tls.key, or --insecure where nobody can listen in")
+        }
+        // A peer that goes away while it is written to must not end the process.
+        signal(SIGPIPE, SIG_IGN)
+        let logger = settings.makeLogger()
+        let serving = Serving(settings: settings, logger: logger)
+        let service = ServiceGroupConfiguration.ServiceConfiguration(
+            service: serving, successTerminationBehavior: .gracefullyShutdownGroup)
+        let group = ServiceGroup(configuration: .init(services: [service], logger: logger))
+        try await Self.run(group, serving, logger)
+    }
+
+    private static func run(_ group: ServiceGroup, _ serving: Serving, _ logger: Logger) async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                var isEnding = false
+                for await signal in signals {
+                    switch signal {
+                    case .sighup: serving.reloadCertificate()
+                    case _ where isEnding: _exit(1)
+                    default:
+                        isEnding = true
+                        logger.notice("Shutting down")
+                        await group.triggerGracefulShutdown()
+                    }
+                }
+            }
+            tasks.addTask {
+                do { try await group.run() } catch { throw Failure(error) }
+            }
+            // The group of services ends with the server; the one of signals never does by itself.
+            defer { tasks.cancelAll() }
+            for try await _ in tasks { return }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import Logging
+import MusterHandlers
+import MusterServer
+import MusterStore
+import Postgres
+import ServiceLifecycle
+import Synchronization
+
+/// A server from its first look at the database to its last answer.
+final class Serving: Service {
+    private let settings: Settings
+    private let logger: Logger
+    private let database: Database
+    private let schema: Schema
+    private let keyGuard: KeyGuard
+    private let rpc: RPCServer
+    private let draining: Draining
+
+    init(settings: Settings, logger: Logger) {
+        self.settings = settings
+        self.logger = logger
+        database = Database(settings.database, logger: logger)
+        schema = Schema(database: database)
+        draining = Draining()
+        let store = Store(database: database, cacheBytes: settings.cacheBytes, logger: logger)
+        keyGuard = KeyGuard(store: store, logger: logger)
+        rpc = RPCServer(
+            settings: settings.rpc,
+            router: Self.router(store: store, keyGuard: keyGuard, schema: schema, draining, settings, logger),
+            logger: logger)
+    }
+
+    /// Certificate and key as they are in the files now.
+    func reloadCertificate() {
+        do {
+            try rpc.reloadCertificate()
+            logger.notice("Certificate read again")
+        } catch {
+            logger.error("The certificate can't be read; the old one stays", metadata: ["cause": "\(error)"])
+        }
+    }
+
+    func run() async throws {
+        try await serve()
+        await database.close()
+    }
+
+    private func serve() async throws {
+        do {
+            try await cancelWhenGracefulShutdown { try await self.waitForDatabase() }
+        } catch is CancellationError {
+            return  // told to stop before there was anything to serve
+        }
+        // Before anything else is told of the end, so that `server.health` says so to whoever still asks.
+        try await withGracefulShutdownHandler {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await self.rpc.run() }
+                group.addTask {
+                    await self.keyGuard.run { isMeant in self.rpc.endSessions(where: isMeant) }
+                }
+                // The RPC ends when it has drained; until then its keys are watched.
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        } onGracefulShutdown: {
+            self.draining.begin()
+        }
+    }
+
+    /// Returns when PostgreSQL is there with the right schema and role; throws where waiting would not help.
+    private func waitForDatabase() async throws {
+        var pause = Duration.milliseconds(50)
+        while true {
+            do {
+                return try await check(deadline: .now + .seconds(3))
+            } catch let error as PostgresError {
+                try Task.checkCancellation()
+                logger.warning("PostgreSQL can't be reached yet", metadata: ["cause": "\(error)"])
+            }
+            try await Task.sleep(for: pause * Double.random(in: 0.5...1))
+            pause = min(pause * 2, .seconds(1))
+        }
+    }
+
+    private func check(deadline: ContinuousClock.Instant) async throws {
+        let facts = try await schema.facts(deadline: deadline)
+        guard facts.encoding == "UTF8" else { throw Failure.encoding(facts.encoding) }
+        if let pass = facts.passesTheWall {
+            guard settings.isOwnerRoleAllowed else { throw Failure.role(pass) }
+            logger.warning("The role sees all workspaces", metadata: ["role": "\(pass.rawValue)"])
+        }
+        try await schema.check(deadline: deadline)
+        for name in facts.weakSettings {
+            logger.critical(
+                "PostgreSQL may lose acknowledged writes when the machine loses power", metadata: [name: "off"])
+        }
+        logger.info("Schema is current", metadata: ["schema": "\(schema.current)", "postgres": "\(facts.version)"])
+    }
+
+    private static func router(
+        store: Store, keyGuard: KeyGuard, schema: Schema, _ draining: Draining, _ settings: Settings, _ logger: Logger
+    ) -> Router {
+        let sessions = SessionHandlers(store: store, keyGuard: keyGuard)
+        let routes = allRoutes(
+            server: ServerHandlers(
+                schema: schema, version: MusterServerCommand.version, restURL: settings.publicRESTURL,
+                isDraining: { draining.hasBegun }),
+            keys: KeyHandlers(store: store),
+            partners: PartnerHandlers(store: store, restURL: settings.publicRESTURL))
+        return Router(
+            routes: routes, open: { call, deadline in try await sessions.open(call, deadline: deadline) },
+            verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) }, logger: logger)
+    }
+}
+
+/// Whether the server is shutting down.
+final class Draining: Sendable {
+    private let flag = Atomic(false)
+
+    var hasBegun: Bool { flag.load(ordering: .relaxed) }
+
+    func begin() { flag.store(true, ordering: .relaxed) }
+}
+
+extension Settings {
+    /// What the layers below need of the settings.
+    var database: DatabaseSettings {
+        var database = DatabaseSettings(connectionString: databaseURL)
+        database.connections = databaseConnections
+        database.lockTimeoutMilliseconds = lockTimeoutMilliseconds
+        database.applicationName = "muster-server"
+        return database
+    }
+
+    var rpc: RPCServerSettings {
+        var bounds = RPCServerSettings.Bounds()
+        bounds.drain = .seconds(drainSeconds)
+        return RPCServerSettings(
+            host: listenHost, port: listenPort,
+            tls: tls.map { .init(certificateFile: $0.certificate, keyFile: $0.key) },
+            allowPlaintext: isLoopback || isInsecureAllowed, bounds: bounds)
+    }
+}

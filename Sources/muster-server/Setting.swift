@@ -1,0 +1,71 @@
+/// One setting: its names, its default, and its line in `--help`.
+///
+/// The key is its path in the JSON file (`listen.port` is `{"listen": {"port": …}}`); flag and variable follow from it.
+struct Setting: Sendable, Hashable {
+    let key: String
+    /// What holds where nobody says anything; empty is nothing.
+    let standard: String
+    let help: String
+    /// Secrets have no flag: whoever lists the processes of a machine reads their arguments.
+    let isSecret: Bool
+
+    private init(_ key: String, standard: String = "", isSecret: Bool = false, _ help: String) {
+        (self.key, self.standard, self.isSecret, self.help) = (key, standard, isSecret, help)
+    }
+
+    var flag: String? {
+        isSecret ? nil : "--" + key.map { $0 == "." || $0 == "_" ? "-" : String($0) }.joined()
+    }
+
+    var variable: String { "MUSTER_" + key.uppercased().map { $0 == "." ? "_" : String($0) }.joined() }
+
+    static let databaseURL = Setting(
+        "database.url",
+        "Connection string of PostgreSQL (DATABASE_URL is read too). With a password only by variable or file.")
+    static let databaseConnections = Setting(
+        "database.connections", standard: "8", "Connections to PostgreSQL, each with a thread of its own.")
+    static let listenHost = Setting("listen.host", standard: "127.0.0.1", "Where the RPC listens.")
+    static let listenPort = Setting("listen.port", standard: "7878", "Where the RPC listens; 0 lets the system choose.")
+    static let tlsCertificate = Setting(
+        "tls.certificate", "File with the certificate chain, in PEM; SIGHUP reads it again.")
+    static let tlsKey = Setting("tls.key", "File with the private key, in PEM.")
+    static let insecure = Setting("insecure", standard: "false", "Listen beyond this machine without TLS.")
+    static let publicRESTURL = Setting(
+        "public_rest_url", "Where partners reach the REST endpoint; partners.get shows it.")
+    static let cacheMB = Setting("cache_mb", standard: "512", "Memory for sets, in MiB.")
+    static let lockTimeout = Setting(
+        "lock_timeout_ms", standard: "2000", "How long a request waits for another one's lock.")
+    static let drainSeconds = Setting(
+        "drain_seconds", standard: "8", "From SIGTERM until what is in flight is cut; at most 9.")
+    static let historyDays = Setting(
+        "history_days", standard: "0", "How long changes of sets are kept; 0 keeps them for ever.")
+    static let allowOwnerRole = Setting(
+        "allow_owner_role", standard: "false",
+        "Serve as a role that sees all workspaces: the wall between them is the code alone.")
+    static let logLevel = Setting(
+        "log.level", standard: "info", "trace, debug, info, notice, warning, error or critical.")
+    static let logFormat = Setting("log.format", standard: "text", "text or json, a line an event, to standard error.")
+    static let serverRolePassword = Setting(
+        "server_role_password", isSecret: true, "Of migrate: sets the password of the role muster_server.")
+
+    /// All of them, in the order of `--help`.
+    static let all: [Setting] = [
+        databaseURL, databaseConnections, listenHost, listenPort, tlsCertificate, tlsKey, insecure, publicRESTURL,
+        cacheMB, lockTimeout, drainSeconds, historyDays, allowOwnerRole, logLevel, logFormat, serverRolePassword,
+    ]
+
+    /// The table that `--help` ends with.
+    static var table: String {
+        let lines = all.map { setting in
+            let names = [setting.flag, setting.variable, setting.key].compactMap(\.self).joined(separator: "  ")
+            let standard = setting.standard.isEmpty ? "" : " Default: \(setting.standard)."
+            return "\(names)\n    \(setting.help)\(standard)"
+        }
+        return """
+            SETTINGS: flag, environment variable, path in the JSON file of --config (MUSTER_CONFIG).
+            A flag wins over the environment, and that over the file.
+
+            \(lines.joined(separator: "\n"))
+            """
+    }
+}

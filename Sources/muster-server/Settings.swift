@@ -1,0 +1,83 @@
+import Configuration
+import Logging
+import Postgres
+
+/// What the operator has decided, read once at the start. `Setting` has the table of keys.
+struct Settings: Sendable {
+    enum LogFormat: String { case text, json }
+
+    var databaseURL: String
+    var databaseConnections: Int
+    var listenHost: String
+    var listenPort: Int
+    var tls: (certificate: String, key: String)?
+    var isInsecureAllowed: Bool
+    var publicRESTURL: String?
+    var cacheBytes: Int
+    var lockTimeoutMilliseconds: Int
+    var drainSeconds: Int
+    var historyDays: Int?
+    var isOwnerRoleAllowed: Bool
+    var logLevel: Logger.Level
+    var logFormat: LogFormat
+    var serverRolePassword: String?
+
+    /// Reads all settings, wherever they come from.
+    ///
+    /// - Parameters:
+    ///   - flags: what the command line says, by setting.
+    ///   - environment: of the process.
+    ///   - file: a JSON file; its name may also stand in `MUSTER_CONFIG`.
+    static func load(flags: [Setting: String], environment: [String: String], file: String?) async throws -> Settings {
+        try Settings(SettingsReader(providers: try await providers(flags, environment, file)))
+    }
+
+    private init(_ reader: SettingsReader) throws {
+        databaseURL = try reader.text(.databaseURL)
+        databaseConnections = try reader.number(.databaseConnections, 1...200)
+        listenHost = try reader.text(.listenHost)
+        listenPort = try reader.number(.listenPort, 0...65_535)
+        let (certificate, key) = (try reader.text(.tlsCertificate), try reader.text(.tlsKey))
+        tls = certificate.isEmpty && key.isEmpty ? nil : (certificate, key)
+        isInsecureAllowed = try reader.flag(.insecure)
+        publicRESTURL = try reader.optionalText(.publicRESTURL).map(Self.withoutSlash)
+        cacheBytes = try reader.number(.cacheMB, 16...(1 << 20)) << 20
+        lockTimeoutMilliseconds = try reader.number(.lockTimeout, 10...60_000)
+        drainSeconds = try reader.number(.drainSeconds, 0...9)
+        let days = try reader.number(.historyDays, 0...36_500)
+        historyDays = days == 0 ? nil : days
+        isOwnerRoleAllowed = try reader.flag(.allowOwnerRole)
+        logLevel = try reader.choice(.logLevel, Logger.Level.init(rawValue:))
+        logFormat = try reader.choice(.logFormat, LogFormat.init(rawValue:))
+        serverRolePassword = try reader.optionalText(.serverRolePassword)
+        guard certificate.isEmpty == key.isEmpty else {
+            throw SettingsError("tls.certificate and tls.key belong together: set both or none")
+        }
+    }
+
+    /// What must hold before the database is used.
+    func checkDatabase() throws {
+        guard !databaseURL.isEmpty else {
+            throw SettingsError(
+                "no database is named: set MUSTER_DATABASE_URL, such as 'host=/run/postgresql dbname=muster'")
+        }
+        guard (try? ConnectionString(databaseURL)) != nil else {
+            throw SettingsError("libpq cannot read the connection string: look at MUSTER_DATABASE_URL")
+        }
+    }
+
+    /// Whether nobody outside of this machine can listen in.
+    var isLoopback: Bool {
+        listenHost == "localhost" || listenHost == "::1"
+            || (listenHost.hasPrefix("127.") && listenHost.split(separator: ".").count == 4)
+    }
+
+    private static func withoutSlash(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }
+}
+
+/// Settings that can't be used, in one line that ends with what to do.
+struct SettingsError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}

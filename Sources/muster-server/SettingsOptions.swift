@@ -1,0 +1,48 @@
+import ArgumentParser
+
+/// The flags of settings that every command has.
+struct CommonOptions: ParsableArguments {
+    @Option(help: "A JSON file with settings.") var config: String?
+    @Option(help: .of(.databaseURL)) var databaseUrl: String?
+    @Option(help: .of(.logLevel)) var logLevel: String?
+    @Option(help: .of(.logFormat)) var logFormat: String?
+
+    var flags: [Setting: String] {
+        given([.databaseURL: databaseUrl, .logLevel: logLevel, .logFormat: logFormat])
+    }
+}
+
+/// The flags of settings that only `serve` has.
+struct ServeOptions: ParsableArguments {
+    @Option(help: .of(.databaseConnections)) var databaseConnections: String?
+    @Option(help: .of(.listenHost)) var listenHost: String?
+    @Option(help: .of(.listenPort)) var listenPort: String?
+    @Option(help: .of(.tlsCertificate)) var tlsCertificate: String?
+    @Option(help: .of(.tlsKey)) var tlsKey: String?
+    @Flag(help: .of(.insecure)) var insecure = false
+    @Option(help: .of(.publicRESTURL)) var publicRestUrl: String?
+    @Option(help: .of(.cacheMB)) var cacheMb: String?
+    @Option(help: .of(.lockTimeout)) var lockTimeoutMs: String?
+    @Option(help: .of(.drainSeconds)) var drainSeconds: String?
+    @Option(help: .of(.historyDays)) var historyDays: String?
+    @Flag(help: .of(.allowOwnerRole)) var allowOwnerRole = false
+
+    var flags: [Setting: String] {
+        given([
+            .databaseConnections: databaseConnections, .listenHost: listenHost, .listenPort: listenPort,
+            .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .insecure: insecure ? "true" : nil,
+            .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
+            .drainSeconds: drainSeconds, .historyDays: historyDays, .allowOwnerRole: allowOwnerRole ? "true" : nil,
+        ])
+    }
+}
+
+private func given(_ flags: [Setting: String?]) -> [Setting: String] { flags.compactMapValues(\.self) }
+
+extension ArgumentHelp {
+    /// The line of the table.
+    fileprivate static func of(_ setting: Setting) -> ArgumentHelp {
+        let standard = setting.standard.isEmpty || setting.standard == "false" ? "" : " (default: \(setting.standard))"
+        return ArgumentHelp("\(setting.help)\(standard)")
+    }
+}

@@ -1,0 +1,134 @@
+import MusterClient
+import MusterProtocol
+import MusterServer
+import Testing
+
+@Suite struct ClientRepeatTests {
+    @Test(arguments: [RPCCode.unavailable, .aborted, .unknown]) func whatIsSafeIsRepeated(code: RPCCode) async throws {
+        try await withClient { client, _, _ in
+            let reply = try await client.send(FailCall(code: code, times: 3, safe: true))
+            #expect(reply.attempts == 4)
+        }
+    }
+
+    @Test(arguments: [RPCCode.unavailable, .aborted, .unknown]) func whatIsNotSafeIsNot(code: RPCCode) async throws {
+        try await withClient { client, _, stage in
+            let error = await failure {
+                try await client.send(FailCall(code: code, times: 3, safe: false))
+            }
+            #expect(error == RPCError(code, "as told"))
+            #expect(stage.attempts == 1)
+        }
+    }
+
+    @Test(arguments: [RPCCode.notFound, .internal, .invalidArgument, .resourceExhausted])
+    func whatWillNotGoBetterIsNotRepeated(code: RPCCode) async throws {
+        try await withClient { client, _, stage in
+            let error = await failure {
+                try await client.send(FailCall(code: code, times: 3, safe: true))
+            }
+            #expect(error?.code == code)
+            #expect(stage.attempts == 1)
+        }
+    }
+
+    @Test func anExhaustedServerIsLeftAloneForAsLongAsItSays() async throws {
+        try await withClient { client, _, _ in
+            let started = ContinuousClock.now
+            let call = FailCall(code: .resourceExhausted, times: 1, safe: true, retryAfter: 150)
+            let reply = try await client.send(call)
+            #expect(reply.attempts == 2)
+            #expect(ContinuousClock.now - started >= .milliseconds(150))
+        }
+    }
+
+    @Test func theDeadlineCoversAllRepeats() async throws {
+        try await withClient { client, _, _ in
+            let error = await failure {
+                try await client.send(
+                    FailCall(code: .aborted, times: 1_000_000, safe: true), deadline: .milliseconds(300))
+            }
+            #expect(error == RPCError(.aborted, "as told"))
+        }
+    }
+
+    @Test func aServerThatIsAwayIsNamedWhenTimeIsOver() async throws {
+        let server = RPCServer(settings: .init(port: 0, allowPlaintext: true), router: router(Stage()), logger: quiet)
+        try await server.start()
+        let port = server.port
+        await server.cutNow()
+        let patient = client(port: port)
+        let impatient = client(port: port, repeats: false)
+        for client in [patient, impatient] {
+            let error = await failure {
+                try await client.send(EchoCall(text: "x"), deadline: .milliseconds(300))
+            }
+            #expect(error?.code == .unavailable)
+            #expect(error?.message.contains("127.0.0.1:\(port)") == true)
+            await client.close()
+        }
+    }
+
+    /// A server is killed under a call and another one takes its place.
+    private func withRestart(safe: Bool, _ body: (Task<RPCError?, Never>, Stage, MusterClient) async throws -> Void)
+        async throws
+    {
+        let (first, second) = (Stage(), Stage())
+        let server = RPCServer(settings: .init(port: 0, allowPlaintext: true), router: router(first), logger: quiet)
+        try await server.start()
+        let port = server.port
+        let client = client(port: port)
+        let task = Task {
+            await failure { try await client.send(WaitCall(name: "a", safe: safe)) }
+        }
+        #expect(await eventually { first.arrived == ["a"] })
+        await server.cutNow()
+        try? await Task.sleep(for: .milliseconds(50))
+        let successor = RPCServer(
+            settings: .init(port: port, allowPlaintext: true), router: router(second), logger: quiet)
+        try await successor.start()
+        try await body(task, second, client)
+        await client.close()
+        await successor.cutNow()
+    }
+
+    @Test func aSafeCallOutlivesARestartOfTheServer() async throws {
+        try await withRestart(safe: true) { task, stage, _ in
+            #expect(await eventually { stage.arrived == ["a"] })
+            stage.letGo("a")
+            #expect(await task.value == nil)
+        }
+    }
+
+    @Test func anUnsafeCallThatWasSentIsNotSentAgain() async throws {
+        try await withRestart(safe: false) { task, stage, client in
+            #expect(await task.value?.code == .unknown)
+            let reply = try await client.send(EchoCall(text: "on"))
+            #expect(reply.text == "on")
+            #expect(stage.arrived == [])
+        }
+    }
+
+    @Test func aDrainingServerIsLeftForAnother() async throws {
+        let (first, second) = (Stage(), Stage())
+        let server = RPCServer(settings: .init(port: 0, allowPlaintext: true), router: router(first), logger: quiet)
+        try await server.start()
+        let port = server.port
+        let client = client(port: port)
+        let task = Task { try await client.send(WaitCall(name: "a")) }
+        #expect(await eventually { first.arrived == ["a"] })
+        let drain = Task { await server.drain() }
+        #expect(await eventually { server.boundPort == nil })
+        let successor = RPCServer(
+            settings: .init(port: port, allowPlaintext: true), router: router(second), logger: quiet)
+        try await successor.start()
+        let reply = try await client.send(EchoCall(text: "new"))
+        #expect(reply.text == "new")
+        #expect(second.attempts == 1)
+        first.letGo("a")
+        #expect(try await task.value == Done())
+        await drain.value
+        await client.close()
+        await successor.cutNow()
+    }
+}
