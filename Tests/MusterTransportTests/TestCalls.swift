@@ -124,7 +124,8 @@ func routes(_ stage: Stage) -> [Route] {
             let attempt = stage.attempt()
             guard attempt > call.times else {
                 throw RPCError(
-                    call.code, "as told", details: call.retryAfter.map { ["retry_after_ms": .integer(Int64($0))] } ?? [:])
+                    call.code, "as told",
+                    details: call.retryAfter.map { ["retry_after_ms": .integer(Int64($0))] } ?? [:])
             }
             return .init(attempts: attempt)
         },
