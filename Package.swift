@@ -81,6 +81,17 @@ let package = Package(
             name: "MusterTransportTests",
             dependencies: ["MusterServer", "MusterClient", "MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
             swiftSettings: settings),
+        // Databases for tests; of all that tests share, the only part that is no test.
+        .target(
+            name: "MusterTestSupport", dependencies: ["MusterStore", "MusterProtocol", "Postgres", log],
+            path: "Tests/MusterTestSupport", swiftSettings: settings),
+        .testTarget(
+            name: "MusterOpsTests",
+            dependencies: [
+                "muster-server", "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
+                "MusterSchema", "MusterProtocol", "Postgres", log, lifecycle,
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "MusterUserTests",
             dependencies: ["MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log],

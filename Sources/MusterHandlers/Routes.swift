@@ -19,7 +19,7 @@ public func allRoutes(
         Route(CreateSegment.self, segments.create), Route(UpdateSegment.self, segments.update),
         Route(GetSegment.self, segments.get), Route(ListSegments.self, segments.list),
         Route(DeleteSegment.self, segments.delete), Route(SizeSegment.self, segments.size),
-        Route(CheckSegments.self, segments.check), Route(SegmentsOfUser.self, segments.of),
+        Route(CheckSegments.self, segments.checkUsers), Route(SegmentsOfUser.self, segments.of),
         Route(ListSegmentMembers.self, segments.members),
     ]
 }

@@ -29,7 +29,7 @@ public struct CohortHandlers: Sendable {
         try context.requireOwn(partner: call.partner)
         let cohort = try reference(call.partner, call.cohortID)
         try check(requestID: call.requestID)
-        try check(call.changes)
+        try requireFitting(call.changes)
         var payload = call
         payload.withOutcomes = nil
         let request = ImportRequest(
@@ -104,7 +104,7 @@ public struct CohortHandlers: Sendable {
         return Done()
     }
 
-    private func check(_ changes: [CohortChange]) throws {
+    private func requireFitting(_ changes: [CohortChange]) throws {
         guard changes.count <= Limits.importChanges.value else {
             throw RPCError(.invalidArgument, "cohort_changes has more than \(Limits.importChanges.value) objects")
         }
@@ -133,8 +133,8 @@ public struct CohortHandlers: Sendable {
 
 extension CohortHandlers {
     func reference(_ partner: String, _ cohortID: Identifier) throws -> CohortReference {
-        try MusterHandlers.check(partner: partner)
-        try MusterHandlers.check(objectID: cohortID, "cohort_id")
+        try check(partner: partner)
+        try check(objectID: cohortID, "cohort_id")
         return CohortReference(partner: partner, cohortID: cohortID)
     }
 

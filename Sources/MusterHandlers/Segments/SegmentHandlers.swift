@@ -14,7 +14,6 @@ public struct SegmentHandlers: Sendable {
     /// `segments.create`
     public func create(_ call: CreateSegment, _ context: CallContext) async throws -> CreateSegment.Reply {
         if let id = call.segmentID { try check(objectID: id, "segment_id") }
-        try check(requestID: call.requestID)
         try check(name: call.name, "name")
         try FilterRules.check(call.filter)
         let id = call.segmentID ?? Identifier(UUID().uuidString.lowercased())
@@ -92,14 +91,14 @@ public struct SegmentHandlers: Sendable {
     }
 
     /// `segments.check`
-    public func check(_ call: CheckSegments, _ context: CallContext) async throws -> CheckSegments.Reply {
+    public func checkUsers(_ call: CheckSegments, _ context: CallContext) async throws -> CheckSegments.Reply {
         guard call.users.count <= Limits.checkUsers.value else {
             throw RPCError(.invalidArgument, "users has more than \(Limits.checkUsers.value) entries")
         }
         guard call.segments.count <= Limits.checkSegments.value else {
             throw RPCError(.invalidArgument, "segments has more than \(Limits.checkSegments.value) entries")
         }
-        for (index, id) in call.segments.enumerated() { try MusterHandlers.check(objectID: id, "segments[\(index)]") }
+        for (index, id) in call.segments.enumerated() { try check(objectID: id, "segments[\(index)]") }
         let membership = try await store.membership(
             of: call.users, in: .segments(call.segments), of: context.session.workspaceID,
             options: try context.options(maxStaleness: call.maxStalenessMilliseconds))
@@ -149,7 +148,7 @@ public struct SegmentHandlers: Sendable {
     private func question(_ id: Identifier?, _ filter: Filter?) throws -> Question {
         switch (id, filter) {
         case (let id?, nil):
-            try MusterHandlers.check(objectID: id, "segment_id")
+            try check(objectID: id, "segment_id")
             return .segments([id])
         case (nil, let filter?):
             try FilterRules.check(filter)

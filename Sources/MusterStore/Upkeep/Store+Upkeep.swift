@@ -1,4 +1,4 @@
-public import MusterProtocol
+import MusterProtocol
 import Postgres
 
 /// How long what is only for looking back is kept.
@@ -18,6 +18,9 @@ public struct UpkeepReport: Sendable, Equatable {
     public var listingsEnded = 0
     public var requestsForgotten = 0
     public var changesForgotten = 0
+
+    /// A round that found nothing to do.
+    public init() {}
 }
 
 extension Store {

@@ -1,4 +1,4 @@
-public import MusterProtocol
+import MusterProtocol
 import MusterSets
 import Postgres
 

@@ -1,0 +1,127 @@
+import Foundation
+import Logging
+import MusterProtocol
+import MusterSchema
+import MusterStore
+import MusterTestSupport
+import Postgres
+import Testing
+
+struct MigrationTests {
+    @Test func twoMigratorsAtOnceApplyEachStepOnce() async throws {
+        try await TestDatabase.withEmpty { test in
+            let applied = try await withThrowingTaskGroup(of: [Int].self) { group in
+                for _ in 0..<4 {
+                    group.addTask {
+                        try await TestDatabase.open(test.ownerURL, connections: 1) { database in
+                            try await Schema(database: database).migrate(logger: quietLogger, deadline: .soon)
+                        }
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            #expect(applied.sorted() == Migration.all.map(\.version))
+            try await TestDatabase.open(test.ownerURL) { database in
+                try await Schema(database: database).check(deadline: .soon)
+            }
+        }
+    }
+
+    @Test func everyFileOfTheFolderIsAStep() throws {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../sql").standardized
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".sql") }
+        #expect(files.sorted() == Migration.all.map { "\($0.name).sql" })
+        #expect(Migration.all.map(\.version) == Array(1...files.count))
+        for migration in Migration.all {
+            #expect(try migration.script == String(contentsOf: folder.appending(path: "\(migration.name).sql"), encoding: .utf8))
+        }
+    }
+
+    @Test func anOlderAndANewerSchemaAreRefusedByNumber() async throws {
+        try await TestDatabase.withEmpty { test in
+            try await TestDatabase.open(test.ownerURL) { database in
+                let older = Schema(database: database, migrations: Array(Migration.all.prefix(3)))
+                let served = Schema(database: database)
+                await #expect(throws: SchemaMismatch.self) { try await served.check(deadline: .soon) }
+                try await older.migrate(logger: quietLogger, deadline: .soon)
+                try await expectMismatch(served, says: ["schema 3", "schema \(served.current)", "muster-server migrate"])
+                try await served.migrate(logger: quietLogger, deadline: .soon)
+                try await served.check(deadline: .soon)
+                try await expectMismatch(older, says: ["schema \(served.current)", "schema 3", "as new as the database"])
+            }
+        }
+    }
+
+    private func expectMismatch(_ schema: Schema, says words: [String]) async throws {
+        let error = await #expect(throws: SchemaMismatch.self) { try await schema.check(deadline: .soon) }
+        for word in words { #expect(error?.description.contains(word) == true) }
+    }
+
+    @Test func aFailingStepLeavesNothingBehind() async throws {
+        try await TestDatabase.with { test in
+            try await TestDatabase.open(test.ownerURL) { database in
+                let next = Migration.current + 1
+                let broken = Migration(
+                    version: next, name: "\(next)_broken", script: "CREATE TABLE half (n int4); SELECT 1 / 0;")
+                let schema = Schema(database: database, migrations: Migration.all + [broken])
+                await #expect(throws: PostgresError.self) {
+                    try await schema.migrate(logger: quietLogger, deadline: .soon)
+                }
+                #expect(try await schema.version(deadline: .soon) == Migration.current)
+                let half: [Bool] = try await database.read(deadline: .soon, "SELECT to_regclass('half') IS NULL") {
+                    try $0.value(0)
+                }
+                #expect(half == [true])
+            }
+        }
+    }
+
+    @Test func aStepOfTheOwnerChangesTheRowsOfAllWorkspaces() async throws {
+        try await withPlainOwner { test, url in
+            try await TestDatabase.open(url) { database in
+                try await Schema(database: database).migrate(logger: quietLogger, deadline: .soon)
+                for name in ["one", "two"] { _ = try await makeWorkspace(name, database) }
+                let next = Migration.current + 1
+                let rows = Migration(
+                    version: next, name: "\(next)_rows", script: "UPDATE api_key SET name = 'changed' WHERE name = 'admin';")
+                let schema = Schema(database: database, migrations: Migration.all + [rows])
+                #expect(try await schema.migrate(logger: quietLogger, deadline: .soon) == [next])
+                let names: [String] = try await database.read(deadline: .soon, "SELECT name FROM api_key") {
+                    try $0.value(0)
+                }
+                #expect(names == ["changed", "changed"])
+                #expect(try await schema.facts(deadline: .soon).passesTheWall == .owner)
+            }
+        }
+    }
+
+    private func makeWorkspace(_ name: String, _ database: Database) async throws -> WorkspaceID? {
+        try await Schema(database: database).createWorkspace(name: name, at: .now, deadline: .soon) { _ in
+            NewKey(
+                keyID: "k_1", digest: [UInt8](repeating: 7, count: 32), kind: .service, name: "admin", scopes: ["*"],
+                createdAt: .now)
+        }
+    }
+
+    /// The usual owner of test databases is a superuser, whom no policy stops: that would prove nothing.
+    private func withPlainOwner(_ body: (TestDatabase, String) async throws -> Void) async throws {
+        try await TestDatabase.withEmpty { test in
+            var url = try ConnectionString(test.ownerURL)
+            let (name, owner) = (url["dbname"] ?? "", "muster_owner_\(UInt32.random(in: 0 ... .max))")
+            try await script(
+                "CREATE ROLE \(owner) LOGIN CREATEROLE PASSWORD 'x'; ALTER DATABASE \(name) OWNER TO \(owner)", test)
+            (url["user"], url["password"]) = (owner, "x")
+            let result: Result<Void, any Error>
+            do { result = .success(try await body(test, url.text)) } catch { result = .failure(error) }
+            try await script(
+                "REASSIGN OWNED BY \(owner) TO CURRENT_USER; DROP OWNED BY \(owner); DROP ROLE \(owner)", test)
+            try result.get()
+        }
+    }
+
+    private func script(_ script: String, _ test: TestDatabase) async throws {
+        try await TestDatabase.open(test.ownerURL, connections: 1) { database in
+            try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
+        }
+    }
+}

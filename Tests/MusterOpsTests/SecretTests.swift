@@ -1,0 +1,85 @@
+import MusterProtocol
+import MusterStore
+import Testing
+
+@testable import MusterHandlers
+
+struct SecretTests {
+    private let secret = Secret(.import, in: WorkspaceID(rawValue: 42))
+
+    @Test func aSecretSaysItsKindAndWorkspaceAndSurvivesReading() throws {
+        for kind in [KeyKind.import, .service] {
+            for number in [1, 42, Int32.max] {
+                let made = Secret(kind, in: WorkspaceID(rawValue: number))
+                let read = try #require(Secret(made.text))
+                #expect(read == made)
+                #expect(read.kind == kind)
+                #expect(read.workspace.rawValue == number)
+                #expect(read.digest == made.digest)
+            }
+        }
+        #expect(secret.text.hasPrefix("mus_imp_42_"))
+        #expect(secret.text.utf8.count == "mus_imp_42_".utf8.count + 49)
+    }
+
+    @Test func aSecretWithAnyOtherCharacterIsNone() {
+        let bytes = Array(secret.text.utf8)
+        for index in bytes.indices {
+            for other in Array("0Az_-é".utf8) where other != bytes[index] {
+                var tampered = bytes
+                tampered[index] = other
+                #expect(Secret(String(decoding: tampered, as: UTF8.self)) == nil, "\(index)")
+            }
+        }
+    }
+
+    @Test(arguments: ["", "mus_imp_", "mus_imp_1_", "hunter2", "mus_srv_0_", "mus_imp_-1_x", "mus_imp_99999999999_x"])
+    func whatWasNeverMadeIsNone(_ text: String) {
+        #expect(Secret(text) == nil)
+        #expect(Secret(secret.text + text + "x") == nil)
+        #expect(Secret(" " + secret.text) == nil)
+    }
+
+    @Test func theNumberOfAWorkspaceHasOneSpelling() {
+        let rest = secret.text.dropFirst("mus_imp_42_".count)
+        for number in ["042", "+42", "４２"] { #expect(Secret("mus_imp_\(number)_\(rest)") == nil) }
+    }
+
+    @Test func theChecksumIsThatOfTheFirstRelease() throws {
+        // Secrets of this form are in use: this one must be readable for ever.
+        let kept = "mus_srv_1_haWYBIhML5IouhPaxzAvEokrRGk65a3vRgBf85zEowJ0AL6DI"
+        #expect(Secret(kept)?.kind == .service)
+    }
+
+    @Test func noDescriptionShowsASecret() {
+        let reply = CreateKey.Reply(keyID: "k_1", secret: secret.text)
+        let open = OpenSession(key: secret.text)
+        for text in ["\(secret)", "\(reply)", "\(open)", String(reflecting: secret), String(reflecting: reply)] {
+            #expect(!text.contains(secret.text))
+        }
+        var dumped = ""
+        dump(secret, to: &dumped)
+        dump(reply, to: &dumped)
+        dump(open, to: &dumped)
+        #expect(!dumped.contains(secret.text))
+    }
+
+    @Test func twoSecretsAreNeverTheSame() {
+        let many = (0..<1_000).map { _ in Secret(.service, in: WorkspaceID(rawValue: 1)).text }
+        #expect(Set(many).count == 1_000)
+        let ids = (0..<1_000).map { _ in Secret.newKeyID() }
+        #expect(Set(ids).count == 1_000)
+        #expect(ids.allSatisfy { $0.utf8.count == 14 && $0.hasPrefix("k_") })
+    }
+
+    @Test func digestsAreComparedWhole() {
+        let digest = secret.digest
+        #expect(Secret.isSame(digest, digest))
+        for index in digest.indices {
+            var other = digest
+            other[index] ^= 1
+            #expect(!Secret.isSame(digest, other))
+        }
+        #expect(!Secret.isSame(digest, []))
+    }
+}

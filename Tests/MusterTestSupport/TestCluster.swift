@@ -1,0 +1,164 @@
+import Dispatch
+import Logging
+import MusterProtocol
+import MusterStore
+import Postgres
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// The PostgreSQL of `DATABASE_URL`, with the database that all others of this process are copied from.
+final class TestCluster: Sendable {
+    let template: String
+    let workspace: WorkspaceID
+    private let given: ConnectionString
+
+    /// The one of this process, made when the first test asks.
+    static func shared() async throws -> TestCluster { try await making.value }
+
+    /// All tests of a process wait for one making, whichever of them came first: hence a task of nobody's.
+    private static let making = Task { try await TestCluster() }
+
+    private init() async throws {
+        guard let url = ProcessInfo.processInfo.environment["DATABASE_URL"], !url.isEmpty else { throw NoDatabase() }
+        given = try ConnectionString(url)
+        template = Self.newName(given)
+        let (given, template) = (given, template)
+        try await Self.create(template, from: "template0", given)
+        workspace = try await TestDatabase.open(Self.url(of: template, given), connections: 1) { database in
+            let schema = Schema(database: database)
+            try await schema.migrate(logger: quietLogger, deadline: .now + .seconds(60))
+            try await Self.setPassword(schema)
+            return try await Self.makeWorkspace(TestDatabase.workspaceName, database)
+        }
+        // The last of this process; a PostgreSQL that outlives the tests is left as it was.
+        Self.leftover.withLock { $0 = (template, given) }
+        atexit { TestCluster.removeTemplate() }
+    }
+
+    private static let leftover = Mutex<(template: String, given: ConnectionString)?>(nil)
+
+    /// Holds the ending process until the template is gone.
+    private static func removeTemplate() {
+        guard let (template, given) = leftover.withLock({ $0 }) else { return }
+        let done = DispatchSemaphore(value: 0)
+        // Nobody is left to be the parent of this task, and the semaphore waits for it.
+        Task.detached {
+            try? await drop(template, given)
+            done.signal()
+        }
+        _ = done.wait(timeout: .now() + 5)
+    }
+
+    /// Test databases that are open at once: more would use up the connections of PostgreSQL.
+    let turns = Turns(8)
+
+    func newName() -> String { Self.newName(given) }
+    func create(_ name: String, from template: String) async throws { try await Self.create(name, from: template, given) }
+    func drop(_ name: String) async throws { try await Self.drop(name, given) }
+    func url(of name: String) -> String { Self.url(of: name, given) }
+
+    func serverURL(of name: String) -> String {
+        var string = given
+        string["dbname"] = name
+        string["user"] = "muster_server"
+        string["password"] = Self.serverPassword
+        return string.text
+    }
+
+    static func makeWorkspace(_ name: String, _ database: Database) async throws -> WorkspaceID {
+        let made = try await Schema(database: database).createWorkspace(name: name, at: .now, deadline: .soon) { _ in
+            NewKey(
+                keyID: "k_000000000000", digest: [UInt8](repeating: 1, count: 32), kind: .service, name: "admin",
+                scopes: ["*"], createdAt: .now)
+        }
+        guard let made else { throw PostgresError(.misuse, "there is a workspace of this name") }
+        return made
+    }
+
+    // MARK: Statements of the cluster
+
+    /// The same in all processes of tests: the role belongs to the whole cluster, and they share it.
+    private static let serverPassword = "muster-tests"
+
+    private static func setPassword(_ schema: Schema) async throws {
+        for attempt in 1...20 {
+            do { return try await schema.setServerRolePassword(serverPassword, deadline: .soon) } catch
+                let error as PostgresError where error.sqlState == .internalError && attempt < 20
+            {
+                // "tuple concurrently updated": another process sets the same password at this moment.
+                try await Task.sleep(for: .milliseconds(20 * attempt))
+            }
+        }
+    }
+
+    private static func newName(_ given: ConnectionString) -> String {
+        let number = UInt64.random(in: 0..<(1 << 60))
+        return "muster_test_" + String(number, radix: 36)
+    }
+
+    private static func url(of name: String, _ given: ConnectionString) -> String {
+        var string = given
+        string["dbname"] = name
+        return string.text
+    }
+
+    /// Copying fails while somebody is connected to the template; the connection that migrated it may be a moment in going.
+    private static func create(_ name: String, from template: String, _ given: ConnectionString) async throws {
+        for attempt in 1...100 {
+            do {
+                return try await run(
+                    "CREATE DATABASE \(name) TEMPLATE \(template) ENCODING 'UTF8'", given)
+            } catch let error as PostgresError where error.sqlState == .objectInUse && attempt < 100 {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    private static func drop(_ name: String, _ given: ConnectionString) async throws {
+        try await run("DROP DATABASE IF EXISTS \(name) WITH (FORCE)", given)
+    }
+
+    /// Names are made here, of letters and digits: nothing has to be bound.
+    private static func run(_ script: String, _ given: ConnectionString) async throws {
+        try await TestDatabase.open(given.text, connections: 1) { database in
+            try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
+        }
+    }
+}
+
+/// So many at once; who comes later waits.
+actor Turns {
+    private var free: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ count: Int) { free = count }
+
+    func take() async {
+        if free > 0 {
+            free -= 1
+        } else {
+            await withCheckedContinuation { waiting.append($0) }
+        }
+    }
+
+    func giveBack() {
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+    }
+}
+
+/// What a test says that has nowhere to run.
+struct NoDatabase: Error, CustomStringConvertible {
+    let description =
+        "DATABASE_URL is not set: run scripts/test, which starts a PostgreSQL, "
+        + "or name an empty one whose role may create databases and roles"
+}

@@ -1,0 +1,94 @@
+public import Logging
+import MusterProtocol
+public import MusterStore
+public import Postgres
+
+/// A migrated database of a test's own, with a workspace; dropped when `with` returns.
+///
+/// It lives on the PostgreSQL of `DATABASE_URL` and is copied from one that is migrated once a process.
+public struct TestDatabase: Sendable {
+    /// As the role that owns the tables.
+    public let ownerURL: String
+    /// As `muster_server`, the role that servers run as.
+    public let serverURL: String
+    /// A workspace that is there from the beginning.
+    public let workspace: WorkspaceID
+    /// What that workspace is called.
+    public static let workspaceName = "acme"
+
+    /// Makes a database, runs `body`, and drops it.
+    public static func with<R>(_ body: (TestDatabase) async throws -> R) async throws -> R {
+        let cluster = try await TestCluster.shared()
+        return try await with(cluster, from: cluster.template, body)
+    }
+
+    /// The same with an empty database, without a schema.
+    public static func withEmpty<R>(_ body: (TestDatabase) async throws -> R) async throws -> R {
+        try await with(try await TestCluster.shared(), from: "template0", body)
+    }
+
+    private static func with<R>(
+        _ cluster: TestCluster, from template: String, _ body: (TestDatabase) async throws -> R
+    ) async throws -> R {
+        await cluster.turns.take()
+        let result: Result<R, any Error>
+        do {
+            let name = cluster.newName()
+            try await cluster.create(name, from: template)
+            do { result = .success(try await body(TestDatabase(cluster, name))) } catch { result = .failure(error) }
+            try await cluster.drop(name)
+        } catch {
+            await cluster.turns.giveBack()
+            throw error
+        }
+        await cluster.turns.giveBack()
+        return try result.get()
+    }
+
+    private init(_ cluster: TestCluster, _ name: String) {
+        ownerURL = cluster.url(of: name)
+        serverURL = cluster.serverURL(of: name)
+        workspace = cluster.workspace
+    }
+
+    /// Runs `body` with a database as `url` connects, and closes it.
+    public static func open<R>(
+        _ url: String, connections: Int = 2, _ body: (Database) async throws -> R
+    ) async throws -> R {
+        var settings = DatabaseSettings(connectionString: url)
+        settings.connections = connections
+        let database = Database(settings, logger: quietLogger)
+        do {
+            let result = try await body(database)
+            await database.close()
+            return result
+        } catch {
+            await database.close()
+            throw error
+        }
+    }
+
+    /// Runs `body` with a store as servers have it.
+    public func withStore<R>(connections: Int = 4, _ body: (Store) async throws -> R) async throws -> R {
+        try await Self.open(serverURL, connections: connections) { database in
+            try await body(Store(database: database, cacheBytes: 64 << 20, logger: quietLogger))
+        }
+    }
+
+    /// Makes one more workspace and returns its number.
+    public func makeWorkspace(_ name: String) async throws -> WorkspaceID {
+        try await Self.open(ownerURL, connections: 1) { database in try await TestCluster.makeWorkspace(name, database) }
+    }
+}
+
+/// Says nothing but what must not be.
+public let quietLogger: Logger = {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    return logger
+}()
+
+extension ContinuousClock.Instant {
+    /// Later than any test takes.
+    public static var soon: ContinuousClock.Instant { .now + .seconds(30) }
+}
