@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterTestSupport
 import Testing
 
 @testable import MusterStore

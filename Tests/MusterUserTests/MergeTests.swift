@@ -1,5 +1,7 @@
 import MusterProtocol
 import MusterSets
+import MusterTestSupport
+import Postgres
 import Testing
 
 @testable import MusterStore

@@ -73,22 +73,4 @@ import Testing
             #expect(try await place.stored(SetKey.everyone).members.count == 201)
         }
     }
-
-    /// COMMIT waits for a standby that there is not, and then its backend is ended: nobody hears what became of it.
-    @Test(arguments: [Identifier?.none, "r"])
-    func aCommitWhoseAnswerIsLostIsFoundOut(requestID: Identifier?) async throws {
-        try await Place.with { place in
-            try await place.upsert(.external("kept"), .external("gone"))
-            let reply = try await TestDatabase.open(place.database.ownerURL) { owner in
-                let name = try await owner.name()
-                try await owner.set("ALTER DATABASE \"\(name)\" SET synchronous_commit = 'on'")
-                return try await owner.losingOneCommit {
-                    try await place.merge(.externalID("gone"), into: .externalID("kept"), requestID: requestID)
-                }
-            }
-            #expect(reply == 0)
-            #expect(try await place.members(of: SetKey.everyone) == [0])
-            #expect(try await place.value("SELECT count(*) FROM merged_user") == 1)
-        }
-    }
 }
