@@ -79,7 +79,9 @@ let package = Package(
         .testTarget(name: "MusterSetsTests", dependencies: ["MusterSets", "CRoaring"], swiftSettings: settings),
         .testTarget(
             name: "MusterTransportTests",
-            dependencies: ["MusterServer", "MusterClient", "MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
+            dependencies: [
+                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", log, lifecycle,
+            ] + nio,
             swiftSettings: settings),
         // Databases for tests; of all that tests share, the only part that is no test.
         .target(
