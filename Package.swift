@@ -85,7 +85,10 @@ let package = Package(
             swiftSettings: settings),
         // Databases for tests; of all that tests share, the only part that is no test.
         .target(
-            name: "MusterTestSupport", dependencies: ["MusterStore", "MusterProtocol", "Postgres", log],
+            name: "MusterTestSupport",
+            dependencies: [
+                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres", log,
+            ],
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         .testTarget(
             name: "MusterOpsTests",
@@ -95,10 +98,14 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "MusterUserTests",
+            dependencies: ["MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log],
+            swiftSettings: settings),
+        .testTarget(
             name: "MusterTests",
             dependencies: [
-                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol",
-                "Postgres", log,
+                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets",
+                "MusterProtocol", "Postgres", log,
             ],
             swiftSettings: settings),
     ],

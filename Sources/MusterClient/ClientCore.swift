@@ -106,6 +106,8 @@ final class ClientCore {
     /// An attempt has failed. `neverRan` where the server certainly did nothing.
     func attemptFailed(_ call: Pending, _ error: RPCError, neverRan: Bool) {
         call.place = nil
+        // That time is over tells less than why it was needed.
+        let error = error.code == .deadlineExceeded ? call.lastFailure ?? error : error
         call.lastFailure = error
         guard settings.repeats, neverRan || (call.request.isSafe && error.isWorthRepeating) else {
             return finish(call, .failure(error))

@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterStore
 import Postgres
 
 extension RPCError {
@@ -18,6 +19,17 @@ extension RPCError {
         case let error as JSONError: self.init(error)
         case is CancellationError: self.init(.cancelled, "the call was cancelled")
         case let error as PostgresError: self.init(error)
+        case let fault as FilterFault: self.init(fault)
+        case is VersionNotKept:
+            self.init(.outOfRange, "this version is not kept; begin again without a page_token, at or at_version")
+        case is ListingExpired:
+            self.init(.outOfRange, "this listing is older than an hour and gone; begin again without page_token")
+        case is ChangingTooFast:
+            self.init(
+                .aborted, "what this reads changes faster than it can be read; try again", details: ["retry_after_ms": 100])
+        case is RequestIDReused: self = .requestIDReused
+        case let error as DamagedSet:
+            self.init(.dataLoss, "stored data is damaged; an operator can look with muster-server verify", cause: error)
         default: self.init(.internal, "something went wrong in the server", cause: error)
         }
     }
@@ -59,6 +71,9 @@ extension RPCError {
         default: self.init(.internal, "something went wrong in the server", cause: error)
         }
     }
+
+    static let requestIDReused = RPCError(
+        .failedPrecondition, "this request_id was used with other content; nothing was changed. Use a new one")
 
     static func overloaded(_ message: String) -> RPCError {
         RPCError(.resourceExhausted, message, details: ["retry_after_ms": 200])

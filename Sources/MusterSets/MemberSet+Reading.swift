@@ -55,18 +55,6 @@ extension MemberSet: Sequence {
     /// How many numbers there are, so that an array of them is allocated once.
     public var underestimatedCount: Int { count }
 
-    /// Calls `body` with each number in ascending order: what a `for` loop does, some 20 % quicker.
-    public func visit(_ body: (UInt32) -> Void) {
-        for (key, block) in zip(keys, blocks) {
-            block.withView { view in
-                view.forEach(from: 0) { value in
-                    body(UInt32(key) << 16 | UInt32(value))
-                    return true
-                }
-            }
-        }
-    }
-
     /// At most `limit` numbers in ascending order, those after `number` or from the lowest: a page.
     public func members(after number: UInt32?, limit: Int) -> [UInt32] {
         guard limit > 0, number != .max else { return [] }

@@ -4,7 +4,7 @@ public enum StoredSet {
     /// Bytes of the checksum in front of the portable form.
     public static let checksumByteCount = 8
 
-    /// The stored form; the shortest of Roaring's containers for each block, so an empty set takes 16 bytes and a million neighbours 264.
+    /// The stored form; the shortest of Roaring's containers for each block, so an empty set takes 16 bytes and a million neighbours 238.
     public static func encode(_ set: MemberSet) -> [UInt8] {
         var bytes = PortableRoaring.encode(set, after: checksumByteCount)
         bytes.withUnsafeMutableBytes { bytes in

@@ -100,7 +100,7 @@ struct Workspace: AsyncParsableCommand {
 }
 
 /// Runs what the owner of the tables does, on one connection.
-private func withOwner(
+func withOwner(
     _ common: CommonOptions, _ body: (Schema, Settings, Logger) async throws -> Void
 ) async throws {
     let settings = try await Settings.load(common, [:])

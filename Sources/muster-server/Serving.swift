@@ -11,6 +11,7 @@ final class Serving: Service {
     private let settings: Settings
     private let logger: Logger
     private let database: Database
+    private let store: Store
     private let schema: Schema
     private let keyGuard: KeyGuard
     private let rpc: RPCServer
@@ -22,11 +23,16 @@ final class Serving: Service {
         database = Database(settings.database, logger: logger)
         schema = Schema(database: database)
         draining = Draining()
-        let store = Store(database: database, cacheBytes: settings.cacheBytes, logger: logger)
+        store = Store(database: database, cacheBytes: settings.cacheBytes, logger: logger)
         keyGuard = KeyGuard(store: store, logger: logger)
         rpc = RPCServer(
             settings: settings.rpc,
-            router: Self.router(store: store, keyGuard: keyGuard, schema: schema, draining, settings, logger),
+            router: Router(
+                store: store, keyGuard: keyGuard, schema: schema,
+                identity: ServerIdentity(
+                    version: MusterServerCommand.version, restURL: settings.publicRESTURL,
+                    isDraining: { [draining] in draining.hasBegun }),
+                logger: logger),
             logger: logger)
     }
 
@@ -58,12 +64,28 @@ final class Serving: Service {
                 group.addTask {
                     await self.keyGuard.run { isMeant in self.rpc.endSessions(where: isMeant) }
                 }
+                group.addTask { await self.keepUp() }
                 // The RPC ends when it has drained; until then its keys are watched.
                 defer { group.cancelAll() }
                 try await group.next()
             }
         } onGracefulShutdown: {
             self.draining.begin()
+        }
+    }
+
+    /// Folds and forgets, for as long as the server runs. A round that fails is the next one's work.
+    private func keepUp() async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(settings.upkeepSeconds) * Double.random(in: 0.8...1.2))
+            do {
+                let report = try await store.upkeep(Retention(historyDays: settings.historyDays ?? 0))
+                if report != UpkeepReport() { logger.info("Upkeep done", metadata: report.metadata) }
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.warning("Upkeep failed; it is tried again", metadata: ["cause": "\(error)"])
+            }
         }
     }
 
@@ -96,21 +118,6 @@ final class Serving: Service {
         }
         logger.info("Schema is current", metadata: ["schema": "\(schema.current)", "postgres": "\(facts.version)"])
     }
-
-    private static func router(
-        store: Store, keyGuard: KeyGuard, schema: Schema, _ draining: Draining, _ settings: Settings, _ logger: Logger
-    ) -> Router {
-        let sessions = SessionHandlers(store: store, keyGuard: keyGuard)
-        let routes = allRoutes(
-            server: ServerHandlers(
-                schema: schema, version: MusterServerCommand.version, restURL: settings.publicRESTURL,
-                isDraining: { draining.hasBegun }),
-            keys: KeyHandlers(store: store),
-            partners: PartnerHandlers(store: store, restURL: settings.publicRESTURL))
-        return Router(
-            routes: routes, open: { call, deadline in try await sessions.open(call, deadline: deadline) },
-            verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) }, logger: logger)
-    }
 }
 
 /// Whether the server is shutting down.
@@ -139,5 +146,14 @@ extension Settings {
             host: listenHost, port: listenPort,
             tls: tls.map { .init(certificateFile: $0.certificate, keyFile: $0.key) },
             allowPlaintext: isLoopback || isInsecureAllowed, bounds: bounds)
+    }
+}
+
+extension UpkeepReport {
+    fileprivate var metadata: Logger.Metadata {
+        [
+            "sets": "\(setsFolded)", "changes": "\(changesFolded)", "listings": "\(listingsEnded)",
+            "requests": "\(requestsForgotten)", "forgotten": "\(changesForgotten)",
+        ]
     }
 }

@@ -25,6 +25,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.lockTimeout)) var lockTimeoutMs: String?
     @Option(help: .of(.drainSeconds)) var drainSeconds: String?
     @Option(help: .of(.historyDays)) var historyDays: String?
+    @Option(help: .of(.upkeepSeconds)) var upkeepSeconds: String?
     @Flag(help: .of(.allowOwnerRole)) var allowOwnerRole = false
 
     var flags: [Setting: String] {
@@ -32,7 +33,8 @@ struct ServeOptions: ParsableArguments {
             .databaseConnections: databaseConnections, .listenHost: listenHost, .listenPort: listenPort,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .insecure: insecure ? "true" : nil,
             .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
-            .drainSeconds: drainSeconds, .historyDays: historyDays, .allowOwnerRole: allowOwnerRole ? "true" : nil,
+            .drainSeconds: drainSeconds, .historyDays: historyDays, .upkeepSeconds: upkeepSeconds,
+            .allowOwnerRole: allowOwnerRole ? "true" : nil,
         ])
     }
 }

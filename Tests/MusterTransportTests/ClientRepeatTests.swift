@@ -43,12 +43,12 @@ import Testing
     }
 
     @Test func theDeadlineCoversAllRepeats() async throws {
-        try await withClient { client, _, _ in
+        try await withClient { client, _, stage in
             let error = await failure {
-                try await client.send(
-                    FailCall(code: .aborted, times: 1_000_000, safe: true), deadline: .milliseconds(300))
+                try await client.send(FailCall(code: .aborted, times: 1_000_000, safe: true), deadline: .seconds(1))
             }
             #expect(error == RPCError(.aborted, "as told"))
+            #expect(stage.attempts > 2)
         }
     }
 
@@ -70,22 +70,19 @@ import Testing
     }
 
     /// A server is killed under a call and another one takes its place.
-    private func withRestart(safe: Bool, _ body: (Task<RPCError?, Never>, Stage, MusterClient) async throws -> Void)
-        async throws
-    {
+    private func withRestart(
+        safe: Bool, _ body: (Task<RPCError?, Never>, Stage, MusterClient) async throws -> Void
+    ) async throws {
         let (first, second) = (Stage(), Stage())
-        let server = RPCServer(settings: .init(port: 0, allowPlaintext: true), router: router(first), logger: quiet)
+        let port = try ReservedPort()
+        let server = port.server(first)
         try await server.start()
-        let port = server.port
-        let client = client(port: port)
-        let task = Task {
-            await failure { try await client.send(WaitCall(name: "a", safe: safe)) }
-        }
+        let client = client(port: port.number)
+        let task = Task { await failure { try await client.send(WaitCall(name: "a", safe: safe)) } }
         #expect(await eventually { first.arrived == ["a"] })
         await server.cutNow()
         try? await Task.sleep(for: .milliseconds(50))
-        let successor = RPCServer(
-            settings: .init(port: port, allowPlaintext: true), router: router(second), logger: quiet)
+        let successor = port.server(second)
         try await successor.start()
         try await body(task, second, client)
         await client.close()
@@ -111,17 +108,15 @@ import Testing
 
     @Test func aDrainingServerIsLeftForAnother() async throws {
         let (first, second) = (Stage(), Stage())
-        let server = RPCServer(settings: .init(port: 0, allowPlaintext: true), router: router(first), logger: quiet)
+        let port = try ReservedPort()
+        let server = port.server(first)
         try await server.start()
-        let port = server.port
-        let client = client(port: port)
+        let client = client(port: port.number)
         let task = Task { try await client.send(WaitCall(name: "a")) }
         #expect(await eventually { first.arrived == ["a"] })
         let drain = Task { await server.drain() }
-        #expect(await eventually { server.boundPort == nil })
-        let successor = RPCServer(
-            settings: .init(port: port, allowPlaintext: true), router: router(second), logger: quiet)
-        try await successor.start()
+        let successor = port.server(second)
+        #expect(await eventually { (try? await successor.start()) != nil })
         let reply = try await client.send(EchoCall(text: "new"))
         #expect(reply.text == "new")
         #expect(second.attempts == 1)
@@ -130,5 +125,24 @@ import Testing
         await drain.value
         await client.close()
         await successor.cutNow()
+    }
+
+    @Test func anUnsafeCallThatGoawayExcludedGoesElsewhere() async throws {
+        let stage = Stage()
+        let port = try ReservedPort()
+        let peer = try await ScriptedServer(port: port.number)
+        let client = client(port: port.number)
+        let task = Task { await failure { try await client.send(FailCall(code: .aborted, times: 0, safe: false)) } }
+        try await peer.answer(1, "{\"workspace\":\"acme\",\"key_id\":\"k\",\"scopes\":[]}")
+        #expect(await eventually { peer.requests == 2 })
+        await peer.stopListening()
+        try await peer.send("{\"goaway\":{\"last_id\":1,\"reason\":\"test\"}}")
+        let successor = port.server(stage)
+        #expect(await eventually { (try? await successor.start()) != nil })
+        #expect(await task.value == nil)
+        #expect(stage.attempts == 1)
+        await client.close()
+        await successor.cutNow()
+        await peer.close()
     }
 }

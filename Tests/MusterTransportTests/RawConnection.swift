@@ -86,7 +86,9 @@ final class RawConnection: Sendable {
             .channelOption(.autoRead, value: reads)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Collector(state)) }
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Collector(state))
+                }
             }
             .connect(host: "127.0.0.1", port: port).get()
     }

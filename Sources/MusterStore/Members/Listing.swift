@@ -7,8 +7,6 @@ public struct ListingPosition: Codable, Sendable, Equatable {
     public var sets: [Int32]?
     /// The stored result of a filter with leaves that have no history.
     public var stored: Int32?
-    /// Of `cohorts.diff`: those who left are being listed, those who entered are done.
-    public var left: Bool?
     /// The last number that was shown, or stood for somebody who is gone.
     public var after: UInt32?
 
@@ -16,17 +14,15 @@ public struct ListingPosition: Codable, Sendable, Equatable {
         case versions = "v"
         case sets = "s"
         case stored = "l"
-        case left = "d"
         case after = "a"
     }
 
     public init(
-        versions: Versions? = nil, sets: [Int32]? = nil, stored: Int32? = nil, left: Bool? = nil, after: UInt32? = nil
+        versions: Versions? = nil, sets: [Int32]? = nil, stored: Int32? = nil, after: UInt32? = nil
     ) {
         self.versions = versions
         self.sets = sets
         self.stored = stored
-        self.left = left
         self.after = after
     }
 }

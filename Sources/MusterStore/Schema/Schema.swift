@@ -6,7 +6,7 @@ public import Postgres
 ///
 /// `migrate` and `createWorkspace` need the role that owns the tables; the rest, any role that may log in.
 public struct Schema: Sendable {
-    let database: Database
+    public let database: Database
     let migrations: [Migration]
 
     /// - Parameter migrations: the steps that this build knows.

@@ -19,10 +19,6 @@ public enum FilterFault: Error, Equatable {
     case tooManyNodes(path: String)
     /// The segment would contain itself, by way of these.
     case cycle([Identifier])
-    /// A comparison that doesn't go with this value.
-    case unusableValue(path: String, problem: String)
-    /// An empty name, or one over the limit.
-    case invalidName(path: String)
     /// `at` was given, and the filter has a leaf without history.
     case noHistory(path: String)
     /// `at` or a page names another definition than the current one.

@@ -9,13 +9,21 @@ public enum Deletion: Sendable, Equatable {
     case used(by: [Identifier])
 }
 
+/// Ends the transaction of a segment whose id is in use.
+private struct SegmentExists: Error {}
+
 extension Store {
     /// Saves a filter; nil where the id is in use. Throws `FilterFault`.
     public func createSegment(
-        _ id: Identifier, name: String, filter: Filter, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ id: Identifier, name: String, filter: Filter, request: RequestKey, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
     ) async throws -> CreateSegment.Reply? {
-        try await transaction(in: workspace, deadline: deadline) { connection in
-            try connection.createSegment(id, name: name, filter: filter, in: workspace)
+        do {
+            return try await recorded(request, in: workspace, deadline: deadline) { connection in
+                Written(reply: try connection.createSegment(id, name: name, filter: filter, in: workspace))
+            }
+        } catch is SegmentExists {
+            return nil
         }
     }
 
@@ -89,12 +97,11 @@ extension Connection {
         try execute("UPDATE definitions SET version = version + 1 WHERE workspace_id = \(workspace)")
     }
 
-    /// Saves a filter; nil where the id is in use.
-    borrowing func createSegment(
+    fileprivate borrowing func createSegment(
         _ id: Identifier, name: String, filter: Filter, in workspace: WorkspaceID
-    ) throws -> CreateSegment.Reply? {
+    ) throws -> CreateSegment.Reply {
         try lockDefinitions(of: workspace)
-        guard try segments(in: workspace, id: id).isEmpty else { return nil }
+        guard try segments(in: workspace, id: id).isEmpty else { throw SegmentExists() }
         try judge(filter, as: id, in: workspace)
         let now = Instant.now
         try execute(

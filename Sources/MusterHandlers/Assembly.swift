@@ -1,0 +1,34 @@
+public import Logging
+public import MusterStore
+
+/// What a server is, beside what is in its database.
+public struct ServerIdentity: Sendable {
+    public var version: String
+    /// Where partners reach the REST endpoint.
+    public var restURL: String?
+    /// Whether the server is shutting down.
+    public var isDraining: @Sendable () -> Bool
+
+    /// An identity; a server that never drains unless told otherwise.
+    public init(version: String, restURL: String? = nil, isDraining: @escaping @Sendable () -> Bool = { false }) {
+        self.version = version
+        self.restURL = restURL
+        self.isDraining = isDraining
+    }
+}
+
+extension Router {
+    /// All handlers over one store.
+    public convenience init(store: Store, keyGuard: KeyGuard, schema: Schema, identity: ServerIdentity, logger: Logger) {
+        let sessions = SessionHandlers(store: store, keyGuard: keyGuard)
+        self.init(
+            routes: allRoutes(
+                server: ServerHandlers(
+                    schema: schema, version: identity.version, restURL: identity.restURL, isDraining: identity.isDraining),
+                keys: KeyHandlers(store: store), partners: PartnerHandlers(store: store, restURL: identity.restURL),
+                users: UserHandlers(store: store), cohorts: CohortHandlers(store: store),
+                segments: SegmentHandlers(store: store)),
+            open: { call, deadline in try await sessions.open(call, deadline: deadline) },
+            verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) }, logger: logger)
+    }
+}

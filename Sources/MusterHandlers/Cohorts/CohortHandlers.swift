@@ -1,0 +1,165 @@
+public import MusterProtocol
+public import MusterStore
+
+/// Cohorts, their imports and receipts.
+public struct CohortHandlers: Sendable {
+    let store: Store
+
+    /// Over the cohorts of this store.
+    public init(store: Store) {
+        self.store = store
+    }
+
+    /// `cohorts.create`
+    public func create(_ call: CreateCohort, _ context: CallContext) async throws -> CreateCohort.Reply {
+        try context.requireOwn(partner: call.partner)
+        let cohort = try reference(call.partner, call.cohortID)
+        try check(name: call.name, "name")
+        let answer = try await store.nameCohort(
+            cohort, name: call.name, createdAt: call.createdAt, in: context.session.workspaceID,
+            deadline: context.deadline)
+        switch answer {
+        case .done(let reply): return reply
+        case .unknownPartner: throw unknownPartner()
+        }
+    }
+
+    /// `cohorts.import`
+    public func `import`(_ call: ImportCohort, _ context: CallContext) async throws -> ImportCohort.Reply {
+        try context.requireOwn(partner: call.partner)
+        let cohort = try reference(call.partner, call.cohortID)
+        try check(requestID: call.requestID)
+        try requireFitting(call.changes)
+        var payload = call
+        payload.withOutcomes = nil
+        let request = ImportRequest(
+            cohort: cohort, requestID: call.requestID, changes: call.changes, digest: try PayloadDigest.of(payload),
+            keyID: context.session.keyID)
+        let answer = try await store.importCohort(
+            request, in: context.session.workspaceID, deadline: context.deadline)
+        return try reply(answer, withOutcomes: call.withOutcomes ?? false)
+    }
+
+    /// `cohorts.get`
+    public func get(_ call: GetCohort, _ context: CallContext) async throws -> CohortInfo {
+        let cohort = try reference(call.partner, call.cohortID)
+        let found = try await store.cohort(cohort, in: context.session.workspaceID, deadline: context.deadline)
+        guard let found else { throw unknownCohort() }
+        return found
+    }
+
+    /// `cohorts.list`
+    public func list(_ call: ListCohorts, _ context: CallContext) async throws -> ListCohorts.Reply {
+        if let partner = call.partner { try check(partner: partner) }
+        let workspace = context.session.workspaceID
+        let after = try PageToken.decode(CohortReference.self, of: call, in: workspace)
+        let limit = try call.limit()
+        var cohorts = try await store.cohorts(
+            of: call.partner, nameContains: call.nameContains, after: after, limit: limit + 1, in: workspace,
+            deadline: context.deadline)
+        guard cohorts.count > limit else { return .init(cohorts: cohorts) }
+        cohorts.removeLast()
+        let last = cohorts[limit - 1]
+        let token = try PageToken.encode(
+            CohortReference(partner: last.partner, cohortID: last.cohortID), of: call, in: workspace)
+        return .init(cohorts: cohorts, nextPageToken: token)
+    }
+
+    /// `cohorts.imports`
+    public func imports(_ call: ListImports, _ context: CallContext) async throws -> ListImports.Reply {
+        try context.requireOwn(partner: call.partner)
+        let cohort = try reference(call.partner, call.cohortID)
+        let workspace = context.session.workspaceID
+        let limit = try call.limit()
+        let selection: ImportSelection
+        switch (call.version, call.requestID) {
+        case (let version?, nil): selection = .version(version)
+        case (nil, let id?): selection = .requestID(id)
+        case (nil, nil): selection = .before(try PageToken.decode(Int64.Boxed.self, of: call, in: workspace)?.value)
+        case (_?, _?): throw RPCError(.invalidArgument, "version and request_id exclude each other: name one")
+        }
+        guard
+            var imports = try await store.imports(
+                of: cohort, selection, limit: limit + 1, in: workspace, deadline: context.deadline)
+        else { throw unknownCohort() }
+        if case .before = selection {
+            guard imports.count > limit else { return .init(imports: imports) }
+            imports.removeLast()
+            let last = Int64.Boxed(value: imports[limit - 1].version)
+            return .init(imports: imports, nextPageToken: try PageToken.encode(last, of: call, in: workspace))
+        }
+        guard !imports.isEmpty else {
+            throw RPCError(.notFound, "this cohort has no such import; leave version and request_id out to list them")
+        }
+        return .init(imports: imports)
+    }
+
+    /// `cohorts.delete`
+    public func delete(_ call: DeleteCohort, _ context: CallContext) async throws -> Done {
+        let cohort = try reference(call.partner, call.cohortID)
+        let deletion = try await store.deleteCohort(
+            cohort, in: context.session.workspaceID, deadline: context.deadline)
+        guard deletion != .unknown else { throw unknownCohort() }
+        try deletion.requireUnused("cohort")
+        return Done()
+    }
+
+    private func requireFitting(_ changes: [CohortChange]) throws {
+        guard changes.count <= Limits.importChanges.value else {
+            throw RPCError(.invalidArgument, "cohort_changes has more than \(Limits.importChanges.value) objects")
+        }
+        let count = changes.reduce(0) { $0 + $1.identifierCount }
+        guard count <= Limits.importIdentifiers.value else {
+            throw RPCError(
+                .invalidArgument,
+                "cohort_changes has \(count) identifiers; send at most \(Limits.importIdentifiers.value) in one import")
+        }
+    }
+
+    private func reply(_ answer: ImportAnswer, withOutcomes: Bool) throws -> ImportCohort.Reply {
+        switch answer {
+        case .applied(let version, let size, let outcomes):
+            return .init(
+                version: version, size: size, receipt: Receipt(outcomes), outcomes: withOutcomes ? outcomes : nil)
+        case .empty(let version, let size):
+            return .init(version: version, size: size, receipt: Receipt(), outcomes: withOutcomes ? [] : nil)
+        case .unknownPartner: throw unknownPartner()
+        case .disabledPartner:
+            throw RPCError(.failedPrecondition, "this partner is not enabled; an operator can enable it with partners.set")
+        case .requestIDReused: throw RPCError.requestIDReused
+        }
+    }
+}
+
+extension CohortHandlers {
+    func reference(_ partner: String, _ cohortID: Identifier) throws -> CohortReference {
+        try check(partner: partner)
+        try check(objectID: cohortID, "cohort_id")
+        return CohortReference(partner: partner, cohortID: cohortID)
+    }
+
+    func unknownCohort() -> RPCError {
+        RPCError(.notFound, "there is no such cohort of this partner; cohorts.list shows those there are")
+    }
+
+    private func unknownPartner() -> RPCError {
+        RPCError(.notFound, "there is no such partner; make it with partners.set")
+    }
+}
+
+extension Deletion {
+    /// Throws where segments use what was to go.
+    func requireUnused(_ what: String) throws {
+        guard case .used(let users) = self else { return }
+        let names = users.prefix(10).map { "\"\($0.text)\"" }.joined(separator: ", ")
+        let more = users.count > 10 ? " and \(users.count - 10) more" : ""
+        throw RPCError(.failedPrecondition, "segments use this \(what): \(names)\(more); change or delete them first")
+    }
+}
+
+extension Int64 {
+    /// A number as the object that a page token holds.
+    struct Boxed: Codable {
+        var value: Int64
+    }
+}

@@ -1,0 +1,39 @@
+public import MusterProtocol
+import MusterStore
+
+extension CohortHandlers {
+    /// `cohorts.members`
+    public func members(
+        _ call: ListCohortMembers, _ context: CallContext
+    ) async throws -> ListCohortMembers.Reply {
+        let cohort = try reference(call.partner, call.cohortID)
+        let workspace = context.session.workspaceID
+        let shape = PageShape(size: try call.limit(), allIdentifiers: call.allIdentifiers ?? false)
+        let position = try PageToken.decode(CohortPosition.self, of: call, in: workspace)
+        let page = try await store.members(
+            of: cohort, at: position?.atVersion ?? call.atVersion, position: position, shape: shape, in: workspace,
+            deadline: context.deadline)
+        guard let page else { throw unknownCohort() }
+        let token = try page.next.map { try PageToken.encode($0, of: call, in: workspace) }
+        return .init(members: page.members, version: page.atVersion, size: page.size, nextPageToken: token)
+    }
+
+    /// `cohorts.diff`
+    public func diff(_ call: DiffCohort, _ context: CallContext) async throws -> DiffCohort.Reply {
+        let cohort = try reference(call.partner, call.cohortID)
+        let workspace = context.session.workspaceID
+        if let at = call.atVersion, at < call.fromVersion {
+            throw RPCError(.invalidArgument, "at_version must not be before from_version")
+        }
+        let shape = PageShape(size: try call.limit(), allIdentifiers: false)
+        let position = try PageToken.decode(CohortPosition.self, of: call, in: workspace)
+        let page = try await store.difference(
+            of: cohort, from: call.fromVersion, to: position?.atVersion ?? call.atVersion, position: position,
+            shape: shape, in: workspace, deadline: context.deadline)
+        guard let page else { throw unknownCohort() }
+        let token = try page.next.map { try PageToken.encode($0, of: call, in: workspace) }
+        return .init(
+            entered: page.members, left: page.left, fromVersion: call.fromVersion, atVersion: page.atVersion,
+            nextPageToken: token)
+    }
+}

@@ -1,0 +1,65 @@
+import MusterProtocol
+
+/// What must hold of a filter by itself, before anything is looked up.
+enum FilterRules {
+    /// Throws with the path of the first node that can't be.
+    static func check(_ filter: Filter) throws {
+        try check(sizeOf: filter)
+        try filter.forEachNode { node, path in
+            switch node {
+            case .cohort(let cohort):
+                try MusterHandlers.check(partner: cohort.partner)
+                try MusterHandlers.check(objectID: cohort.cohortID, "\(path).cohort_id")
+            case .segment(let segment): try MusterHandlers.check(objectID: segment.segmentID, "\(path).segment_id")
+            case .attribute(let attribute): try check(attribute, path)
+            case .all, .any, .not, .everyone: break
+            }
+        }
+    }
+
+    /// The same bounds hold again with saved filters put in their places.
+    private static func check(sizeOf filter: Filter) throws {
+        var nodes = 0
+        func visit(_ node: Filter, _ depth: Int) throws {
+            nodes += 1
+            guard depth <= Limits.filterDepth.value else {
+                throw RPCError(.invalidArgument, "filter is deeper than \(Limits.filterDepth.value) levels")
+            }
+            guard nodes <= Limits.filterNodes.value else {
+                throw RPCError(.invalidArgument, "filter has more than \(Limits.filterNodes.value) nodes")
+            }
+            for child in node.children { try visit(child, depth + 1) }
+        }
+        try visit(filter, 1)
+    }
+
+    private static func check(_ attribute: AttributeFilter, _ path: String) throws {
+        guard !attribute.name.bytes.isEmpty, attribute.name.bytes.count <= Limits.attributeNameBytes.value else {
+            throw RPCError(
+                .invalidArgument, "\(path).name must have 1 to \(Limits.attributeNameBytes.value) bytes")
+        }
+        let comparison = attribute.comparison.rawValue
+        switch (attribute.comparison, attribute.value) {
+        case (.exists, nil), (.doesNotExist, nil): break
+        case (.exists, _), (.doesNotExist, _):
+            throw RPCError(.invalidArgument, "\(path).value must be left out with \(comparison)")
+        case (_, nil): throw RPCError(.invalidArgument, "\(path).value is missing")
+        case (.equals, _), (.notEqual, _), (.doesNotEqual, _): break
+        case (.greaterThan, .number), (.greaterThanOrEqualTo, .number), (.lessThan, .number),
+            (.lessThanOrEqualTo, .number):
+            break
+        case (.greaterThan, _), (.greaterThanOrEqualTo, _), (.lessThan, _), (.lessThanOrEqualTo, _):
+            throw RPCError(
+                .invalidArgument, "\(path).value must be a number with \(comparison); times are compared by before and after")
+        case (.before, .string(let text)), (.after, .string(let text)):
+            guard Instant(iso8601: text.bytes) != nil else {
+                throw RPCError(.invalidArgument, "\(path).value must be an ISO-8601 time with \(comparison)")
+            }
+        case (.before, _), (.after, _):
+            throw RPCError(.invalidArgument, "\(path).value must be an ISO-8601 time with \(comparison)")
+        case (.includesValue, .string), (.doesNotIncludeValue, .string): break
+        case (.includesValue, _), (.doesNotIncludeValue, _):
+            throw RPCError(.invalidArgument, "\(path).value must be a string with \(comparison)")
+        }
+    }
+}

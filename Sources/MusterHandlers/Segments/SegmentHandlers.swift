@@ -1,0 +1,159 @@
+import FoundationEssentials
+public import MusterProtocol
+public import MusterStore
+
+/// Saved filters and what they come to.
+public struct SegmentHandlers: Sendable {
+    let store: Store
+
+    /// Over the segments of this store.
+    public init(store: Store) {
+        self.store = store
+    }
+
+    /// `segments.create`
+    public func create(_ call: CreateSegment, _ context: CallContext) async throws -> CreateSegment.Reply {
+        if let id = call.segmentID { try check(objectID: id, "segment_id") }
+        try check(name: call.name, "name")
+        try FilterRules.check(call.filter)
+        let id = call.segmentID ?? Identifier(UUID().uuidString.lowercased())
+        let created = try await store.createSegment(
+            id, name: call.name, filter: call.filter, request: try RequestKey(call), in: context.session.workspaceID,
+            deadline: context.deadline)
+        guard let created else {
+            throw RPCError(.alreadyExists, "there is already a segment of this segment_id; segments.update changes it")
+        }
+        return created
+    }
+
+    /// `segments.update`
+    public func update(_ call: UpdateSegment, _ context: CallContext) async throws -> UpdateSegment.Reply {
+        try check(objectID: call.segmentID, "segment_id")
+        if let name = call.name { try check(name: name, "name") }
+        if let filter = call.filter { try FilterRules.check(filter) }
+        let updated = try await store.updateSegment(
+            call.segmentID, name: call.name, filter: call.filter, in: context.session.workspaceID,
+            deadline: context.deadline)
+        guard let updated else { throw FilterFault.unknownSegment(call.segmentID) }
+        return updated
+    }
+
+    /// `segments.get`
+    public func get(_ call: GetSegment, _ context: CallContext) async throws -> SegmentInfo {
+        try check(objectID: call.segmentID, "segment_id")
+        let found = try await store.segment(
+            call.segmentID, in: context.session.workspaceID, deadline: context.deadline)
+        guard let found else { throw FilterFault.unknownSegment(call.segmentID) }
+        return found
+    }
+
+    /// `segments.list`
+    public func list(_ call: ListSegments, _ context: CallContext) async throws -> ListSegments.Reply {
+        let workspace = context.session.workspaceID
+        let after = try PageToken.decode(SegmentReference.self, of: call, in: workspace)
+        let limit = try call.limit()
+        var segments = try await store.segments(
+            nameContains: call.nameContains, after: after?.segmentID, limit: limit + 1, in: workspace,
+            deadline: context.deadline)
+        guard segments.count > limit else { return .init(segments: segments) }
+        segments.removeLast()
+        let last = SegmentReference(segmentID: segments[limit - 1].segmentID)
+        return .init(segments: segments, nextPageToken: try PageToken.encode(last, of: call, in: workspace))
+    }
+
+    /// `segments.delete`
+    public func delete(_ call: DeleteSegment, _ context: CallContext) async throws -> Done {
+        try check(objectID: call.segmentID, "segment_id")
+        let deletion = try await store.deleteSegment(
+            call.segmentID, in: context.session.workspaceID, deadline: context.deadline)
+        guard deletion != .unknown else { throw FilterFault.unknownSegment(call.segmentID) }
+        try deletion.requireUnused("segment")
+        return Done()
+    }
+
+    /// `segments.size`
+    public func size(_ call: SizeSegment, _ context: CallContext) async throws -> SizeSegment.Reply {
+        let question = try question(call.segmentID, call.filter)
+        let options = try context.options(maxStaleness: call.maxStalenessMilliseconds)
+        let workspace = context.session.workspaceID
+        var reply: SizeSegment.Reply
+        if let versions = call.at {
+            guard call.withNodes != true else {
+                throw RPCError(.invalidArgument, "with_nodes and at exclude each other: leave one out")
+            }
+            reply = try await store.size(of: question, in: workspace, at: versions, options: options)
+        } else {
+            reply = try await store.size(
+                of: question, in: workspace, withNodes: call.withNodes ?? false, options: options)
+        }
+        if call.withVersions != true { reply.versions = nil }
+        return reply
+    }
+
+    /// `segments.check`
+    public func checkUsers(_ call: CheckSegments, _ context: CallContext) async throws -> CheckSegments.Reply {
+        guard call.users.count <= Limits.checkUsers.value else {
+            throw RPCError(.invalidArgument, "users has more than \(Limits.checkUsers.value) entries")
+        }
+        guard call.segments.count <= Limits.checkSegments.value else {
+            throw RPCError(.invalidArgument, "segments has more than \(Limits.checkSegments.value) entries")
+        }
+        for (index, id) in call.segments.enumerated() { try check(objectID: id, "segments[\(index)]") }
+        let membership = try await store.membership(
+            of: call.users, in: .segments(call.segments), of: context.session.workspaceID,
+            options: try context.options(maxStaleness: call.maxStalenessMilliseconds))
+        let nowhere = [Bool](repeating: false, count: call.segments.count)
+        return .init(
+            results: membership.users.map { user in
+                user.map { CheckResult(.known, in: $0) } ?? CheckResult(.unknown, in: nowhere)
+            },
+            versions: call.withVersions == true ? membership.versions : nil)
+    }
+
+    /// `segments.of`
+    public func of(_ call: SegmentsOfUser, _ context: CallContext) async throws -> SegmentsOfUser.Reply {
+        let membership = try await store.membership(
+            of: [call.user], in: .everySegment, of: context.session.workspaceID,
+            options: try context.options(maxStaleness: call.maxStalenessMilliseconds))
+        guard let user = membership.users.first ?? nil else {
+            throw RPCError(.notFound, "there is no such user")
+        }
+        let segments = zip(membership.segments, user).compactMap { id, isIn in
+            isIn ? NamedSegment(segmentID: id, name: membership.names[id] ?? id.text) : nil
+        }
+        return .init(segments: segments, versions: call.withVersions == true ? membership.versions : nil)
+    }
+
+    /// `segments.members`
+    public func members(
+        _ call: ListSegmentMembers, _ context: CallContext
+    ) async throws -> ListSegmentMembers.Reply {
+        let question = try question(call.segmentID, call.filter)
+        let workspace = context.session.workspaceID
+        let shape = PageShape(size: try call.limit(), allIdentifiers: call.allIdentifiers ?? false)
+        let page: ListingPage
+        if let position = try PageToken.decode(ListingPosition.self, of: call, in: workspace) {
+            page = try await store.page(
+                of: question, in: workspace, at: position, shape: shape, deadline: context.deadline)
+        } else {
+            page = try await store.firstPage(
+                of: question, in: workspace, at: call.at, shape: shape, deadline: context.deadline)
+        }
+        let token = try page.next.map { try PageToken.encode($0, of: call, in: workspace) }
+        return .init(
+            members: page.members, size: page.size, versions: call.withVersions == true ? page.versions : nil,
+            nextPageToken: token)
+    }
+
+    private func question(_ id: Identifier?, _ filter: Filter?) throws -> Question {
+        switch (id, filter) {
+        case (let id?, nil):
+            try check(objectID: id, "segment_id")
+            return .segments([id])
+        case (nil, let filter?):
+            try FilterRules.check(filter)
+            return .filter(filter)
+        default: throw RPCError(.invalidArgument, "name either segment_id or filter")
+        }
+    }
+}

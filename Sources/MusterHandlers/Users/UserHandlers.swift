@@ -1,0 +1,93 @@
+public import MusterProtocol
+public import MusterStore
+
+/// Registers, shows, identifies, merges and erases users.
+public struct UserHandlers: Sendable {
+    let store: Store
+
+    /// Over the users of this store.
+    public init(store: Store) {
+        self.store = store
+    }
+
+    /// `users.upsert`
+    public func upsert(_ call: UpsertUsers, _ context: CallContext) async throws -> UpsertUsers.Reply {
+        try check(count: call.users.count, Limits.upsertUsers)
+        return try await store.upsert(
+            call.users, request: try RequestKey(call), in: context.session.workspaceID, deadline: context.deadline)
+    }
+
+    /// `users.get`
+    public func get(_ call: GetUser, _ context: CallContext) async throws -> GetUser.Reply {
+        try check(call.user, "user")
+        let found = try await store.user(call.user, in: context.session.workspaceID, deadline: context.deadline)
+        guard let found else { throw RPCError(UserRefusal.unknown("user")) }
+        return found
+    }
+
+    /// `users.identify`
+    public func identify(_ call: IdentifyUser, _ context: CallContext) async throws -> IdentifyUser.Reply {
+        try check(call.user, "user")
+        if let problem = call.externalID.problem() { throw RPCError(.invalidArgument, "external_id \(problem)") }
+        let request = try RequestKey(call)
+        return try await answering {
+            try await store.identify(
+                call.user, as: call.externalID, request: request, in: context.session.workspaceID,
+                deadline: context.deadline)
+        }
+    }
+
+    /// `users.merge`
+    public func merge(_ call: MergeUsers, _ context: CallContext) async throws -> MergeUsers.Reply {
+        try check(call.merge, "merge")
+        try check(call.keep, "keep")
+        let request = try RequestKey(call)
+        return try await answering {
+            try await store.merge(
+                call.merge, into: call.keep, request: request, in: context.session.workspaceID,
+                deadline: context.deadline)
+        }
+    }
+
+    /// `users.delete`. An identifier that can't be one finds nobody, and nobody is what the call may name.
+    public func delete(_ call: DeleteUsers, _ context: CallContext) async throws -> DeleteUsers.Reply {
+        try check(count: call.users.count, Limits.deleteUsers)
+        return try await store.deleteUsers(
+            call.users, request: try RequestKey(call), in: context.session.workspaceID, deadline: context.deadline)
+    }
+
+    /// An empty list is no mistake: a batch of nobody, done at once.
+    private func check(count: Int, _ limit: Limit) throws {
+        guard count <= limit.value else {
+            throw RPCError(.invalidArgument, "users has \(count) entries; send at most \(limit.value) in one call")
+        }
+    }
+
+    private func check(_ reference: UserReference, _ field: String) throws {
+        let problem =
+            switch reference {
+            case .externalID(let id): id.problem().map { "external_id \($0)" }
+            case .alias(let alias): alias.problem.map { "alias.\($0)" }
+            case .deviceID(let id): id.problem().map { "device_id \($0)" }
+            }
+        if let problem { throw RPCError(.invalidArgument, "\(field).\(problem)") }
+    }
+
+    private func answering<R>(_ body: () async throws -> R) async throws -> R {
+        do { return try await body() } catch let refusal as UserRefusal { throw RPCError(refusal) }
+    }
+}
+
+extension RPCError {
+    fileprivate init(_ refusal: UserRefusal) {
+        switch refusal {
+        case .unknown(let field): self.init(.notFound, "there is no user as \(field) names one")
+        case .sameUser: self.init(.invalidArgument, "merge and keep are the same user")
+        case .otherExternalID: self.init(.failedPrecondition, "the user has another external_id already")
+        case .tooMany(let limit):
+            self.init(
+                .failedPrecondition,
+                "the kept user would have more than \(limit.value) \(limit.unit) (\(limit.name)); nothing was changed")
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import MusterProtocol
+import MusterSets
+import Postgres
+
+/// What `muster-server verify` found.
+public struct VerifyReport: Sendable, Equatable {
+    public var sets = 0
+    public var changes = 0
+    /// Each a sentence that names workspace, set and version.
+    public var problems: [String] = []
+}
+
+extension Store {
+    /// Replays every set of every workspace from its log, and compares: checksums, versions without gaps, chained tags, changes that
+    /// were effective, snapshot and head, members that are users, users that are everyone.
+    public func verify(deadline: ContinuousClock.Instant) async throws -> VerifyReport {
+        var report = VerifyReport()
+        let workspaces = try await database.read(
+            deadline: deadline, "SELECT workspace_id FROM workspace ORDER BY workspace_id"
+        ) { row in try row.value(0, as: WorkspaceID.self) }
+        for workspace in workspaces {
+            let numbers = try await read(
+                in: workspace, deadline: deadline,
+                """
+                SELECT set_number FROM set_head WHERE workspace_id = \(workspace) AND kind IN ('everyone', 'cohort')
+                ORDER BY set_number
+                """
+            ) { row in try row.value(0, as: Int32.self) }
+            for number in numbers {
+                let found = try await transaction(in: workspace, deadline: deadline) { connection in
+                    try SetVerification(of: SetKey(workspace: workspace, number: number), connection)
+                }
+                report.sets += 1
+                report.changes += found.changes
+                report.problems += found.problems
+            }
+        }
+        return report
+    }
+}
+
+/// The verification of one set, within one transaction.
+private struct SetVerification: Sendable {
+    let set: SetKey
+    var changes = 0
+    var problems: [String] = []
+
+    init(of set: SetKey, _ connection: borrowing Connection) throws {
+        self.set = set
+        // The head's lock, so that what is read by several statements is of one state.
+        guard let head = try connection.lockHead(set) else { return }
+        let (snapshot, log) = try parts(connection)
+        changes = log.count
+        guard let replayed = replay(log, from: snapshot) else { return }
+        if replayed.at != head.at { note("version \(head.at.version): the log ends at \(replayed.at.version) or on another history") }
+        try compareSize(of: replayed, connection)
+        try set.number == SetKey.everyone
+            ? compareUsers(replayed.members, head, connection) : compareMembers(replayed.members, connection)
+    }
+
+    private mutating func note(_ problem: String) {
+        problems.append("workspace \(set.workspace.rawValue), set \(set.number), \(problem)")
+    }
+
+    private mutating func parts(_ connection: borrowing Connection) throws -> (snapshot: SetState?, log: [SetChange]) {
+        var broken: [String] = []
+        let set = set
+        let at = try connection.first(
+            "SELECT version, tag FROM set_snapshot WHERE workspace_id = \(set.workspace) AND set_number = \(set.number)"
+        ) { row in SetVersion(version: try row.value(0), tag: try row.value(1)) }
+        let chunks = try connection.query(
+            "SELECT members, chunk FROM set_chunk WHERE workspace_id = \(set.workspace) AND set_number = \(set.number)"
+        ) { row in
+            do { return try row.members(0, of: set) } catch {
+                broken.append("chunk \(try row.value(1, as: Int32.self)) of the snapshot: its bytes are damaged")
+                return MemberSet()
+            }
+        }
+        let log = try connection.query(
+            """
+            SELECT version, previous_tag, tag, added, removed FROM set_change
+            WHERE workspace_id = \(set.workspace) AND set_number = \(set.number) ORDER BY version
+            """
+        ) { row -> SetChange? in
+            do { return try row.change(0, of: set, added: 3, removed: 4) } catch {
+                broken.append("version \(try row.value(0, as: Int64.self)): the bytes of its change are damaged")
+                return nil
+            }
+        }
+        for problem in broken { note(problem) }
+        return (at.map { SetState(at: $0, members: MemberSet(merging: chunks)) }, log.compactMap(\.self))
+    }
+
+    /// The set after its whole log. Where retention took the beginning, it goes back from the snapshot to where the log begins.
+    private mutating func replay(_ log: [SetChange], from snapshot: SetState?) -> SetState? {
+        guard let first = log.first else { return snapshot ?? .empty }
+        var state = SetState.empty
+        if first.at.version > 1 {
+            let known = log.filter { $0.at.version <= snapshot?.at.version ?? 0 }
+            guard let start = snapshot?.undoing(known) else {
+                note("version \(first.at.version): the log begins here and the snapshot doesn't reach it")
+                return nil
+            }
+            state = start
+        }
+        for change in log {
+            if change.at.version != state.at.version + 1 {
+                note("version \(change.at.version): the one before it is \(state.at.version)")
+                return nil
+            }
+            if change.previousTag != state.at.tag { note("version \(change.at.version): it goes on from another history") }
+            if !change.added.intersection(state.members).isEmpty { note("version \(change.at.version): it adds members") }
+            if !change.removed.subtracting(state.members).isEmpty { note("version \(change.at.version): it removes users who are no members") }
+            state.members.apply(added: change.added, removed: change.removed)
+            state.at = change.at
+            if let snapshot, snapshot.at.version == state.at.version, snapshot.at != state.at || snapshot.members != state.members {
+                note("version \(state.at.version): the snapshot differs from the log")
+            }
+        }
+        return state
+    }
+
+    private mutating func compareSize(of state: SetState, _ connection: borrowing Connection) throws {
+        let size = try connection.first(
+            "SELECT size FROM set_head WHERE workspace_id = \(set.workspace) AND set_number = \(set.number)"
+        ) { row in try row.value(0, as: Int64.self) }
+        if size != Int64(state.members.count) {
+            note("version \(state.at.version): the head says \(size ?? 0) members, the log \(state.members.count)")
+        }
+    }
+
+    private mutating func compareUsers(
+        _ members: MemberSet, _ head: LockedHead, _ connection: borrowing Connection
+    ) throws {
+        let numbers = try connection.query(
+            "SELECT user_number FROM registered_user WHERE workspace_id = \(set.workspace)"
+        ) { row in UInt32(clamping: try row.value(0, as: Int32.self)) }
+        if MemberSet(numbers) != members { note("version \(head.at.version): everyone differs from the registered users") }
+        if let largest = members.max, Int64(largest) >= Int64(head.nextUserNumber ?? 0) {
+            note("version \(head.at.version): the next user number was given out already")
+        }
+    }
+
+    private mutating func compareMembers(_ members: MemberSet, _ connection: borrowing Connection) throws {
+        let everyone = try connection.load([SetKey.everyone], in: set.workspace)[SetKey.everyone]
+        let strangers = members.subtracting(everyone?.members ?? [])
+        if !strangers.isEmpty { note("\(strangers.count) members are no users") }
+    }
+}

@@ -1,0 +1,132 @@
+import MusterProtocol
+
+/// The attributes of a user while they are worked on: values by name, names as bytes.
+typealias AttributesByName = [[UInt8]: AttributeValue]
+
+extension Attributes {
+    var byName: AttributesByName { AttributesByName(entries.map { ($0.name, $0.value) }) { _, last in last } }
+
+    /// As `attributes` of a user is stored.
+    init(stored json: [UInt8]) throws {
+        self = try JSONDecoding.decode(from: json)
+    }
+}
+
+extension AttributesByName {
+    var json: [UInt8] {
+        get throws { try JSONEncoding.encode(Attributes(map { Attributes.Entry(name: $0.key, value: $0.value) })) }
+    }
+
+    /// As it is to be stored. Throws `UserRefusal` for what one user can't have: more could be stored bit by bit, but not be
+    /// sent or read in one piece.
+    var jsonWithinLimits: [UInt8] {
+        get throws {
+            guard count <= Limits.attributesPerUser.value else { throw UserRefusal.tooMany(Limits.attributesPerUser) }
+            let json = try json
+            guard json.count <= Limits.attributesBytes.value else { throw UserRefusal.tooMany(Limits.attributesBytes) }
+            return json
+        }
+    }
+
+    /// Names that are not there are added, `null` removes, the rest stays. Whether anything changed.
+    mutating func merge(_ entries: [Attributes.Entry]) -> Bool {
+        var changed = false
+        for entry in entries {
+            if entry.value == .null {
+                if removeValue(forKey: entry.name) != nil { changed = true }
+            } else if self[entry.name].map({ !$0.says(entry.value) }) ?? true {
+                self[entry.name] = entry.value
+                changed = true
+            }
+        }
+        return changed
+    }
+
+    /// Takes over what is missing. Whether anything was.
+    mutating func fill(from other: AttributesByName) -> Bool {
+        let before = count
+        merge(other) { own, _ in own }
+        return count != before
+    }
+}
+
+extension AttributeValue {
+    /// Whether two values say the same: PostgreSQL keeps the fields of an object in an order of its own.
+    func says(_ other: AttributeValue) -> Bool {
+        if self == other { return true }
+        switch (self, other) {
+        case (.integer(let whole), .number(let number)), (.number(let number), .integer(let whole)):
+            return Double(whole) == number
+        case (.other(let a), .other(let b)): return a.inOneOrder != nil && a.inOneOrder == b.inOneOrder
+        default: return false
+        }
+    }
+}
+
+extension RawJSON {
+    /// Gives the value to `body`, which must not keep it.
+    fileprivate func read<R>(_ body: (JSONValue) throws -> R?) throws -> R? {
+        try (Array("{\"v\":".utf8) + bytes + [UInt8(ascii: "}")]).withUnsafeBytes { bytes in
+            try JSONReaders.shared.read(bytes) { document in try document.field("v").flatMap(body) }
+        }
+    }
+
+    /// The value with the fields of all objects sorted, in a form made only to be compared; nil where it can't be read.
+    fileprivate var inOneOrder: [UInt8]? {
+        try? read { value in
+            var form: [UInt8] = []
+            try value.appendInOneOrder(to: &form)
+            return form
+        }
+    }
+}
+
+extension AttributeValue {
+    /// Whether PostgreSQL gives the value back so that it can be read: it writes a number without an exponent, and integers
+    /// beyond ±2^53 are no JSON to us.
+    var canBeStored: Bool {
+        switch self {
+        case .number(let number): abs(number) <= 0x1p53
+        case .other(let json): (try? json.read { $0.hasStorableNumbers }) ?? false
+        default: true
+        }
+    }
+}
+
+extension JSONValue {
+    fileprivate var hasStorableNumbers: Bool {
+        switch kind {
+        case .number: ((try? double()).map { abs($0) <= 0x1p53 }) ?? false
+        case .array: (try? elements())?.allSatisfy(\.hasStorableNumbers) ?? false
+        case .object: (try? fields())?.allSatisfy(\.value.hasStorableNumbers) ?? false
+        default: true
+        }
+    }
+}
+
+extension JSONValue {
+    /// Recursive: the reader bounds the depth.
+    fileprivate func appendInOneOrder(to form: inout [UInt8]) throws {
+        switch kind {
+        case .array:
+            form.append(UInt8(ascii: "["))
+            for element in try elements() {
+                try element.appendInOneOrder(to: &form)
+                form.append(UInt8(ascii: ","))
+            }
+            form.append(UInt8(ascii: "]"))
+        case .object:
+            form.append(UInt8(ascii: "{"))
+            let fields = try fields().map { field in
+                (name: field.name.withUnsafeBytes { [UInt8]($0) }, value: field.value)
+            }
+            for field in fields.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
+                form.append(contentsOf: "\(field.name.count):".utf8)
+                form.append(contentsOf: field.name)
+                try field.value.appendInOneOrder(to: &form)
+            }
+            form.append(UInt8(ascii: "}"))
+        default: form.append(contentsOf: RawJSON(self).bytes)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+public import MusterProtocol
+
+/// An entry of `users.upsert`, judged by itself: nothing of this depends on what is stored.
+struct JudgedEntry: Sendable {
+    /// External id, aliases, devices, in this order. The first is the one by which the entry means a user: where nobody has it,
+    /// the user is made, and never found by another one, since that would be `users.identify` in disguise.
+    let identifiers: [UserReference]
+    let attributes: [Attributes.Entry]
+    let refusal: UpsertResult?
+
+    init(_ entry: UserEntry) {
+        identifiers =
+            [entry.externalID.map(UserReference.externalID)].compactMap(\.self)
+            + (entry.aliases ?? []).map(UserReference.alias) + (entry.deviceIDs ?? []).map(UserReference.deviceID)
+        attributes = entry.attributes?.entries ?? []
+        refusal = Self.refusal(of: entry, identifiers)
+    }
+
+    /// The user that the entry means.
+    var meant: UserReference { identifiers[0] }
+
+    /// How a message names an identifier: `aliases[1]`. Never by what it says.
+    func part(_ position: Int) -> String {
+        switch identifiers[position] {
+        case .externalID: return "external_id"
+        case .alias: return "aliases[\(position - (identifiers[0].isExternalID ? 1 : 0))]"
+        case .deviceID: return "device_ids[\(position - identifiers.count { !$0.isDevice })]"
+        }
+    }
+
+    private static func refusal(of entry: UserEntry, _ identifiers: [UserReference]) -> UpsertResult? {
+        if let problem = problem(of: entry) { return .refused(.invalid, problem) }
+        if identifiers.isEmpty {
+            return .refused(.noIdentifier, "the entry has no external_id, no alias and no device_id")
+        }
+        guard let attributes = entry.attributes, !attributes.entries.isEmpty else { return nil }
+        return refusal(of: attributes)
+    }
+
+    private static func problem(of entry: UserEntry) -> String? {
+        if let problem = entry.externalID?.problem() { return "external_id \(problem)" }
+        for (place, alias) in (entry.aliases ?? []).enumerated() {
+            if let problem = alias.problem { return "aliases[\(place)].\(problem)" }
+        }
+        for (place, device) in (entry.deviceIDs ?? []).enumerated() {
+            if let problem = device.problem() { return "device_ids[\(place)] \(problem)" }
+        }
+        return nil
+    }
+
+    private static func refusal(of attributes: Attributes) -> UpsertResult? {
+        for (place, attribute) in attributes.entries.enumerated() {
+            if attribute.name.isEmpty { return .refused(.invalid, "the name of attribute \(place) is empty") }
+            if attribute.name.count > Limits.attributeNameBytes.value {
+                return .refused(
+                    .invalid, "the name of attribute \(place) is over \(Limits.attributeNameBytes.value) bytes")
+            }
+            if !attribute.value.canBeStored {
+                return .refused(.invalid, "the value of attribute \(place) has a number outside of ±2^53")
+            }
+        }
+        // What can't be written could not have been read; a call that was made in process may hold such a thing.
+        guard let json = try? JSONEncoding.encode(attributes) else {
+            return .refused(.invalid, "attributes can't be written as JSON")
+        }
+        guard json.count <= Limits.attributesBytes.value else {
+            return .refused(.tooMany, "attributes are over \(Limits.attributesBytes.value) bytes of JSON")
+        }
+        return nil
+    }
+}
+
+extension UpsertResult {
+    static func refused(_ reason: Reason, _ message: String) -> UpsertResult {
+        UpsertResult(.refused, reason: reason, message: message)
+    }
+}
+
+extension UserReference {
+    var isExternalID: Bool { if case .externalID = self { true } else { false } }
+    var isDevice: Bool { if case .deviceID = self { true } else { false } }
+}
+
+extension Identifier {
+    /// Why it can't be an identifier, as the end of a sentence; nil where it can.
+    public func problem(longest: Int = longest) -> String? {
+        if bytes.count > longest { return "is over \(longest) bytes" }
+        return switch validity {
+        case .valid: nil
+        case .empty: "is empty"
+        case .tooLong: "is over \(Identifier.longest) bytes"
+        case .controlCharacter: "has a control character"
+        }
+    }
+}
+
+extension Alias {
+    /// Why it can't be an alias, beginning with the field; nil where it can.
+    public var problem: String? {
+        if let problem = label.problem(longest: Limits.labelBytes.value) { return "alias_label \(problem)" }
+        return name.problem().map { "alias_name \($0)" }
+    }
+}

@@ -1,0 +1,37 @@
+public import MusterProtocol
+import MusterSets
+import Postgres
+
+extension Store {
+    /// Erases users, out of every set too. A user who is named twice is one deleted user; `unknown` counts the references that find nobody.
+    public func deleteUsers(
+        _ users: [UserReference], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> DeleteUsers.Reply {
+        let cache = cache
+        return try await recorded(request, in: workspace, deadline: deadline) { connection in
+            let everyone = try connection.takeIdentity(in: workspace)
+            let found = try connection.find(users, in: workspace)
+            let numbers = Set(found.compactMap(\.self)).sorted()
+            return Written(
+                reply: DeleteUsers.Reply(deleted: numbers.count, unknown: found.count { $0 == nil }),
+                sets: try connection.erase(numbers, under: everyone, in: workspace, cache: cache))
+        }
+    }
+}
+
+extension Connection {
+    fileprivate borrowing func erase(
+        _ numbers: [Int32], under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache
+    ) throws -> [SetKey: SetState] {
+        guard !numbers.isEmpty else { return [:] }
+        // Who had an attribute is in the bitmaps that are cached under the version of all attributes.
+        let hadAttributes = try attributes(of: numbers, in: workspace).values.contains { $0 != Array("{}".utf8) }
+        let sets = try remove(
+            MemberSet(numbers.map { UInt32(bitPattern: $0) }), keeping: nil, from: everyone,
+            raisingAttributes: hadAttributes, in: workspace, at: .now, cache: cache)
+        // Aliases and devices go with their user.
+        try execute(
+            "DELETE FROM registered_user WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
+        return sets
+    }
+}

@@ -1,0 +1,45 @@
+public import MusterProtocol
+import Postgres
+
+extension Store {
+    /// Gives an anonymous user an external id, or joins it into the user who has it. Throws `UserRefusal`.
+    public func identify(
+        _ user: UserReference, as externalID: Identifier, request: RequestKey, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> IdentifyUser.Reply {
+        let cache = cache
+        return try await recorded(request, in: workspace, deadline: deadline) { connection in
+            let everyone = try connection.takeIdentity(in: workspace)
+            let found = try connection.find([user, .externalID(externalID)], in: workspace)
+            guard let number = found[0] else { throw UserRefusal.unknown("user") }
+            if found[1] == number { return Written(reply: IdentifyUser.Reply(outcome: .unchanged)) }
+            guard try connection.isAnonymous(number, in: workspace) else { throw UserRefusal.otherExternalID }
+            if let holder = found[1] {
+                return Written(
+                    reply: IdentifyUser.Reply(outcome: .merged),
+                    sets: try connection.join(number, into: holder, under: everyone, in: workspace, cache: cache))
+            }
+            try connection.setExternalID(externalID, of: number, in: workspace)
+            return Written(reply: IdentifyUser.Reply(outcome: .identified))
+        }
+    }
+}
+
+extension Connection {
+    fileprivate borrowing func isAnonymous(_ number: Int32, in workspace: WorkspaceID) throws -> Bool {
+        try first(
+            """
+            SELECT external_id IS NULL FROM registered_user
+            WHERE workspace_id = \(workspace) AND user_number = \(number)
+            """
+        ) { row in try row.value(0, as: Bool.self) } ?? false
+    }
+
+    fileprivate borrowing func setExternalID(_ id: Identifier, of number: Int32, in workspace: WorkspaceID) throws {
+        try execute(
+            """
+            UPDATE registered_user SET external_id = \(id), updated_at = \(Instant.now)
+            WHERE workspace_id = \(workspace) AND user_number = \(number)
+            """)
+    }
+}

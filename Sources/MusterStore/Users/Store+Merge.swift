@@ -1,0 +1,93 @@
+public import MusterProtocol
+import MusterSets
+import Postgres
+
+extension Store {
+    /// Makes two users one. Throws `UserRefusal`.
+    public func merge(
+        _ merged: UserReference, into kept: UserReference, request: RequestKey, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> MergeUsers.Reply {
+        let cache = cache
+        return try await recorded(request, in: workspace, deadline: deadline) { connection in
+            let everyone = try connection.takeIdentity(in: workspace)
+            let found = try connection.find([merged, kept], in: workspace)
+            guard let merged = found[0] else { throw UserRefusal.unknown("merge") }
+            guard let kept = found[1] else { throw UserRefusal.unknown("keep") }
+            guard merged != kept else { throw UserRefusal.sameUser }
+            let sets = try connection.join(merged, into: kept, under: everyone, in: workspace, cache: cache)
+            return Written(reply: MergeUsers.Reply(changedSets: sets.count - 1), sets: sets)
+        }
+    }
+}
+
+extension Connection {
+    /// The kept user takes over what the merged one has, in every set too. Returns the sets that changed, everyone among them.
+    borrowing func join(
+        _ merged: Int32, into kept: Int32, under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache
+    ) throws -> [SetKey: SetState] {
+        let now = Instant.now
+        try checkRoom(for: merged, in: kept, in: workspace)
+        let stored = try attributes(of: [merged, kept], in: workspace)
+        let others = try stored[merged].map { try Attributes(stored: $0).byName } ?? [:]
+        var own = try stored[kept].map { try Attributes(stored: $0).byName } ?? [:]
+        let filled = own.fill(from: others) ? JSONB(try own.jsonWithinLimits) : nil
+        // Also where nothing is filled in: the merged user's number is in the bitmaps that are cached under that version.
+        let sets = try remove(
+            [UInt32(bitPattern: merged)], keeping: UInt32(bitPattern: kept), from: everyone,
+            raisingAttributes: !others.isEmpty, in: workspace, at: now, cache: cache)
+        try execute(
+            """
+            UPDATE registered_user SET attributes = coalesce(\(filled), attributes), updated_at = \(now)
+            WHERE workspace_id = \(workspace) AND user_number = \(kept)
+            """)
+        try moveIdentifiers(of: merged, to: kept, in: workspace)
+        try remember(merged, as: kept, in: workspace)
+        return sets
+    }
+
+    private borrowing func checkRoom(for merged: Int32, in kept: Int32, in workspace: WorkspaceID) throws {
+        let counts = try first(
+            """
+            SELECT (SELECT count(DISTINCT alias_label) FROM user_alias
+                    WHERE workspace_id = \(workspace) AND user_number IN (\(merged), \(kept))),
+                (SELECT count(*) FROM user_device
+                    WHERE workspace_id = \(workspace) AND user_number IN (\(merged), \(kept)))
+            """
+        ) { row in (aliases: try row.value(0, as: Int.self), devices: try row.value(1, as: Int.self)) }
+        guard let counts else { return }
+        if counts.aliases > Limits.aliasesPerUser.value { throw UserRefusal.tooMany(Limits.aliasesPerUser) }
+        if counts.devices > Limits.devicesPerUser.value { throw UserRefusal.tooMany(Limits.devicesPerUser) }
+    }
+
+    /// The aliases whose label the kept user has too stay behind, and go with the merged user's row.
+    private borrowing func moveIdentifiers(of merged: Int32, to kept: Int32, in workspace: WorkspaceID) throws {
+        try execute(
+            """
+            UPDATE user_alias a SET user_number = \(kept)
+            WHERE a.workspace_id = \(workspace) AND a.user_number = \(merged) AND NOT EXISTS (
+                SELECT FROM user_alias k WHERE k.workspace_id = \(workspace) AND k.user_number = \(kept)
+                    AND k.alias_label = a.alias_label)
+            """)
+        try execute(
+            """
+            UPDATE user_device SET user_number = \(kept)
+            WHERE workspace_id = \(workspace) AND user_number = \(merged)
+            """)
+        try execute("DELETE FROM registered_user WHERE workspace_id = \(workspace) AND user_number = \(merged)")
+    }
+
+    /// Earlier versions of sets have the merged number; those that stood for it stand for the kept one now, in one step.
+    private borrowing func remember(_ merged: Int32, as kept: Int32, in workspace: WorkspaceID) throws {
+        try execute(
+            """
+            UPDATE merged_user SET kept_number = \(kept)
+            WHERE workspace_id = \(workspace) AND kept_number = \(merged)
+            """)
+        try execute(
+            """
+            INSERT INTO merged_user (workspace_id, merged_number, kept_number)
+            VALUES (\(workspace), \(merged), \(kept))
+            """)
+    }
+}

@@ -1,0 +1,89 @@
+import MusterProtocol
+import MusterSets
+import Postgres
+
+extension Connection {
+    /// Writes what a plan came to, in a handful of statements. Returns the sets that it changed.
+    borrowing func write(
+        _ plan: UpsertPlan, under everyone: LockedHead?, in workspace: WorkspaceID, cache: SetCache
+    ) throws -> [SetKey: SetState] {
+        let now = Instant.now
+        let (created, changed) = (plan.createdUsers, plan.changedUsers)
+        var sets: [SetKey: SetState] = [:]
+        var numbers = changed.compactMap(\.number)
+        if !created.isEmpty {
+            guard let everyone, let first = everyone.nextUserNumber else { throw UnfinishedWorkspace() }
+            let new = try numbersForNewUsers(created.count, from: first)
+            try insert(created, numbers: new, in: workspace, at: now)
+            sets[everyone.set] = try append(
+                added: MemberSet(new.map { UInt32(bitPattern: $0) }), removed: [], to: everyone,
+                state: try state(of: everyone, cache: cache), at: now, nextUserNumber: first + Int32(created.count))
+            numbers += new
+        }
+        try update(changed, in: workspace, at: now)
+        try insertIdentifiers(of: changed + created, numbers: numbers, in: workspace)
+        if plan.changesAttributes { try raiseAttributes(in: workspace) }
+        return sets
+    }
+
+    private borrowing func numbersForNewUsers(_ count: Int, from first: Int32) throws -> [Int32] {
+        guard count <= Int(Int32.max - first) else {
+            throw RPCError(.resourceExhausted, "the workspace has had as many users as it can ever have")
+        }
+        return (0..<Int32(count)).map { first + $0 }
+    }
+
+    private borrowing func insert(
+        _ users: [PlannedUser], numbers: [Int32], in workspace: WorkspaceID, at now: Instant
+    ) throws {
+        try execute(
+            """
+            INSERT INTO registered_user (workspace_id, user_number, external_id, attributes, created_at, updated_at)
+            SELECT \(workspace), n.user_number, n.external_id, n.attributes, \(now), \(now)
+            FROM unnest(\(numbers), \(users.map(\.externalID)), \(users.map { JSONB($0.changedAttributes ?? Array("{}".utf8)) }))
+                n (user_number, external_id, attributes)
+            """)
+    }
+
+    private borrowing func update(_ users: [PlannedUser], in workspace: WorkspaceID, at now: Instant) throws {
+        guard !users.isEmpty else { return }
+        let attributes = users.map { $0.changedAttributes.map(JSONB.init) }
+        try execute(
+            """
+            UPDATE registered_user u SET attributes = coalesce(n.attributes, u.attributes), updated_at = \(now)
+            FROM unnest(\(users.compactMap(\.number)), \(attributes)) n (user_number, attributes)
+            WHERE u.workspace_id = \(workspace) AND u.user_number = n.user_number
+            """)
+    }
+
+    /// In the order of their bytes, which is that of the index.
+    private borrowing func insertIdentifiers(
+        of users: [PlannedUser], numbers: [Int32], in workspace: WorkspaceID
+    ) throws {
+        let aliases = zip(users, numbers).flatMap { user, number in user.newAliases.map { (alias: $0, number: number) }
+        }
+        .sorted { ($0.alias.label, $0.alias.name) < ($1.alias.label, $1.alias.name) }
+        let devices = zip(users, numbers).flatMap { user, number in user.newDevices.map { (device: $0, number: number) }
+        }
+        .sorted { $0.device < $1.device }
+        if !aliases.isEmpty {
+            try execute(
+                """
+                INSERT INTO user_alias (workspace_id, alias_label, alias_name, user_number)
+                SELECT \(workspace), n.alias_label, n.alias_name, n.user_number
+                FROM unnest(\(IdentifierList(aliases.map(\.alias.label)).textArray),
+                    \(IdentifierList(aliases.map(\.alias.name)).textArray), \(aliases.map(\.number)))
+                    n (alias_label, alias_name, user_number)
+                """)
+        }
+        if !devices.isEmpty {
+            try execute(
+                """
+                INSERT INTO user_device (workspace_id, device_id, user_number)
+                SELECT \(workspace), n.device_id, n.user_number
+                FROM unnest(\(IdentifierList(devices.map(\.device)).textArray), \(devices.map(\.number)))
+                    n (device_id, user_number)
+                """)
+        }
+    }
+}

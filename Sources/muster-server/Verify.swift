@@ -1,0 +1,27 @@
+import ArgumentParser
+import MusterStore
+
+/// `muster-server verify`
+struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Replays every set from its log and names what is wrong; exit code 1 where anything is.",
+        discussion: """
+            Checks checksums, versions without gaps, chained tags, effective changes, snapshots, heads, and that everyone is \
+            the registered users. It holds back the imports of one set at a time, and may run beside servers.
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        var problems = 0
+        try await withOwner(common) { schema, _, logger in
+            try await schema.check(deadline: .now + .seconds(30))
+            let store = Store(database: schema.database, logger: logger)
+            let report = try await store.verify(deadline: .now + .seconds(86_400))
+            for problem in report.problems { print(problem) }
+            problems = report.problems.count
+            print("\(report.sets) sets, \(report.changes) changes, \(problems) problems")
+        }
+        if problems > 0 { throw ExitCode.failure }
+    }
+}
