@@ -94,7 +94,7 @@ let package = Package(
             name: "MusterOpsTests",
             dependencies: [
                 "muster-server", "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
-                "MusterSchema", "MusterProtocol", "Postgres", log, lifecycle,
+                "MusterSchema", "MusterProtocol", "Postgres", log, arguments,
             ],
             swiftSettings: settings),
         .testTarget(

@@ -42,10 +42,10 @@ struct WallTests {
     @Test func theSettingDoesNotOutliveItsTransaction() async throws {
         try await TestDatabase.with { test in
             try await TestDatabase.open(test.serverURL, connections: 1) { database in
-                let found1 = try await rowCounts(database, workspace: test.workspace)
-                #expect(found1["identity"] == 1)
-                let found2 = try await rowCounts(database, workspace: nil)
-                #expect(found2["identity"] == 0)
+                let inside = try await rowCounts(database, workspace: test.workspace)
+                let after = try await rowCounts(database, workspace: nil)
+                #expect(inside["identity"] == 1)
+                #expect(after["identity"] == 0)
             }
         }
     }
@@ -53,14 +53,11 @@ struct WallTests {
     @Test func everyTableOfAWorkspaceIsWalledAndLedByIt() async throws {
         try await TestDatabase.with { test in
             try await TestDatabase.open(test.ownerURL) { database in
-                let found3 = try await names(database, Self.tablesOutside)
-                #expect(found3 == ["migration", "workspace"])
-                let found4 = try await names(database, Self.tablesWithoutWall)
-                #expect(found4 == [])
-                let found5 = try await names(database, Self.uniquesNotLed)
-                #expect(found5 == [])
-                let found6 = try await names(database, Self.ownedByServer)
-                #expect(found6 == [])
+                let outside = try await names(database, Self.tablesOutside)
+                #expect(outside == ["migration", "workspace"])
+                for query in [Self.tablesWithoutWall, Self.uniquesNotLed, Self.ownedByServer] {
+                    #expect(try await names(database, query) == [])
+                }
             }
         }
     }
