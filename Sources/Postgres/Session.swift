@@ -100,7 +100,9 @@ final class Session {
     /// Gives up on an answer: the server is told, and the connection, on which it may still come, is not used again.
     private func expire() -> PostgresError {
         if unit.cancellation != .none { return lose(PostgresError(.cancelled)) }
-        if !unit.isClosing { canceller.cancel(cancelHandle) }
+        // At COMMIT too: its outcome is unknown either way, and a backend that stops waiting frees the locks on which
+        // the next attempt would wait.
+        canceller.cancel(cancelHandle)
         return lose(PostgresError(.deadlineExceeded))
     }
 
