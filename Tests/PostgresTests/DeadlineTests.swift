@@ -1,3 +1,4 @@
+import Glibc
 import Postgres
 import Testing
 
@@ -19,19 +20,26 @@ import Testing
         }
     }
 
+    /// Passes on while the one connection of the database is in use; it is free again afterwards.
+    private func whileBusy(_ database: Database, _ body: () async throws -> Void) async throws {
+        let busy = Task { try await database.transaction(deadline: soon) { try $0.execute("SELECT pg_sleep(20)") } }
+        try await eventually { database.statistics.running == 1 }
+        try await body()
+        #expect(database.statistics.running == 1)
+        busy.cancel()
+        _ = try await failure { try await busy.value }
+    }
+
     @Test func workIsNotStartedAfterItsDeadline() async throws {
         try await withSchema(one, script: "CREATE TABLE t (id int4)") { database in
-            async let busy: Void = database.transaction(deadline: soon) { try $0.execute("SELECT pg_sleep(0.6)") }
-            try await eventually { database.statistics.running == 1 }
-            let start = ContinuousClock.now
-            let error = try await failure {
-                try await database.transaction(deadline: .now + .milliseconds(100)) {
-                    try $0.execute("INSERT INTO t VALUES (1)")
+            try await whileBusy(database) {
+                let error = try await failure {
+                    try await database.transaction(deadline: .now + .milliseconds(100)) {
+                        try $0.execute("INSERT INTO t VALUES (1)")
+                    }
                 }
+                #expect(error.kind == .deadlineExceeded)
             }
-            #expect(error.kind == .deadlineExceeded)
-            #expect(ContinuousClock.now - start < .milliseconds(400))
-            try await busy
             #expect(try await database.read(deadline: soon, "SELECT id FROM t") { _ in }.isEmpty)
         }
     }
@@ -50,7 +58,7 @@ import Testing
             }
             #expect(transaction.kind == .deadlineExceeded)
             #expect(read.kind == .deadlineExceeded)
-            #expect(ContinuousClock.now - start < .seconds(1))
+            #expect(ContinuousClock.now - start < .seconds(5))
             #expect(try await backend(database) == before)
         }
     }
@@ -66,7 +74,7 @@ import Testing
                 }
             }
             #expect(error.kind == .deadlineExceeded)
-            #expect(ContinuousClock.now - start < .milliseconds(800))
+            #expect(ContinuousClock.now - start < .seconds(5))
             try await eventually { try await !isRunning("later_statement") }
             #expect(try await database.read(deadline: soon, "SELECT id FROM t") { _ in }.isEmpty)
         }
@@ -118,7 +126,7 @@ import Testing
             task.cancel()
             let error = try await failure { try await task.value }
             #expect(error.kind == .cancelled)
-            #expect(ContinuousClock.now - start < .seconds(1))
+            #expect(ContinuousClock.now - start < .seconds(5))
             #expect(try await backend(database) == before)
             #expect(try await !isRunning("to_be_cancelled"))
         }
@@ -126,19 +134,16 @@ import Testing
 
     @Test func cancellingATaskTakesItsWorkOutOfTheQueue() async throws {
         try await withSchema(one, script: "CREATE TABLE t (id int4)") { database in
-            async let busy: Void = database.transaction(deadline: soon) { try $0.execute("SELECT pg_sleep(0.5)") }
-            try await eventually { database.statistics.running == 1 }
-            let task = Task {
-                try await database.transaction(deadline: soon) { try $0.execute("INSERT INTO t VALUES (1)") }
+            try await whileBusy(database) {
+                let task = Task {
+                    try await database.transaction(deadline: soon) { try $0.execute("INSERT INTO t VALUES (1)") }
+                }
+                try await eventually { database.statistics.waiting == 1 }
+                task.cancel()
+                let error = try await failure { try await task.value }
+                #expect(error.kind == .cancelled)
+                #expect(database.statistics.waiting == 0)
             }
-            try await eventually { database.statistics.waiting == 1 }
-            let start = ContinuousClock.now
-            task.cancel()
-            let error = try await failure { try await task.value }
-            #expect(error.kind == .cancelled)
-            #expect(ContinuousClock.now - start < .milliseconds(300))
-            #expect(database.statistics.waiting == 0)
-            try await busy
             #expect(try await database.read(deadline: soon, "SELECT id FROM t") { _ in }.isEmpty)
         }
     }
@@ -190,43 +195,46 @@ import Testing
             settings.connections = 1
             settings.queueCapacity = 2
         } _: { database in
-            let start = ContinuousClock.now
-            let kinds = await withTaskGroup(of: PostgresError.Kind?.self) { group in
-                for _ in 0..<10 {
-                    group.addTask {
-                        do {
-                            try await database.transaction(deadline: soon) { try $0.execute("SELECT pg_sleep(0.2)") }
-                            return nil
-                        } catch { return (error as? PostgresError)?.kind }
-                    }
+            var waiting: [Task<Void, any Error>] = []
+            try await whileBusy(database) {
+                for count in 1...2 {
+                    waiting.append(
+                        Task { try await database.transaction(deadline: soon) { try $0.execute("SELECT 1") } })
+                    try await eventually { database.statistics.waiting == count }
                 }
-                var kinds: [PostgresError.Kind?] = []
-                for await kind in group {
-                    if kind == .queueFull { #expect(ContinuousClock.now - start < .milliseconds(190)) }
-                    kinds.append(kind)
+                let error = try await failure {
+                    try await database.transaction(deadline: soon) { try $0.execute("SELECT 1") }
                 }
-                return kinds
+                #expect(error.kind == .queueFull)
             }
-            #expect((2...3).contains(kinds.count { $0 == nil }))
-            #expect((7...8).contains(kinds.count { $0 == .queueFull }))
+            for task in waiting { try await task.value }
         }
     }
 
     @Test func closingWaitsForWhatRunsAndRefusesWhatWaits() async throws {
         try await withSchema(one, script: "CREATE TABLE t (id int4)") { database in
-            async let running: Void = database.transaction(deadline: soon) { connection in
-                try connection.execute("SELECT pg_sleep(0.3)")
+            let gate = Counter()
+            let running = Task {
+                try await database.transaction(deadline: soon) { connection in
+                    try connection.execute("INSERT INTO t VALUES (1)")
+                    while gate.value == 0 { usleep(1000) }
+                }
             }
             try await eventually { database.statistics.running == 1 }
             let waiting = Task {
-                try await database.transaction(deadline: soon) { try $0.execute("INSERT INTO t VALUES (1)") }
+                try await database.transaction(deadline: soon) { try $0.execute("INSERT INTO t VALUES (2)") }
             }
             try await eventually { database.statistics.waiting == 1 }
-            await database.close()
-            #expect(database.statistics == .init(waiting: 0, running: 0, connected: 0))
-            try await running
+            let closing = Task {
+                await database.close()
+                return gate.value
+            }
             let refused = try await failure { try await waiting.value }
             #expect(refused.kind == .closed)
+            gate.add()
+            #expect(await closing.value == 1)
+            #expect(database.statistics == .init(waiting: 0, running: 0, connected: 0))
+            try await running.value
             let late = try await failure { _ = try await database.read(deadline: soon, "SELECT 1") { _ in } }
             #expect(late.kind == .closed)
         }

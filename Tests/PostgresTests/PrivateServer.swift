@@ -76,7 +76,8 @@ final class SilentServer {
     private let socket: Int32
 
     init(port wanted: UInt16 = 0) throws {
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // A server that another test starts at this moment must not inherit it: it would keep the port.
+        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = wanted.bigEndian
