@@ -80,15 +80,17 @@ let package = Package(
         .testTarget(
             name: "MusterTransportTests",
             dependencies: [
-                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", log, lifecycle,
+                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
+                log,
+                lifecycle,
             ] + nio,
             swiftSettings: settings),
-        // Databases for tests; of all that tests share, the only part that is no test.
+        // Databases, servers and sockets for tests; of all that tests share, the only part that is no test.
         .target(
             name: "MusterTestSupport",
             dependencies: [
                 "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres", log,
-            ],
+            ] + nio,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         .testTarget(
             name: "MusterOpsTests",
