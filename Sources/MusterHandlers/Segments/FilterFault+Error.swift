@@ -10,7 +10,9 @@ extension RPCError {
         case .missingSegment(let id, let path):
             self.init(.invalidArgument, "\(path): there is no segment \"\(id.text)\"")
         case .missingCohort(let cohort, let path):
-            self.init(.invalidArgument, "\(path): there is no cohort \"\(cohort.cohortID.text)\" of partner \(cohort.partner)")
+            self.init(
+                .invalidArgument, "\(path): there is no cohort \"\(cohort.cohortID.text)\" of partner \(cohort.partner)"
+            )
         case .tooDeep(let path):
             self.init(
                 .invalidArgument,
@@ -19,6 +21,11 @@ extension RPCError {
             self.init(
                 .invalidArgument,
                 "\(path): more than \(Limits.filterNodes.value) nodes, saved filters inside it included")
+        case .tooLarge(let id):
+            self.init(
+                .invalidArgument,
+                "filter: with it, segment \"\(id.text)\", which uses this one, would be deeper than "
+                    + "\(Limits.filterDepth.value) levels or have more than \(Limits.filterNodes.value) nodes")
         case .cycle(let ids):
             let way = ids.map { "\"\($0.text)\"" }.joined(separator: " → ")
             self.init(.invalidArgument, "filter: the segment would contain itself: \(way)")
@@ -28,7 +35,8 @@ extension RPCError {
             self.init(.failedPrecondition, "segment \"\(id.text)\" was changed since; begin again")
         case .versionsIncomplete:
             self.init(
-                .invalidArgument, "at must name a version of everything that the filter uses: pass the versions of a reply whole")
+                .invalidArgument,
+                "at must name a version of everything that the filter uses: pass the versions of a reply whole")
         }
     }
 }

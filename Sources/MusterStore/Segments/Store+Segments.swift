@@ -32,12 +32,12 @@ extension Store {
         _ id: Identifier, name: String?, filter: Filter?, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> UpdateSegment.Reply? {
         try await transaction(in: workspace, deadline: deadline) { connection in
-            try connection.lockDefinitions(of: workspace)
+            let next = try connection.lockDefinitions(of: workspace)
             guard let old = try connection.segments(in: workspace, id: id).first else { return nil }
             let changes = filter.map { $0 != old.filter } ?? false
             let new = filter ?? old.filter
             if changes { try connection.judge(new, as: id, in: workspace) }
-            let version = changes ? old.version + 1 : old.version
+            let version = changes ? next : old.version
             try connection.execute(
                 """
                 UPDATE segment SET name = \(name ?? old.name), filter = \(JSONB(try JSONEncoding.encode(new))),
@@ -93,24 +93,34 @@ extension Store {
 
 extension Connection {
     /// Makes the workspace's definitions this transaction's to change. The first lock of all: before identities and heads.
-    borrowing func lockDefinitions(of workspace: WorkspaceID) throws {
-        try execute("UPDATE definitions SET version = version + 1 WHERE workspace_id = \(workspace)")
+    ///
+    /// Returns the version of what this transaction defines. It counts over the whole workspace, so that a segment that was deleted and
+    /// made again is never taken for the one before it: by a plan in memory, by `at`, or by a page.
+    @discardableResult
+    borrowing func lockDefinitions(of workspace: WorkspaceID) throws -> Int64 {
+        let version = try first(
+            "UPDATE definitions SET version = version + 1 WHERE workspace_id = \(workspace) RETURNING version"
+        ) { row in try row.value(0, as: Int64.self) }
+        guard let version else {
+            throw DamagedSet(set: .everyone(of: workspace), what: "the row of definitions is missing")
+        }
+        return version
     }
 
     fileprivate borrowing func createSegment(
         _ id: Identifier, name: String, filter: Filter, in workspace: WorkspaceID
     ) throws -> CreateSegment.Reply {
-        try lockDefinitions(of: workspace)
+        let version = try lockDefinitions(of: workspace)
         guard try segments(in: workspace, id: id).isEmpty else { throw SegmentExists() }
         try judge(filter, as: id, in: workspace)
         let now = Instant.now
         try execute(
             """
             INSERT INTO segment (workspace_id, segment_id, name, filter, version, created_at, updated_at)
-            VALUES (\(workspace), \(id), \(name), \(JSONB(try JSONEncoding.encode(filter))), 1, \(now), \(now))
+            VALUES (\(workspace), \(id), \(name), \(JSONB(try JSONEncoding.encode(filter))), \(version), \(now), \(now))
             """)
         try noteUses(of: filter, by: id, in: workspace)
-        return CreateSegment.Reply(segmentID: id, version: 1)
+        return CreateSegment.Reply(segmentID: id, version: version)
     }
 
     fileprivate borrowing func segments(in workspace: WorkspaceID, id: Identifier? = nil) throws -> [SegmentInfo] {
@@ -141,12 +151,16 @@ extension Connection {
         definitions[id] = Definition(version: 0, filter: filter)
         try filter.forEachNode { node, path in
             guard case .segment(let used) = node else { return }
-            guard definitions[used.segmentID] != nil else { throw FilterFault.missingSegment(used.segmentID, path: path) }
+            guard definitions[used.segmentID] != nil else {
+                throw FilterFault.missingSegment(used.segmentID, path: path)
+            }
             if let cycle = way(from: used.segmentID, to: id, definitions) { throw FilterFault.cycle([id] + cycle) }
         }
-        for user in [id] + dependents(of: id, definitions) {
+        var compiler = PlanCompiler(definitions: definitions)
+        _ = try compiler.root(filter)
+        for user in dependents(of: id, definitions) {
             var compiler = PlanCompiler(definitions: definitions)
-            _ = try compiler.root(definitions[user]?.filter ?? filter)
+            do { _ = try compiler.root(segment: user) } catch is FilterFault { throw FilterFault.tooLarge(user: user) }
         }
     }
 
