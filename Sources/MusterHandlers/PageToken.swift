@@ -8,7 +8,8 @@ import MusterStore
 enum PageToken {
     private static let digestBytes = 8
 
-    static func encode(_ position: some Encodable, of call: some PagedCall, in workspace: WorkspaceID) throws -> String {
+    static func encode(_ position: some Encodable, of call: some PagedCall, in workspace: WorkspaceID) throws -> String
+    {
         let payload = try JSONEncoding.encode(position)
         let bytes = try digest(of: payload, call, workspace) + payload
         return Data(bytes).base64EncodedString()
@@ -22,8 +23,11 @@ enum PageToken {
         guard let token = call.pageToken else { return nil }
         let refused = RPCError(
             .invalidArgument,
-            "page_token is none of this call's: pass what the last reply gave, with everything else as in the first call")
-        guard token.utf8.count <= 1 << 16, let bytes = bytes(of: token), bytes.count > digestBytes else { throw refused }
+            "page_token is none of this call's: pass what the last reply gave, with everything else as in the first call"
+        )
+        guard token.utf8.count <= 1 << 16, let bytes = bytes(of: token), bytes.count > digestBytes else {
+            throw refused
+        }
         let payload = Array(bytes[digestBytes...])
         guard try digest(of: payload, call, workspace) == Array(bytes[..<digestBytes]) else { throw refused }
         do { return try JSONDecoding.decode(Position.self, from: payload) } catch { throw refused }
@@ -53,5 +57,19 @@ extension PagedCall {
         guard let pageSize else { return Limits.pageDefault.value }
         guard pageSize > 0 else { throw RPCError(.invalidArgument, "page_size must be at least 1") }
         return min(pageSize, Limits.pageMost.value)
+    }
+}
+
+extension Array where Element: Encodable {
+    /// One page out of what was found, which is one entry more than `limit` where the listing goes on: as many as fit into a frame, and one
+    /// at least.
+    func page(_ limit: Int) throws -> (entries: Self, goesOn: Bool) {
+        var bytes = 0
+        let fitting = try prefix(limit).prefix { entry in
+            bytes += try JSONEncoding.encode(entry).count + 1
+            return bytes <= Limits.frame.value / 4 * 3
+        }
+        let entries = Self(fitting.isEmpty ? prefix(1) : fitting)
+        return (entries, entries.count < count)
     }
 }
