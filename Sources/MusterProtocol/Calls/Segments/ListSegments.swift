@@ -3,14 +3,16 @@ public struct ListSegments: PagedCall {
     public static let method = "segments.list"
     public static let summary = "Lists segments by id, with their filters."
     public static let notes = """
+        - `segments`: each with its filter; what uses it is shown by `segments.get` only.
         - `name_contains`: only those whose name has this text in it, in upper or lower case.
-        - `page_size`, `page_token`: see paging.
+        - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (
         call: Self(),
         reply: Reply(segments: [
             SegmentInfo(
-                segmentID: "fr-win-back", name: "France, win back", filter: CreateSegment.example.call.filter, version: 1,
+                segmentID: "fr-win-back", name: "France, win back", filter: CreateSegment.example.call.filter,
+                version: 1,
                 createdAt: Instant(microseconds: 1_763_900_000_000_000),
                 updatedAt: Instant(microseconds: 1_763_900_000_000_000))
         ])
