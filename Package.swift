@@ -99,7 +99,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "MusterUserTests",
-            dependencies: ["MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log],
+            dependencies: [
+                "MusterTestSupport", "MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "MusterTests",

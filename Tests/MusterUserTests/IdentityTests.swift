@@ -1,0 +1,97 @@
+import MusterProtocol
+import MusterSets
+import MusterTestSupport
+import Testing
+
+@testable import MusterStore
+
+@Suite struct IdentifyTests {
+    @Test func anAnonymousUserGetsAnExternalID() async throws {
+        try await Place.with { place in
+            try await place.upsert(UserEntry(aliases: [Alias(label: "crm", name: "1")], deviceIDs: ["d"]))
+            let counter = try await place.identityCounter()
+            #expect(try await place.identify(.deviceID("d"), as: "u-1") == .identified)
+            #expect(try await place.number(of: .externalID("u-1")) == 0)
+            // In imports its device matches nobody from here on, so whoever resolved it before must look again.
+            #expect(try await place.identityCounter() == counter + 1)
+            #expect(try await place.identify(.crm("1"), as: "u-1") == .unchanged)
+            #expect(try await place.identify(.externalID("u-1"), as: "u-1") == .unchanged)
+        }
+    }
+
+    @Test func whereAUserHasTheIDTheTwoBecomeOne() async throws {
+        try await Place.with { place in
+            try await place.upsert(
+                UserEntry(deviceIDs: ["d"], attributes: ["n": 1, "m": 1]), .external("u-1", ["n": 2]), .external("u-2"))
+            let cohort = try await place.cohort([0, 2])
+            #expect(try await place.identify(.deviceID("d"), as: "u-1") == .merged)
+            let user = try #require(try await place.get(.deviceID("d")))
+            #expect(user.externalID == "u-1")
+            #expect(user.attributes.byName == (["n": 2, "m": 1] as Attributes).byName)
+            #expect(try await place.members(of: cohort) == [1, 2])
+            #expect(try await place.members(of: SetKey.everyone) == [1, 2])
+        }
+    }
+
+    @Test func aUserWithAnotherExternalIDAndNobodyAreRefused() async throws {
+        try await Place.with { place in
+            try await place.upsert(UserEntry(externalID: "u-1", deviceIDs: ["d"]), .external("u-2"))
+            for id: Identifier in ["u-2", "u-3"] {
+                await #expect(throws: UserRefusal.otherExternalID) { try await place.identify(.deviceID("d"), as: id) }
+            }
+            await #expect(throws: UserRefusal.unknown("user")) { try await place.identify(.deviceID("x"), as: "u-1") }
+        }
+    }
+}
+
+@Suite struct DeleteTests {
+    @Test func anErasedUserIsInNoSetAndNoAnswer() async throws {
+        try await Place.with { place in
+            try await place.upsert(
+                UserEntry(externalID: "u-0", aliases: [Alias(label: "crm", name: "0")], deviceIDs: ["d"]),
+                .external("u-1"), .external("u-2"))
+            let sets = [try await place.cohort([0, 1]), try await place.cohort([1]), try await place.cohort([0])]
+            let untouched = try await place.stored(sets[1]).at
+            let counter = try await place.identityCounter()
+            let reply = try await place.delete(
+                .externalID("u-0"), .deviceID("d"), .externalID("nobody"), .crm("nobody"), .externalID("nobody"))
+            // A user who is named twice is one; each reference that finds nobody counts.
+            #expect(reply == .init(deleted: 1, unknown: 3))
+            #expect(try await place.identityCounter() == counter + 1)
+            for reference in [UserReference.externalID("u-0"), .crm("0"), .deviceID("d")] {
+                #expect(try await place.get(reference) == nil)
+            }
+            var members: [[UInt32]] = []
+            for set in sets { members.append(try await place.members(of: set)) }
+            #expect(members == [[1], [1], []])
+            #expect(try await place.stored(sets[1]).at == untouched)
+            try await place.upsert(.external("u-0"))
+            #expect(try await place.number(of: .externalID("u-0")) == 3)
+            #expect(try await place.get(.externalID("u-0"))?.deviceIDs == [])
+        }
+    }
+
+    @Test func aThousandUsersGoAtOnce() async throws {
+        try await Place.with { place in
+            let ids = (0..<2_000).map { Identifier("u-\($0)") }
+            try await place.upsert(ids.map { .external($0, ["n": 1]) })
+            let cohort = try await place.cohort(MemberSet((0..<2_000).filter { $0 % 3 == 0 }.map(UInt32.init)))
+            let users = ids[500..<1_500].map(UserReference.externalID)
+            let reply = try await place.store.deleteUsers(
+                users, request: place.key(DeleteUsers.method, nil), in: place.workspace, deadline: .soon)
+            #expect(reply == .init(deleted: 1_000, unknown: 0))
+            #expect(try await place.members(of: SetKey.everyone) == Array(0..<500) + Array(1_500..<2_000))
+            #expect(try await place.stored(cohort).members.count == 334)
+        }
+    }
+
+    @Test func nobodyIsNoChange() async throws {
+        try await Place.with { place in
+            try await place.upsert(.external("u"))
+            let before = try await place.stored(SetKey.everyone).at
+            #expect(try await place.delete() == .init(deleted: 0, unknown: 0))
+            #expect(try await place.delete(.deviceID("a\nb"), .externalID("")) == .init(deleted: 0, unknown: 2))
+            #expect(try await place.stored(SetKey.everyone).at == before)
+        }
+    }
+}

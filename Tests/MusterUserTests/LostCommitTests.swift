@@ -1,0 +1,97 @@
+import MusterProtocol
+import MusterTestSupport
+import Postgres
+import Testing
+
+@testable import MusterStore
+
+@Suite(.enabled(if: PrivateCluster.isPossible, "PostgreSQL's programs are not on this machine"))
+struct LostCommitTests {
+    /// COMMIT waits for a standby that there is not, and then its backend is ended: it was applied, and nobody heard of it.
+    @Test func aCommitWhoseAnswerIsLostIsFoundOutOrCalledUnknown() async throws {
+        try await PrivateCluster.with { url in
+            // A session of its own choice: this one waits for no standby.
+            try await TestDatabase.open(url + " options='-c synchronous_commit=local'") { owner in
+                let workspace = try await Self.prepare(owner)
+                try await TestDatabase.open(url + " user=muster_server", connections: 4) { database in
+                    let store = Store(database: database, logger: quietLogger)
+                    for requestID in [nil, "r"] as [Identifier?] {
+                        try await Self.loseACommit(of: store, workspace, owner, requestID)
+                    }
+                    try await Self.loseEveryCommit(of: store, workspace, owner)
+                }
+            }
+        }
+    }
+
+    private static func loseACommit(
+        of store: Store, _ workspace: WorkspaceID, _ owner: Database, _ requestID: Identifier?
+    ) async throws {
+        let before = try await store.upsert(
+            [.external("kept"), .external("gone")], request: RequestKey(method: "users.upsert"), in: workspace,
+            deadline: .soon)
+        #expect(before.results.last?.outcome == .created)
+        try await owner.waitForStandbys(true)
+        let request = requestID.map {
+            RequestKey(method: "users.merge", requestID: $0, digest: [UInt8](repeating: 1, count: 32))
+        }
+        async let reply = store.merge(
+            .externalID("gone"), into: .externalID("kept"), request: request ?? RequestKey(method: "users.merge"),
+            in: workspace, deadline: .soon)
+        try await owner.endWhoeverWaits()
+        try await owner.waitForStandbys(false)
+        // Run again, it would find nobody to merge: the record decides.
+        #expect(try await reply.changedSets == 0)
+        #expect(try await store.user(.externalID("gone"), in: workspace, deadline: .soon) == nil)
+    }
+
+    private static func loseEveryCommit(of store: Store, _ workspace: WorkspaceID, _ owner: Database) async throws {
+        try await owner.waitForStandbys(true)
+        let error = await #expect(throws: PostgresError.self) {
+            try await store.upsert(
+                [.external("u-1")], request: RequestKey(method: "users.upsert"), in: workspace,
+                deadline: .now + .milliseconds(700))
+        }
+        #expect(error?.kind == .commitOutcomeUnknown)
+        try await owner.endWhoeverWaits()
+        try await owner.waitForStandbys(false)
+    }
+
+    private static func prepare(_ owner: Database) async throws -> WorkspaceID {
+        let schema = Schema(database: owner)
+        try await schema.migrate(logger: quietLogger, deadline: .soon)
+        let made = try await schema.createWorkspace(name: "w", at: .now, deadline: .soon) { _ in
+            NewKey(
+                keyID: "k_0", digest: [UInt8](repeating: 1, count: 32), kind: .service, name: "k", scopes: ["*"],
+                createdAt: .now)
+        }
+        return try #require(made)
+    }
+}
+
+extension Database {
+    fileprivate func waitForStandbys(_ waits: Bool) async throws {
+        try await withConnection(deadline: .soon) { connection in
+            try connection.run(
+                script: waits
+                    ? "ALTER SYSTEM SET synchronous_standby_names = 'nobody'"
+                    : "ALTER SYSTEM RESET synchronous_standby_names")
+            try connection.execute("SELECT pg_reload_conf()")
+        }
+        // The reload reaches each session on its own, the next statement of one says nothing of another's.
+        try await Task.sleep(for: .milliseconds(200))
+    }
+
+    fileprivate func endWhoeverWaits() async throws {
+        for _ in 0..<500 {
+            let ended = try await withConnection(deadline: .soon) { connection in
+                try connection.query(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+                ) { _ in 1 }.count
+            }
+            if ended > 0 { return }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        Issue.record("nobody waited for a standby")
+    }
+}

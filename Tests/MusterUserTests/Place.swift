@@ -1,0 +1,166 @@
+import MusterProtocol
+import MusterSets
+import MusterTestSupport
+import Postgres
+import Testing
+
+@testable import MusterStore
+
+/// A workspace in a database of its own, as a server sees it: through the role that owns nothing.
+struct Place: Sendable {
+    let database: TestDatabase
+    let store: Store
+    let workspace: WorkspaceID
+
+    static func with(_ body: (Place) async throws -> Void) async throws {
+        try await TestDatabase.with { database in
+            try await database.withStore(connections: 8) { store in
+                let place = Place(database: database, store: store, workspace: database.workspace)
+                try await body(place)
+                try await place.checkInvariants()
+            }
+        }
+    }
+
+    @discardableResult
+    func upsert(_ users: UserEntry...) async throws -> UpsertUsers.Reply { try await upsert(users) }
+
+    @discardableResult
+    func upsert(_ users: [UserEntry], requestID: Identifier? = nil) async throws -> UpsertUsers.Reply {
+        try await store.upsert(users, request: key(UpsertUsers.method, requestID), in: workspace, deadline: .soon)
+    }
+
+    func get(_ user: UserReference) async throws -> GetUser.Reply? {
+        try await store.user(user, in: workspace, deadline: .soon)
+    }
+
+    func attributes(of user: UserReference) async throws -> AttributesByName? { try await get(user)?.attributes.byName }
+
+    @discardableResult
+    func merge(_ merged: UserReference, into kept: UserReference, requestID: Identifier? = nil) async throws -> Int {
+        try await store.merge(
+            merged, into: kept, request: key(MergeUsers.method, requestID), in: workspace, deadline: .soon
+        ).changedSets
+    }
+
+    @discardableResult
+    func identify(_ user: UserReference, as id: Identifier) async throws -> IdentifyOutcome {
+        try await store.identify(user, as: id, request: key(IdentifyUser.method, nil), in: workspace, deadline: .soon)
+            .outcome
+    }
+
+    @discardableResult
+    func delete(_ users: UserReference...) async throws -> DeleteUsers.Reply {
+        try await store.deleteUsers(users, request: key(DeleteUsers.method, nil), in: workspace, deadline: .soon)
+    }
+
+    /// The digest stands for the payload: its first byte.
+    func key(_ method: String, _ id: Identifier?, digest: UInt8 = 1) -> RequestKey {
+        guard let id else { return RequestKey(method: method) }
+        return RequestKey(method: method, requestID: id, digest: [digest] + [UInt8](repeating: 0, count: 31))
+    }
+
+    func number(of user: UserReference) async throws -> UInt32? {
+        let workspace = workspace
+        return try await store.transaction(in: workspace, deadline: .soon) { connection in
+            try connection.find([user], in: workspace)[0]
+        }.map { UInt32(bitPattern: $0) }
+    }
+
+    // MARK: Sets
+
+    /// A set of the kind of cohorts, with these members.
+    func cohort(_ members: MemberSet) async throws -> Int32 {
+        let workspace = workspace
+        return try await store.transaction(in: workspace, deadline: .soon) { connection in
+            let number: Int32? = try connection.first(
+                "INSERT INTO set_head (workspace_id, kind) VALUES (\(workspace), 'cohort') RETURNING set_number"
+            ) { row in try row.value(0) }
+            let set = SetKey(workspace: workspace, number: try #require(number))
+            let head = try #require(try connection.lockHead(set))
+            _ = try connection.append(added: members, removed: [], to: head, state: .empty, at: .now)
+            return set.number
+        }
+    }
+
+    /// Adds to a set as an import does.
+    func add(_ members: MemberSet, to number: Int32, keepingInCache: Bool = true) async throws {
+        let (workspace, cache) = (workspace, store.cache)
+        let set = SetKey(workspace: workspace, number: number)
+        let state = try await store.transaction(in: workspace, deadline: .soon) { connection in
+            try connection.shareIdentity(in: workspace)
+            let head = try #require(try connection.lockHead(set))
+            let state = try connection.state(of: head, cache: cache)
+            let change = state.members.effectiveChange(adding: members, removing: [])
+            return try connection.append(added: change.added, removed: [], to: head, state: state, at: .now)
+        }
+        if keepingInCache { cache.put(state, for: set) }
+    }
+
+    /// From the rows, change by change, past every cache.
+    func stored(_ number: Int32) async throws -> SetState {
+        let workspace = workspace
+        let states = try await store.transaction(in: workspace, deadline: .soon) { connection in
+            try connection.load([number], in: workspace)
+        }
+        return try #require(states[number])
+    }
+
+    func members(of number: Int32) async throws -> [UInt32] { Array(try await stored(number).members) }
+
+    func attributesVersion() async throws -> Int64 {
+        let workspace = workspace
+        return try await value(
+            "SELECT version FROM set_head WHERE workspace_id = \(workspace) AND set_number = 1")
+    }
+
+    func identityCounter() async throws -> Int64 {
+        let workspace = workspace
+        return try await value("SELECT counter FROM identity WHERE workspace_id = \(workspace)")
+    }
+
+    func value(_ sql: SQL) async throws -> Int64 {
+        try #require(
+            try await store.read(in: workspace, deadline: .soon, sql) { row in try row.value(0, as: Int64.self) }.first)
+    }
+
+    /// What holds after whatever was done: everyone is who has a row, no set has anybody else, and memory says what is stored.
+    func checkInvariants() async throws {
+        let workspace = workspace
+        let (rows, heads) = try await store.transaction(in: workspace, deadline: .soon) { connection in
+            (
+                try connection.query("SELECT user_number FROM registered_user WHERE workspace_id = \(workspace)") {
+                    row in
+                    UInt32(bitPattern: try row.value(0, as: Int32.self))
+                },
+                try connection.query(
+                    "SELECT set_number FROM set_head WHERE workspace_id = \(workspace) AND kind <> 'attributes'"
+                ) { row in try row.value(0, as: Int32.self) }
+            )
+        }
+        let everyone = MemberSet(rows)
+        for number in heads {
+            let state = try await stored(number)
+            if number == SetKey.everyone { #expect(Array(state.members) == Array(everyone)) }
+            #expect(state.members.subtracting(everyone).isEmpty, "a set has a number that is nobody's")
+            if let cached = store.cache[SetKey(workspace: workspace, number: number)], cached.at == state.at {
+                #expect(Array(cached.members) == Array(state.members), "the cache differs from what is stored")
+            }
+        }
+    }
+}
+
+extension UserReference {
+    /// The alias under the label that most tests use.
+    static func crm(_ name: Identifier) -> UserReference { .alias(Alias(label: "crm", name: name)) }
+}
+
+extension UserEntry {
+    static func external(_ id: Identifier, _ attributes: Attributes? = nil) -> UserEntry {
+        UserEntry(externalID: id, attributes: attributes)
+    }
+}
+
+extension UpsertUsers.Reply {
+    var outcomes: [UpsertResult.Outcome] { results.map(\.outcome) }
+}
