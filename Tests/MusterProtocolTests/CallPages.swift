@@ -13,7 +13,7 @@ private func page<C: Call>(of _: C.Type) throws -> String {
 
     \(C.summary)
 
-    \(C.notes)
+    \(linked(C.notes))
 
     **Safe to repeat:** \(repeating(C.self))
 
@@ -74,10 +74,13 @@ private func limitsPage() -> String {
 
         What happens beyond a limit:
 
-        - A frame that is too long, or that comes too late, ends the connection: [frames](frames.md).
-        - A request that holds too much (identifiers, users, segments, filter nodes, values, depth) is refused whole with \
-        `INVALID_ARGUMENT`, and nothing of it is applied. Send less at a time.
-        - One user of a batch who would get too much is refused alone, as `too_many`: [users.upsert](calls/users.upsert.md).
+        - A frame that is too long or takes too long to come, and a message with too many values or nested too deeply, end the \
+        connection: [frames](frames.md).
+        - A call with too many identifiers, users, segments or filter nodes is refused whole with `INVALID_ARGUMENT`, and nothing \
+        of it is applied. Send less at a time.
+        - One user of a batch who would get too many aliases, devices or attributes is refused alone, as `too_many`: \
+        [users.upsert](calls/users.upsert.md).
+        - A reply that would be longer than a frame is `RESOURCE_EXHAUSTED`: ask for a smaller page.
         - `page_size`, `deadline_ms` and `max_staleness_ms` above their limits count as the limit.
         - More requests in flight on a connection than allowed are not refused: the server reads no further from it until one has \
         ended. More of one key over all its connections are refused with `RESOURCE_EXHAUSTED`.
@@ -97,8 +100,16 @@ private func grouped(_ number: Int) -> String {
     return rest + text
 }
 
+/// The notes, which terminals show too, with links where they point at another page.
+private func linked(_ notes: String) -> String {
+    [("ee paging", "paging"), ("ee filters", "filters"), ("ee staleness", "staleness")].reduce(notes) { notes, link in
+        notes.replacing(link.0, with: "ee [\(link.1)](../\(link.1).md)")
+    }
+}
+
 // MARK: JSON for people
 
+/// A name comes with its colon.
 /// What the wire's encoder writes, with a line for each value that doesn't fit beside its neighbours.
 private func readable(_ value: some Encodable) throws -> String {
     try JSONReader().read(try JSONEncoding.encode(value)) { try lines(of: $0, indent: 0) }
@@ -112,8 +123,7 @@ private func lines(of value: JSONValue, indent: Int) throws -> String {
     switch value.kind {
     case .object:
         let fields = try value.fields().map { name, value in
-            let name = RawJSON(name).text
-            return "\(inner)\(name): \(try lines(of: value, indent: indent + 2))"
+            "\(inner)\(RawJSON(name).text) \(try lines(of: value, indent: indent + 2))"
         }
         return "{\n\(fields.joined(separator: ",\n"))\n\(outer)}"
     case .array:
@@ -126,7 +136,7 @@ private func lines(of value: JSONValue, indent: Int) throws -> String {
 private func oneLine(_ value: JSONValue) throws -> String {
     switch value.kind {
     case .object:
-        let fields = try value.fields().map { name, value in "\(RawJSON(name).text): \(try oneLine(value))" }
+        let fields = try value.fields().map { name, value in "\(RawJSON(name).text) \(try oneLine(value))" }
         return "{\(fields.joined(separator: ", "))}"
     case .array: return "[\(try value.elements().map(oneLine).joined(separator: ", "))]"
     default: return RawJSON(value).text
