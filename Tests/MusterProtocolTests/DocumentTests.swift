@@ -17,12 +17,16 @@ import Testing
 
     @Test func thereIsNoPageWithoutACall() throws {
         let known = Set(try renderedPages().keys)
-        for name in try names(in: "calls") { #expect(known.contains("calls/\(name)"), "proto-docs/calls/\(name) has no call") }
+        for name in try names(in: "calls") {
+            #expect(known.contains("calls/\(name)"), "proto-docs/calls/\(name) has no call")
+        }
     }
 
     @Test func everyCodeOfAnErrorIsExplained() throws {
         let page = try text("errors.md")
-        for code in RPCCode.allCases { #expect(page.contains("| `\(code.rawValue)` |"), "errors.md has no row for \(code)") }
+        for code in RPCCode.allCases {
+            #expect(page.contains("| `\(code.rawValue)` |"), "errors.md has no row for \(code)")
+        }
     }
 
     @Test func everyComparisonAndOutcomeIsExplained() throws {
