@@ -38,7 +38,9 @@ private func page<C: Call>(of _: C.Type) throws -> String {
 private func repeating<C: Call>(_: C.Type) -> String {
     if C.self is any ReadingCall.Type { return "yes; it changes nothing." }
     if C.self is any RecordedCall.Type {
-        return "with a `request_id`, which gets the recorded answer: [repeating calls](../repeating.md). Without one, no."
+        return """
+            with a `request_id`, which gets the recorded answer: [repeating calls](../repeating.md). Without one, no.
+            """
     }
     return C.example.call.isSafeToRepeat ? "yes; twice has the effect of once." : "no; look first what became of it."
 }
