@@ -30,7 +30,9 @@ extension Bench {
                 row("RPC, \(size.grouped) a call, \(atOnce) at once", count: ids.count, measure)
             }
             let script = try baseline.importScript(ids, batches: size, cohort: number + 1)
-            row("psql, \(size.grouped) a transaction", count: ids.count, try await processes.measure { try baseline.run(script) })
+            row(
+                "psql, \(size.grouped) a transaction", count: ids.count,
+                try await processes.measure { try baseline.run(script) })
         }
         let measure = try await importAll(ids, "rpc-50000", batches: 50_000, atOnce: 1)
         row("RPC, 50,000 a call, 1 at once", count: ids.count, measure)
@@ -38,7 +40,8 @@ extension Bench {
         row("psql, all in one transaction", count: ids.count, try await processes.measure { try baseline.run(script) })
     }
 
-    private func importAll(_ ids: [Identifier], _ name: String, batches size: Int, atOnce: Int) async throws -> Measure {
+    private func importAll(_ ids: [Identifier], _ name: String, batches size: Int, atOnce: Int) async throws -> Measure
+    {
         let lists = stride(from: 0, to: ids.count, by: size).map { start in
             IdentifierList(ids[start..<min(start + size, ids.count)])
         }

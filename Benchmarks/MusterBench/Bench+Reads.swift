@@ -18,7 +18,8 @@ extension Bench {
         let filter = Filter.all([
             .any([.cohort("bench", "a"), .cohort("bench", "b")]), .not(.cohort("bench", "c")),
         ])
-        print("\n## Size of (A ∪ B) ∖ C, three cohorts of \(third.grouped)\n\n| what | median ms | size |\n|---|---|---|")
+        print(
+            "\n## Size of (A ∪ B) ∖ C, three cohorts of \(third.grouped)\n\n| what | median ms | size |\n|---|---|---|")
         let (call, size) = try await median(of: 101) { try await client.send(SizeSegment(filter: filter)).size }
         print("| segments.size, exact, one call at a time | \(call) | \(size.grouped) |")
         for (name, sql) in Self.sizeStatements {

@@ -42,7 +42,8 @@ enum Machine {
         let info = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
         let model = info.split(separator: "\n").first { $0.hasPrefix("model name") }?.split(separator: ":").last ?? "?"
         let gigabytes = (ProcessInfo.processInfo.physicalMemory + (1 << 29)) >> 30
-        return "\(ProcessInfo.processInfo.processorCount) cores (\(model.trimmingCharacters(in: .whitespaces))), \(gigabytes) GB"
+        return
+            "\(ProcessInfo.processInfo.processorCount) cores (\(model.trimmingCharacters(in: .whitespaces))), \(gigabytes) GB"
     }
 }
 

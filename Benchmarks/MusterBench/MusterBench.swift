@@ -19,7 +19,8 @@ struct MusterBench: AsyncParsableCommand {
         settings.deadline = .seconds(60)
         let client = MusterClient(settings)
         let bench = Bench(
-            client: client, processes: Processes(server: server, postmaster: postmaster), baseline: Baseline(psql, folder),
+            client: client, processes: Processes(server: server, postmaster: postmaster),
+            baseline: Baseline(psql, folder),
             users: users)
         try await bench.head()
         try await bench.register()
@@ -38,7 +39,9 @@ struct Bench {
     let baseline: Baseline
     let users: Int
 
-    func userID(_ number: Int) -> Identifier { Identifier("user-" + String(number &* 2_654_435_761 % 4_294_967_296, radix: 16)) }
+    func userID(_ number: Int) -> Identifier {
+        Identifier("user-" + String(number &* 2_654_435_761 % 4_294_967_296, radix: 16))
+    }
 
     /// Random ids of users, the same in every run.
     func sample(_ count: Int, seed: UInt64) -> [Identifier] {
@@ -66,12 +69,15 @@ struct Bench {
     }
 
     func table(_ title: String, unit: String) {
-        print("\n## \(title)\n\n| what | s | \(unit)/s | client µs | server µs | PostgreSQL µs | |\n|---|---|---|---|---|---|---|")
+        print(
+            "\n## \(title)\n\n| what | s | \(unit)/s | client µs | server µs | PostgreSQL µs | |\n|---|---|---|---|---|---|---|"
+        )
     }
 
     func memory() {
         let memory = Machine.memory(of: processes.server)
-        print("\n## Memory\n\nThe server, after all of the above: \(memory.now) MB resident, \(memory.most) MB at most.")
+        print(
+            "\n## Memory\n\nThe server, after all of the above: \(memory.now) MB resident, \(memory.most) MB at most.")
     }
 }
 

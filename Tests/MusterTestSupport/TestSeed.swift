@@ -10,7 +10,9 @@ public struct TestSeed: Sendable {
 
     /// - Parameter test: whose seed it is, for the line that is printed.
     public init(_ test: String) {
-        value = ProcessInfo.processInfo.environment["MUSTER_SEED"].flatMap(UInt64.init) ?? .random(in: 1...UInt64(UInt32.max))
+        value =
+            ProcessInfo.processInfo.environment["MUSTER_SEED"].flatMap(UInt64.init)
+            ?? .random(in: 1...UInt64(UInt32.max))
         print("\(test): MUSTER_SEED=\(value)")
     }
 

@@ -27,8 +27,10 @@ struct CDNOW {
     }
 
     private static var file: URL? {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let path = ProcessInfo.processInfo.environment["MUSTER_CDNOW"] ?? root.path + "/../shared/data/cdnow/CDNOW_master.txt"
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let path =
+            ProcessInfo.processInfo.environment["MUSTER_CDNOW"] ?? root.path + "/../shared/data/cdnow/CDNOW_master.txt"
         guard FileManager.default.fileExists(atPath: path) else {
             print("SKIPPED: the CDNOW purchases are not at \(path); MUSTER_CDNOW can name the file")
             return nil
@@ -63,7 +65,8 @@ extension CDNOW.Customer {
 
     /// As the company registers it.
     var attributes: Attributes {
-        let date = "\(lastDate / 10_000)-" + String("\(lastDate % 10_000 + 10_000)".dropFirst().prefix(2)) + "-"
+        let date =
+            "\(lastDate / 10_000)-" + String("\(lastDate % 10_000 + 10_000)".dropFirst().prefix(2)) + "-"
             + String("\(lastDate % 100 + 100)".dropFirst())
         return [
             "purchases": .integer(Int64(purchases)), "total": .number(Double(cents) / 100),

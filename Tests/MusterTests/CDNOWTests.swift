@@ -98,7 +98,8 @@ private struct CDNOWJob {
         for cohortID: Identifier in ["repeat", "active", "big"] {
             let receipts = try await batches(leaving, of: 300) { batch, number in
                 ImportCohort(
-                    partner: "tinyclues", cohortID: cohortID, requestID: Identifier("\(cohortID.text)-leaving-\(number)"),
+                    partner: "tinyclues", cohortID: cohortID,
+                    requestID: Identifier("\(cohortID.text)-leaving-\(number)"),
                     changes: [.removing(userIDs: batch)])
             }
             #expect(receipts.reduce(0) { $0 + $1.removed + $1.unchanged } == leaving.count)
