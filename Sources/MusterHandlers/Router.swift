@@ -27,7 +27,7 @@ public struct Route: Sendable {
     /// - Parameter work: `heavy` for a call whose own computing, beside what it waits for, may take a millisecond: it then runs on the
     ///   shared threads, so that the other calls of its connection's event loop don't wait for it.
     public init<C: Call>(
-        _: C.Type, _ work: Work = .light, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply
+        _: C.Type, _ work: Work, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply
     ) {
         method = C.method
         prepare = { body in
@@ -39,6 +39,11 @@ public struct Route: Sendable {
                 }
             }
         }
+    }
+
+    /// A call that only waits for others.
+    public init<C: Call>(_ call: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
+        self.init(call, .light, handle)
     }
 
     /// How much a call computes itself.
