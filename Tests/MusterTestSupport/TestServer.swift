@@ -65,6 +65,11 @@ public struct MusterUnderTest: Sendable {
     public let client: MusterClient
     public let database: TestDatabase
 
+    /// A server with its admin's client.
+    public init(server: TestServer, client: MusterClient, database: TestDatabase) {
+        (self.server, self.client, self.database) = (server, client, database)
+    }
+
     /// Sends a call as admin.
     public func send<C: Call>(_ call: C) async throws -> C.Reply { try await client.send(call) }
 

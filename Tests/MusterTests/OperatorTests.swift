@@ -1,5 +1,8 @@
 import MusterClient
+import MusterHandlers
 import MusterProtocol
+import MusterServer
+import MusterStore
 import MusterTestSupport
 import Testing
 

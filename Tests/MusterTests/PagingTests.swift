@@ -10,7 +10,7 @@ import Testing
 
     @Test(arguments: [1, 7, 1_000, 10_000])
     func pagesOfEverySizeAddUp(size: Int) async throws {
-        let ids = Array(Self.ids.prefix(size == 1 ? 60 : 3_000))
+        let ids = Array(Self.ids.prefix(size < 1_000 ? 60 * size : 3_000))
         try await withMuster(users: ids) { muster in
             try await muster.importCohort("few", adding: IdentifierList(ids.prefix(5)))
             let rest = Array(ids.dropFirst(5))
@@ -90,7 +90,7 @@ import Testing
                 let page = try await client.send(call)
                 call.pageToken = page.nextPageToken
                 members += page.members.compactMap(\.externalID)
-                _ = try await client.send(UpsertUsers(users: [UserEntry(externalID: "late-\(members.count)")]))
+                _ = try await client.send(UpsertUsers(users: [UserEntry(externalID: Identifier("late-\(members.count)"))]))
                 await client.close()
                 await server.stop()
             }
@@ -104,7 +104,7 @@ import Testing
             let call = ListSegmentMembers(filter: .attribute("x", .doesNotExist), pageSize: 2)
             let first = try await muster.send(call)
             var second = call
-            second.pageToken = try #require(first.nextPageToken)
+            second.pageToken = first.nextPageToken
             _ = try await muster.send(second)
             try await muster.database.asOwner(
                 "UPDATE set_head SET expires_at = now() - interval '1 s' WHERE kind = 'listing'")

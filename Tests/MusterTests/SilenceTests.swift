@@ -1,5 +1,7 @@
 import Logging
+import MusterHandlers
 import MusterProtocol
+import MusterServer
 import MusterTestSupport
 import Synchronization
 import Testing

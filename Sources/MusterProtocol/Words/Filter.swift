@@ -100,6 +100,13 @@ extension Filter: Codable {
     /// The empty object of `{"everyone":{}}`.
     private struct Everyone: Codable {
         var filter: Filter { .everyone }
+
+        init() {}
+
+        /// The synthesized one of a type without fields looks at nothing, and takes a number for an object.
+        init(from decoder: any Decoder) throws {
+            _ = try decoder.container(keyedBy: CodingKeys.self)
+        }
     }
 }
 

@@ -97,7 +97,7 @@ extension Store {
                     cohorts: [], segments: ids.map { SegmentVersion(segmentID: $0, version: 0) }, attributes: [])
                 let look = try await lookout(of: workspace).look(LookRequest(scope: scope), deadline: deadline)
                 plans(of: workspace).learn(from: look, everySegment: false)
-                if let missing = ids.first(where: { (look.definitions[$0] ?? nil) == nil }) {
+                if let missing = ids.sorted().first(where: { (look.definitions[$0] ?? nil) == nil }) {
                     throw question.fault(missing: missing)
                 }
             }

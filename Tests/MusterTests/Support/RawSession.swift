@@ -1,4 +1,6 @@
+import MusterHandlers
 import MusterProtocol
+import MusterServer
 import MusterTestSupport
 
 /// What came back for one request.

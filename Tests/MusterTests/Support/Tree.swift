@@ -1,12 +1,12 @@
 import MusterProtocol
 
 /// A JSON value that can be taken apart and put together differently.
-indirect enum Tree: Equatable {
+indirect enum Tree: Equatable, Sendable {
     case scalar(String)
     case array([Tree])
     case object([Field])
 
-    struct Field: Equatable {
+    struct Field: Equatable, Sendable {
         var name: String
         var value: Tree
     }
