@@ -72,6 +72,10 @@ let package = Package(
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
+        // What scripts/bench runs.
+        .executableTarget(
+            name: "muster-bench", dependencies: ["MusterClient", "MusterProtocol", arguments],
+            path: "Benchmarks/MusterBench", swiftSettings: settings),
         .testTarget(name: "MusterProtocolTests", dependencies: ["MusterProtocol"], swiftSettings: settings),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", log], swiftSettings: settings),
         // CRoaring is the judge of our codec here and nowhere else.
@@ -79,17 +83,22 @@ let package = Package(
         .testTarget(name: "MusterSetsTests", dependencies: ["MusterSets", "CRoaring"], swiftSettings: settings),
         .testTarget(
             name: "MusterTransportTests",
-            dependencies: ["MusterServer", "MusterClient", "MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
+            dependencies: [
+                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", log, lifecycle,
+            ] + nio,
             swiftSettings: settings),
         // Databases for tests; of all that tests share, the only part that is no test.
         .target(
-            name: "MusterTestSupport", dependencies: ["MusterStore", "MusterProtocol", "Postgres", log],
+            name: "MusterTestSupport",
+            dependencies: [
+                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres", log,
+            ],
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         .testTarget(
             name: "MusterOpsTests",
             dependencies: [
                 "muster-server", "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
-                "MusterSchema", "MusterProtocol", "Postgres", log, lifecycle,
+                "MusterSchema", "MusterProtocol", "Postgres", log, arguments,
             ],
             swiftSettings: settings),
         .testTarget(
@@ -101,8 +110,8 @@ let package = Package(
         .testTarget(
             name: "MusterTests",
             dependencies: [
-                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol",
-                "Postgres", log,
+                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets",
+                "MusterProtocol", "Postgres", log,
             ],
             swiftSettings: settings),
     ],

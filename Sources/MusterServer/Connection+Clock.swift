@@ -10,6 +10,7 @@ extension Connection {
         var pingSent: ContinuousClock.Instant?
         var unwritableSince: ContinuousClock.Instant?
         var partialFrameSince: ContinuousClock.Instant?
+        var endedSince: ContinuousClock.Instant?
         var hadLargeFrame = false
 
         mutating func heard() { lastHeard = .now }
@@ -40,7 +41,7 @@ extension Connection {
         case .open where inFlight.isEmpty && isOver(clock.lastRequest, bounds.idle): return drain("idle")
         default: break
         }
-        if isOver(clock.unwritableSince, bounds.unread) { return cut() }
+        if isOver(clock.unwritableSince, bounds.unread) || isOver(clock.endedSince, bounds.unread) { return cut() }
         if isOver(clock.pingSent, bounds.pong) { return cut() }
         if isOver(clock.partialFrameSince, bounds.frame) {
             return fail(RPCError(.deadlineExceeded, "a frame took too long to come"), id: 0)

@@ -31,7 +31,6 @@ extension Connection {
     func endSession(where isMeant: (Session) -> Bool, reason: String) {
         guard case .open(let session, _) = phase, isMeant(session) else { return }
         goAway(reason)
-        inFlight.cancelAll()
         end()
     }
 
@@ -48,6 +47,7 @@ extension Connection {
     func end() {
         guard let context, !hasEnded else { return }
         phase = .ended
+        clock.endedSince = .now
         inFlight.cancelAll()
         let loop = context.eventLoop.assumeIsolated()
         let linger = shared.bounds.linger.timeAmount

@@ -126,4 +126,11 @@ public struct DatabaseStatistics: Sendable, Hashable {
     public let running: Int
     /// Connections that are up.
     public let connected: Int
+
+    /// The counts.
+    public init(waiting: Int, running: Int, connected: Int) {
+        self.waiting = waiting
+        self.running = running
+        self.connected = connected
+    }
 }

@@ -12,8 +12,9 @@ final class Session {
     private let cancelHandle: CancelHandle
     var cache: StatementCache
     var unit = Unit(deadline: .now)
-    /// The connection is in an unknown state, or gone: nothing is sent any more, and it is closed after the unit of work.
-    private(set) var isLost = false
+    /// Why the connection is in an unknown state, or gone: nothing is sent any more, and it is closed after the unit of work.
+    private var loss: PostgresError?
+    var isLost: Bool { loss != nil }
     /// The server has closed its end; what arrived before can still be read.
     private var hasEnded = false
     /// Reused for each statement.
@@ -48,7 +49,7 @@ final class Session {
 
     /// Refuses to send anything where the answer is not wanted any more.
     func checkMaySend() throws {
-        if isLost { throw PostgresError(.connectionLost, "the connection was lost earlier in this unit of work") }
+        if let loss { throw loss }
         if interrupt.isRaised { throw PostgresError(.cancelled) }
         if unit.deadline <= .now { throw PostgresError(.deadlineExceeded) }
     }
@@ -100,7 +101,9 @@ final class Session {
     /// Gives up on an answer: the server is told, and the connection, on which it may still come, is not used again.
     private func expire() -> PostgresError {
         if unit.cancellation != .none { return lose(PostgresError(.cancelled)) }
-        if !unit.isClosing { canceller.cancel(cancelHandle) }
+        // At COMMIT too: its outcome is unknown either way, and a backend that stops waiting frees the locks on which
+        // the next attempt would wait.
+        canceller.cancel(cancelHandle)
         return lose(PostgresError(.deadlineExceeded))
     }
 
@@ -113,11 +116,11 @@ final class Session {
     }
 
     func lose(_ error: PostgresError) -> PostgresError {
-        isLost = true
+        loss = loss ?? error
         return error
     }
 
-    func lose() { isLost = true }
+    func lose() { _ = lose(PostgresError(.connectionLost, "the connection was given up")) }
 
     var connectionMessage: String { PQerrorMessage(raw).map { String(cString: $0) } ?? "" }
 }

@@ -33,7 +33,9 @@ struct MigrationTests {
         #expect(files.sorted() == Migration.all.map { "\($0.name).sql" })
         #expect(Migration.all.map(\.version) == Array(1...files.count))
         for migration in Migration.all {
-            #expect(try migration.script == String(contentsOf: folder.appending(path: "\(migration.name).sql"), encoding: .utf8))
+            #expect(
+                try migration.script
+                    == String(contentsOf: folder.appending(path: "\(migration.name).sql"), encoding: .utf8))
         }
     }
 
@@ -44,10 +46,12 @@ struct MigrationTests {
                 let served = Schema(database: database)
                 await #expect(throws: SchemaMismatch.self) { try await served.check(deadline: .soon) }
                 try await older.migrate(logger: quietLogger, deadline: .soon)
-                try await expectMismatch(served, says: ["schema 3", "schema \(served.current)", "muster-server migrate"])
+                try await expectMismatch(
+                    served, says: ["schema 3", "schema \(served.current)", "muster-server migrate"])
                 try await served.migrate(logger: quietLogger, deadline: .soon)
                 try await served.check(deadline: .soon)
-                try await expectMismatch(older, says: ["schema \(served.current)", "schema 3", "as new as the database"])
+                try await expectMismatch(
+                    older, says: ["schema \(served.current)", "schema 3", "as new as the database"])
             }
         }
     }
@@ -83,7 +87,8 @@ struct MigrationTests {
                 for name in ["one", "two"] { _ = try await makeWorkspace(name, database) }
                 let next = Migration.current + 1
                 let rows = Migration(
-                    version: next, name: "\(next)_rows", script: "UPDATE api_key SET name = 'changed' WHERE name = 'admin';")
+                    version: next, name: "\(next)_rows",
+                    script: "UPDATE api_key SET name = 'changed' WHERE name = 'admin';")
                 let schema = Schema(database: database, migrations: Migration.all + [rows])
                 #expect(try await schema.migrate(logger: quietLogger, deadline: .soon) == [next])
                 let names: [String] = try await database.read(deadline: .soon, "SELECT name FROM api_key") {

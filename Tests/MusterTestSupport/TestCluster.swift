@@ -63,7 +63,9 @@ final class TestCluster: Sendable {
     let turns = Turns(8)
 
     func newName() -> String { Self.newName(given) }
-    func create(_ name: String, from template: String) async throws { try await Self.create(name, from: template, given) }
+    func create(_ name: String, from template: String) async throws {
+        try await Self.create(name, from: template, given)
+    }
     func drop(_ name: String) async throws { try await Self.drop(name, given) }
     func url(of name: String) -> String { Self.url(of: name, given) }
 
@@ -92,8 +94,8 @@ final class TestCluster: Sendable {
 
     private static func setPassword(_ schema: Schema) async throws {
         for attempt in 1...20 {
-            do { return try await schema.setServerRolePassword(serverPassword, deadline: .soon) } catch
-                let error as PostgresError where error.sqlState == .internalError && attempt < 20
+            do { return try await schema.setServerRolePassword(serverPassword, deadline: .soon) } catch let error
+                as PostgresError where error.sqlState == .internalError && attempt < 20
             {
                 // "tuple concurrently updated": another process sets the same password at this moment.
                 try await Task.sleep(for: .milliseconds(20 * attempt))

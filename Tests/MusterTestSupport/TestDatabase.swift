@@ -77,7 +77,8 @@ public struct TestDatabase: Sendable {
 
     /// Makes one more workspace and returns its number.
     public func makeWorkspace(_ name: String) async throws -> WorkspaceID {
-        try await Self.open(ownerURL, connections: 1) { database in try await TestCluster.makeWorkspace(name, database) }
+        try await Self.open(ownerURL, connections: 1) { database in try await TestCluster.makeWorkspace(name, database)
+        }
     }
 }
 

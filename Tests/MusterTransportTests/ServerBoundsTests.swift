@@ -104,6 +104,7 @@ import Testing
             let frames = try await connection.rest()
             #expect(frames.map(\.code) == [.deadlineExceeded])
         }
+        bounds.open = .seconds(1)
         try await withConnection(bounds: bounds, open: false) { connection, _, stage in
             try await connection.send(request(1, "session.open", "{\"key\":\"slow\"}"))
             let frames = try await connection.rest()
@@ -124,7 +125,7 @@ import Testing
     @Test func whoIsSilentIsAskedAndThenClosed() async throws {
         var bounds = quickBounds
         bounds.silence = .milliseconds(100)
-        bounds.pong = .milliseconds(300)
+        bounds.pong = .milliseconds(1_500)
         try await withConnection(bounds: bounds) { connection, _, _ in
             #expect(try await connection.next() == .ping(1))
             try await connection.send("{\"pong\":1}")

@@ -2,6 +2,7 @@ import Logging
 import MusterHandlers
 import MusterProtocol
 import MusterServer
+import MusterStore
 import NIOConcurrencyHelpers
 
 /// Says what it was told.
@@ -144,7 +145,8 @@ func router(_ stage: Stage) -> Router {
             if call.key == "slow" { try await stage.wait("open") }
             guard call.key != "bad" else { throw RPCError(.unauthenticated, "this key is no good") }
             let session = Session(
-                workspaceID: 1, workspace: "acme", keyID: call.key, kind: .service, partner: nil, scopes: ["*"],
+                workspaceID: .init(rawValue: 1), workspace: "acme", keyID: call.key, kind: .service, partner: nil,
+                scopes: ["*"],
                 expiresAt: nil)
             return (session, OpenSession.Reply(workspace: "acme", keyID: call.key, scopes: ["*"]))
         },

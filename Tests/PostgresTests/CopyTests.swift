@@ -87,8 +87,12 @@ import Testing
         }
     }
 
-    @Test func aReaderThatThrowsStopsTheServer() async throws {
+    @Test func aReaderThatThrowsStopsTheServerAndKeepsTheConnection() async throws {
         try await withDatabase(one) { database in
+            func backend() async throws -> [Int] {
+                try await database.read(deadline: soon, "SELECT pg_backend_pid()") { try $0.value(0, as: Int.self) }
+            }
+            let before = try await backend()
             let start = ContinuousClock.now
             await #expect(throws: Stop.self) {
                 try await database.transaction(deadline: soon) { connection in
@@ -99,12 +103,13 @@ import Testing
                 }
             }
             #expect(ContinuousClock.now - start < .seconds(5))
-            _ = try await database.read(deadline: soon, "SELECT 1") { _ in }
+            #expect(try await backend() == before)
         }
     }
 
     @Test func aDeadlineEndsACopy() async throws {
         try await withDatabase(one) { database in
+            _ = try await database.read(deadline: soon, "SELECT 1") { _ in }  // it is connected
             let error = try await failure {
                 try await database.transaction(deadline: .now + .milliseconds(300)) { connection in
                     try connection.copyOut("COPY (SELECT pg_sleep(20)) TO STDOUT (FORMAT binary)") { _ in }

@@ -24,35 +24,49 @@ struct PrivateServer {
         let directory = FileManager.default.temporaryDirectory.appending(path: "postgres-tests-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let server = PrivateServer(directory: directory, port: try freePort())
-        defer {
-            try? server.stop()
-            try? FileManager.default.removeItem(at: directory)
+        let result: Result<R, any Error>
+        do { result = .success(try await body(server)) } catch { result = .failure(error) }
+        try await server.stop()
+        try FileManager.default.removeItem(at: directory)
+        return try result.get()
+    }
+
+    func start() async throws {
+        try await Self.run("start", directory.path, "-c fsync=off -c listen_addresses=127.0.0.1 -c port=\(port)")
+    }
+
+    func stop() async throws { try await Self.run("stop", directory.path, "") }
+
+    /// Not by `Process`: it waits until the server has ended too, which inherits a socket of it. And not on a thread of
+    /// the concurrency pool, of which there are as few as cores.
+    private static func run(_ command: String, _ directory: String, _ options: String) async throws {
+        let script = URL(filePath: #filePath).appending(path: "../../../scripts/postgres").standardized.path
+        let status = await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                continuation.resume(
+                    returning: shell("PG_OPTIONS='\(options)' '\(script)' \(command) '\(directory)' >/dev/null"))
+            }
         }
-        return try await body(server)
+        guard status == 0 else { throw Sentence("scripts/postgres \(command) failed") }
     }
 
-    func start() throws {
-        try Self.run("start", directory.path, "-c fsync=off -c listen_addresses=127.0.0.1 -c port=\(port)")
+    private static func shell(_ command: String) -> Int32 {
+        var process = pid_t()
+        var arguments: [UnsafeMutablePointer<CChar>?] =
+            (["/bin/sh", "-c", command] as [String]).map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        guard posix_spawn(&process, "/bin/sh", nil, nil, &arguments, environ) == 0 else { return -1 }
+        var status: Int32 = -1
+        while waitpid(process, &status, 0) == -1, errno == EINTR {}
+        return status
     }
 
-    func stop() throws { try Self.run("stop", directory.path, "") }
-
-    private static func run(_ command: String, _ directory: String, _ options: String) throws {
-        let root = URL(filePath: #filePath).appending(path: "../../..").standardized
-        let process = Process()
-        process.executableURL = root.appending(path: "scripts/postgres")
-        process.arguments = [command, directory]
-        process.environment = ProcessInfo.processInfo.environment.merging(["PG_OPTIONS": options]) { $1 }
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Sentence("scripts/postgres \(command) failed") }
-    }
-
+    /// Below the ports that the kernel gives to outgoing connections, or one of those could have it a moment later.
     private static func freePort() throws -> UInt16 {
-        let socket = try SilentServer()
-        return socket.port
+        for _ in 0..<100 {
+            if let port = try? SilentServer(port: .random(in: 20_000..<32_000)).port { return port }
+        }
+        throw Sentence("no port is free")
     }
 }
 
@@ -61,10 +75,12 @@ final class SilentServer {
     let port: UInt16
     private let socket: Int32
 
-    init() throws {
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    init(port wanted: UInt16 = 0) throws {
+        // A server that another test starts at this moment must not inherit it: it would keep the port.
+        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = wanted.bigEndian
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let descriptor = socket

@@ -125,7 +125,9 @@ import Testing
             settings.connections = 1
         } _: { database in
             try await database.withConnection(deadline: soon) { connection in
-                try connection.run(script: "SET work_mem = '123kB'; CREATE TEMP TABLE leftover (); BEGIN")
+                try connection.execute("SET work_mem = '123kB'")
+                try connection.execute("CREATE TEMP TABLE leftover ()")
+                try connection.execute("BEGIN")
             }
             let after = try await database.read(
                 deadline: soon, "SELECT current_setting('work_mem'), to_regclass('leftover')::text"

@@ -1,0 +1,149 @@
+import MusterProtocol
+import MusterStore
+import MusterTestSupport
+import Postgres
+import Synchronization
+import Testing
+
+@testable import MusterHandlers
+
+struct KeyGuardTests {
+    @Test func anInvalidatedKeyEndsCallsAndSessionsWithinASecondOnEveryServer() async throws {
+        try await TestDatabase.with { test in
+            try await test.withStore { store in
+                try await test.withStore { secondStore in
+                    let (first, second) = (KeyRig(store, test.workspace), KeyRig(secondStore, test.workspace))
+                    let made = try await first.keys.create(
+                        CreateKey(kind: .service, name: "x", scopes: ["*"]), first.caller("*"))
+                    let session = try await second.open(made.secret)
+                    let other = try await second.open(
+                        try await first.keys.create(
+                            CreateKey(kind: .service, name: "y", scopes: ["*"]), first.caller("*")
+                        ).secret)
+                    try await watching(second.keyGuard, [session, other]) { ended in
+                        _ = try await first.keys.invalidate(.init(keyID: made.keyID), first.caller("*"))
+                        let invalidated = ContinuousClock.now
+                        try await untilRefused(second.keyGuard, session, since: invalidated)
+                        while !ended().contains(made.keyID) { try await Task.sleep(for: .milliseconds(5)) }
+                        #expect(ContinuousClock.now - invalidated < .seconds(1))
+                        #expect(!ended().contains(other.keyID))
+                        try await second.keyGuard.verify(other, deadline: .soon)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func callsWaitForOneLookTogether() async throws {
+        try await TestDatabase.with { test in
+            try await test.withStore(connections: 1) { store in
+                let rig = KeyRig(store, test.workspace)
+                let made = try await rig.keys.create(
+                    CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
+                let session = try await rig.open(made.secret)
+                try await Task.sleep(for: KeyGuard.freshness + .milliseconds(10))
+                // One connection and a queue of 512: a look a call would be refused.
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<5_000 { group.addTask { try await rig.keyGuard.verify(session, deadline: .soon) } }
+                    try await group.waitForAll()
+                }
+            }
+        }
+    }
+
+    @Test func withoutPostgreSQLNoKeyIsProved() async throws {
+        try await TestDatabase.with { test in
+            var settings = DatabaseSettings(connectionString: test.serverURL)
+            settings.connections = 1
+            let database = Database(settings, logger: quietLogger)
+            let rig = KeyRig(Store(database: database, logger: quietLogger), test.workspace)
+            let made = try await rig.keys.create(
+                CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
+            let session = try await rig.open(made.secret)
+            try await rig.keyGuard.verify(session, deadline: .soon)
+            await database.close()
+            try await Task.sleep(for: KeyGuard.freshness + .milliseconds(10))
+            let error = await #expect(throws: RPCError.self) {
+                try await rig.keyGuard.verify(session, deadline: .soon)
+            }
+            #expect(error?.code == .unavailable)
+        }
+    }
+
+    @Test func theLastUseIsRecordedToTheHour() async throws {
+        try await KeyRig.with { rig in
+            let made = try await rig.keys.create(
+                CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
+            #expect(try await lastUse(made.keyID, rig) == nil)
+            _ = try await rig.open(made.secret)
+            await rig.keyGuard.recordUses()
+            let used = try #require(try await lastUse(made.keyID, rig))
+            #expect(used.microseconds % 3_600_000_000 == 0)
+            let now = Instant.now.microseconds
+            #expect(now - used.microseconds < 3_600_000_000 + 60_000_000)
+        }
+    }
+
+    @Test func oneImpatientCallerDoesNotFailTheOthers() async throws {
+        try await KeyRig.with { rig in
+            let made = try await rig.keys.create(
+                CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
+            let session = try await rig.open(made.secret)
+            try await Task.sleep(for: KeyGuard.freshness + .milliseconds(10))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for index in 0..<50 {
+                    group.addTask {
+                        let deadline = ContinuousClock.now + (index % 2 == 0 ? .microseconds(50) : .seconds(20))
+                        do { try await rig.keyGuard.verify(session, deadline: deadline) } catch
+                            where index % 2 == 0
+                        {
+                            return  // it had no time
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    /// Runs the loop of a server that has these sessions open; `ended` tells the keys whose sessions it has ended.
+    private func watching(
+        _ keyGuard: KeyGuard, _ open: [Session], _ body: (@Sendable () -> Set<String>) async throws -> Void
+    ) async throws {
+        let ended = EndedKeys()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await keyGuard.run { isMeant in ended.add(open.filter(isMeant).map(\.keyID)) }
+            }
+            defer { group.cancelAll() }
+            try await body { ended.all }
+        }
+    }
+
+    private func untilRefused(
+        _ keyGuard: KeyGuard, _ session: Session, since: ContinuousClock.Instant
+    ) async throws {
+        while ContinuousClock.now - since < .seconds(1) {
+            do {
+                try await keyGuard.verify(session, deadline: .soon)
+                try await Task.sleep(for: .milliseconds(5))
+            } catch let error as RPCError {
+                #expect(error.code == .unauthenticated)
+                return
+            }
+        }
+        Issue.record("a call went ahead a second after its key was invalidated")
+    }
+
+    private func lastUse(_ keyID: String, _ rig: KeyRig) async throws -> Instant? {
+        try await rig.keys.list(ListKeys(), rig.caller("*")).keys.first { $0.keyID == keyID }?.lastUsedAt
+    }
+}
+
+private final class EndedKeys: Sendable {
+    private let keys = Mutex<Set<String>>([])
+
+    var all: Set<String> { keys.withLock { $0 } }
+
+    func add(_ more: [String]) { keys.withLock { $0.formUnion(more) } }
+}

@@ -1,0 +1,102 @@
+import ArgumentParser
+import Foundation
+import Testing
+
+@testable import muster_server
+
+struct SettingsTests {
+    @Test func aFlagWinsOverTheEnvironmentAndThatOverTheFile() async throws {
+        try await withFile(#"{"listen":{"host":"file","port":1},"cache_mb":33,"database":{"url":"host=file"}}"#) {
+            file in
+            let environment = ["MUSTER_LISTEN_HOST": "environment", "MUSTER_LISTEN_PORT": "2"]
+            let settings = try await Settings.load(
+                flags: [.listenHost: "flag"], environment: environment, file: file)
+            #expect(settings.listenHost == "flag")
+            #expect(settings.listenPort == 2)
+            #expect(settings.cacheBytes == 33 << 20)
+            #expect(settings.databaseURL == "host=file")
+            #expect(settings.databaseConnections == 8)
+        }
+    }
+
+    @Test func withoutAnythingTheDefaultsHold() async throws {
+        let settings = try await Settings.load(flags: [:], environment: [:], file: nil)
+        #expect(settings.listenHost == "127.0.0.1")
+        #expect(settings.listenPort == 7_878)
+        #expect(settings.isLoopback)
+        #expect(settings.tls == nil)
+        #expect(settings.historyDays == nil)
+        #expect(settings.logFormat == .text)
+        #expect(settings.publicRESTURL == nil)
+        #expect(throws: SettingsError.self) { try settings.checkDatabase() }
+    }
+
+    @Test func theFileMayBeNamedByAVariable() async throws {
+        try await withFile(#"{"public_rest_url":"https://example.com/","allow_owner_role":true}"#) { file in
+            let settings = try await Settings.load(flags: [:], environment: ["MUSTER_CONFIG": file], file: nil)
+            #expect(settings.publicRESTURL == "https://example.com")
+            #expect(settings.isOwnerRoleAllowed)
+        }
+    }
+
+    @Test func theCommonVariableOfTheDatabaseIsReadToo() async throws {
+        let both = ["DATABASE_URL": "host=common", "MUSTER_DATABASE_URL": "host=own"]
+        #expect(try await Settings.load(flags: [:], environment: both, file: nil).databaseURL == "host=own")
+        let common = ["DATABASE_URL": "host=common"]
+        #expect(try await Settings.load(flags: [:], environment: common, file: nil).databaseURL == "host=common")
+    }
+
+    @Test(arguments: [
+        ("MUSTER_LISTEN_PORT", "70000"), ("MUSTER_LISTEN_PORT", "abc"), ("MUSTER_CACHE_MB", "1"),
+        ("MUSTER_INSECURE", "perhaps"), ("MUSTER_LOG_LEVEL", "loud"), ("MUSTER_LOG_FORMAT", "xml"),
+        ("MUSTER_TLS_KEY", "key.pem"),
+    ])
+    func aValueThatCantBeIsRefusedByItsNames(_ variable: String, _ value: String) async throws {
+        let error = await #expect(throws: SettingsError.self) {
+            try await Settings.load(flags: [:], environment: [variable: value], file: nil)
+        }
+        let key = try #require(Setting.all.first { $0.variable == variable }).key
+        #expect(error?.description.contains(key) == true)
+    }
+
+    @Test(arguments: ["{\"listen\":{\"prot\":1}}", "[]", "{", "{\"listen\":{\"port\":\"x\"}}"])
+    func aFileThatIsWrongIsRefused(_ text: String) async throws {
+        try await withFile(text) { file in
+            await #expect(throws: SettingsError.self) {
+                try await Settings.load(flags: [:], environment: [:], file: file)
+            }
+        }
+        await #expect(throws: SettingsError.self) {
+            try await Settings.load(flags: [:], environment: [:], file: "/nowhere/muster.json")
+        }
+    }
+
+    @Test(arguments: ["postgresql://a:secret@h/d", "host=h password=secret"])
+    func aPasswordInAnArgumentIsRefusedAndNotShown(_ url: String) async throws {
+        let error = await #expect(throws: SettingsError.self) {
+            try await Settings.load(flags: [.databaseURL: url], environment: [:], file: nil)
+        }
+        #expect(error?.description.contains("secret") == false)
+        _ = try await Settings.load(flags: [:], environment: ["MUSTER_DATABASE_URL": url], file: nil)
+    }
+
+    @Test func everySettingHasItsFlagAndItsLineInTheHelp() throws {
+        let help = Serve.helpMessage()
+        for setting in Setting.all {
+            #expect(help.contains(setting.variable))
+            guard let flag = setting.flag else { continue }
+            let arguments = ["true", "false"].contains(setting.standard) ? [flag] : [flag, "x"]
+            let parsed = try Serve.parse(arguments)
+            let flags = parsed.common.flags.merging(parsed.options.flags) { $1 }
+            #expect(Array(flags.keys) == [setting])
+        }
+        #expect(Setting.serverRolePassword.flag == nil)
+    }
+
+    private func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "muster-\(UUID().uuidString).json")
+        try Data(text.utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        try await body(file.path)
+    }
+}
