@@ -46,6 +46,15 @@ import Testing
         }
     }
 
+    @Test func whatIsShownAsJSONIsJSON() throws {
+        for path in try FileManager.default.subpathsOfDirectory(atPath: Self.root.path) where path.hasSuffix(".md") {
+            for block in try text(path).matches(of: /```json\n([^`]+)```/) {
+                let wrapped = Array("{\"v\":\(block.1)}".utf8)
+                #expect(refusal(of: wrapped) == nil, "proto-docs/\(path): \(block.1)")
+            }
+        }
+    }
+
     private func text(_ path: String) throws -> String {
         try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
     }
