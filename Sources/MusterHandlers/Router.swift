@@ -24,20 +24,33 @@ public struct Route: Sendable {
     let method: String
     let prepare: @Sendable (JSONValue) throws -> PreparedCall
 
-    public init<C: Call>(_: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
+    /// - Parameter work: `heavy` for a call whose own computing, beside what it waits for, may take a millisecond: it then runs on the
+    ///   shared threads, so that the other calls of its connection's event loop don't wait for it.
+    public init<C: Call>(
+        _: C.Type, _ work: Work = .light, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply
+    ) {
         method = C.method
         prepare = { body in
             let call = try JSONDecoding.decode(C.self, from: body)
             return PreparedCall(method: C.method) { context in
-                try JSONEncoding.encode(try await handle(call, context))
+                guard work == .heavy else { return try JSONEncoding.encode(try await handle(call, context)) }
+                return try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                    try JSONEncoding.encode(try await handle(call, context))
+                }
             }
         }
+    }
+
+    /// How much a call computes itself.
+    public enum Work: Sendable {
+        case light, heavy
     }
 }
 
 /// Finds the handler of a call, keeps the rules that hold for every call, and turns whatever goes wrong into an `RPCError`.
 public final class Router: Sendable {
-    public typealias Open = @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
+    public typealias Open =
+        @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
     public typealias Verify = @Sendable (Session, ContinuousClock.Instant) async throws -> Void
 
     private let routes: [String: Route]
@@ -64,7 +77,8 @@ public final class Router: Sendable {
     }
 
     /// Judges the key of `session.open`; the reply is the encoded body.
-    public func run(_ call: OpenSession, deadline: ContinuousClock.Instant) async throws(RPCError) -> (Session, [UInt8]) {
+    public func run(_ call: OpenSession, deadline: ContinuousClock.Instant) async throws(RPCError) -> (Session, [UInt8])
+    {
         let started = ContinuousClock.now
         do {
             let (session, reply) = try await open(call, deadline)

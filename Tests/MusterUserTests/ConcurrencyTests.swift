@@ -119,7 +119,7 @@ extension Place {
         return refusals
     }
 
-    /// Resolves, then takes the locks: as an import does.
+    /// Resolves, and some time later takes the head: as an import does on a busy machine.
     private func importSomebody(_ a: Int, _ b: Int, into number: Int32) async throws {
         let (workspace, cache) = (workspace, store.cache)
         let users = [a, b].map { UserReference.externalID(Identifier("u-\($0)")) }
@@ -127,6 +127,7 @@ extension Place {
         let state = try await store.transaction(in: workspace, deadline: .soon) { connection in
             try connection.shareIdentity(in: workspace)
             let found = try connection.find(users, in: workspace).compactMap(\.self).map { UInt32(bitPattern: $0) }
+            try connection.execute("SELECT pg_sleep(0.005)")
             let head = try #require(try connection.lockHead(set))
             let state = try connection.state(of: head, cache: cache)
             let change = state.members.effectiveChange(adding: MemberSet(found), removing: [])

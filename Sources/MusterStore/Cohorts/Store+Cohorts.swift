@@ -18,7 +18,9 @@ extension Store {
                 return try await transaction(in: workspace, deadline: deadline) { connection in
                     try connection.nameCohort(cohort, name: name, createdAt: createdAt, in: workspace)
                 }
-            } catch let error as PostgresError where error.sqlState == .uniqueViolation && error.constraint == "cohort_pkey" {
+            } catch let error as PostgresError
+                where error.sqlState == .uniqueViolation && error.constraint == "cohort_pkey"
+            {
                 continue  // made between our look and our insert: now it can be renamed
             }
         }

@@ -147,7 +147,10 @@ struct ImportID: Sendable {
 
     init(_ callers: Identifier?) {
         isCallers = callers != nil
-        value = callers ?? Identifier(String(UInt64.random(in: 0 ... .max), radix: 36) + String(UInt64.random(in: 0 ... .max), radix: 36))
+        value =
+            callers
+            ?? Identifier(
+                String(UInt64.random(in: 0 ... .max), radix: 36) + String(UInt64.random(in: 0 ... .max), radix: 36))
     }
 }
 
@@ -222,7 +225,9 @@ extension Connection {
             let number = UInt32(clamping: try row.value(0, as: Int32.self))
             row.withBytes(1) { bytes in
                 guard let bytes else { return }
-                table.forEachPosition(of: bytes) { batch.resolve(position: batch.userIDs.positions[$0], as: .user(number)) }
+                table.forEachPosition(of: bytes) {
+                    batch.resolve(position: batch.userIDs.positions[$0], as: .user(number))
+                }
             }
         }
     }
@@ -242,7 +247,9 @@ extension Connection {
             let resolution: Resolution = try row.value(2) ? .user(number) : .identifiedDevice
             row.withBytes(1) { bytes in
                 guard let bytes else { return }
-                table.forEachPosition(of: bytes) { batch.resolve(position: batch.deviceIDs.positions[$0], as: resolution) }
+                table.forEachPosition(of: bytes) {
+                    batch.resolve(position: batch.deviceIDs.positions[$0], as: resolution)
+                }
             }
         }
     }

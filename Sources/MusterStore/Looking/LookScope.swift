@@ -12,7 +12,9 @@ final class LookScope: Sendable {
     /// Every segment of the workspace is meant: a look also tells of those that came or went.
     let allSegments: Bool
 
-    init(cohorts: [CohortReference], segments: [SegmentVersion], attributes: [AttributeFilter], allSegments: Bool = false) {
+    init(
+        cohorts: [CohortReference], segments: [SegmentVersion], attributes: [AttributeFilter], allSegments: Bool = false
+    ) {
         self.cohorts = cohorts
         self.segments = segments
         self.attributes = attributes

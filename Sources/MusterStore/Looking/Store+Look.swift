@@ -46,7 +46,8 @@ extension Store {
             return (number, state)
         }
         return LookStatement(
-            workspace: workspace, cohorts: request.scope.cohorts, known: known, everyone: cache[.everyone(of: workspace)],
+            workspace: workspace, cohorts: request.scope.cohorts, known: known,
+            everyone: cache[.everyone(of: workspace)],
             segments: request.scope.segments, allSegments: request.scope.allSegments, users: request.users,
             wantsUserAttributes: !request.users.isEmpty && !request.scope.attributes.isEmpty, scans: request.scans)
     }
@@ -136,7 +137,8 @@ private struct LookAssembly {
     func look(startedAt: ContinuousClock.Instant) -> Look? {
         guard let everyone, let attributes else { return nil }
         return Look(
-            startedAt: startedAt, everyone: everyone, attributes: attributes, cohorts: cohorts, definitions: definitions,
+            startedAt: startedAt, everyone: everyone, attributes: attributes, cohorts: cohorts,
+            definitions: definitions,
             users: users,
             scans: scans.mapValues { MemberSetAtVersion(at: attributes, members: MemberSet($0)) })
     }

@@ -35,7 +35,9 @@ extension Store {
         of cohort: CohortReference, at version: Int64?, position: CohortPosition?, shape: PageShape,
         in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> CohortPage? {
-        guard let set = try await currentSet(of: cohort, position, in: workspace, deadline: deadline) else { return nil }
+        guard let set = try await currentSet(of: cohort, position, in: workspace, deadline: deadline) else {
+            return nil
+        }
         let state = try await state(of: set.key, at: version ?? set.version, deadline: deadline)
         let page = try await entries(of: state.members, after: position?.after, shape, workspace, deadline)
         return CohortPage(
@@ -50,7 +52,9 @@ extension Store {
         of cohort: CohortReference, from: Int64, to: Int64?, position: CohortPosition?, shape: PageShape,
         in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> CohortPage? {
-        guard let set = try await currentSet(of: cohort, position, in: workspace, deadline: deadline) else { return nil }
+        guard let set = try await currentSet(of: cohort, position, in: workspace, deadline: deadline) else {
+            return nil
+        }
         let later = try await state(of: set.key, at: to ?? set.version, deadline: deadline)
         guard from >= 0, from <= later.at.version else { throw VersionNotKept() }
         let earlier = try await state(of: set.key, at: from, deadline: deadline)
@@ -82,7 +86,9 @@ extension Store {
             JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
             WHERE c.workspace_id = \(workspace) AND c.partner = \(cohort.partner) AND c.cohort_id = \(cohort.cohortID)
             """
-        ) { row in (key: SetKey(workspace: workspace, number: try row.value(0)), version: try row.value(1, as: Int64.self)) }
+        ) { row in
+            (key: SetKey(workspace: workspace, number: try row.value(0)), version: try row.value(1, as: Int64.self))
+        }
         guard let set = found.first else { return nil }
         if let position, position.set != set.key.number { throw VersionNotKept() }
         return set

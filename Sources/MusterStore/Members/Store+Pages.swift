@@ -29,7 +29,8 @@ extension Store {
         }
         var page = try await page(of: past, after: nil, shape, workspace, deadline)
         if let after = page.next?.after {
-            page.next = ListingPosition(stored: try await storeListing(members, in: workspace, deadline: deadline), after: after)
+            page.next = ListingPosition(
+                stored: try await storeListing(members, in: workspace, deadline: deadline), after: after)
         }
         return page
     }
@@ -78,7 +79,8 @@ extension Store {
         let last = fitting.count < shown.count ? fitting.last?.number : numbers.last
         let ends = fitting.count == shown.count && (last == nil || last == members.max)
         return ListingPage(
-            members: fitting.map(\.member), size: try await presentCount(of: members, in: workspace, deadline: deadline),
+            members: fitting.map(\.member),
+            size: try await presentCount(of: members, in: workspace, deadline: deadline),
             next: ends ? nil : ListingPosition(after: last))
     }
 
@@ -135,7 +137,8 @@ extension Store {
     }
 
     private func keep(_ past: PastMembers, of question: Question, in workspace: WorkspaceID) {
-        derived.put(past.members, at: .none, for: .listing(workspace, question, VersionsKey(past.versions, sets: past.sets)))
+        derived.put(
+            past.members, at: .none, for: .listing(workspace, question, VersionsKey(past.versions, sets: past.sets)))
     }
 
     /// A set at an earlier version, from memory where it was asked for before.

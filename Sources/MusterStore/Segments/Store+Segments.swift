@@ -141,7 +141,9 @@ extension Connection {
         definitions[id] = Definition(version: 0, filter: filter)
         try filter.forEachNode { node, path in
             guard case .segment(let used) = node else { return }
-            guard definitions[used.segmentID] != nil else { throw FilterFault.missingSegment(used.segmentID, path: path) }
+            guard definitions[used.segmentID] != nil else {
+                throw FilterFault.missingSegment(used.segmentID, path: path)
+            }
             if let cycle = way(from: used.segmentID, to: id, definitions) { throw FilterFault.cycle([id] + cycle) }
         }
         for user in [id] + dependents(of: id, definitions) {

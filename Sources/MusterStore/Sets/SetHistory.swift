@@ -2,9 +2,7 @@ import MusterSets
 import Postgres
 
 /// This version of a set is not kept (any more), or never was.
-public struct VersionNotKept: Error {
-    init() {}
-}
+public struct VersionNotKept: Error {}
 
 extension Connection {
     /// The set at an earlier version: from the snapshot forwards, or backwards where the snapshot is newer.

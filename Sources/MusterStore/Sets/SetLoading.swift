@@ -46,7 +46,8 @@ extension Connection {
             let set = SetKey(workspace: workspace, number: number)
             let at = SetVersion(version: try row.value(2), tag: try row.value(4))
             switch try row.value(0, as: Int32.self) {
-            case 0: (parts[number, default: .init()].head, parts[number, default: .init()].size) = (at, try row.value(3))
+            case 0:
+                (parts[number, default: .init()].head, parts[number, default: .init()].size) = (at, try row.value(3))
             case 1: parts[number, default: .init()].snapshot = at
             case 2: parts[number, default: .init()].chunks.append(try row.members(5, of: set))
             default:

@@ -21,7 +21,8 @@ extension Connection {
             """
         ) { row in
             LockedHead(
-                set: set, at: SetVersion(version: try row.value(0), tag: try row.value(1)), nextUserNumber: try row.value(2))
+                set: set, at: SetVersion(version: try row.value(0), tag: try row.value(1)),
+                nextUserNumber: try row.value(2))
         }
     }
 
@@ -32,7 +33,8 @@ extension Connection {
             let missing = try changes(of: head.set, after: cached.at.version)
             if let state = cached.applying(missing), state.at == head.at { return state }
         }
-        guard let state = try load([head.set.number], in: head.set.workspace)[head.set.number], state.at == head.at else {
+        guard let state = try load([head.set.number], in: head.set.workspace)[head.set.number], state.at == head.at
+        else {
             throw DamagedSet(set: head.set, what: "the set differs from its locked head")
         }
         return state

@@ -1,7 +1,8 @@
 /// Makes a partner or changes it.
 public struct SetPartner: Call {
     public static let method = "partners.set"
-    public static let summary = "Makes a partner, or changes its display name, whether it is enabled, or its partner API key."
+    public static let summary =
+        "Makes a partner, or changes its display name, whether it is enabled, or its partner API key."
     public static let notes = """
         - `partner`: the path component of the partner's REST route, `[a-z0-9_-]{1,64}`.
         - `display_name`, `enabled`, `partner_api_key`: absent keeps what is there. A new partner is enabled and shown by its name.

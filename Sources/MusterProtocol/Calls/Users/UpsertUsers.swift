@@ -1,7 +1,8 @@
 /// Registers users and updates them.
 public struct UpsertUsers: RecordedCall {
     public static let method = "users.upsert"
-    public static let summary = "Creates or updates up to 5,000 users in one transaction, and says for each what happened."
+    public static let summary =
+        "Creates or updates up to 5,000 users in one transaction, and says for each what happened."
     public static let notes = """
         - An entry means the user of its `external_id`, else of its first alias, else of its first device; the user is made where there is none. Its other identifiers are added.
         - `attributes`: an object of scalars, arrays of strings, or anything else (stored, but no filter reads it). What is not named stays; `null` removes an attribute. Names have 1 to 256 bytes, numbers are within ±2^53, and one user's attributes take up to 65,536 bytes of JSON.
@@ -52,7 +53,8 @@ public struct UpsertUsers: RecordedCall {
         public init(results: [UpsertResult]) {
             func count(_ outcome: UpsertResult.Outcome) -> Int { results.count { $0.outcome == outcome } }
             self.init(
-                created: count(.created), updated: count(.updated), unchanged: count(.unchanged), refused: count(.refused),
+                created: count(.created), updated: count(.updated), unchanged: count(.unchanged),
+                refused: count(.refused),
                 results: results)
         }
     }
