@@ -3,7 +3,8 @@ import MusterProtocol
 import Testing
 
 /// `proto-docs` says what the definitions say. `RECORD_DOCS=1 swift test --filter DocumentTests` writes the rendered pages anew.
-@Suite struct DocumentTests {
+/// One after the other: the first may write what the others read.
+@Suite(.serialized) struct DocumentTests {
     private static let root = URL(filePath: #filePath).appending(path: "../../../proto-docs").standardizedFileURL
 
     @Test func thePagesAreThoseOfTheDefinitions() throws {
