@@ -1,4 +1,6 @@
 import Foundation
+import MusterHandlers
+import MusterServer
 import MusterTestSupport
 import Testing
 
