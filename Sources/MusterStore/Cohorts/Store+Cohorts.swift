@@ -18,7 +18,9 @@ extension Store {
                 return try await transaction(in: workspace, deadline: deadline) { connection in
                     try connection.nameCohort(cohort, name: name, createdAt: createdAt, in: workspace)
                 }
-            } catch let error as PostgresError where error.sqlState == .uniqueViolation && error.constraint == "cohort_pkey" {
+            } catch let error as PostgresError
+                where error.sqlState == .uniqueViolation && error.constraint == "cohort_pkey"
+            {
                 continue  // made between our look and our insert: now it can be renamed
             }
         }
@@ -133,7 +135,7 @@ extension Connection {
             SELECT h.set_number, h.version, h.tag FROM cohort c
             JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
             WHERE c.workspace_id = \(workspace) AND c.partner = \(cohort.partner) AND c.cohort_id = \(cohort.cohortID)
-            FOR UPDATE OF h
+            FOR NO KEY UPDATE OF h
             """
         ) { row in
             LockedHead(

@@ -12,16 +12,19 @@ struct LockedHead: Sendable {
 
 extension Connection {
     /// Takes the lock of a head; nil where there is no such set (any more). Heads are locked in the order of their numbers.
+    ///
+    /// Not FOR UPDATE: the first fold of a set holds its head's key, by a foreign key, until it commits, and no import waits for that.
     borrowing func lockHead(_ set: SetKey) throws -> LockedHead? {
         try first(
             """
             SELECT version, tag, next_user_number FROM set_head
             WHERE workspace_id = \(set.workspace) AND set_number = \(set.number)
-            FOR UPDATE
+            FOR NO KEY UPDATE
             """
         ) { row in
             LockedHead(
-                set: set, at: SetVersion(version: try row.value(0), tag: try row.value(1)), nextUserNumber: try row.value(2))
+                set: set, at: SetVersion(version: try row.value(0), tag: try row.value(1)),
+                nextUserNumber: try row.value(2))
         }
     }
 
@@ -32,7 +35,8 @@ extension Connection {
             let missing = try changes(of: head.set, after: cached.at.version)
             if let state = cached.applying(missing), state.at == head.at { return state }
         }
-        guard let state = try load([head.set.number], in: head.set.workspace)[head.set.number], state.at == head.at else {
+        guard let state = try load([head.set.number], in: head.set.workspace)[head.set.number], state.at == head.at
+        else {
             throw DamagedSet(set: head.set, what: "the set differs from its locked head")
         }
         return state
