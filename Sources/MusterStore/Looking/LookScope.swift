@@ -12,7 +12,9 @@ final class LookScope: Sendable {
     /// Every segment of the workspace is meant: a look also tells of those that came or went.
     let allSegments: Bool
 
-    init(cohorts: [CohortReference], segments: [SegmentVersion], attributes: [AttributeFilter], allSegments: Bool = false) {
+    init(
+        cohorts: [CohortReference], segments: [SegmentVersion], attributes: [AttributeFilter], allSegments: Bool = false
+    ) {
         self.cohorts = cohorts
         self.segments = segments
         self.attributes = attributes
@@ -50,6 +52,8 @@ struct Look: Sendable {
     var attributes: SetVersion
     /// Nil: there is no such cohort.
     var cohorts: [CohortReference: SetState?]
+    /// The sets behind those that there are.
+    var sets: [CohortReference: Int32]
     /// Nil: there is no such segment. With `allSegments`, all that there are.
     var definitions: [Identifier: FoundDefinition?]
     /// In the order of the request's users; nil: unknown.
