@@ -83,34 +83,42 @@ extension Store {
             try connection.lockDefinitions(of: workspace)
             let users = try connection.users(of: id, in: workspace)
             guard users.isEmpty else { return .used(by: users) }
-            let deleted = try connection.query(
-                "DELETE FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id) RETURNING 1"
-            ) { row in try row.value(0, as: Int32.self) }
-            return deleted.isEmpty ? .unknown : .deleted
+            let ended = try connection.first(
+                "DELETE FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id) RETURNING version"
+            ) { row in try row.value(0, as: Int64.self) }
+            guard let ended else { return .unknown }
+            try connection.execute(
+                "UPDATE definitions SET version = greatest(version, \(ended)) WHERE workspace_id = \(workspace)")
+            return .deleted
         }
     }
 }
 
 extension Connection {
     /// Makes the workspace's definitions this transaction's to change. The first lock of all: before identities and heads.
-    borrowing func lockDefinitions(of workspace: WorkspaceID) throws {
-        try execute("UPDATE definitions SET version = version + 1 WHERE workspace_id = \(workspace)")
+    /// - Returns: the highest version that a segment had which is gone. One that is made begins above it: under the same id
+    ///   it would else be taken for the old one by who keeps that one in memory, or in a page token.
+    @discardableResult
+    borrowing func lockDefinitions(of workspace: WorkspaceID) throws -> Int64 {
+        try first("SELECT version FROM definitions WHERE workspace_id = \(workspace) FOR NO KEY UPDATE") { row in
+            try row.value(0)
+        } ?? 0
     }
 
     fileprivate borrowing func createSegment(
         _ id: Identifier, name: String, filter: Filter, in workspace: WorkspaceID
     ) throws -> CreateSegment.Reply {
-        try lockDefinitions(of: workspace)
+        let version = try lockDefinitions(of: workspace) + 1
         guard try segments(in: workspace, id: id).isEmpty else { throw SegmentExists() }
         try judge(filter, as: id, in: workspace)
         let now = Instant.now
         try execute(
             """
             INSERT INTO segment (workspace_id, segment_id, name, filter, version, created_at, updated_at)
-            VALUES (\(workspace), \(id), \(name), \(JSONB(try JSONEncoding.encode(filter))), 1, \(now), \(now))
+            VALUES (\(workspace), \(id), \(name), \(JSONB(try JSONEncoding.encode(filter))), \(version), \(now), \(now))
             """)
         try noteUses(of: filter, by: id, in: workspace)
-        return CreateSegment.Reply(segmentID: id, version: 1)
+        return CreateSegment.Reply(segmentID: id, version: version)
     }
 
     fileprivate borrowing func segments(in workspace: WorkspaceID, id: Identifier? = nil) throws -> [SegmentInfo] {

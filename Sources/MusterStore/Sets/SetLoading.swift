@@ -6,12 +6,16 @@ private struct StoredParts {
     var head: SetVersion?
     var size: Int64 = 0
     var snapshot: SetVersion?
+    var snapshotSize: Int64 = 0
     var chunks: [MemberSet] = []
     var changes: [SetChange] = []
 
     func state(of set: SetKey) throws -> SetState? {
         guard let head else { return nil }
         let start = SetState(at: snapshot ?? .none, members: MemberSet(merging: chunks))
+        guard start.members.count == snapshotSize else {
+            throw DamagedSet(set: set, what: "the snapshot has not as many members as it says")
+        }
         guard let state = start.applying(changes.sorted { $0.at.version < $1.at.version }), state.at == head else {
             throw DamagedSet(set: set, what: "the changes since the snapshot don't lead to the head")
         }
@@ -32,7 +36,7 @@ extension Connection {
             SELECT 0, h.set_number, h.version, h.size, h.tag, NULL::bytea, NULL::bytea
             FROM set_head h WHERE h.workspace_id = \(workspace) AND h.set_number = ANY (\(numbers))
             UNION ALL
-            SELECT 1, s.set_number, s.version, 0, s.tag, NULL, NULL
+            SELECT 1, s.set_number, s.version, s.size, s.tag, NULL, NULL
             FROM set_snapshot s WHERE s.workspace_id = \(workspace) AND s.set_number = ANY (\(numbers))
             UNION ALL
             SELECT 2, k.set_number, k.chunk, 0, 0, k.members, NULL
@@ -55,7 +59,10 @@ extension Connection {
             switch try row.value(0, as: Int32.self) {
             case 0:
                 (parts[number, default: .init()].head, parts[number, default: .init()].size) = (at, try row.value(3))
-            case 1: parts[number, default: .init()].snapshot = at
+            case 1:
+                (parts[number, default: .init()].snapshot, parts[number, default: .init()].snapshotSize) = (
+                    at, try row.value(3)
+                )
             case 2: parts[number, default: .init()].chunks.append(try row.members(5, of: set))
             default:
                 if let change = try row.change(2, of: set, added: 5, removed: 6) {
