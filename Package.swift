@@ -110,6 +110,13 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "MusterConsistencyTests",
+            dependencies: [
+                "muster-server", "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
+                "MusterSets", "MusterProtocol", "Postgres", log,
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "MusterTests",
             dependencies: [
                 "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets",

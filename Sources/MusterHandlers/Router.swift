@@ -24,31 +24,29 @@ public struct Route: Sendable {
     let method: String
     let prepare: @Sendable (JSONValue) throws -> PreparedCall
 
-    /// - Parameter work: `heavy` for a call whose own computing, beside what it waits for, may take a millisecond: it then runs on the
-    ///   shared threads, so that the other calls of its connection's event loop don't wait for it.
-    public init<C: Call>(
-        _: C.Type, _ work: Work, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply
-    ) {
+    /// A call that computes little beside what it waits for: it runs on its connection's event loop.
+    public init<C: Call>(_: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
         method = C.method
         prepare = { body in
             let call = try JSONDecoding.decode(C.self, from: body)
             return PreparedCall(method: C.method) { context in
-                guard work == .heavy else { return try JSONEncoding.encode(try await handle(call, context)) }
-                return try await withTaskExecutorPreference(globalConcurrentExecutor) {
-                    try JSONEncoding.encode(try await handle(call, context))
-                }
+                try JSONEncoding.encode(try await handle(call, context))
             }
         }
     }
 
-    /// A call that only waits for others.
-    public init<C: Call>(_ call: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
-        self.init(call, .light, handle)
-    }
-
-    /// How much a call computes itself.
-    public enum Work: Sendable {
-        case light, heavy
+    /// A call that may compute for a millisecond: it runs on the shared threads, so that the other calls of its event loop don't
+    /// wait for it.
+    public init<C: Call>(heavy _: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
+        method = C.method
+        prepare = { body in
+            let call = try JSONDecoding.decode(C.self, from: body)
+            return PreparedCall(method: C.method) { context in
+                try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                    try JSONEncoding.encode(try await handle(call, context))
+                }
+            }
+        }
     }
 }
 

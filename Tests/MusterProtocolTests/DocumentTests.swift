@@ -3,7 +3,8 @@ import MusterProtocol
 import Testing
 
 /// `proto-docs` says what the definitions say. `RECORD_DOCS=1 swift test --filter DocumentTests` writes the rendered pages anew.
-@Suite struct DocumentTests {
+/// One after the other: the first may write what the others read.
+@Suite(.serialized) struct DocumentTests {
     private static let root = URL(filePath: #filePath).appending(path: "../../../proto-docs").standardizedFileURL
 
     @Test func thePagesAreThoseOfTheDefinitions() throws {
@@ -42,6 +43,15 @@ import Testing
             for link in try text(path).matches(of: /\]\(([^)#:]+)(#[^)]*)?\)/) {
                 let target = folder.appending(path: String(link.1)).standardizedFileURL
                 #expect(FileManager.default.fileExists(atPath: target.path), "proto-docs/\(path) links to \(link.1)")
+            }
+        }
+    }
+
+    @Test func whatIsShownAsJSONIsJSON() throws {
+        for path in try FileManager.default.subpathsOfDirectory(atPath: Self.root.path) where path.hasSuffix(".md") {
+            for block in try text(path).matches(of: /```json\n([^`]+)```/) {
+                let wrapped = Array("{\"v\":\(block.1)}".utf8)
+                #expect(refusal(of: wrapped) == nil, "proto-docs/\(path): \(block.1)")
             }
         }
     }

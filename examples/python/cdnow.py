@@ -10,7 +10,7 @@ import os
 import sys
 from collections import defaultdict
 
-from muster import Client
+from muster import Client, MusterError
 
 USERS_A_CALL = 5_000
 IDENTIFIERS_A_CALL = 5_000
@@ -129,4 +129,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except MusterError as error:
+        sys.exit(f"Muster refused: {error}")

@@ -101,7 +101,12 @@ class Client:
         if self._tls:
             connection = self._tls.wrap_socket(connection, server_hostname=self._host)
         self._socket, self._file, self._last_id = connection, connection.makefile("rb"), 0
-        self._exchange("session.open", {"key": self._key}, 10_000)
+        try:
+            self._exchange("session.open", {"key": self._key}, 10_000)
+        except MusterError as error:
+            if error.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"):
+                raise NotBegun(str(error)) from error
+            raise
 
     def _exchange(self, method, body, milliseconds):
         self._last_id += 1

@@ -135,7 +135,7 @@ extension Connection {
             SELECT h.set_number, h.version, h.tag FROM cohort c
             JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
             WHERE c.workspace_id = \(workspace) AND c.partner = \(cohort.partner) AND c.cohort_id = \(cohort.cohortID)
-            FOR UPDATE OF h
+            FOR NO KEY UPDATE OF h
             """
         ) { row in
             LockedHead(

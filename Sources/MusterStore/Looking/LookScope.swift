@@ -52,6 +52,8 @@ struct Look: Sendable {
     var attributes: SetVersion
     /// Nil: there is no such cohort.
     var cohorts: [CohortReference: SetState?]
+    /// The sets behind those that there are.
+    var sets: [CohortReference: Int32]
     /// Nil: there is no such segment. With `allSegments`, all that there are.
     var definitions: [Identifier: FoundDefinition?]
     /// In the order of the request's users; nil: unknown.

@@ -12,12 +12,14 @@ struct CohortKey: Hashable, Sendable {
 
 extension Store {
     /// One look, exact: what the statement saw is brought together with the cached sets. A set whose changes don't chain from the
-    /// cached state is loaded afresh, and then the look is repeated, since the load saw a later moment than the look.
+    /// cached state is loaded afresh, and then the look is repeated, since the load saw a later moment than the look. What was
+    /// loaded is held until then: the cache may be too small for it, or for all the sets of one look.
     func lookOnce(
         _ request: LookRequest, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> Look {
+        var loaded: [Int32: SetState] = [:]
         for _ in 0..<8 {
-            let statement = statement(for: request, in: workspace)
+            let statement = statement(for: request, in: workspace, loaded: loaded)
             let startedAt = ContinuousClock.now
             let rows = try await read(in: workspace, deadline: deadline, statement.sql) { row in
                 try LookRow(row, of: statement)
@@ -30,7 +32,7 @@ extension Store {
                 cache.put(state, for: SetKey(workspace: workspace, number: number))
             }
             guard assembly.stale.isEmpty else {
-                try await reload(assembly.stale, in: workspace, deadline: deadline)
+                loaded.merge(try await reload(assembly.stale, in: workspace, deadline: deadline)) { $1 }
                 continue
             }
             if let look = assembly.look(startedAt: startedAt) { return look }
@@ -38,27 +40,30 @@ extension Store {
         throw ChangingTooFast()
     }
 
-    private func statement(for request: LookRequest, in workspace: WorkspaceID) -> LookStatement {
+    private func statement(
+        for request: LookRequest, in workspace: WorkspaceID, loaded: [Int32: SetState]
+    ) -> LookStatement {
         let known = request.scope.cohorts.map { cohort -> (number: Int32, state: SetState)? in
             guard let number = cohortSets[CohortKey(workspace: workspace, cohort: cohort)],
-                let state = cache[SetKey(workspace: workspace, number: number)]
+                let state = loaded[number] ?? cache[SetKey(workspace: workspace, number: number)]
             else { return nil }
             return (number, state)
         }
         return LookStatement(
             workspace: workspace, cohorts: request.scope.cohorts, known: known,
-            everyone: cache[.everyone(of: workspace)],
-            segments: request.scope.segments, allSegments: request.scope.allSegments, users: request.users,
+            everyone: loaded[SetKey.everyone] ?? cache[.everyone(of: workspace)], segments: request.scope.segments,
+            allSegments: request.scope.allSegments, users: request.users,
             wantsUserAttributes: !request.users.isEmpty && !request.scope.attributes.isEmpty, scans: request.scans)
     }
 
     private func reload(
         _ numbers: [Int32], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws {
+    ) async throws -> [Int32: SetState] {
         let states = try await transaction(in: workspace, deadline: deadline) { connection in
             try connection.load(numbers, in: workspace)
         }
         for (number, state) in states { cache.replace(state, for: SetKey(workspace: workspace, number: number)) }
+        return states
     }
 }
 
@@ -137,9 +142,8 @@ private struct LookAssembly {
     func look(startedAt: ContinuousClock.Instant) -> Look? {
         guard let everyone, let attributes else { return nil }
         return Look(
-            startedAt: startedAt, everyone: everyone, attributes: attributes, cohorts: cohorts,
-            definitions: definitions,
-            users: users,
+            startedAt: startedAt, everyone: everyone, attributes: attributes, cohorts: cohorts, sets: sets,
+            definitions: definitions, users: users,
             scans: scans.mapValues { MemberSetAtVersion(at: attributes, members: MemberSet($0)) })
     }
 }

@@ -35,10 +35,9 @@ extension Store {
         of cohort: CohortReference, at version: Int64?, position: CohortPosition?, shape: PageShape,
         in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> CohortPage? {
-        guard let set = try await currentSet(of: cohort, position, in: workspace, deadline: deadline) else {
-            return nil
-        }
-        let state = try await state(of: set.key, at: version ?? set.version, deadline: deadline)
+        let set = try await currentSet(of: cohort, at: [version], position, in: workspace, deadline: deadline)
+        guard let set else { return nil }
+        let state = try await state(of: set.key, at: set.versions[0], deadline: deadline)
         let page = try await entries(of: state.members, after: position?.after, shape, workspace, deadline)
         return CohortPage(
             members: page.members, size: page.size, atVersion: state.at.version,
@@ -52,12 +51,11 @@ extension Store {
         of cohort: CohortReference, from: Int64, to: Int64?, position: CohortPosition?, shape: PageShape,
         in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> CohortPage? {
-        guard let set = try await currentSet(of: cohort, position, in: workspace, deadline: deadline) else {
-            return nil
-        }
-        let later = try await state(of: set.key, at: to ?? set.version, deadline: deadline)
+        let set = try await currentSet(of: cohort, at: [from, to], position, in: workspace, deadline: deadline)
+        guard let set else { return nil }
+        let later = try await state(of: set.key, at: set.versions[1], deadline: deadline)
         guard from >= 0, from <= later.at.version else { throw VersionNotKept() }
-        let earlier = try await state(of: set.key, at: from, deadline: deadline)
+        let earlier = try await state(of: set.key, at: set.versions[0], deadline: deadline)
         let entered = later.members.subtracting(earlier.members)
         let left = earlier.members.subtracting(later.members)
         let isLeft = position?.left ?? false
@@ -74,23 +72,42 @@ extension Store {
             atVersion: later.at.version, next: next)
     }
 
-    /// The set of a cohort and its version now. Throws where a page was begun on another set.
+    /// A version of a set, with its tag where the log has it.
+    private typealias WantedVersion = (version: Int64, tag: Int64?)
+
+    private func state(
+        of set: SetKey, at wanted: WantedVersion, deadline: ContinuousClock.Instant
+    ) async throws -> SetState {
+        try await state(of: set, at: wanted.version, tag: wanted.tag, deadline: deadline)
+    }
+
+    /// The set of a cohort, and the versions that are wanted of it, nil being the one now. Throws where a page was begun on
+    /// another set.
     private func currentSet(
-        of cohort: CohortReference, _ position: CohortPosition?, in workspace: WorkspaceID,
+        of cohort: CohortReference, at versions: [Int64?], _ position: CohortPosition?, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
-    ) async throws -> (key: SetKey, version: Int64)? {
+    ) async throws -> (key: SetKey, versions: [WantedVersion])? {
         let found = try await read(
             in: workspace, deadline: deadline,
             """
-            SELECT h.set_number, h.version FROM cohort c
+            SELECT h.set_number, coalesce(w.version, h.version),
+                CASE WHEN coalesce(w.version, h.version) = h.version THEN h.tag ELSE x.previous_tag END
+            FROM cohort c
             JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
+            CROSS JOIN unnest(\(versions)) WITH ORDINALITY w (version, position)
+            LEFT JOIN set_change x ON x.workspace_id = \(workspace) AND x.set_number = c.set_number
+                AND x.version = w.version + 1
             WHERE c.workspace_id = \(workspace) AND c.partner = \(cohort.partner) AND c.cohort_id = \(cohort.cohortID)
+            ORDER BY w.position
             """
         ) { row in
-            (key: SetKey(workspace: workspace, number: try row.value(0)), version: try row.value(1, as: Int64.self))
+            (
+                number: try row.value(0, as: Int32.self),
+                wanted: (version: try row.value(1, as: Int64.self), tag: try row.value(2, as: Int64?.self))
+            )
         }
-        guard let set = found.first else { return nil }
-        if let position, position.set != set.key.number { throw VersionNotKept() }
-        return set
+        guard let number = found.first?.number else { return nil }
+        if let position, position.set != number { throw VersionNotKept() }
+        return (SetKey(workspace: workspace, number: number), found.map(\.wanted))
     }
 }

@@ -7,6 +7,8 @@ struct PastMembers: Sendable {
     let versions: Versions
     /// The sets of the cohorts, in the order of `versions.cohorts`.
     let sets: [Int32]
+    /// Of everyone and of these sets, at those versions; nil where the log doesn't have it.
+    let tags: [Int64?]
 }
 
 extension Store {
@@ -22,7 +24,8 @@ extension Store {
         let reading = try await reading(of: question, in: workspace, options: ReadOptions(deadline: deadline))
         let members = reading.evaluations.first?.members() ?? []
         let past = PastMembers(
-            members: members, versions: reading.versions, sets: sets(of: reading.plan, in: workspace))
+            members: members, versions: reading.versions, sets: sets(of: reading.plan, in: reading.look),
+            tags: reading.tags)
         guard !reading.plan.scope.attributes.isEmpty else {
             keep(past, of: question, in: workspace)
             return try await page(of: past, after: nil, shape, workspace, deadline)
@@ -89,29 +92,33 @@ extension Store {
         of question: Question, in workspace: WorkspaceID, at versions: Versions, sets: [Int32]?,
         deadline: ContinuousClock.Instant
     ) async throws -> PastMembers {
-        let plan = try await currentPlan(of: question, in: workspace, deadline: deadline)
+        let (plan, look) = try await currentPlan(of: question, in: workspace, deadline: deadline)
         if let path = plan.attributePath { throw FilterFault.noHistory(path: path) }
         for segment in plan.scope.segments
         where versions.segments.first(where: { $0.segmentID == segment.segmentID })?.version != segment.version {
             throw FilterFault.segmentChanged(segment.segmentID)
         }
-        let own = self.sets(of: plan, in: workspace)
+        let own = self.sets(of: plan, in: look)
         if let sets, sets != own { throw VersionNotKept() }
-        if let kept = derived[.listing(workspace, question, VersionsKey(versions, sets: own))] {
-            return PastMembers(members: kept.members, versions: versions, sets: own)
-        }
-        let everyone = try await state(of: .everyone(of: workspace), at: versions.everyone, deadline: deadline)
-        var operands: [MemberSet] = []
+        var wanted = [(set: SetKey.everyone, version: versions.everyone)]
         for (cohort, set) in zip(plan.scope.cohorts, own) {
             let named = versions.cohorts.first { $0.partner == cohort.partner && $0.cohortID == cohort.cohortID }
             guard let named else { throw FilterFault.versionsIncomplete }
-            let key = SetKey(workspace: workspace, number: set)
-            operands.append(try await state(of: key, at: named.version, deadline: deadline).members)
+            wanted.append((set, named.version))
+        }
+        let tags = try await tags(of: wanted, in: workspace, deadline: deadline)
+        if let kept = derived[.listing(workspace, question, VersionsKey(versions, sets: own, tags: tags))] {
+            return PastMembers(members: kept.members, versions: versions, sets: own, tags: tags)
+        }
+        var states: [MemberSet] = []
+        for (place, tag) in zip(wanted, tags) {
+            let set = SetKey(workspace: workspace, number: place.set)
+            states.append(try await state(of: set, at: place.version, tag: tag, deadline: deadline).members)
         }
         let members = plan.roots.first.map {
-            Evaluation($0, universe: everyone.members, operands: operands).members()
+            Evaluation($0, universe: states[0], operands: Array(states.dropFirst())).members()
         }
-        let past = PastMembers(members: members ?? [], versions: versions, sets: own)
+        let past = PastMembers(members: members ?? [], versions: versions, sets: own, tags: tags)
         keep(past, of: question, in: workspace)
         return past
     }
@@ -119,7 +126,7 @@ extension Store {
     /// The plan of a question with its definitions proved current, and the sets of its cohorts known.
     private func currentPlan(
         of question: Question, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Plan {
+    ) async throws -> (Plan, Look) {
         for _ in 0..<Self.mostLooks {
             let plan = try await plan(for: question, in: workspace, deadline: deadline)
             let look = try await lookout(of: workspace).look(LookRequest(scope: plan.scope), deadline: deadline)
@@ -127,29 +134,23 @@ extension Store {
             for cohort in plan.scope.cohorts where (look.cohorts[cohort] ?? nil) == nil {
                 throw FilterFault.missingCohort(cohort, path: plan.cohortPaths[cohort] ?? "filter")
             }
-            return plan
+            return (plan, look)
         }
         throw ChangingTooFast()
     }
 
-    private func sets(of plan: Plan, in workspace: WorkspaceID) -> [Int32] {
-        plan.scope.cohorts.map { cohortSets[CohortKey(workspace: workspace, cohort: $0)] ?? -1 }
-    }
+    private func sets(of plan: Plan, in look: Look) -> [Int32] { plan.scope.cohorts.map { look.sets[$0] ?? -1 } }
 
     private func keep(_ past: PastMembers, of question: Question, in workspace: WorkspaceID) {
-        derived.put(
-            past.members, at: .none, for: .listing(workspace, question, VersionsKey(past.versions, sets: past.sets)))
+        let versions = VersionsKey(past.versions, sets: past.sets, tags: past.tags)
+        derived.put(past.members, at: .none, for: .listing(workspace, question, versions))
     }
+}
 
-    /// A set at an earlier version, from memory where it was asked for before.
-    func state(of set: SetKey, at version: Int64, deadline: ContinuousClock.Instant) async throws -> SetState {
-        if let cached = cache[set], cached.at.version == version { return cached }
-        if let derived = derived[.version(set, version)] { return SetState(at: derived.at, members: derived.members) }
-        let state = try await transaction(in: set.workspace, deadline: deadline) { connection in
-            try connection.state(of: set, at: version)
-        }
-        derived.put(state.members, at: state.at, for: .version(set, version))
-        return state
+extension Reading {
+    /// Of everyone and of the cohorts.
+    fileprivate var tags: [Int64?] {
+        [look.everyone.at.tag] + plan.scope.cohorts.map { (look.cohorts[$0] ?? nil)?.at.tag }
     }
 }
 

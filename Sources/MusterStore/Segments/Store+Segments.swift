@@ -32,12 +32,12 @@ extension Store {
         _ id: Identifier, name: String?, filter: Filter?, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> UpdateSegment.Reply? {
         try await transaction(in: workspace, deadline: deadline) { connection in
-            let next = try connection.lockDefinitions(of: workspace)
+            try connection.lockDefinitions(of: workspace)
             guard let old = try connection.segments(in: workspace, id: id).first else { return nil }
             let changes = filter.map { $0 != old.filter } ?? false
             let new = filter ?? old.filter
             if changes { try connection.judge(new, as: id, in: workspace) }
-            let version = changes ? next : old.version
+            let version = changes ? old.version + 1 : old.version
             try connection.execute(
                 """
                 UPDATE segment SET name = \(name ?? old.name), filter = \(JSONB(try JSONEncoding.encode(new))),
@@ -83,34 +83,32 @@ extension Store {
             try connection.lockDefinitions(of: workspace)
             let users = try connection.users(of: id, in: workspace)
             guard users.isEmpty else { return .used(by: users) }
-            let deleted = try connection.query(
-                "DELETE FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id) RETURNING 1"
-            ) { row in try row.value(0, as: Int32.self) }
-            return deleted.isEmpty ? .unknown : .deleted
+            let ended = try connection.first(
+                "DELETE FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id) RETURNING version"
+            ) { row in try row.value(0, as: Int64.self) }
+            guard let ended else { return .unknown }
+            try connection.execute(
+                "UPDATE definitions SET version = greatest(version, \(ended)) WHERE workspace_id = \(workspace)")
+            return .deleted
         }
     }
 }
 
 extension Connection {
     /// Makes the workspace's definitions this transaction's to change. The first lock of all: before identities and heads.
-    ///
-    /// Returns the version of what this transaction defines. It counts over the whole workspace, so that a segment that was deleted and
-    /// made again is never taken for the one before it: by a plan in memory, by `at`, or by a page.
+    /// - Returns: the highest version that a segment had which is gone. One that is made begins above it: under the same id
+    ///   it would else be taken for the old one by who keeps that one in memory, or in a page token.
     @discardableResult
     borrowing func lockDefinitions(of workspace: WorkspaceID) throws -> Int64 {
-        let version = try first(
-            "UPDATE definitions SET version = version + 1 WHERE workspace_id = \(workspace) RETURNING version"
-        ) { row in try row.value(0, as: Int64.self) }
-        guard let version else {
-            throw DamagedSet(set: .everyone(of: workspace), what: "the row of definitions is missing")
-        }
-        return version
+        try first("SELECT version FROM definitions WHERE workspace_id = \(workspace) FOR NO KEY UPDATE") { row in
+            try row.value(0)
+        } ?? 0
     }
 
     fileprivate borrowing func createSegment(
         _ id: Identifier, name: String, filter: Filter, in workspace: WorkspaceID
     ) throws -> CreateSegment.Reply {
-        let version = try lockDefinitions(of: workspace)
+        let version = try lockDefinitions(of: workspace) + 1
         guard try segments(in: workspace, id: id).isEmpty else { throw SegmentExists() }
         try judge(filter, as: id, in: workspace)
         let now = Instant.now

@@ -5,7 +5,7 @@ import MusterSets
 enum DerivedKey: Hashable, Sendable {
     case version(SetKey, Int64)
     case attribute(WorkspaceID, AttributeFilter)
-    /// What a question meant at these versions, with these sets behind its cohorts: for the pages of a listing.
+    /// What a question meant at these versions, with these sets behind its cohorts and in this history: for the pages of a listing.
     case listing(WorkspaceID, Question, VersionsKey)
 }
 
@@ -15,12 +15,14 @@ struct VersionsKey: Hashable, Sendable {
     let cohorts: [CohortVersion]
     let segments: [SegmentVersion]
     let sets: [Int32]
+    let tags: [Int64?]
 
-    init(_ versions: Versions, sets: [Int32]) {
+    init(_ versions: Versions, sets: [Int32], tags: [Int64?]) {
         everyone = versions.everyone
         cohorts = versions.cohorts
         segments = versions.segments
         self.sets = sets
+        self.tags = tags
     }
 }
 

@@ -12,12 +12,14 @@ struct LockedHead: Sendable {
 
 extension Connection {
     /// Takes the lock of a head; nil where there is no such set (any more). Heads are locked in the order of their numbers.
+    ///
+    /// Not FOR UPDATE: the first fold of a set holds its head's key, by a foreign key, until it commits, and no import waits for that.
     borrowing func lockHead(_ set: SetKey) throws -> LockedHead? {
         try first(
             """
             SELECT version, tag, next_user_number FROM set_head
             WHERE workspace_id = \(set.workspace) AND set_number = \(set.number)
-            FOR UPDATE
+            FOR NO KEY UPDATE
             """
         ) { row in
             LockedHead(

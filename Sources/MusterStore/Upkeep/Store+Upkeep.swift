@@ -94,14 +94,21 @@ extension Connection {
         return answers.count + receipts.count
     }
 
-    /// Only what the snapshot holds already: the set itself never needs it.
+    /// Only what the snapshot holds already: the set itself never needs it. And only from the beginning of a log, since times are of
+    /// different machines and need not ascend: a gap would be taken for damage.
     fileprivate borrowing func forgetChanges(before time: Instant, in workspace: WorkspaceID) throws -> Int {
         try query(
             """
             DELETE FROM set_change c USING (
-                SELECT x.set_number, x.version FROM set_change x
-                JOIN set_snapshot s ON s.workspace_id = \(workspace) AND s.set_number = x.set_number
-                WHERE x.workspace_id = \(workspace) AND x.version <= s.version AND x.changed_at < \(time)
+                SELECT x.set_number, x.version FROM set_snapshot s
+                LEFT JOIN LATERAL (
+                    SELECT y.version FROM set_change y
+                    WHERE y.workspace_id = \(workspace) AND y.set_number = s.set_number AND y.changed_at >= \(time)
+                    ORDER BY y.version LIMIT 1
+                ) kept ON true
+                JOIN set_change x ON x.workspace_id = \(workspace) AND x.set_number = s.set_number
+                    AND x.version <= s.version AND x.version < coalesce(kept.version, s.version + 1)
+                WHERE s.workspace_id = \(workspace)
                 ORDER BY x.set_number, x.version LIMIT \(Self.most)
             ) old
             WHERE c.workspace_id = \(workspace) AND c.set_number = old.set_number AND c.version = old.version

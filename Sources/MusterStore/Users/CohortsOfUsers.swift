@@ -32,7 +32,7 @@ extension Connection {
             """
             SELECT set_number, version, tag FROM set_head
             WHERE workspace_id = \(workspace) AND set_number = ANY (\(numbers))
-            ORDER BY set_number FOR UPDATE
+            ORDER BY set_number FOR NO KEY UPDATE
             """
         ) { row in
             LockedHead(

@@ -2,12 +2,13 @@ import Foundation
 import Glibc
 
 /// A PostgreSQL of a test's own, for a setting that would hold up everybody else's.
-enum PrivateCluster {
-    static let isPossible = FileManager.default.fileExists(atPath: "/usr/lib/postgresql")
+public enum PrivateCluster {
+    /// Whether there is a PostgreSQL to start here.
+    public static let isPossible = FileManager.default.fileExists(atPath: "/usr/lib/postgresql")
 
     /// Runs `body` with its connection string.
-    static func with(_ body: (String) async throws -> Void) async throws {
-        let directory = FileManager.default.temporaryDirectory.appending(path: "muster-users-\(UUID().uuidString)")
+    public static func with(_ body: (String) async throws -> Void) async throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "muster-tests-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let result: Result<Void, any Error>
         do {

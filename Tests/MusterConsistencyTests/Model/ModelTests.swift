@@ -1,0 +1,42 @@
+import MusterClient
+import MusterHandlers
+import MusterProtocol
+import MusterTestSupport
+import Testing
+
+/// Random operations on two servers, and on a model of dictionaries and sets that says what must come of them.
+@Suite struct ModelTests {
+    @Test func musterSaysWhatANaiveModelSays() async throws {
+        let end = Length.modelSeconds.map { ContinuousClock.now + .seconds($0) }
+        repeat {
+            let seed = Length.newSeed(of: "model test")
+            let isSame = try await run(seed)
+            if !isSame || Length.seed != nil { return }
+        } while end.map { .now < $0 } ?? false
+    }
+
+    private func run(_ seed: UInt64) async throws -> Bool {
+        try await TestDatabase.with { database in
+            let workspace = try await database.makeAdministered("test")
+            let run = try await ModelRun(seed: seed, database: database, workspace: workspace)
+            defer { run.repeats = [] }
+            var step = 0
+            var last = "the beginning"
+            do {
+                _ = try await run.client.send(SetPartner(partner: "tinyclues"))
+                try await run.upsert(Vocabulary.bulk.map { UserEntry(externalID: Vocabulary.bulkUser($0)) })
+                while step < Length.modelOperations {
+                    step += 1
+                    last = try await run.step()
+                    for _ in 0..<2 { try await run.compare() }
+                }
+                let report = try await run.servers[0].store.verify(deadline: .soon)
+                try run.expectEqual(report.problems, [], "what verify finds")
+            } catch {
+                Issue.record("MUSTER_SEED=\(seed), step \(step), after \(last): \(error)")
+            }
+            await run.end()
+            return step == Length.modelOperations
+        }
+    }
+}

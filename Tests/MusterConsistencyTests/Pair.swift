@@ -1,0 +1,155 @@
+import MusterClient
+import MusterHandlers
+import MusterProtocol
+import MusterTestSupport
+import Postgres
+import Synchronization
+import Testing
+
+@testable import MusterStore
+
+/// Two servers over one database and one workspace, as behind a load balancer, with partner `tinyclues`.
+struct Pair: Sendable {
+    let database: TestDatabase
+    let workspace: NewWorkspace
+    let a: TestServer
+    let b: TestServer
+    let throughA: MusterClient
+    let throughB: MusterClient
+
+    var clients: [MusterClient] { [throughA, throughB] }
+    var servers: [TestServer] { [a, b] }
+
+    /// Runs `body` with both, and ends them.
+    static func with(
+        users: [Identifier] = [], cacheBytes: (Int, Int) = (64 << 20, 64 << 20), _ body: (Pair) async throws -> Void
+    ) async throws {
+        try await TestDatabase.with { database in
+            let workspace = try await database.makeAdministered("test")
+            let a = try await TestServer(
+                databaseURL: database.serverURL, workspace: workspace, cacheBytes: cacheBytes.0)
+            let b = try await TestServer(
+                databaseURL: database.serverURL, workspace: workspace, cacheBytes: cacheBytes.1)
+            let pair = Pair(
+                database: database, workspace: workspace, a: a, b: b, throughA: a.client(), throughB: b.client())
+            let result: Result<Void, any Error>
+            do {
+                _ = try await pair.throughA.send(SetPartner(partner: "tinyclues"))
+                if !users.isEmpty { try await pair.register(users) }
+                result = .success(try await body(pair))
+            } catch { result = .failure(error) }
+            for client in pair.clients { await client.close() }
+            for server in pair.servers { await server.stop() }
+            try result.get()
+        }
+    }
+
+    /// In this order, so that the first users of a workspace have the numbers of their places.
+    func register(_ users: [Identifier]) async throws {
+        for start in stride(from: 0, to: users.count, by: 5_000) {
+            let batch = users[start..<min(start + 5_000, users.count)]
+            _ = try await throughA.send(UpsertUsers(users: batch.map { UserEntry(externalID: $0) }))
+        }
+    }
+
+    /// Statements as the owner of the tables, in one transaction.
+    func asOwner<R: Sendable>(_ body: @escaping @Sendable (borrowing Connection) throws -> R) async throws -> R {
+        try await database.asOwner(body)
+    }
+
+    /// Nothing that `muster-server verify` looks for.
+    func expectSound(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        let report = try await a.store.verify(deadline: .soon)
+        #expect(report.problems == [], sourceLocation: sourceLocation)
+    }
+
+    func numberOfSet(_ cohortID: Identifier) async throws -> Int32 {
+        let workspace = workspace.id
+        let number = try await asOwner { connection in
+            try connection.first(
+                "SELECT set_number FROM cohort WHERE workspace_id = \(workspace) AND cohort_id = \(cohortID)"
+            ) { row in try row.value(0, as: Int32.self) }
+        }
+        return try #require(number)
+    }
+}
+
+extension TestDatabase {
+    func asOwner<R: Sendable>(_ body: @escaping @Sendable (borrowing Connection) throws -> R) async throws -> R {
+        try await Self.open(ownerURL, connections: 1) { database in
+            try await database.transaction(deadline: .soon, body)
+        }
+    }
+}
+
+extension MusterClient {
+    /// Imports into a cohort of partner `tinyclues`.
+    @discardableResult
+    func importCohort(
+        _ cohortID: Identifier, adding: [Identifier] = [], removing: [Identifier] = [], requestID: Identifier? = nil
+    ) async throws -> ImportCohort.Reply {
+        var changes: [CohortChange] = []
+        if !adding.isEmpty { changes.append(.adding(userIDs: IdentifierList(adding))) }
+        if !removing.isEmpty { changes.append(.removing(userIDs: IdentifierList(removing))) }
+        return try await send(
+            ImportCohort(partner: "tinyclues", cohortID: cohortID, requestID: requestID, changes: changes))
+    }
+
+    /// Members of a filter, page by page.
+    func members(of filter: Filter, pageSize: Int? = nil) async throws -> [Member] {
+        var members: [Member] = []
+        for try await member in entries(of: ListSegmentMembers(filter: filter, pageSize: pageSize)) {
+            members.append(member)
+        }
+        return members
+    }
+
+    /// Members of a cohort, now or at a version.
+    func members(ofCohort cohortID: Identifier, at version: Int64? = nil, pageSize: Int? = nil) async throws -> [Member]
+    {
+        var members: [Member] = []
+        let call = ListCohortMembers(partner: "tinyclues", cohortID: cohortID, atVersion: version, pageSize: pageSize)
+        for try await member in entries(of: call) { members.append(member) }
+        return members
+    }
+
+    func size(of filter: Filter) async throws -> Int { try await send(SizeSegment(filter: filter)).size }
+
+    /// The code of the error that a call comes to; nil where it succeeds.
+    func code(of call: some Call, deadline: Duration? = nil) async -> RPCCode? {
+        do {
+            _ = try await send(call, deadline: deadline)
+            return nil
+        } catch { return (error as? RPCError)?.code ?? .internal }
+    }
+}
+
+extension Filter {
+    /// A cohort of partner `tinyclues`.
+    static func cohort(_ id: Identifier) -> Filter { .cohort("tinyclues", id) }
+}
+
+extension [Identifier] {
+    /// `u-0`, `u-1`, …
+    static func users(_ range: Range<Int>) -> [Identifier] { range.map { Identifier("u-\($0)") } }
+}
+
+extension Store {
+    /// Forgets what it has in memory of the sets of a workspace that a test makes, as after a restart.
+    func forgetSets(of workspace: WorkspaceID) {
+        for number in Int32(0)..<100 {
+            let set = SetKey(workspace: workspace, number: number)
+            cache.remove(set)
+            for version in Int64(0)..<20 { derived.remove(.version(set, version)) }
+        }
+    }
+}
+
+/// Something that becomes true once, seen by all.
+final class Flag: Sendable {
+    private let flag = Atomic(false)
+
+    var isRaised: Bool { flag.load(ordering: .relaxed) }
+
+    func raise() { flag.store(true, ordering: .relaxed) }
+}
