@@ -62,7 +62,8 @@ import Testing
 
     private static let shapes: [Case] = [
         Case(
-            "byte order mark", Array(("\u{FEFF}" + request(7, UpsertUsers.method, #"{"users":[]}"#)).utf8), "byte order mark"),
+            "byte order mark", Array(("\u{FEFF}" + request(7, UpsertUsers.method, #"{"users":[]}"#)).utf8),
+            "byte order mark"),
         Case("a lone surrogate", #"{"users":[{"external_id":"\ud800"}]}"#, "not JSON"),
         Case("nothing", [UInt8](), ""), Case("an array", Array("[]".utf8), "must be an object"),
         Case("two objects", Array((request(7, UpsertUsers.method, #"{"users":[]}"#) + "{}").utf8), ""),

@@ -90,7 +90,8 @@ import Testing
                 let page = try await client.send(call)
                 call.pageToken = page.nextPageToken
                 members += page.members.compactMap(\.externalID)
-                _ = try await client.send(UpsertUsers(users: [UserEntry(externalID: Identifier("late-\(members.count)"))]))
+                _ = try await client.send(
+                    UpsertUsers(users: [UserEntry(externalID: Identifier("late-\(members.count)"))]))
                 await client.close()
                 await server.stop()
             }
