@@ -72,6 +72,10 @@ let package = Package(
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
+        // What scripts/bench runs.
+        .executableTarget(
+            name: "muster-bench", dependencies: ["MusterClient", "MusterProtocol", arguments],
+            path: "Benchmarks/MusterBench", swiftSettings: settings),
         .testTarget(name: "MusterProtocolTests", dependencies: ["MusterProtocol"], swiftSettings: settings),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", log], swiftSettings: settings),
         // CRoaring is the judge of our codec here and nowhere else.

@@ -19,12 +19,14 @@ public struct ServerIdentity: Sendable {
 
 extension Router {
     /// All handlers over one store.
-    public convenience init(store: Store, keyGuard: KeyGuard, schema: Schema, identity: ServerIdentity, logger: Logger) {
+    public convenience init(store: Store, keyGuard: KeyGuard, schema: Schema, identity: ServerIdentity, logger: Logger)
+    {
         let sessions = SessionHandlers(store: store, keyGuard: keyGuard)
         self.init(
             routes: allRoutes(
                 server: ServerHandlers(
-                    schema: schema, version: identity.version, restURL: identity.restURL, isDraining: identity.isDraining),
+                    schema: schema, version: identity.version, restURL: identity.restURL,
+                    isDraining: identity.isDraining),
                 keys: KeyHandlers(store: store), partners: PartnerHandlers(store: store, restURL: identity.restURL),
                 users: UserHandlers(store: store), cohorts: CohortHandlers(store: store),
                 segments: SegmentHandlers(store: store)),

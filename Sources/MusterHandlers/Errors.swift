@@ -26,7 +26,8 @@ extension RPCError {
             self.init(.outOfRange, "this listing is older than an hour and gone; begin again without page_token")
         case is ChangingTooFast:
             self.init(
-                .aborted, "what this reads changes faster than it can be read; try again", details: ["retry_after_ms": 100])
+                .aborted, "what this reads changes faster than it can be read; try again",
+                details: ["retry_after_ms": 100])
         case is RequestIDReused: self = .requestIDReused
         case let error as DamagedSet:
             self.init(.dataLoss, "stored data is damaged; an operator can look with muster-server verify", cause: error)
@@ -61,7 +62,8 @@ extension RPCError {
         switch (state, state.conditionClass) {
         case (.lockNotAvailable, _), (.serializationFailure, _), (.deadlockDetected, _):
             self.init(
-                .aborted, "another request holds what this one needs; try again, with the same request_id where there is one",
+                .aborted,
+                "another request holds what this one needs; try again, with the same request_id where there is one",
                 details: ["retry_after_ms": 100], cause: error)
         case (.queryCanceled, _): self.init(.deadlineExceeded, "the deadline passed", cause: error)
         case (.readOnlyTransaction, _), (.tooManyConnections, _), (_, "08"), (_, "57"):

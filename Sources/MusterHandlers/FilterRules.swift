@@ -50,7 +50,8 @@ enum FilterRules {
             break
         case (.greaterThan, _), (.greaterThanOrEqualTo, _), (.lessThan, _), (.lessThanOrEqualTo, _):
             throw RPCError(
-                .invalidArgument, "\(path).value must be a number with \(comparison); times are compared by before and after")
+                .invalidArgument,
+                "\(path).value must be a number with \(comparison); times are compared by before and after")
         case (.before, .string(let text)), (.after, .string(let text)):
             guard Instant(iso8601: text.bytes) != nil else {
                 throw RPCError(.invalidArgument, "\(path).value must be an ISO-8601 time with \(comparison)")

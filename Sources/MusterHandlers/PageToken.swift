@@ -8,7 +8,8 @@ import MusterStore
 enum PageToken {
     private static let digestBytes = 8
 
-    static func encode(_ position: some Encodable, of call: some PagedCall, in workspace: WorkspaceID) throws -> String {
+    static func encode(_ position: some Encodable, of call: some PagedCall, in workspace: WorkspaceID) throws -> String
+    {
         let payload = try JSONEncoding.encode(position)
         let bytes = try digest(of: payload, call, workspace) + payload
         return Data(bytes).base64EncodedString()
@@ -22,8 +23,11 @@ enum PageToken {
         guard let token = call.pageToken else { return nil }
         let refused = RPCError(
             .invalidArgument,
-            "page_token is none of this call's: pass what the last reply gave, with everything else as in the first call")
-        guard token.utf8.count <= 1 << 16, let bytes = bytes(of: token), bytes.count > digestBytes else { throw refused }
+            "page_token is none of this call's: pass what the last reply gave, with everything else as in the first call"
+        )
+        guard token.utf8.count <= 1 << 16, let bytes = bytes(of: token), bytes.count > digestBytes else {
+            throw refused
+        }
         let payload = Array(bytes[digestBytes...])
         guard try digest(of: payload, call, workspace) == Array(bytes[..<digestBytes]) else { throw refused }
         do { return try JSONDecoding.decode(Position.self, from: payload) } catch { throw refused }

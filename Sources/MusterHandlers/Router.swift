@@ -24,6 +24,7 @@ public struct Route: Sendable {
     let method: String
     let prepare: @Sendable (JSONValue) throws -> PreparedCall
 
+    /// A call that computes little beside what it waits for: it runs on its connection's event loop.
     public init<C: Call>(_: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
         method = C.method
         prepare = { body in
@@ -33,11 +34,26 @@ public struct Route: Sendable {
             }
         }
     }
+
+    /// A call that may compute for a millisecond: it runs on the shared threads, so that the other calls of its event loop don't
+    /// wait for it.
+    public init<C: Call>(heavy _: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
+        method = C.method
+        prepare = { body in
+            let call = try JSONDecoding.decode(C.self, from: body)
+            return PreparedCall(method: C.method) { context in
+                try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                    try JSONEncoding.encode(try await handle(call, context))
+                }
+            }
+        }
+    }
 }
 
 /// Finds the handler of a call, keeps the rules that hold for every call, and turns whatever goes wrong into an `RPCError`.
 public final class Router: Sendable {
-    public typealias Open = @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
+    public typealias Open =
+        @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
     public typealias Verify = @Sendable (Session, ContinuousClock.Instant) async throws -> Void
 
     private let routes: [String: Route]
@@ -64,7 +80,8 @@ public final class Router: Sendable {
     }
 
     /// Judges the key of `session.open`; the reply is the encoded body.
-    public func run(_ call: OpenSession, deadline: ContinuousClock.Instant) async throws(RPCError) -> (Session, [UInt8]) {
+    public func run(_ call: OpenSession, deadline: ContinuousClock.Instant) async throws(RPCError) -> (Session, [UInt8])
+    {
         let started = ContinuousClock.now
         do {
             let (session, reply) = try await open(call, deadline)

@@ -40,7 +40,8 @@ public enum Limits {
         "drain_seconds", 10, "seconds", "From SIGTERM until what is still in flight is cut.")
 
     public static let importIdentifiers = Limit(
-        "import_identifiers", 50_000, "identifiers", "In one cohorts.import: about 1 MB, a second of PostgreSQL's work.")
+        "import_identifiers", 50_000, "identifiers", "In one cohorts.import: about 1 MB, a second of PostgreSQL's work."
+    )
     public static let importChanges = Limit(
         "import_changes", 10_000, "objects", "In cohort_changes of one import.")
     public static let upsertUsers = Limit(
@@ -75,9 +76,12 @@ public enum Limits {
 
     /// All of them, in the order in which `server.info` reports them.
     public static let all: [Limit] = [
-        frame, frameBeforeOpen, jsonValues, jsonDepth, requestsInFlight, requestsInFlightPerKey, connections, openSeconds,
-        idleSeconds, deadlineDefault, deadlineMost, lockWait, drainSeconds, importIdentifiers, importChanges, upsertUsers,
-        deleteUsers, identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser, devicesPerUser,
+        frame, frameBeforeOpen, jsonValues, jsonDepth, requestsInFlight, requestsInFlightPerKey, connections,
+        openSeconds,
+        idleSeconds, deadlineDefault, deadlineMost, lockWait, drainSeconds, importIdentifiers, importChanges,
+        upsertUsers,
+        deleteUsers, identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
+        devicesPerUser,
         attributesPerUser, attributeNameBytes, attributesBytes, filterDepth, filterNodes, checkUsers, checkSegments,
         pageDefault, pageMost, scopesPerKey, requestIDDays, listingSeconds, stalenessMost,
     ]

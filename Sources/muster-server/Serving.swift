@@ -132,7 +132,7 @@ final class Draining: Sendable {
 extension Settings {
     /// What the layers below need of the settings.
     var database: DatabaseSettings {
-        var database = DatabaseSettings(connectionString: databaseURL)
+        var database = DatabaseSettings.store(connectionString: databaseURL)
         database.connections = databaseConnections
         database.lockTimeoutMilliseconds = lockTimeoutMilliseconds
         database.applicationName = "muster-server"

@@ -40,7 +40,8 @@ struct Setting: Sendable, Hashable {
     static let historyDays = Setting(
         "history_days", standard: "0", "How long changes of sets are kept; 0 keeps them for ever.")
     static let upkeepSeconds = Setting(
-        "upkeep_seconds", standard: "5", "Between rounds of upkeep: snapshots are written anew, what is past its time goes.")
+        "upkeep_seconds", standard: "5",
+        "Between rounds of upkeep: snapshots are written anew, what is past its time goes.")
     static let allowOwnerRole = Setting(
         "allow_owner_role", standard: "false",
         "Serve as a role that sees all workspaces: the wall between them is the code alone.")
@@ -53,7 +54,8 @@ struct Setting: Sendable, Hashable {
     /// All of them, in the order of `--help`.
     static let all: [Setting] = [
         databaseURL, databaseConnections, listenHost, listenPort, tlsCertificate, tlsKey, insecure, publicRESTURL,
-        cacheMB, lockTimeout, drainSeconds, historyDays, upkeepSeconds, allowOwnerRole, logLevel, logFormat, serverRolePassword,
+        cacheMB, lockTimeout, drainSeconds, historyDays, upkeepSeconds, allowOwnerRole, logLevel, logFormat,
+        serverRolePassword,
     ]
 
     /// The table that `--help` ends with.

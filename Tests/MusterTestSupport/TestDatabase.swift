@@ -55,7 +55,7 @@ public struct TestDatabase: Sendable {
     public static func open<R>(
         _ url: String, connections: Int = 2, _ body: (Database) async throws -> R
     ) async throws -> R {
-        var settings = DatabaseSettings(connectionString: url)
+        var settings = DatabaseSettings.store(connectionString: url)
         settings.connections = connections
         let database = Database(settings, logger: quietLogger)
         do {

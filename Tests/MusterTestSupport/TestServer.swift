@@ -23,7 +23,7 @@ public final class TestServer: Sendable {
     ) async throws {
         self.databaseURL = databaseURL
         self.workspace = workspace
-        var settings = DatabaseSettings(connectionString: databaseURL)
+        var settings = DatabaseSettings.store(connectionString: databaseURL)
         settings.connections = connections
         database = Database(settings, logger: logger)
         store = Store(database: database, cacheBytes: cacheBytes, logger: logger)

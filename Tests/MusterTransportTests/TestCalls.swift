@@ -125,7 +125,8 @@ func routes(_ stage: Stage) -> [Route] {
             let attempt = stage.attempt()
             guard attempt > call.times else {
                 throw RPCError(
-                    call.code, "as told", details: call.retryAfter.map { ["retry_after_ms": .integer(Int64($0))] } ?? [:])
+                    call.code, "as told",
+                    details: call.retryAfter.map { ["retry_after_ms": .integer(Int64($0))] } ?? [:])
             }
             return .init(attempts: attempt)
         },
@@ -144,7 +145,8 @@ func router(_ stage: Stage) -> Router {
             if call.key == "slow" { try await stage.wait("open") }
             guard call.key != "bad" else { throw RPCError(.unauthenticated, "this key is no good") }
             let session = Session(
-                workspaceID: .init(rawValue: 1), workspace: "acme", keyID: call.key, kind: .service, partner: nil, scopes: ["*"],
+                workspaceID: .init(rawValue: 1), workspace: "acme", keyID: call.key, kind: .service, partner: nil,
+                scopes: ["*"],
                 expiresAt: nil)
             return (session, OpenSession.Reply(workspace: "acme", keyID: call.key, scopes: ["*"]))
         },

@@ -85,7 +85,7 @@ import Testing
     @Test func mergesErasuresIdentificationsImportsAndUpsertsGoTogether() async throws {
         try await Place.with { place in
             try await place.upsert(
-                (0..<200).map { UserEntry(externalID: Identifier("u-\($0)"), deviceIDs: [Identifier("d-\($0)")]) })
+                (0..<20).map { UserEntry(externalID: Identifier("u-\($0)"), deviceIDs: [Identifier("d-\($0)")]) })
             var cohorts: [Int32] = []
             for _ in 0..<4 { cohorts.append(try await place.cohort([])) }
             let refusals = try await withThrowingTaskGroup(of: Int.self) { [cohorts] group in
@@ -93,17 +93,17 @@ import Testing
                 return try await group.reduce(0, +)
             }
             // Some mean a user whom another task has erased; if all did, nothing was tried here.
-            #expect(refusals < 96)
+            #expect(refusals < 160)
         }
     }
 }
 
 extension Place {
-    /// Twelve different things, and how many were refused.
+    /// Twenty things in turn, and how many were refused.
     fileprivate func doSomething(as task: Int, with cohorts: [Int32]) async throws -> Int {
         var refusals = 0
-        for round in 0..<12 {
-            let (a, b) = (Int.random(in: 0..<200), Int.random(in: 0..<200))
+        for round in 0..<20 {
+            let (a, b) = (Int.random(in: 0..<20), Int.random(in: 0..<20))
             do {
                 switch (task + round) % 4 {
                 case 0: try await merge(.externalID(Identifier("u-\(a)")), into: .deviceID(Identifier("d-\(b)")))
@@ -119,7 +119,7 @@ extension Place {
         return refusals
     }
 
-    /// Resolves, then takes the locks: as an import does.
+    /// Resolves, and some time later takes the head: as an import does on a busy machine.
     private func importSomebody(_ a: Int, _ b: Int, into number: Int32) async throws {
         let (workspace, cache) = (workspace, store.cache)
         let users = [a, b].map { UserReference.externalID(Identifier("u-\($0)")) }
@@ -127,6 +127,7 @@ extension Place {
         let state = try await store.transaction(in: workspace, deadline: .soon) { connection in
             try connection.shareIdentity(in: workspace)
             let found = try connection.find(users, in: workspace).compactMap(\.self).map { UInt32(bitPattern: $0) }
+            try connection.execute("SELECT pg_sleep(0.005)")
             let head = try #require(try connection.lockHead(set))
             let state = try connection.state(of: head, cache: cache)
             let change = state.members.effectiveChange(adding: MemberSet(found), removing: [])

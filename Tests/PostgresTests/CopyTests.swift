@@ -109,6 +109,7 @@ import Testing
 
     @Test func aDeadlineEndsACopy() async throws {
         try await withDatabase(one) { database in
+            _ = try await database.read(deadline: soon, "SELECT 1") { _ in }  // it is connected
             let error = try await failure {
                 try await database.transaction(deadline: .now + .milliseconds(300)) { connection in
                     try connection.copyOut("COPY (SELECT pg_sleep(20)) TO STDOUT (FORMAT binary)") { _ in }

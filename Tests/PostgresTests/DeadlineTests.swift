@@ -33,12 +33,14 @@ import Testing
     @Test func workIsNotStartedAfterItsDeadline() async throws {
         try await withSchema(one, script: "CREATE TABLE t (id int4)") { database in
             try await whileBusy(database) {
+                let start = ContinuousClock.now
                 let error = try await failure {
                     try await database.transaction(deadline: .now + .milliseconds(100)) {
                         try $0.execute("INSERT INTO t VALUES (1)")
                     }
                 }
                 #expect(error.kind == .deadlineExceeded)
+                #expect(ContinuousClock.now - start < .seconds(5))
             }
             #expect(try await database.read(deadline: soon, "SELECT id FROM t") { _ in }.isEmpty)
         }
@@ -158,6 +160,25 @@ import Testing
                 try await database.transaction(deadline: soon) { try $0.execute("INSERT INTO t VALUES (1)") }
             }
             task.cancel()
+            let error = try await failure { try await task.value }
+            #expect(error.kind == .cancelled)
+            #expect(try await database.read(deadline: soon, "SELECT id FROM t") { _ in }.isEmpty)
+        }
+    }
+
+    @Test func aTransactionThatIsCancelledBeforeItsCommitIsNotCommitted() async throws {
+        try await withSchema(one, script: "CREATE TABLE t (id int4)") { database in
+            let (inside, gate) = (Counter(), Counter())
+            let task = Task {
+                try await database.transaction(deadline: soon) { connection in
+                    try connection.execute("INSERT INTO t VALUES (1)")
+                    inside.add()
+                    while gate.value == 0 { usleep(1000) }
+                }
+            }
+            try await eventually { inside.value == 1 }
+            task.cancel()
+            gate.add()
             let error = try await failure { try await task.value }
             #expect(error.kind == .cancelled)
             #expect(try await database.read(deadline: soon, "SELECT id FROM t") { _ in }.isEmpty)

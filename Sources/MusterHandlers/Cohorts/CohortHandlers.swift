@@ -125,7 +125,8 @@ public struct CohortHandlers: Sendable {
             return .init(version: version, size: size, receipt: Receipt(), outcomes: withOutcomes ? [] : nil)
         case .unknownPartner: throw unknownPartner()
         case .disabledPartner:
-            throw RPCError(.failedPrecondition, "this partner is not enabled; an operator can enable it with partners.set")
+            throw RPCError(
+                .failedPrecondition, "this partner is not enabled; an operator can enable it with partners.set")
         case .requestIDReused: throw RPCError.requestIDReused
         }
     }

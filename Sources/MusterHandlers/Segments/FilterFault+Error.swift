@@ -10,7 +10,9 @@ extension RPCError {
         case .missingSegment(let id, let path):
             self.init(.invalidArgument, "\(path): there is no segment \"\(id.text)\"")
         case .missingCohort(let cohort, let path):
-            self.init(.invalidArgument, "\(path): there is no cohort \"\(cohort.cohortID.text)\" of partner \(cohort.partner)")
+            self.init(
+                .invalidArgument, "\(path): there is no cohort \"\(cohort.cohortID.text)\" of partner \(cohort.partner)"
+            )
         case .tooDeep(let path):
             self.init(
                 .invalidArgument,
@@ -28,7 +30,8 @@ extension RPCError {
             self.init(.failedPrecondition, "segment \"\(id.text)\" was changed since; begin again")
         case .versionsIncomplete:
             self.init(
-                .invalidArgument, "at must name a version of everything that the filter uses: pass the versions of a reply whole")
+                .invalidArgument,
+                "at must name a version of everything that the filter uses: pass the versions of a reply whole")
         }
     }
 }

@@ -40,7 +40,9 @@ struct ImportBatch: Sendable {
     }
 
     private mutating func take(_ alias: Alias) {
-        if alias.label.validity == .valid, alias.name.validity == .valid, alias.label.bytes.count <= Limits.labelBytes.value {
+        if alias.label.validity == .valid, alias.name.validity == .valid,
+            alias.label.bytes.count <= Limits.labelBytes.value
+        {
             aliases.append(alias)
             aliasPositions.append(count)
         } else {
@@ -88,7 +90,11 @@ struct ImportBatch: Sendable {
                     case .identifiedDevice: .identifiedDevice
                     case .invalid: .invalid
                     case .user(let number):
-                        if wish.decides[position] { effective.contains(number) ? effect : .unchanged } else { .repeated }
+                        if wish.decides[position] {
+                            effective.contains(number) ? effect : .unchanged
+                        } else {
+                            .repeated
+                        }
                     }
                 outcomes.append(one: outcome)
             }

@@ -53,7 +53,9 @@ extension ImportInfo {
             throw PostgresError(.decoding, "recorded outcomes are damaged")
         }
         self.init(
-            version: try row.value(0), requestID: try row.value(1), keyID: try row.value(2), importedAt: try row.value(3),
-            size: Int(try row.value(4, as: Int64.self)), receipt: Receipt(outcomes), outcomes: withOutcomes ? outcomes : nil)
+            version: try row.value(0), requestID: try row.value(1), keyID: try row.value(2),
+            importedAt: try row.value(3),
+            size: Int(try row.value(4, as: Int64.self)), receipt: Receipt(outcomes),
+            outcomes: withOutcomes ? outcomes : nil)
     }
 }

@@ -46,7 +46,8 @@ struct AttributeTest: Sendable {
     }
 
     private func includes(_ attribute: JSONValue) -> Bool {
-        guard attribute.kind == .array, case .string(let wanted) = value, let elements = try? attribute.elements() else {
+        guard attribute.kind == .array, case .string(let wanted) = value, let elements = try? attribute.elements()
+        else {
             return false
         }
         return elements.contains { hasText($0, wanted) }

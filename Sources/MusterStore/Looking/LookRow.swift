@@ -24,7 +24,8 @@ enum LookRow: Sendable {
                 FoundUser(number: UInt32(clamping: try row.value(2, as: Int64.self)), attributes: attributes?.bytes))
         case .scan:
             let name = statement.scannedNames[position - 1]
-            self = .scan(position: position, matches: try Self.scan(row, for: statement.scans.filter { $0.name == name }))
+            self = .scan(
+                position: position, matches: try Self.scan(row, for: statement.scans.filter { $0.name == name }))
         case nil: throw PostgresError(.decoding, "a look's row is of no known part")
         }
     }
@@ -48,9 +49,11 @@ enum LookRow: Sendable {
         guard position < 0 else {
             let filter: JSONB? = try row.value(11)
             return .definition(
-                position: position, version: version, filter: try filter.map { try JSONDecoding.decode(from: $0.bytes) })
+                position: position, version: version, filter: try filter.map { try JSONDecoding.decode(from: $0.bytes) }
+            )
         }
-        return .segment(id: Identifier(bytes: try row.value(8, as: [UInt8].self)), version: version, name: try row.value(10))
+        return .segment(
+            id: Identifier(bytes: try row.value(8, as: [UInt8].self)), version: version, name: try row.value(10))
     }
 
     private static func version(_ row: borrowing Row) throws -> SetVersion {

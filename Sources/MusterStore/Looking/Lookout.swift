@@ -99,12 +99,14 @@ extension LookScope {
     convenience init(union scopes: [LookScope]) {
         if let only = scopes.first, scopes.count == 1 {
             self.init(
-                cohorts: only.cohorts, segments: only.segments, attributes: only.attributes, allSegments: only.allSegments)
+                cohorts: only.cohorts, segments: only.segments, attributes: only.attributes,
+                allSegments: only.allSegments)
             return
         }
         var versions: [Identifier: Int64] = [:]
         for segment in scopes.flatMap(\.segments) {
-            versions[segment.segmentID] = versions[segment.segmentID].map { $0 == segment.version ? $0 : 0 } ?? segment.version
+            versions[segment.segmentID] =
+                versions[segment.segmentID].map { $0 == segment.version ? $0 : 0 } ?? segment.version
         }
         self.init(
             cohorts: Array(Set(scopes.flatMap(\.cohorts))),

@@ -21,7 +21,9 @@ extension Store {
             let missing = numbers.filter { users[$0] == nil }
             let kept = try connection.kept(for: missing, in: set, workspace)
             if !kept.isEmpty {
-                users.merge(try connection.identifiers(of: Array(kept.values), all: allIdentifiers, in: workspace)) { own, _ in own }
+                users.merge(try connection.identifiers(of: Array(kept.values), all: allIdentifiers, in: workspace)) {
+                    own, _ in own
+                }
             }
             return numbers.compactMap { number in
                 let shown = kept[number] ?? number
@@ -35,7 +37,8 @@ extension Store {
         of set: MemberSet, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> Int {
         let scope = LookScope(cohorts: [], segments: [], attributes: [])
-        let everyone = try await lookout(of: workspace).look(LookRequest(scope: scope), deadline: deadline).everyone.members
+        let everyone = try await lookout(of: workspace).look(LookRequest(scope: scope), deadline: deadline).everyone
+            .members
         let gone = set.subtracting(everyone)
         guard !gone.isEmpty else { return set.count }
         let kept = try await transaction(in: workspace, deadline: deadline) { connection in

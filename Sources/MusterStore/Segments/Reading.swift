@@ -13,7 +13,8 @@ struct Reading: Sendable {
     /// What was read, for `with_versions`.
     var versions: Versions {
         Versions(
-            everyone: look.everyone.at.version, attributes: plan.scope.attributes.isEmpty ? nil : look.attributes.version,
+            everyone: look.everyone.at.version,
+            attributes: plan.scope.attributes.isEmpty ? nil : look.attributes.version,
             cohorts: plan.scope.cohorts.map { cohort in
                 CohortVersion(
                     partner: cohort.partner, cohortID: cohort.cohortID,

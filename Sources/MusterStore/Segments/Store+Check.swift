@@ -36,7 +36,7 @@ extension Store {
             // Found and yet not among everyone: merged or erased between two looks of different age. Look again.
             guard numbers.allSatisfy(look.everyone.members.contains) else {
                 plan.recent.withLock { $0 = nil }
-                found.indices.forEach { seenUsers.remove(UserKey(workspace: workspace, user: users[$0])) }
+                for user in users { seenUsers.remove(UserKey(workspace: workspace, user: user)) }
                 continue
             }
             return try membership(of: found, plan, look)

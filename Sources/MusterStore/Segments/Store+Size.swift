@@ -10,7 +10,9 @@ extension Store {
         guard let evaluation = reading.evaluations.first else { return .init(size: 0, versions: reading.versions) }
         guard withNodes else { return .init(size: evaluation.count(), versions: reading.versions) }
         let counts = evaluation.counts()
-        let nodes = zip(reading.plan.paths, counts).compactMap { path, count in path.map { NodeSize(path: $0, size: count) } }
+        let nodes = zip(reading.plan.paths, counts).compactMap { path, count in
+            path.map { NodeSize(path: $0, size: count) }
+        }
         return .init(size: counts.first ?? 0, nodes: nodes, versions: reading.versions)
     }
 

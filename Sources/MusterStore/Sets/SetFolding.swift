@@ -78,24 +78,40 @@ extension Store {
 
     /// The sets of a workspace whose changes since the snapshot outgrow it: more than 1,000, or more than 64 KiB and half of the snapshot.
     func setsToFold(in workspace: WorkspaceID, deadline: ContinuousClock.Instant) async throws -> [SetKey] {
-        try await read(
-            in: workspace, deadline: deadline,
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            let behind = try connection.query(
+                """
+                SELECT h.set_number, h.version, s.version FROM set_head h
+                LEFT JOIN set_snapshot s ON s.workspace_id = \(workspace) AND s.set_number = h.set_number
+                WHERE h.workspace_id = \(workspace) AND h.kind IN ('everyone', 'cohort')
+                """
+            ) { row in
+                (
+                    set: SetKey(workspace: workspace, number: try row.value(0)), head: try row.value(1, as: Int64.self),
+                    snapshot: try row.value(2, as: Int64?.self) ?? 0
+                )
+            }
+            return try behind.filter { set, head, snapshot in
+                guard head - snapshot >= 8 else { return false }
+                if head - snapshot > 1_000 { return true }
+                let (tail, whole) = try connection.storedBytes(of: set, after: snapshot)
+                return tail > max(65_536, whole / 2)
+            }.map(\.set)
+        }
+    }
+}
+
+extension Connection {
+    /// Bytes of the changes after a version, and of the snapshot. Lengths are known without reading the bytes.
+    fileprivate borrowing func storedBytes(of set: SetKey, after version: Int64) throws -> (tail: Int64, whole: Int64) {
+        try first(
             """
-            SELECT h.set_number FROM set_head h
-            LEFT JOIN set_snapshot s ON s.workspace_id = \(workspace) AND s.set_number = h.set_number
-            CROSS JOIN LATERAL (
-                SELECT coalesce(sum(octet_length(c.added)), 0) + coalesce(sum(octet_length(c.removed)), 0) AS bytes
-                FROM set_change c WHERE c.workspace_id = \(workspace) AND c.set_number = h.set_number
-                    AND c.version > coalesce(s.version, 0)
-            ) tail
-            CROSS JOIN LATERAL (
-                SELECT coalesce(sum(octet_length(k.members)), 0) AS bytes
-                FROM set_chunk k WHERE k.workspace_id = \(workspace) AND k.set_number = h.set_number
-            ) whole
-            WHERE h.workspace_id = \(workspace) AND h.kind IN ('everyone', 'cohort')
-                AND h.version - coalesce(s.version, 0) >= 8
-                AND (h.version - coalesce(s.version, 0) > 1000 OR tail.bytes > greatest(65536, whole.bytes / 2))
+            SELECT (SELECT coalesce(sum(octet_length(c.added)), 0) + coalesce(sum(octet_length(c.removed)), 0)
+                    FROM set_change c WHERE c.workspace_id = \(set.workspace) AND c.set_number = \(set.number)
+                        AND c.version > \(version)),
+                (SELECT coalesce(sum(octet_length(k.members)), 0)
+                    FROM set_chunk k WHERE k.workspace_id = \(set.workspace) AND k.set_number = \(set.number))
             """
-        ) { row in SetKey(workspace: workspace, number: try row.value(0)) }
+        ) { row in (tail: try row.value(0), whole: try row.value(1)) } ?? (0, 0)
     }
 }

@@ -2,9 +2,7 @@ import MusterSets
 import Postgres
 
 /// This version of a set is not kept (any more), or never was.
-public struct VersionNotKept: Error {
-    init() {}
-}
+public struct VersionNotKept: Error {}
 
 /// What one statement returned to work out an earlier version of a set: head, snapshot, chunks, and the changes between.
 private struct HistoryParts {

@@ -52,7 +52,9 @@ private struct SetVerification: Sendable {
         let (snapshot, log) = try parts(connection)
         changes = log.count
         guard let replayed = replay(log, from: snapshot) else { return }
-        if replayed.at != head.at { note("version \(head.at.version): the log ends at \(replayed.at.version) or on another history") }
+        if replayed.at != head.at {
+            note("version \(head.at.version): the log ends at \(replayed.at.version) or on another history")
+        }
         try compareSize(of: replayed, connection)
         try set.number == SetKey.everyone
             ? compareUsers(replayed.members, head, connection) : compareMembers(replayed.members, connection)
@@ -108,12 +110,20 @@ private struct SetVerification: Sendable {
                 note("version \(change.at.version): the one before it is \(state.at.version)")
                 return nil
             }
-            if change.previousTag != state.at.tag { note("version \(change.at.version): it goes on from another history") }
-            if !change.added.intersection(state.members).isEmpty { note("version \(change.at.version): it adds members") }
-            if !change.removed.subtracting(state.members).isEmpty { note("version \(change.at.version): it removes users who are no members") }
+            if change.previousTag != state.at.tag {
+                note("version \(change.at.version): it goes on from another history")
+            }
+            if !change.added.intersection(state.members).isEmpty {
+                note("version \(change.at.version): it adds members")
+            }
+            if !change.removed.subtracting(state.members).isEmpty {
+                note("version \(change.at.version): it removes users who are no members")
+            }
             state.members.apply(added: change.added, removed: change.removed)
             state.at = change.at
-            if let snapshot, snapshot.at.version == state.at.version, snapshot.at != state.at || snapshot.members != state.members {
+            if let snapshot, snapshot.at.version == state.at.version,
+                snapshot.at != state.at || snapshot.members != state.members
+            {
                 note("version \(state.at.version): the snapshot differs from the log")
             }
         }
@@ -135,7 +145,9 @@ private struct SetVerification: Sendable {
         let numbers = try connection.query(
             "SELECT user_number FROM registered_user WHERE workspace_id = \(set.workspace)"
         ) { row in UInt32(clamping: try row.value(0, as: Int32.self)) }
-        if MemberSet(numbers) != members { note("version \(head.at.version): everyone differs from the registered users") }
+        if MemberSet(numbers) != members {
+            note("version \(head.at.version): everyone differs from the registered users")
+        }
         if let largest = members.max, Int64(largest) >= Int64(head.nextUserNumber ?? 0) {
             note("version \(head.at.version): the next user number was given out already")
         }

@@ -23,14 +23,17 @@ extension Store {
                 ARRAY(SELECT d.device_id FROM user_device d WHERE d.workspace_id = \(workspace)
                     AND d.user_number = u.user_number ORDER BY d.device_id),
                 u.attributes, u.created_at, u.updated_at
-            FROM registered_user u
-            WHERE u.workspace_id = \(workspace) AND u.user_number = coalesce(
-                (SELECT x.user_number FROM registered_user x
-                    WHERE x.workspace_id = \(workspace) AND x.external_id = \(externalID)),
-                (SELECT a.user_number FROM user_alias a WHERE a.workspace_id = \(workspace)
-                    AND a.alias_label = \(alias?.label) AND a.alias_name = \(alias?.name)),
-                (SELECT d.user_number FROM user_device d
-                    WHERE d.workspace_id = \(workspace) AND d.device_id = \(device)))
+            FROM (
+                SELECT x.user_number FROM registered_user x
+                WHERE x.workspace_id = \(workspace) AND x.external_id = \(externalID)
+                UNION ALL
+                SELECT a.user_number FROM user_alias a
+                WHERE a.workspace_id = \(workspace) AND a.alias_label = \(alias?.label) AND a.alias_name = \(alias?.name)
+                UNION ALL
+                SELECT d.user_number FROM user_device d
+                WHERE d.workspace_id = \(workspace) AND d.device_id = \(device)
+            ) found
+            JOIN registered_user u ON u.workspace_id = \(workspace) AND u.user_number = found.user_number
             """
         ) { row in try GetUser.Reply(row) }.first
     }

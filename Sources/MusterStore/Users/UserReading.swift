@@ -8,8 +8,8 @@ extension Connection {
         var attributes: [Int32: [UInt8]] = [:]
         try forEach(
             """
-            SELECT user_number, attributes FROM registered_user
-            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))
+            SELECT u.user_number, u.attributes FROM unnest(\(numbers)) n (user_number)
+            JOIN registered_user u ON u.workspace_id = \(workspace) AND u.user_number = n.user_number
             """
         ) { row in attributes[try row.value(0)] = try row.value(1, as: JSONB.self).bytes }
         return attributes
@@ -21,8 +21,8 @@ extension Connection {
         var labels: [Int32: Set<Identifier>] = [:]
         try forEach(
             """
-            SELECT user_number, alias_label FROM user_alias
-            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))
+            SELECT a.user_number, a.alias_label FROM unnest(\(numbers)) n (user_number)
+            JOIN user_alias a ON a.workspace_id = \(workspace) AND a.user_number = n.user_number
             """
         ) { row in labels[try row.value(0), default: []].insert(try row.value(1)) }
         return labels
@@ -34,9 +34,9 @@ extension Connection {
         var counts: [Int32: Int] = [:]
         try forEach(
             """
-            SELECT user_number, count(*) FROM user_device
-            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))
-            GROUP BY user_number
+            SELECT d.user_number, count(*) FROM unnest(\(numbers)) n (user_number)
+            JOIN user_device d ON d.workspace_id = \(workspace) AND d.user_number = n.user_number
+            GROUP BY d.user_number
             """
         ) { row in counts[try row.value(0)] = try row.value(1) }
         return counts

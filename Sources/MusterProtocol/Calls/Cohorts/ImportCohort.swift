@@ -1,7 +1,8 @@
 /// A partner's change of a cohort.
 public struct ImportCohort: RecordedCall {
     public static let method = "cohorts.import"
-    public static let summary = "Adds users to a cohort and removes users from it, and gives a receipt for every identifier."
+    public static let summary =
+        "Adds users to a cohort and removes users from it, and gives a receipt for every identifier."
     public static let notes = """
         - `cohort_changes`: objects with `user_ids`, `device_ids`, `aliases` and `should_remove` (default false), applied in order: for a user named twice the last one wins. Up to 50,000 identifiers over all of them.
         - With at least one identifier this is one change with one new `version`, even where nobody's membership changed; a cohort that does not exist is made, named by its id. With none it makes nothing and answers the current version, 0 for no cohort.
@@ -13,7 +14,8 @@ public struct ImportCohort: RecordedCall {
         """
     public static let example = (
         call: Self(
-            partner: "tinyclues", cohortID: "win-back", requestID: "7f3c", changes: [.adding(userIDs: ["u-1", "u-404"])]),
+            partner: "tinyclues", cohortID: "win-back", requestID: "7f3c",
+            changes: [.adding(userIDs: ["u-1", "u-404"])]),
         reply: Reply(version: 1, size: 1, receipt: .init(received: 2, added: 1, unknown: 1))
     )
     public var partner: String

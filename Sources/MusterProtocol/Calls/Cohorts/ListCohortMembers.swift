@@ -1,7 +1,8 @@
 /// Who is in a cohort.
 public struct ListCohortMembers: PagedCall {
     public static let method = "cohorts.members"
-    public static let summary = "Lists the members of a cohort, now or at an earlier version, in pages that all show one state."
+    public static let summary =
+        "Lists the members of a cohort, now or at an earlier version, in pages that all show one state."
     public static let notes = """
         - Each member is shown by its external id, else one alias, else one device; `all_identifiers` shows all.
         - `at_version`: the cohort as it was at that version. Users erased since are left out, merged ones appear as the kept one. A version that is not kept: `OUT_OF_RANGE`.

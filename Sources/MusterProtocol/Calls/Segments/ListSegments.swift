@@ -10,7 +10,8 @@ public struct ListSegments: PagedCall {
         call: Self(),
         reply: Reply(segments: [
             SegmentInfo(
-                segmentID: "fr-win-back", name: "France, win back", filter: CreateSegment.example.call.filter, version: 1,
+                segmentID: "fr-win-back", name: "France, win back", filter: CreateSegment.example.call.filter,
+                version: 1,
                 createdAt: Instant(microseconds: 1_763_900_000_000_000),
                 updatedAt: Instant(microseconds: 1_763_900_000_000_000))
         ])

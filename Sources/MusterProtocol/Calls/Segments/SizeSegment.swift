@@ -9,7 +9,8 @@ public struct SizeSegment: ReadingCall {
         - `max_staleness_ms`: answer from memory where it was proved current so recently; absent or 0 is exact. See staleness.
         """
     public static let example = (
-        call: Self(filter: .all([.cohort("tinyclues", "win-back"), .not(.cohort("tinyclues", "active"))]), withNodes: true),
+        call: Self(
+            filter: .all([.cohort("tinyclues", "win-back"), .not(.cohort("tinyclues", "active"))]), withNodes: true),
         reply: Reply(
             size: 1,
             nodes: [

@@ -1,7 +1,8 @@
 /// Erases users.
 public struct DeleteUsers: RecordedCall {
     public static let method = "users.delete"
-    public static let summary = "Erases users: out of every set, with all identifiers and attributes, in one transaction."
+    public static let summary =
+        "Erases users: out of every set, with all identifiers and attributes, in one transaction."
     public static let notes = """
         - `users`: up to 1,000, each by `external_id`, `alias` or `device_id`. Unknown ones are counted and change nothing.
         - No answer shows an erased user afterwards, not even of an earlier version; a new user with the same external id is a new user.

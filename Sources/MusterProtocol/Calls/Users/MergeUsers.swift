@@ -1,7 +1,8 @@
 /// Makes two users one.
 public struct MergeUsers: RecordedCall {
     public static let method = "users.merge"
-    public static let summary = "Makes two users one: the kept user takes over what the merged one had, in every set too."
+    public static let summary =
+        "Makes two users one: the kept user takes over what the merged one had, in every set too."
     public static let notes = """
         - `merge`, `keep`: each one user, by `external_id`, `alias` or `device_id`. Either unknown: `NOT_FOUND`. Both the same user: `INVALID_ARGUMENT`.
         - The kept user's own fields stay and missing attributes are filled in; aliases and devices move over; where both have a label, the kept user's name stays.

@@ -1,13 +1,15 @@
 /// Registers users and updates them.
 public struct UpsertUsers: RecordedCall {
     public static let method = "users.upsert"
-    public static let summary = "Creates or updates up to 5,000 users in one transaction, and says for each what happened."
+    public static let summary =
+        "Creates or updates up to 5,000 users in one transaction, and says for each what happened."
     public static let notes = """
         - An entry means the user of its `external_id`, else of its first alias, else of its first device; the user is made where there is none. Its other identifiers are added.
-        - `attributes`: an object of scalars, arrays of strings, or anything else (stored, but no filter reads it). What is not named stays; `null` removes an attribute.
+          So an unknown `external_id` beside a known alias is `taken`: `users.identify` gives an anonymous user an external id.
+        - `attributes`: an object of scalars, arrays of strings, or anything else (stored, but no filter reads it). What is not named stays; `null` removes an attribute. Names have 1 to 256 bytes, numbers are within ±2^53, and one user's attributes take up to 65,536 bytes of JSON.
         - An entry that can't be applied is refused with a `reason`, and the others are applied:
-          `taken` (another user holds one of its identifiers; nobody is ever joined here), `invalid` (an identifier that is empty, over 1,024 bytes or has control characters),
-          `no_identifier`, `label_taken` (the user has another name under that label), `too_many` (128 aliases, 128 devices, 256 attributes a user).
+          `taken` (another user holds one of its identifiers; nobody is ever joined here), `invalid` (an identifier that is empty, over 1,024 bytes or has control characters; an attribute without a name, or with a number outside of ±2^53),
+          `no_identifier`, `label_taken` (the user has another name under that label), `too_many` (128 aliases, 128 devices, 256 attributes and 65,536 bytes of them a user).
           `message` says which part of the entry it is.
         - Entries are applied in order; one user may be named by several.
         - `results` stand in the order of `users`. `request_id`: optional, makes a repeat safe.
@@ -52,7 +54,8 @@ public struct UpsertUsers: RecordedCall {
         public init(results: [UpsertResult]) {
             func count(_ outcome: UpsertResult.Outcome) -> Int { results.count { $0.outcome == outcome } }
             self.init(
-                created: count(.created), updated: count(.updated), unchanged: count(.unchanged), refused: count(.refused),
+                created: count(.created), updated: count(.updated), unchanged: count(.unchanged),
+                refused: count(.refused),
                 results: results)
         }
     }

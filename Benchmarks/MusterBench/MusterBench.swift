@@ -1,0 +1,105 @@
+import ArgumentParser
+import Foundation
+import MusterClient
+import MusterProtocol
+
+/// Measures a running server beside hand-written SQL on the same PostgreSQL, and prints a page of Markdown. `scripts/bench` sets it up.
+@main
+struct MusterBench: AsyncParsableCommand {
+    @Option(help: "Port of the server on this machine.") var port: Int
+    @Option(help: "Process id of the server.") var server: Int
+    @Option(help: "Process id of PostgreSQL's first process.") var postmaster: Int
+    @Option(help: "Connection string for psql, as a role that may create tables.") var psql: String
+    @Option(help: "Folder for files that psql reads.") var folder: String
+    @Option(help: "Registered users, and identifiers of an import.") var users = 1_000_000
+
+    func run() async throws {
+        let key = ProcessInfo.processInfo.environment["MUSTER_KEY"] ?? ""
+        var settings = MusterClientSettings(host: "127.0.0.1", port: port, key: key, security: .plaintext)
+        settings.deadline = .seconds(60)
+        let client = MusterClient(settings)
+        let bench = Bench(
+            client: client, processes: Processes(server: server, postmaster: postmaster),
+            baseline: Baseline(psql, folder),
+            users: users)
+        try await bench.head()
+        try await bench.register()
+        try await bench.imports()
+        try await bench.sizes()
+        try await bench.checks()
+        bench.memory()
+        await client.close()
+    }
+}
+
+/// The parts of the page, in their order.
+struct Bench {
+    let client: MusterClient
+    let processes: Processes
+    let baseline: Baseline
+    let users: Int
+
+    func userID(_ number: Int) -> Identifier {
+        Identifier("user-" + String(number &* 2_654_435_761 % 4_294_967_296, radix: 16))
+    }
+
+    /// Random ids of users, the same in every run.
+    func sample(_ count: Int, seed: UInt64) -> [Identifier] {
+        var random = SplitMix(state: seed)
+        return (0..<users).shuffled(using: &random).prefix(count).map(userID)
+    }
+
+    func head() async throws {
+        let info = try await client.send(GetInfo())
+        let date = Date().formatted(.iso8601.year().month().day())
+        print(
+            """
+            Machine: \(Machine.description). PostgreSQL \(info.postgres.version), fsync \(info.postgres.fsync), \
+            synchronous_commit \(info.postgres.synchronousCommit), on the same machine. \(date). Release build.
+
+            """)
+    }
+
+    func row(_ name: String, count: Int, _ measure: Measure, note: String = "") {
+        let rate = Int(Double(count) / measure.seconds)
+        let micro = { (seconds: Double) in String(format: "%.2f", seconds / Double(count) * 1e6) }
+        print(
+            "| \(name) | \(String(format: "%.2f", measure.seconds)) | \(rate.grouped) | \(micro(measure.client)) | "
+                + "\(micro(measure.server)) | \(micro(measure.postgres)) | \(note) |")
+    }
+
+    func table(_ title: String, unit: String) {
+        print(
+            "\n## \(title)\n\n| what | s | \(unit)/s | client µs | server µs | PostgreSQL µs | |\n|---|---|---|---|---|---|---|"
+        )
+    }
+
+    func memory() {
+        let memory = Machine.memory(of: processes.server)
+        print(
+            "\n## Memory\n\nThe server, after all of the above: \(memory.now) MB resident, \(memory.most) MB at most.")
+    }
+}
+
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+extension Int {
+    var grouped: String {
+        var digits = String(self)
+        var at = digits.count - 3
+        while at > 0 {
+            digits.insert(",", at: digits.index(digits.startIndex, offsetBy: at))
+            at -= 3
+        }
+        return digits
+    }
+}

@@ -1,0 +1,30 @@
+# The server and the operator's command. Build: docker build -t muster .
+FROM swift:6.2-bookworm AS build
+RUN apt-get update -q \
+    && apt-get install -q -y --no-install-recommends pkg-config libpq-dev libsimdjson-dev \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+# The dependencies first, so that they are built again only when they change.
+COPY Package.swift ./
+RUN swift package resolve
+COPY sql ./sql
+COPY Sources ./Sources
+# The manifest names the test targets too, and their folders must be there.
+COPY Tests ./Tests
+RUN swift build -c release --static-swift-stdlib --product muster-server \
+    && swift build -c release --static-swift-stdlib --product muster \
+    && mkdir /out \
+    && cp .build/release/muster-server .build/release/muster /out/
+
+FROM debian:bookworm-slim
+RUN apt-get update -q \
+    && apt-get install -q -y --no-install-recommends ca-certificates libpq5 libsimdjson14 libstdc++6 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --no-create-home --uid 7878 muster
+COPY --from=build /out/ /usr/local/bin/
+USER muster
+# Swift's report of a crash prints memory behind each register unless told not to: that could be somebody's data.
+ENV SWIFT_BACKTRACE=registers=none,sanitize=yes
+EXPOSE 7878
+# No shell between: SIGTERM must reach the server.
+ENTRYPOINT ["/usr/local/bin/muster-server"]

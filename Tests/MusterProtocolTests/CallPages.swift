@@ -1,0 +1,146 @@
+import MusterProtocol
+
+/// The pages of `proto-docs` that say what the definitions say: a page a call, their index, and the limits. By path below `proto-docs`.
+func renderedPages() throws -> [String: String] {
+    var pages = ["calls/README.md": callIndex(), "limits.md": limitsPage()]
+    for call in allCalls { pages["calls/\(call.method).md"] = try page(of: call) }
+    return pages
+}
+
+private func page<C: Call>(of _: C.Type) throws -> String {
+    """
+    # \(C.method)
+
+    \(C.summary)
+
+    \(linked(C.notes))
+
+    **Safe to repeat:** \(repeating(C.self))
+
+    ## Example
+
+    The body of the request:
+
+    ```json
+    \(try readable(C.example.call))
+    ```
+
+    The body of the reply:
+
+    ```json
+    \(try readable(C.example.reply))
+    ```
+
+    """
+}
+
+/// What a caller may do whose answer was lost.
+private func repeating<C: Call>(_: C.Type) -> String {
+    if C.self is any ReadingCall.Type { return "yes; it changes nothing." }
+    if C.self is any RecordedCall.Type {
+        return """
+            with a `request_id`, which gets the recorded answer: [repeating calls](../repeating.md). Without one, no.
+            """
+    }
+    return C.example.call.isSafeToRepeat ? "yes; twice has the effect of once." : "no; look first what became of it."
+}
+
+private func callIndex() -> String {
+    var lines = [
+        "# Calls", "",
+        "A page a call, by noun. They are rendered from the definitions in `Sources/MusterProtocol/Calls`; a test compares them.",
+    ]
+    var noun = ""
+    for call in allCalls {
+        let calls = String(call.method.prefix { $0 != "." })
+        if calls != noun {
+            noun = calls
+            lines += ["", "## \(noun)", "", "| call | |", "| --- | --- |"]
+        }
+        lines.append("| [\(call.method)](\(call.method).md) | \(call.summary) |")
+    }
+    return lines.joined(separator: "\n") + "\n"
+}
+
+private func limitsPage() -> String {
+    let rows = Limits.all.map { "| `\($0.name)` | \(grouped($0.value)) | \($0.unit) | \($0.reason) |" }
+    return """
+        # Limits
+
+        Every bound that a server keeps. [`server.info`](calls/server.info.md) reports them all, so that a client can size its batches \
+        by the server that it talks to. The table is rendered from `Sources/MusterProtocol/Limits.swift`; a test compares it.
+
+        | name | value | unit | what it bounds |
+        | --- | ---: | --- | --- |
+        \(rows.joined(separator: "\n"))
+
+        What happens beyond a limit:
+
+        - A frame that is too long or takes too long to come, and a message with too many values or nested too deeply, end the \
+        connection: [frames](frames.md).
+        - A call with too many identifiers, users, segments or filter nodes is refused whole with `INVALID_ARGUMENT`, and nothing \
+        of it is applied. Send less at a time.
+        - One user of a batch who would get too many aliases, devices or attributes is refused alone, as `too_many`: \
+        [users.upsert](calls/users.upsert.md).
+        - A reply that would be longer than a frame is `RESOURCE_EXHAUSTED`: ask for a smaller page.
+        - `page_size`, `deadline_ms` and `max_staleness_ms` above their limits count as the limit.
+        - More requests in flight on a connection than allowed are not refused: the server reads no further from it until one has \
+        ended. More of one key over all its connections are refused with `RESOURCE_EXHAUSTED`.
+        - A connection too many hears `RESOURCE_EXHAUSTED` (with the `id` 0) and is closed.
+        - A lock that can't be had in time answers `ABORTED`; an operator can set that time, and the time that a shutdown takes, so \
+        that these two may differ from the table.
+
+        """
+}
+
+private func grouped(_ number: Int) -> String {
+    var (text, rest) = ("", String(number)[...])
+    while rest.count > 3 {
+        text = ",\(rest.suffix(3))\(text)"
+        rest = rest.dropLast(3)
+    }
+    return rest + text
+}
+
+/// The notes, which terminals show too, with links where they point at another page.
+private func linked(_ notes: String) -> String {
+    [("ee paging", "paging"), ("ee filters", "filters"), ("ee staleness", "staleness")].reduce(notes) { notes, link in
+        notes.replacing(link.0, with: "ee [\(link.1)](../\(link.1).md)")
+    }
+}
+
+// MARK: JSON for people
+
+/// A name comes with its colon.
+/// What the wire's encoder writes, with a line for each value that doesn't fit beside its neighbours.
+private func readable(_ value: some Encodable) throws -> String {
+    try JSONReader().read(try JSONEncoding.encode(value)) { try lines(of: $0, indent: 0) }
+}
+
+private func lines(of value: JSONValue, indent: Int) throws -> String {
+    let line = try oneLine(value)
+    if line.utf8.count + indent <= 100 { return line }
+    let inner = String(repeating: " ", count: indent + 2)
+    let outer = String(repeating: " ", count: indent)
+    switch value.kind {
+    case .object:
+        let fields = try value.fields().map { name, value in
+            "\(inner)\(RawJSON(name).text) \(try lines(of: value, indent: indent + 2))"
+        }
+        return "{\n\(fields.joined(separator: ",\n"))\n\(outer)}"
+    case .array:
+        let elements = try value.elements().map { inner + (try lines(of: $0, indent: indent + 2)) }
+        return "[\n\(elements.joined(separator: ",\n"))\n\(outer)]"
+    default: return line
+    }
+}
+
+private func oneLine(_ value: JSONValue) throws -> String {
+    switch value.kind {
+    case .object:
+        let fields = try value.fields().map { name, value in "\(RawJSON(name).text) \(try oneLine(value))" }
+        return "{\(fields.joined(separator: ", "))}"
+    case .array: return "[\(try value.elements().map(oneLine).joined(separator: ", "))]"
+    default: return RawJSON(value).text
+    }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import MusterProtocol
+import Testing
+
+/// `proto-docs` says what the definitions say. `RECORD_DOCS=1 swift test --filter DocumentTests` writes the rendered pages anew.
+/// One after the other: the first may write what the others read.
+@Suite(.serialized) struct DocumentTests {
+    private static let root = URL(filePath: #filePath).appending(path: "../../../proto-docs").standardizedFileURL
+
+    @Test func thePagesAreThoseOfTheDefinitions() throws {
+        let pages = try renderedPages()
+        if ProcessInfo.processInfo.environment["RECORD_DOCS"] == "1" { try record(pages) }
+        for (path, page) in pages.sorted(by: { $0.key < $1.key }) {
+            let stored = try? String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
+            #expect(stored == page, "proto-docs/\(path) differs: RECORD_DOCS=1 swift test --filter DocumentTests")
+        }
+    }
+
+    @Test func thereIsNoPageWithoutACall() throws {
+        let known = Set(try renderedPages().keys)
+        for name in try names(in: "calls") {
+            #expect(known.contains("calls/\(name)"), "proto-docs/calls/\(name) has no call")
+        }
+    }
+
+    @Test func everyCodeOfAnErrorIsExplained() throws {
+        let page = try text("errors.md")
+        for code in RPCCode.allCases {
+            #expect(page.contains("| `\(code.rawValue)` |"), "errors.md has no row for \(code)")
+        }
+    }
+
+    @Test func everyComparisonAndOutcomeIsExplained() throws {
+        let filters = try text("filters.md")
+        for comparison in Comparison.allCases { #expect(filters.contains("`\(comparison.rawValue)`")) }
+        let receipts = try text("receipts.md")
+        for outcome in Outcome.allCases { #expect(receipts.contains("| `\(outcome.rawValue)` |")) }
+    }
+
+    @Test func everyLinkLeadsSomewhere() throws {
+        for path in try FileManager.default.subpathsOfDirectory(atPath: Self.root.path) where path.hasSuffix(".md") {
+            let folder = Self.root.appending(path: path).deletingLastPathComponent()
+            for link in try text(path).matches(of: /\]\(([^)#:]+)(#[^)]*)?\)/) {
+                let target = folder.appending(path: String(link.1)).standardizedFileURL
+                #expect(FileManager.default.fileExists(atPath: target.path), "proto-docs/\(path) links to \(link.1)")
+            }
+        }
+    }
+
+    @Test func whatIsShownAsJSONIsJSON() throws {
+        for path in try FileManager.default.subpathsOfDirectory(atPath: Self.root.path) where path.hasSuffix(".md") {
+            for block in try text(path).matches(of: /```json\n([^`]+)```/) {
+                let wrapped = Array("{\"v\":\(block.1)}".utf8)
+                #expect(refusal(of: wrapped) == nil, "proto-docs/\(path): \(block.1)")
+            }
+        }
+    }
+
+    private func text(_ path: String) throws -> String {
+        try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
+    }
+
+    private func names(in folder: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: folder).path)
+    }
+
+    private func record(_ pages: [String: String]) throws {
+        for name in try names(in: "calls") where pages["calls/\(name)"] == nil {
+            try FileManager.default.removeItem(at: Self.root.appending(path: "calls/\(name)"))
+        }
+        for (path, page) in pages {
+            try page.write(to: Self.root.appending(path: path), atomically: true, encoding: .utf8)
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import Foundation
+import MusterProtocol
+
+/// The purchases of 23,570 customers of a music shop, with the sets that anyone can work out from them.
+struct CDNOW {
+    struct Customer {
+        var purchases = 0
+        var cents = 0
+        /// YYYYMMDD
+        var lastDate = 0
+    }
+
+    let customers: [Identifier: Customer]
+
+    /// Nil where the data set isn't beside the project.
+    init?() throws {
+        guard let file = Self.file else { return nil }
+        var customers: [Identifier: Customer] = [:]
+        for line in try String(contentsOf: file, encoding: .utf8).split(whereSeparator: \.isNewline).dropFirst() {
+            let fields = line.split(separator: " ")
+            guard fields.count == 4, let date = Int(fields[1]), let cents = Self.cents(fields[3]) else {
+                throw CocoaError(.fileReadCorruptFile)
+            }
+            customers[Identifier(String(fields[0])), default: .init()].add(cents: cents, date: date)
+        }
+        self.customers = customers
+    }
+
+    private static var file: URL? {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let path =
+            ProcessInfo.processInfo.environment["MUSTER_CDNOW"] ?? root.path + "/../shared/data/cdnow/CDNOW_master.txt"
+        guard FileManager.default.fileExists(atPath: path) else {
+            print("SKIPPED: the CDNOW purchases are not at \(path); MUSTER_CDNOW can name the file")
+            return nil
+        }
+        return URL(filePath: path)
+    }
+
+    /// Money is counted in cents: a sum of binary fractions would decide on `big` by luck.
+    private static func cents(_ text: Substring) -> Int? {
+        let parts = text.split(separator: ".")
+        guard let whole = parts.first.flatMap({ Int($0) }) else { return nil }
+        let fraction = parts.count > 1 ? String(parts[1]).padding(toLength: 2, withPad: "0", startingAt: 0) : "0"
+        return Int(fraction).map { whole * 100 + $0 }
+    }
+
+    func customers(where condition: (Customer) -> Bool) -> Set<Identifier> {
+        Set(customers.filter { condition($0.value) }.keys)
+    }
+
+    var everyone: Set<Identifier> { customers { _ in true } }
+    var `repeat`: Set<Identifier> { customers { $0.purchases >= 2 } }
+    var active: Set<Identifier> { customers { $0.lastDate >= 1998_01_01 } }
+    var big: Set<Identifier> { customers { $0.cents >= 100_00 } }
+}
+
+extension CDNOW.Customer {
+    fileprivate mutating func add(cents: Int, date: Int) {
+        purchases += 1
+        self.cents += cents
+        lastDate = max(lastDate, date)
+    }
+
+    /// As the company registers it.
+    var attributes: Attributes {
+        let date =
+            "\(lastDate / 10_000)-" + String("\(lastDate % 10_000 + 10_000)".dropFirst().prefix(2)) + "-"
+            + String("\(lastDate % 100 + 100)".dropFirst())
+        return [
+            "purchases": .integer(Int64(purchases)), "total": .number(Double(cents) / 100),
+            "last_purchase": .string(Array(date.utf8)),
+        ]
+    }
+}
