@@ -49,6 +49,10 @@ let package = Package(
         .executableTarget(
             name: "muster", dependencies: ["MusterClient", "MusterProtocol", log, arguments],
             swiftSettings: settings),
+        // What scripts/bench runs.
+        .executableTarget(
+            name: "muster-bench", dependencies: ["MusterClient", "MusterProtocol", arguments],
+            path: "Benchmarks/MusterBench", swiftSettings: settings),
         .target(
             name: "MusterServer", dependencies: ["MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
             swiftSettings: settings),
@@ -72,10 +76,6 @@ let package = Package(
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
-        // What scripts/bench runs.
-        .executableTarget(
-            name: "muster-bench", dependencies: ["MusterClient", "MusterProtocol", arguments],
-            path: "Benchmarks/MusterBench", swiftSettings: settings),
         .testTarget(name: "MusterProtocolTests", dependencies: ["MusterProtocol"], swiftSettings: settings),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", log], swiftSettings: settings),
         // CRoaring is the judge of our codec here and nowhere else.
@@ -84,15 +84,17 @@ let package = Package(
         .testTarget(
             name: "MusterTransportTests",
             dependencies: [
-                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", log, lifecycle,
+                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
+                log,
+                lifecycle,
             ] + nio,
             swiftSettings: settings),
-        // Databases for tests; of all that tests share, the only part that is no test.
+        // Databases, servers and sockets for tests; of all that tests share, the only part that is no test.
         .target(
             name: "MusterTestSupport",
             dependencies: [
                 "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres", log,
-            ],
+            ] + nio,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         .testTarget(
             name: "MusterOpsTests",

@@ -1,4 +1,5 @@
 import Foundation
+import MusterClient
 import MusterProtocol
 
 extension Bench {

@@ -8,7 +8,7 @@ enum FilterRules {
         try filter.forEachNode { node, path in
             switch node {
             case .cohort(let cohort):
-                try MusterHandlers.check(partner: cohort.partner)
+                try MusterHandlers.check(partner: cohort.partner, "\(path).partner")
                 try MusterHandlers.check(objectID: cohort.cohortID, "\(path).cohort_id")
             case .segment(let segment): try MusterHandlers.check(objectID: segment.segmentID, "\(path).segment_id")
             case .attribute(let attribute): try check(attribute, path)
@@ -37,6 +37,10 @@ enum FilterRules {
         guard !attribute.name.bytes.isEmpty, attribute.name.bytes.count <= Limits.attributeNameBytes.value else {
             throw RPCError(
                 .invalidArgument, "\(path).name must have 1 to \(Limits.attributeNameBytes.value) bytes")
+        }
+        // PostgreSQL writes a whole number without an exponent, and in that form it could not be read again.
+        if case .number(let number) = attribute.value, abs(number) > 0x1p53 {
+            throw RPCError(.invalidArgument, "\(path).value must be a number within ±2^53")
         }
         let comparison = attribute.comparison.rawValue
         switch (attribute.comparison, attribute.value) {

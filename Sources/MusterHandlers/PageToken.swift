@@ -59,3 +59,17 @@ extension PagedCall {
         return min(pageSize, Limits.pageMost.value)
     }
 }
+
+extension Array where Element: Encodable {
+    /// One page out of what was found, which is one entry more than `limit` where the listing goes on: as many as fit into a frame, and one
+    /// at least.
+    func page(_ limit: Int) throws -> (entries: Self, goesOn: Bool) {
+        var bytes = 0
+        let fitting = try prefix(limit).prefix { entry in
+            bytes += try JSONEncoding.encode(entry).count + 1
+            return bytes <= Limits.frame.value / 4 * 3
+        }
+        let entries = Self(fitting.isEmpty ? prefix(1) : fitting)
+        return (entries, entries.count < count)
+    }
+}

@@ -10,6 +10,8 @@ import Postgres
 public final class TestServer: Sendable {
     public let store: Store
     public let rpc: RPCServer
+    /// The methods that have a handler.
+    public let methods: Set<String>
     public let workspace: NewWorkspace
     /// Where the database is, for a second server on it.
     public let databaseURL: String
@@ -34,7 +36,7 @@ public final class TestServer: Sendable {
         let rpc = RPCServer(
             settings: RPCServerSettings(host: "127.0.0.1", port: 0, tls: nil, allowPlaintext: true), router: router,
             logger: logger)
-        self.rpc = rpc
+        (self.rpc, methods) = (rpc, router.methods)
         try await rpc.start()
         // Ends with `stop`; the test owns the server, and nobody waits for this.
         guarding = Task { await keyGuard.run { isMeant in rpc.endSessions(where: isMeant) } }

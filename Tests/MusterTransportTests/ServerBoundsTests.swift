@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterServer
+import MusterTestSupport
 import NIOCore
 import Testing
 

@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterServer
+import MusterTestSupport
 import Testing
 
 @Suite struct ServerConversationTests {

@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterServer
+import MusterTestSupport
 import Testing
 
 /// What a peer may send that is no conversation: the connection ends, and nothing else does.

@@ -1,6 +1,7 @@
 import MusterHandlers
 import MusterProtocol
 import MusterServer
+import MusterTestSupport
 import ServiceLifecycle
 import Testing
 

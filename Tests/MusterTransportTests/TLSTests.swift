@@ -2,6 +2,7 @@ import Foundation
 import MusterClient
 import MusterProtocol
 import MusterServer
+import MusterTestSupport
 import Testing
 
 /// Certificates made by the openssl command, which is all that a test needs of it.

@@ -3,6 +3,7 @@ import MusterHandlers
 import MusterProtocol
 import MusterServer
 import MusterStore
+import MusterTestSupport
 import NIOConcurrencyHelpers
 
 /// Says what it was told.

@@ -54,12 +54,11 @@ public struct CohortHandlers: Sendable {
         let workspace = context.session.workspaceID
         let after = try PageToken.decode(CohortReference.self, of: call, in: workspace)
         let limit = try call.limit()
-        var cohorts = try await store.cohorts(
+        let (cohorts, goesOn) = try await store.cohorts(
             of: call.partner, nameContains: call.nameContains, after: after, limit: limit + 1, in: workspace,
-            deadline: context.deadline)
-        guard cohorts.count > limit else { return .init(cohorts: cohorts) }
-        cohorts.removeLast()
-        let last = cohorts[limit - 1]
+            deadline: context.deadline
+        ).page(limit)
+        guard goesOn, let last = cohorts.last else { return .init(cohorts: cohorts) }
         let token = try PageToken.encode(
             CohortReference(partner: last.partner, cohortID: last.cohortID), of: call, in: workspace)
         return .init(cohorts: cohorts, nextPageToken: token)
@@ -79,19 +78,19 @@ public struct CohortHandlers: Sendable {
         case (_?, _?): throw RPCError(.invalidArgument, "version and request_id exclude each other: name one")
         }
         guard
-            var imports = try await store.imports(
+            let found = try await store.imports(
                 of: cohort, selection, limit: limit + 1, in: workspace, deadline: context.deadline)
         else { throw unknownCohort() }
         if case .before = selection {
-            guard imports.count > limit else { return .init(imports: imports) }
-            imports.removeLast()
-            let last = Int64.Boxed(value: imports[limit - 1].version)
-            return .init(imports: imports, nextPageToken: try PageToken.encode(last, of: call, in: workspace))
+            let (imports, goesOn) = try found.page(limit)
+            guard goesOn, let last = imports.last else { return .init(imports: imports) }
+            let token = try PageToken.encode(Int64.Boxed(value: last.version), of: call, in: workspace)
+            return .init(imports: imports, nextPageToken: token)
         }
-        guard !imports.isEmpty else {
+        guard !found.isEmpty else {
             throw RPCError(.notFound, "this cohort has no such import; leave version and request_id out to list them")
         }
-        return .init(imports: imports)
+        return .init(imports: found)
     }
 
     /// `cohorts.delete`

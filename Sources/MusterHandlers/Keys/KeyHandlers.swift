@@ -90,9 +90,9 @@ func check(name: String, _ field: String) throws {
 }
 
 /// Throws where a partner's name can't be one.
-func check(partner: String) throws {
+func check(partner: String, _ field: String = "partner") throws {
     guard isPartnerName(partner) else {
-        throw RPCError(.invalidArgument, "partner is no partner's name: 1 to 64 of a to z, 0 to 9, _ and -")
+        throw RPCError(.invalidArgument, "\(field) is no partner's name: 1 to 64 of a to z, 0 to 9, _ and -")
     }
 }
 

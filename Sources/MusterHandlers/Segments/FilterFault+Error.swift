@@ -21,6 +21,11 @@ extension RPCError {
             self.init(
                 .invalidArgument,
                 "\(path): more than \(Limits.filterNodes.value) nodes, saved filters inside it included")
+        case .tooLarge(let id):
+            self.init(
+                .invalidArgument,
+                "filter: with it, segment \"\(id.text)\", which uses this one, would be deeper than "
+                    + "\(Limits.filterDepth.value) levels or have more than \(Limits.filterNodes.value) nodes")
         case .cycle(let ids):
             let way = ids.map { "\"\($0.text)\"" }.joined(separator: " → ")
             self.init(.invalidArgument, "filter: the segment would contain itself: \(way)")

@@ -52,13 +52,13 @@ public struct SegmentHandlers: Sendable {
         let workspace = context.session.workspaceID
         let after = try PageToken.decode(SegmentReference.self, of: call, in: workspace)
         let limit = try call.limit()
-        var segments = try await store.segments(
+        let (segments, goesOn) = try await store.segments(
             nameContains: call.nameContains, after: after?.segmentID, limit: limit + 1, in: workspace,
-            deadline: context.deadline)
-        guard segments.count > limit else { return .init(segments: segments) }
-        segments.removeLast()
-        let last = SegmentReference(segmentID: segments[limit - 1].segmentID)
-        return .init(segments: segments, nextPageToken: try PageToken.encode(last, of: call, in: workspace))
+            deadline: context.deadline
+        ).page(limit)
+        guard goesOn, let last = segments.last else { return .init(segments: segments) }
+        let token = try PageToken.encode(SegmentReference(segmentID: last.segmentID), of: call, in: workspace)
+        return .init(segments: segments, nextPageToken: token)
     }
 
     /// `segments.delete`

@@ -62,3 +62,14 @@ extension JSONError {
         }
     }
 }
+
+extension CaseIterable where Self: RawRepresentable, RawValue == String {
+    /// Reads one of some names, byte for byte, and answers any other with all that there are.
+    static func oneOf(_ decoder: any Decoder) throws -> Self {
+        let name = try decoder.singleValueContainer().decode(String.self)
+        guard let found = allCases.first(where: { $0.rawValue.utf8.elementsEqual(name.utf8) }) else {
+            throw JSONError(at: decoder, "must be one of \(allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return found
+    }
+}

@@ -69,11 +69,9 @@ extension Filter: Codable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let keys = CodingKeys.allCases.filter(container.contains)
         guard keys.count == 1, let key = keys.first else {
-            throw DecodingError.dataCorrupted(
-                .init(
-                    codingPath: decoder.codingPath,
-                    debugDescription:
-                        "must be an object with exactly one of all, any, not, everyone, cohort, segment and attribute"))
+            throw JSONError(
+                at: decoder,
+                "must be an object with exactly one of all, any, not, everyone, cohort, segment and attribute")
         }
         self =
             switch key {
@@ -136,6 +134,8 @@ public enum Comparison: String, Codable, Sendable, CaseIterable {
     case doesNotExist = "does_not_exist"
     case includesValue = "includes_value"
     case doesNotIncludeValue = "does_not_include_value"
+
+    public init(from decoder: any Decoder) throws { self = try .oneOf(decoder) }
 }
 
 /// What an attribute is compared with.
@@ -153,8 +153,7 @@ public enum FilterValue: Codable, Sendable, Hashable {
         } else if let value = try? container.decode(Identifier.self) {
             self = .string(value)
         } else {
-            throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "must be a string, a number, true or false"))
+            throw JSONError(at: decoder, "must be a string, a number, true or false")
         }
     }
 

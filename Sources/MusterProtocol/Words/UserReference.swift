@@ -18,10 +18,7 @@ public enum UserReference: Codable, Sendable, Hashable {
             try container.decodeIfPresent(Identifier.self, forKey: .deviceID).map(Self.deviceID),
         ].compactMap(\.self)
         guard found.count == 1, let only = found.first else {
-            throw DecodingError.dataCorrupted(
-                .init(
-                    codingPath: decoder.codingPath,
-                    debugDescription: "must name a user by exactly one of external_id, alias and device_id"))
+            throw JSONError(at: decoder, "must have exactly one of external_id, alias and device_id")
         }
         self = only
     }

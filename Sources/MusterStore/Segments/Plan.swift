@@ -79,14 +79,15 @@ struct PlanCompiler {
         self.definitions = definitions
     }
 
-    /// The expression of a saved segment, as a root.
+    /// The expression of a saved segment, as a root: its filter may be as deep as one that nobody saved.
     mutating func root(segment id: Identifier) throws -> SetExpression {
-        try root(.segment(id), path: "")
+        nodes = 0
+        return try saved(id, path: "", depth: 0)
     }
 
-    mutating func root(_ filter: Filter, path: String? = nil) throws -> SetExpression {
+    mutating func root(_ filter: Filter) throws -> SetExpression {
         nodes = 0
-        return try expression(filter, path: path ?? filter.name, depth: 1)
+        return try expression(filter, path: filter.name, depth: 1)
     }
 
     private mutating func expression(_ filter: Filter, path: String, depth: Int) throws -> SetExpression {

@@ -5,7 +5,7 @@ public struct CreateCohort: Call {
     public static let notes = """
         - `partner`, `cohort_id` (up to 256 bytes): which cohort. `name`: what people see, up to 512 bytes; not unique.
         - `created_at`: optional, of a cohort that this call makes; it stays.
-        - `outcome`: `created`, `renamed` or `unchanged`. A partner that does not exist is `NOT_FOUND`.
+        - `outcome`: `created`, `renamed` or `unchanged`; `version` and `size` of the cohort, 0 for a new one. A partner that does not exist is `NOT_FOUND`.
         - A data import key can do this for its own partner.
         """
     public static let example = (

@@ -3,10 +3,11 @@ public struct DiffCohort: PagedCall {
     public static let method = "cohorts.diff"
     public static let summary = "Lists who entered and who left a cohort between two versions."
     public static let notes = """
+        - `partner`, `cohort_id`: which cohort.
         - `from_version`: 0 is the empty cohort. `at_version`: the later one, the current one where absent; not before `from_version`.
         - `entered`: in the cohort at the later version and not at the earlier one; `left`: the other way round. A page holds entries of either, `entered` first.
         - Users erased since are left out, merged ones appear as the kept one. A version that is not kept: `OUT_OF_RANGE`.
-        - `page_size`, `page_token`: see paging.
+        - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (
         call: Self(partner: "tinyclues", cohortID: "win-back", fromVersion: 0, atVersion: 1),

@@ -4,7 +4,8 @@ public struct GetCohort: ReadingCall {
     public static let summary = "Shows a cohort: its name, version, size, and when it was last imported."
     public static let notes = """
         - `partner`, `cohort_id`: which cohort. An unknown one is `NOT_FOUND`.
-        - `version` counts the cohort's changes; it has no gaps.
+        - `name`: what people see. `version` counts the cohort's changes; it has no gaps. `size`: its members.
+        - `created_at`: when it was made, or what its partner said of that. `last_import_at`: absent where nothing was imported yet.
         """
     public static let example = (
         call: Self(partner: "tinyclues", cohortID: "win-back"),

@@ -4,11 +4,12 @@ public struct ImportCohort: RecordedCall {
     public static let summary =
         "Adds users to a cohort and removes users from it, and gives a receipt for every identifier."
     public static let notes = """
+        - `partner`, `cohort_id`: which cohort.
         - `cohort_changes`: objects with `user_ids`, `device_ids`, `aliases` and `should_remove` (default false), applied in order: for a user named twice the last one wins. Up to 50,000 identifiers over all of them.
-        - With at least one identifier this is one change with one new `version`, even where nobody's membership changed; a cohort that does not exist is made, named by its id. With none it makes nothing and answers the current version, 0 for no cohort.
+        - With at least one identifier this is one change with one new `version`, even where nobody's membership changed; a cohort that does not exist is made, named by its id. With none it makes nothing and answers the current version, 0 for no cohort. `size`: the members afterwards.
         - No user is ever created. A device matches an anonymous user only.
         - `receipt`: `received` = `added` + `removed` + `unchanged` + `unknown` + `identified_device` + `invalid` + `repeated`. Each occurrence counts once; of several that find one user the last decides and the others are `repeated`.
-        - `with_outcomes`: the outcome of every identifier, as runs in the order of the request (object by object; in each `user_ids`, `device_ids`, `aliases`). `cohorts.imports` shows them later too.
+        - `with_outcomes`: also `outcomes`, what became of every identifier, as runs in the order of the request (object by object; in each `user_ids`, `device_ids`, `aliases`). `cohorts.imports` shows them later too.
         - `request_id`: optional; scope is the workspace and partner. A repeat gets the recorded answer; the same id with other changes is `FAILED_PRECONDITION` and changes nothing.
         - Another change that holds the cohort for too long: `ABORTED`, try again with the same `request_id`. `UNKNOWN`: the outcome could not be found out; send it again with the same `request_id`.
         """

@@ -3,8 +3,9 @@ public struct ListCohorts: PagedCall {
     public static let method = "cohorts.list"
     public static let summary = "Lists cohorts by partner and id; finds one by a part of its name."
     public static let notes = """
+        - `cohorts`: each as `cohorts.get` shows it, by partner and id.
         - `partner`: only that partner's. `name_contains`: only those whose name has this text in it, in upper or lower case.
-        - `page_size`, `page_token`: see paging.
+        - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (
         call: Self(partner: "tinyclues", nameContains: "spring"),

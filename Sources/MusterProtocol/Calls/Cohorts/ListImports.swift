@@ -3,10 +3,11 @@ public struct ListImports: PagedCall {
     public static let method = "cohorts.imports"
     public static let summary = "Lists the receipts of a cohort's imports, newest first, or shows one of them whole."
     public static let notes = """
+        - `partner`, `cohort_id`: which cohort. `imports`: what was imported into it, with the receipts.
         - `version` or `request_id`: only that import, with `outcomes`: what became of every identifier, as runs in the order of the request. Unknown: `NOT_FOUND`.
         - `key_id`: the key that sent it.
         - A data import key can read the receipts of its own partner.
-        - `page_size`, `page_token`: see paging.
+        - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (
         call: Self(partner: "tinyclues", cohortID: "win-back", version: 1),

@@ -1,9 +1,11 @@
 /// What a key is for.
-public enum KeyKind: String, Codable, Sendable {
+public enum KeyKind: String, Codable, Sendable, CaseIterable {
     /// A partner's data import key (`client_secret` on the REST wire).
     case `import`
     /// A backend service or an operator.
     case service
+
+    public init(from decoder: any Decoder) throws { self = try .oneOf(decoder) }
 }
 
 /// Makes a key and shows its secret, once.

@@ -4,7 +4,7 @@ public struct InvalidateKey: Call {
     public static let summary =
         "Ends a key for good: new calls and open connections stop within a second, on every server."
     public static let notes = """
-        - `key_id`: the public id. An unknown one is `NOT_FOUND`; one that is already invalidated is a success that keeps its first time.
+        - `key_id`: the public id. `invalidated_at`: when it was ended. An unknown one is `NOT_FOUND`; one that is already invalidated is a success that keeps its first time.
         - Cohorts and their members stay.
         """
     public static let example = (

@@ -3,6 +3,7 @@ public struct ListKeys: ReadingCall {
     public static let method = "keys.list"
     public static let summary = "Lists the keys of the workspace, oldest first; never a secret."
     public static let notes = """
+        - `keys`: each with all but its secret.
         - `partner`: only the data import keys of that partner.
         - `invalidated_at` is there once a key was invalidated, `expires_at` where it has one, `last_used_at` to the hour once it was used.
         """

@@ -4,6 +4,7 @@ public struct GetPartner: ReadingCall {
     public static let summary =
         "Shows a partner: the REST endpoint to hand out, its keys by id, its cohorts and its last import."
     public static let notes = """
+        - `partner`: its name; in the reply, all that `partners.list` shows of it.
         - `rest_url`: what to enter as endpoint in the partner's tool; absent where the server has no public REST URL set.
         - `keys`: its live data import keys. `cohorts`: how many there are. `last_import_at`: when anything was last imported, if ever.
         - An unknown partner is `NOT_FOUND`.

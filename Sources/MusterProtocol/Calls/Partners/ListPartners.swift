@@ -3,6 +3,7 @@ public struct ListPartners: ReadingCall {
     public static let method = "partners.list"
     public static let summary = "Lists the partners of the workspace by name."
     public static let notes = """
+        - `partners`: each with its name, its display name and whether it is enabled.
         - `requires_partner_api_key`: whether REST requests of that partner must carry a `partner_api_key`.
         """
     public static let example = (

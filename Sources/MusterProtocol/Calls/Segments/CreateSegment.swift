@@ -5,6 +5,7 @@ public struct CreateSegment: RecordedCall {
     public static let notes = """
         - `segment_id`: yours (up to 256 bytes), or absent for a UUID made by the server. One that is in use: `ALREADY_EXISTS`.
         - `name`: free, changeable, not unique. `filter`: see filters.
+        - `version`: of the filter; see `segments.update`.
         - A filter that names a missing cohort or segment, or that would contain itself, is refused with the path (`INVALID_ARGUMENT`); so is one deeper than 32 or with more than 256 nodes, saved filters inside it included.
         - `request_id`: optional; a repeat gets the recorded answer.
         """

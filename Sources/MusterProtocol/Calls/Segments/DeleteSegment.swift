@@ -3,7 +3,8 @@ public struct DeleteSegment: Call {
     public static let method = "segments.delete"
     public static let summary = "Deletes a segment."
     public static let notes = """
-        - Refused with `FAILED_PRECONDITION` while other segments use it; the message names them. An unknown segment is `NOT_FOUND`.
+        - `segment_id`: which segment. An unknown one is `NOT_FOUND`.
+        - Refused with `FAILED_PRECONDITION` while other segments use it; the message names them.
         """
     public static let example = (call: Self(segmentID: "fr-win-back"), reply: Done())
     public var segmentID: Identifier

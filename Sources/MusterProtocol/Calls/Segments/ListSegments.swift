@@ -3,8 +3,9 @@ public struct ListSegments: PagedCall {
     public static let method = "segments.list"
     public static let summary = "Lists segments by id, with their filters."
     public static let notes = """
+        - `segments`: each with its filter; what uses it is shown by `segments.get` only.
         - `name_contains`: only those whose name has this text in it, in upper or lower case.
-        - `page_size`, `page_token`: see paging.
+        - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (
         call: Self(),

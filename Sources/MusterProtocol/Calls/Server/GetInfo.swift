@@ -3,7 +3,7 @@ public struct GetInfo: ReadingCall {
     public static let method = "server.info"
     public static let summary = "Tells the server's version, limits, durability settings and public REST URL."
     public static let notes = """
-        - `schema_version`: the number of the last migration.
+        - `version`: of the server. `schema_version`: the number of the last migration.
         - `postgres`: the database's version and the settings that decide what an acknowledged write survives. `durability` is `full` where
           `fsync`, `synchronous_commit` and `full_page_writes` are on, else `weak`.
         - `limits`: every bound that the server keeps, with its unit and its reason.

@@ -4,6 +4,7 @@ public struct GetUser: ReadingCall {
     public static let summary = "Shows one user: all identifiers and attributes."
     public static let notes = """
         - `user`: exactly one of `external_id`, `alias` and `device_id`.
+        - `external_id` (absent: an anonymous user), `aliases`, `device_ids`, `attributes`: all there are. `created_at`, `updated_at`: when the user was made, and last changed.
         - An unknown user is `NOT_FOUND`.
         """
     public static let example = (

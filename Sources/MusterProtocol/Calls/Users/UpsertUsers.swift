@@ -12,7 +12,7 @@ public struct UpsertUsers: RecordedCall {
           `no_identifier`, `label_taken` (the user has another name under that label), `too_many` (128 aliases, 128 devices, 256 attributes and 65,536 bytes of them a user).
           `message` says which part of the entry it is.
         - Entries are applied in order; one user may be named by several.
-        - `results` stand in the order of `users`. `request_id`: optional, makes a repeat safe.
+        - `created`, `updated`, `unchanged`, `refused`: how many entries came to what. `results` stand in the order of `users`. `request_id`: optional, makes a repeat safe.
         """
     public static let example = (
         call: Self(

@@ -1,10 +1,10 @@
-import MusterProtocol
+public import MusterProtocol
 import NIOConcurrencyHelpers
-import NIOCore
+public import NIOCore
 import NIOPosix
 
 /// What came in one frame.
-enum Frame: Equatable {
+public enum Frame: Equatable, Sendable {
     case reply(id: Int64, body: String)
     case error(id: Int64, RPCError)
     case goaway(lastID: Int64, reason: String)
@@ -12,7 +12,7 @@ enum Frame: Equatable {
     case pong(Int64)
     case other
 
-    init(_ bytes: [UInt8]) throws {
+    public init(_ bytes: [UInt8]) throws {
         self = try JSONReader().read(bytes) { message in
             switch try Envelope(message) {
             case .reply(let id, let body): .reply(id: id, body: RawJSON(body).text)
@@ -25,20 +25,23 @@ enum Frame: Equatable {
         }
     }
 
-    var id: Int64? {
+    public var id: Int64? {
         switch self {
         case .reply(let id, _), .error(let id, _): id
         default: nil
         }
     }
 
-    var code: RPCCode? { if case .error(_, let error) = self { error.code } else { nil } }
+    public var code: RPCCode? { if case .error(_, let error) = self { error.code } else { nil } }
 }
 
-struct TookTooLong: Error {}
+/// What a test waited for did not come.
+public struct TookTooLong: Error {
+    public init() {}
+}
 
 /// A socket that sends what it is told to, byte by byte if need be, and knows nothing of calls.
-final class RawConnection: Sendable {
+public final class RawConnection: Sendable {
     private struct State {
         var decoder = FrameDecoder(limit: .max)
         var received = 0
@@ -46,7 +49,7 @@ final class RawConnection: Sendable {
         var waiter: EventLoopPromise<Void>?
     }
 
-    let channel: any Channel
+    public let channel: any Channel
     private let state: NIOLockedValueBox<State>
 
     private final class Collector: ChannelInboundHandler {
@@ -78,7 +81,7 @@ final class RawConnection: Sendable {
     }
 
     /// `reads` false leaves everything in the socket, as a peer that is too slow does.
-    init(port: Int, reads: Bool = true) async throws {
+    public init(port: Int, reads: Bool = true) async throws {
         let state = NIOLockedValueBox(State())
         self.state = state
         channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -93,21 +96,21 @@ final class RawConnection: Sendable {
             .connect(host: "127.0.0.1", port: port).get()
     }
 
-    var bytesReceived: Int { state.withLockedValue { $0.received } }
-    var isClosed: Bool { state.withLockedValue { $0.isClosed } }
+    public var bytesReceived: Int { state.withLockedValue { $0.received } }
+    public var isClosed: Bool { state.withLockedValue { $0.isClosed } }
 
-    func send(_ bytes: [UInt8]) async throws {
+    public func send(_ bytes: [UInt8]) async throws {
         try await channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
     }
 
-    func send(_ messages: String...) async throws { try await send(messages.flatMap(framed)) }
+    public func send(_ messages: String...) async throws { try await send(messages.flatMap(framed)) }
 
     /// Ends our half of the conversation.
-    func finishSending() async throws { try await channel.close(mode: .output).get() }
-    func close() async { try? await channel.close().get() }
+    public func finishSending() async throws { try await channel.close(mode: .output).get() }
+    public func close() async { try? await channel.close().get() }
 
     /// The next frame; nil when the server has closed.
-    func next(within seconds: Int64 = 10) async throws -> Frame? {
+    public func next(within seconds: Int64 = 10) async throws -> Frame? {
         while true {
             let step = try state.withLockedValue { state -> (Frame?, Bool, EventLoopFuture<Void>?) in
                 if let bytes = try state.decoder.next({ Array($0) }) { return (try Frame(bytes), false, nil) }
@@ -125,29 +128,31 @@ final class RawConnection: Sendable {
         }
     }
 
-    func next(_ count: Int) async throws -> [Frame] {
+    public func next(_ count: Int) async throws -> [Frame] {
         var frames: [Frame] = []
         while frames.count < count, let frame = try await next() { frames.append(frame) }
         return frames
     }
 
     /// All that comes until the server closes.
-    func rest() async throws -> [Frame] { try await next(.max) }
+    public func rest() async throws -> [Frame] { try await next(.max) }
 
     /// Opens a session, as every conversation begins.
-    func open(key: String = "good") async throws {
+    public func open(key: String = "good") async throws {
         try await send("{\"id\":1,\"method\":\"session.open\",\"body\":{\"key\":\"\(key)\"}}")
         guard case .reply(1, _)? = try await next() else { throw RPCError(.unauthenticated, "not opened") }
     }
 }
 
-func framed(_ message: String) -> [UInt8] {
+/// A message behind its header.
+public func framed(_ message: String) -> [UInt8] {
     var bytes: [UInt8] = []
     FrameHeader(length: message.utf8.count).append(to: &bytes)
     return bytes + message.utf8
 }
 
-func request(_ id: Int, _ method: String, _ body: String = "{}", deadline: Int? = nil) -> String {
+/// The text of a request.
+public func request(_ id: Int, _ method: String, _ body: String = "{}", deadline: Int? = nil) -> String {
     let deadline = deadline.map { ",\"deadline_ms\":\($0)" } ?? ""
     return "{\"id\":\(id),\"method\":\"\(method)\"\(deadline),\"body\":\(body)}"
 }

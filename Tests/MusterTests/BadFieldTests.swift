@@ -1,0 +1,152 @@
+import MusterProtocol
+import MusterTestSupport
+import Testing
+
+/// Every field of every call with every kind of value that it must not have: refused with the place, and nothing applied.
+@Suite struct BadFieldTests {
+    @Test func aValueOfAnotherKindIsRefusedWithItsPlace() async throws {
+        try await withMuster { muster in
+            try await seed(muster)
+            let before = try await muster.database.fingerprint()
+            let session = try await RawSession.open(muster.server)
+            var count = 0
+            for call in allCalls where call.method != OpenSession.method {
+                let body = try fullBody(of: call)
+                for place in body.places() {
+                    for wrong in Self.wrongValues(at: place.path, right: place.value) {
+                        let answer = try await session.answer(call.method, place.replacing(wrong).text)
+                        let context = "\(call.method) \(place.path) = \(wrong.text): \(answer.text)"
+                        #expect(answer.code == .invalidArgument, "\(context)")
+                        #expect(answer.message.contains(Self.nameable(place.path)), "\(context)")
+                        #expect(
+                            answer.message.contains("must be") || answer.message.contains("must have"), "\(context)")
+                        count += 1
+                    }
+                }
+            }
+            #expect(count > 900)
+            #expect(try await session.goesOn())
+            #expect(try await muster.database.fingerprint() == before)
+        }
+    }
+
+    @Test func aMissingFieldIsNamed() async throws {
+        try await withMuster { muster in
+            try await seed(muster)
+            let before = try await muster.database.fingerprint()
+            let session = try await RawSession.open(muster.server)
+            for call in allCalls where call.method != OpenSession.method {
+                let body = try fullBody(of: call)
+                for field in try fields(of: call) where field.isRequired {
+                    for absent in [body.with(field.name, nil), body.with(field.name, .scalar("null"))] {
+                        let answer = try await session.answer(call.method, absent.text)
+                        #expect(answer.code == .invalidArgument, "\(call.method) without \(field.name)")
+                        #expect(answer.message.hasPrefix(field.name), "\(call.method): \(answer.message)")
+                    }
+                }
+            }
+            #expect(try await muster.database.fingerprint() == before)
+        }
+    }
+
+    @Test(arguments: ["{}", #"{"key":null}"#, #"{"key":7}"#, #"{"key":["x"]}"#, #"{"key":{}}"#, #"{"key":true}"#])
+    func aKeyOfAnotherKindEndsTheConnection(body: String) async throws {
+        try await withMuster { muster in
+            let connection = try await RawConnection(port: muster.server.rpc.boundPort ?? 0)
+            try await connection.send(request(1, OpenSession.method, body))
+            guard case .error(1, let error)? = try await connection.next() else { throw TookTooLong() }
+            #expect(error.code == .invalidArgument)
+            #expect(error.message.hasPrefix("key "))
+            while let frame = try await connection.next() { #expect(frame.id == nil) }
+        }
+    }
+
+    @Test func aBodyIsAnObject() async throws {
+        try await withMuster { muster in
+            let session = try await RawSession.open(muster.server)
+            for body in ["null", "7", "\"x\"", "[]", "true"] {
+                let answer = try await session.answer(GetHealth.method, body)
+                #expect(answer.code == .invalidArgument)
+                #expect(answer.message.contains("body"), "\(answer.message)")
+            }
+            let nothing = try await session.answer(to: framed("{\"id\":7,\"method\":\"server.health\"}"))
+            #expect(nothing.message.contains("body is missing"))
+            let nobody = try await session.answer("users.forget", "{}")
+            #expect(nobody.code == .unimplemented)
+            #expect(try await session.goesOn())
+        }
+    }
+
+    @Test(arguments: [
+        (CreateKey.method, "kind", "import, service"),
+        (SizeSegment.method, "filter.attribute.comparison", "equals, not_equal"),
+    ])
+    func aNameThatIsNoneIsAnsweredWithThoseThereAre(method: String, path: String, names: String) async throws {
+        try await withMuster { muster in
+            let session = try await RawSession.open(muster.server)
+            let attribute = #"{"filter":{"attribute":{"name":"a","comparison":"like","value":1}}}"#
+            let body = method == CreateKey.method ? #"{"kind":"like","name":"x"}"# : attribute
+            let answer = try await session.answer(method, body)
+            #expect(answer.code == .invalidArgument)
+            #expect(answer.message.hasPrefix("\(path) must be one of \(names)"), "\(answer.message)")
+        }
+    }
+
+    // MARK: Bodies
+
+    /// One value of each kind that a place must not have. `null` counts as absent, which another test is about.
+    private static func wrongValues(at path: String, right: Tree) -> [Tree] {
+        if path.contains("attributes") && path != "users[0].attributes" { return [] }  // any value is an attribute
+        let isFilterValue = path.hasSuffix("attribute.value")
+        var wrong = Tree.Kind.allCases.filter { kind in
+            if isFilterValue { return kind == .array || kind == .object }
+            return kind != right.kind && kind != .null
+        }.compactMap { Self.examples[$0] }
+        if right.kind == .number, !isFilterValue { wrong += ["1.5", "-1.5", "1e100"].map(Tree.scalar) }
+        if path.hasSuffix("_at") { wrong += ["\"yesterday\"", "\"2026-13-01\"", "\"\""].map(Tree.scalar) }
+        return wrong
+    }
+
+    private static let examples: [Tree.Kind: Tree] = [
+        .bool: .scalar("true"), .number: .scalar("7"), .string: .scalar("\"text\""), .array: .array([]),
+        .object: .object([]),
+    ]
+
+    /// An alias or a filter that is no object can only be named as a whole.
+    private static func nameable(_ path: String) -> String { path }
+
+    private func seed(_ muster: MusterUnderTest) async throws {
+        try await muster.register(["u-1", "u-2", "u-7"])
+        try await muster.importCohort("win-back", adding: ["u-1"])
+        try await muster.importCohort("active", adding: ["u-2"])
+    }
+}
+
+/// The fields of a call, by its type.
+func fields(of call: any Call.Type) throws -> [WireField] {
+    func fields<C: Call>(_: C.Type) throws -> [WireField] { try wireFields(of: C.example.call) }
+    return try fields(call)
+}
+
+/// The example of a call with every optional field filled in.
+func fullBody(of call: any Call.Type) throws -> Tree {
+    func example<C: Call>(_: C.Type) throws -> Tree { try Tree(encoding: C.example.call) }
+    var body = try example(call)
+    for field in try fields(of: call) where body[field.name] == nil {
+        let sample = try #require(samples[field.name], "\(call.method): what is \(field.name) like?")
+        body = body.with(field.name, .scalar(sample))
+    }
+    return try JSONReader().read(Array(body.text.utf8), Tree.init)
+}
+
+/// What optional fields are like, where an example leaves them out.
+private let samples = [
+    "page_size": "10", "page_token": #""x""#, "with_versions": "true", "with_outcomes": "true", "with_nodes": "true",
+    "all_identifiers": "true", "max_staleness_ms": "0", "at_version": "1", "version": "1", "request_id": #""r-1""#,
+    "created_at": #""2026-01-01""#, "expires_at": #""2126-01-01T00:00:00Z""#, "scopes": #"["segments.*"]"#,
+    "enabled": "true", "partner_api_key": #""0123456789abcdef""#, "display_name": #""Name""#,
+    "partner": #""tinyclues""#,
+    "name": #""Name""#, "name_contains": #""x""#, "segment_id": #""fr-win-back""#,
+    "filter": #"{"any":[{"cohort":{"partner":"tinyclues","cohort_id":"active"}},{"not":{"everyone":{}}}]}"#,
+    "at": #"{"everyone":1,"cohorts":[{"partner":"tinyclues","cohort_id":"active","version":1}],"segments":[]}"#,
+]

@@ -1,0 +1,309 @@
+import MusterProtocol
+import MusterTestSupport
+import Testing
+
+/// One more than every limit of a call, and one less than what it needs: refused with the place and the limit, and nothing applied.
+@Suite struct BadLimitTests {
+    struct Case: CustomStringConvertible, Sendable {
+        let method: String
+        let body: String
+        let message: String
+        let code: RPCCode
+        var description: String { "\(method): \(message)" }
+
+        init(_ method: String, _ body: String, _ message: String, _ code: RPCCode = .invalidArgument) {
+            (self.method, self.body, self.message, self.code) = (method, body, message, code)
+        }
+    }
+
+    @Test func oneMoreThanALimitIsRefused() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            try await muster.importCohort("active", adding: ["u-1"])
+            let before = try await muster.database.fingerprint()
+            let session = try await RawSession.open(muster.server)
+            for bad in Self.ids + Self.names + Self.counts + Self.filters + Self.numbers + Self.exclusive {
+                let answer = try await session.answer(bad.method, bad.body)
+                #expect(answer.code == bad.code, "\(bad): \(answer.text.prefix(300))")
+                #expect(answer.message.contains(bad.message), "\(bad): \(answer.text.prefix(300))")
+            }
+            #expect(try await session.goesOn())
+            #expect(try await muster.database.fingerprint() == before)
+        }
+    }
+
+    @Test func asManyAsALimitAreTaken() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            try await muster.importCohort("active", adding: ["u-1"])
+            let session = try await RawSession.open(muster.server)
+            let fitting: [(String, String)] = [
+                (CreateCohort.method, Self.cohort(text(256), #","name":\#(text(512))"#)),
+                (
+                    CreateSegment.method,
+                    #"{"segment_id":\#(text(256)),"name":\#(text(512)),"filter":\#(Self.deep(32))}"#
+                ),
+                (SizeSegment.method, #"{"segment_id":\#(text(256)),"with_nodes":true}"#),
+                (SizeSegment.method, #"{"filter":\#(Self.wide(256))}"#),
+                (ImportCohort.method, Self.cohort(#""c""#, #","request_id":\#(text(255)),"cohort_changes":[]"#)),
+                (CheckSegments.method, #"{"users":\#(list(1_000, Self.nobody)),"segments":\#(list(100, text(256)))}"#),
+                (DeleteUsers.method, #"{"users":\#(list(1_000, Self.nobody))}"#),
+                (UpsertUsers.method, #"{"users":\#(list(5_000, "{}"))}"#),
+                (CreateKey.method, Self.key(64)), (ListSegments.method, #"{"page_size":9007199254740992}"#),
+            ]
+            for (method, body) in fitting {
+                let answer = try await session.answer(method, body)
+                #expect(answer.code == nil, "\(method): \(answer.text.prefix(300))")
+            }
+        }
+    }
+
+    @Test func aSavedFilterCountsWhereItIsUsed() async throws {
+        try await withMuster { muster in
+            try await muster.importCohort("active", adding: ["u-1"])
+            func save(_ id: String, _ filter: String) async throws -> Answer {
+                try await RawSession.open(muster.server).answer(
+                    CreateSegment.method, #"{"segment_id":"\#(id)","name":"x","filter":\#(filter)}"#)
+            }
+            #expect(try await save("deep", Self.deep(31)).code == nil)
+            #expect(try await save("wide", Self.wide(128)).code == nil)
+            #expect(try await save("deeper", #"{"segment":{"segment_id":"deep"}}"#).code == nil)
+            let before = try await muster.database.fingerprint()
+            let segment = { (id: String) in #"{"segment":{"segment_id":"\#(id)"}}"# }
+            let deep = try await save("a", #"{"not":\#(segment("deep"))}"#)
+            #expect(deep.code == .invalidArgument)
+            #expect(deep.message.contains("deeper than 32 levels, saved filters inside it included"), "\(deep.text)")
+            let wide = try await save("a", #"{"all":[\#(segment("wide")),\#(segment("wide"))]}"#)
+            #expect(wide.code == .invalidArgument)
+            #expect(wide.message.contains("more than 256 nodes, saved filters inside it included"), "\(wide.text)")
+            #expect(wide.message.hasPrefix("all[1].segment"), "\(wide.text)")
+            // An ad-hoc filter has the same bounds.
+            let session = try await RawSession.open(muster.server)
+            let adHoc = try await session.answer(SizeSegment.method, #"{"filter":{"not":\#(segment("deep"))}}"#)
+            #expect(adHoc.code == .invalidArgument)
+            #expect(try await muster.database.fingerprint() == before)
+        }
+    }
+
+    @Test func aSegmentThatOthersUseStaysWithinTheirBounds() async throws {
+        try await withMuster { muster in
+            _ = try await muster.send(CreateSegment(segmentID: "inner", name: "x", filter: .everyone))
+            _ = try await muster.send(
+                CreateSegment(segmentID: "outer", name: "x", filter: .not(.not(.segment("inner")))))
+            let before = try await muster.database.fingerprint()
+            var deep = Filter.everyone
+            for _ in 0..<30 { deep = .not(deep) }
+            let error = await #expect(throws: RPCError.self) {
+                _ = try await muster.send(UpdateSegment(segmentID: "inner", filter: deep))
+            }
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.message.contains("\"outer\"") == true, "it names the segment that would be too deep")
+            #expect(try await muster.database.fingerprint() == before)
+        }
+    }
+
+    // MARK: Cases
+
+    private static let nobody = #"{"external_id":"nobody"}"#
+    private static let byCohort = [
+        GetCohort.method, DeleteCohort.method, ListCohortMembers.method, ListImports.method, CreateCohort.method,
+        ImportCohort.method, DiffCohort.method,
+    ]
+    private static let rest = #","name":"x","cohort_changes":[],"from_version":0"#
+
+    private static let ids: [Case] =
+        byCohort.flatMap { method in
+            [
+                Case(method, cohort(text(257), rest), "cohort_id has more than 256 bytes"),
+                Case(method, cohort(#""""#, rest), "cohort_id is empty"),
+                Case(method, cohort(#""a\u001fb""#, rest), "cohort_id has control characters"),
+                Case(method, #"{"partner":"No","cohort_id":"c"\#(rest)}"#, "partner is no partner's name"),
+                Case(method, #"{"partner":\#(text(65)),"cohort_id":"c"\#(rest)}"#, "partner is no partner's name"),
+            ]
+        }
+        + [
+            GetSegment.method, DeleteSegment.method, UpdateSegment.method, SizeSegment.method,
+            ListSegmentMembers.method,
+        ].flatMap {
+            [
+                Case($0, #"{"segment_id":\#(text(257))}"#, "segment_id has more than 256 bytes"),
+                Case($0, #"{"segment_id":""}"#, "segment_id is empty"),
+            ]
+        }
+        + [SetPartner.method, GetPartner.method, ListKeys.method, ListCohorts.method].map {
+            Case($0, #"{"partner":"pärtner"}"#, "partner is no partner's name")
+        }
+        + [
+            Case(
+                ImportCohort.method, cohort(#""c""#, #","request_id":\#(text(256)),"cohort_changes":[]"#),
+                "request_id has more than 255 bytes"),
+            Case(ImportCohort.method, cohort(#""c""#, #","request_id":"","cohort_changes":[]"#), "request_id is empty"),
+            Case(UpsertUsers.method, #"{"users":[],"request_id":\#(text(256))}"#, "request_id has more than 255 bytes"),
+            Case(
+                CheckSegments.method, #"{"users":[],"segments":["a",\#(text(257))]}"#,
+                "segments[1] has more than 256 bytes"),
+            Case(
+                IdentifyUser.method, #"{"user":{"device_id":\#(text(1025))},"external_id":"u-1"}"#,
+                "user.device_id is over 1024 bytes"),
+            Case(
+                GetUser.method, #"{"user":{"alias":{"alias_label":\#(text(257)),"alias_name":"x"}}}"#,
+                "user.alias.alias_label is over 256 bytes"),
+        ]
+
+    private static let names: [Case] = [
+        Case(CreateCohort.method, cohort(#""c""#, #","name":\#(text(513))"#), "name has more than 512 bytes"),
+        Case(CreateCohort.method, cohort(#""c""#, #","name":"""#), "name is empty"),
+        Case(CreateSegment.method, #"{"name":\#(text(513)),"filter":{"everyone":{}}}"#, "name has more than 512 bytes"),
+        Case(UpdateSegment.method, #"{"segment_id":"s","name":""}"#, "name is empty"),
+        Case(
+            SetPartner.method, #"{"partner":"p","display_name":\#(text(513))}"#, "display_name has more than 512 bytes"),
+        Case(
+            SetPartner.method, #"{"partner":"p","partner_api_key":\#(text(513))}"#,
+            "partner_api_key must have 16 to 512 bytes"),
+        Case(
+            CreateKey.method, #"{"kind":"service","scopes":["*"],"name":\#(text(513))}"#, "name has more than 512 bytes"
+        ),
+    ]
+
+    private static let counts: [Case] = [
+        Case(
+            ImportCohort.method, cohort(#""c""#, #","cohort_changes":[{"user_ids":\#(list(50_001, "\"x\""))}]"#),
+            "has 50001 identifiers; send at most 50000"),
+        Case(
+            ImportCohort.method, cohort(#""c""#, #","cohort_changes":\#(list(10_001, #"{"user_ids":["x"]}"#))"#),
+            "cohort_changes has more than 10000 objects"),
+        Case(
+            UpsertUsers.method, #"{"users":\#(list(5_001, #"{"external_id":"x"}"#))}"#,
+            "users has 5001 entries; send at most 5000"),
+        Case(
+            DeleteUsers.method, #"{"users":\#(list(1_001, #"{"external_id":"u-1"}"#))}"#,
+            "users has 1001 entries; send at most 1000"),
+        Case(
+            CheckSegments.method, #"{"users":\#(list(1_001, nobody)),"segments":[]}"#,
+            "users has more than 1000 entries"),
+        Case(
+            CheckSegments.method, #"{"users":[],"segments":\#(list(101, "\"s\""))}"#,
+            "segments has more than 100 entries"),
+        Case(CreateKey.method, key(65), "scopes has more than 64 entries"),
+        Case(CreateKey.method, key(0), "scopes is missing"),
+        Case(
+            CreateKey.method, #"{"kind":"service","name":"x","scopes":["segments.*","segment.check"]}"#,
+            "scopes[1] is no scope"),
+    ]
+
+    private static let filters: [Case] = [
+        Case(SizeSegment.method, #"{"filter":\#(deep(33))}"#, "filter is deeper than 32 levels"),
+        Case(SizeSegment.method, #"{"filter":\#(wide(257))}"#, "filter has more than 256 nodes"),
+        Case(CreateSegment.method, #"{"name":"x","filter":\#(deep(33))}"#, "filter is deeper than 32 levels"),
+        Case(ListSegmentMembers.method, #"{"filter":\#(wide(257))}"#, "filter has more than 256 nodes"),
+        Case(
+            SizeSegment.method, #"{"filter":{"not":{"cohort":{"partner":"tinyclues","cohort_id":\#(text(257))}}}}"#,
+            "not.cohort.cohort_id has more than 256 bytes"),
+        Case(
+            SizeSegment.method, #"{"filter":{"any":[{"cohort":{"partner":"No","cohort_id":"x"}}]}}"#,
+            "any[0].cohort.partner is no partner's name"),
+        attribute(#""name":\#(text(257)),"comparison":"exists""#, "attribute.name must have 1 to 256 bytes"),
+        attribute(#""name":"","comparison":"exists""#, "attribute.name must have 1 to 256 bytes"),
+        attribute(#""name":"a","comparison":"exists","value":1"#, "attribute.value must be left out with exists"),
+        attribute(#""name":"a","comparison":"equals""#, "attribute.value is missing"),
+        attribute(
+            #""name":"a","comparison":"greater_than","value":"5""#, "attribute.value must be a number with greater_than"
+        ),
+        attribute(
+            #""name":"a","comparison":"before","value":5"#, "attribute.value must be an ISO-8601 time with before"),
+        attribute(
+            #""name":"a","comparison":"after","value":"soon""#, "attribute.value must be an ISO-8601 time with after"),
+        attribute(
+            #""name":"a","comparison":"includes_value","value":true"#,
+            "attribute.value must be a string with includes_value"),
+        attribute(#""name":"a","comparison":"equals","value":1e20"#, "attribute.value must be a number within ±2^53"),
+        attribute(
+            #""name":"a","comparison":"less_than","value":-1.5e300"#, "attribute.value must be a number within ±2^53"),
+    ]
+
+    private static let numbers: [Case] =
+        [ListCohorts.method, ListSegments.method].flatMap { method in
+            ["0", "-1"].map { Case(method, #"{"page_size":\#($0)}"#, "page_size must be at least 1") }
+        }
+        + [ListCohortMembers.method, DiffCohort.method, ListImports.method].map {
+            Case($0, cohort(#""active""#, #","from_version":0,"page_size":0"#), "page_size must be at least 1")
+        }
+        + [
+            Case(
+                ListSegmentMembers.method, #"{"filter":{"everyone":{}},"page_size":0}"#, "page_size must be at least 1"),
+            Case(
+                SizeSegment.method, #"{"filter":{"everyone":{}},"max_staleness_ms":-1}"#,
+                "max_staleness_ms must not be negative"),
+            Case(
+                DiffCohort.method, cohort(#""active""#, #","from_version":1,"at_version":0"#),
+                "at_version must not be before from_version"),
+            Case(
+                DiffCohort.method, cohort(#""active""#, #","from_version":-1"#), "this version is not kept", .outOfRange
+            ),
+            Case(
+                DiffCohort.method, cohort(#""active""#, #","from_version":9"#), "this version is not kept", .outOfRange),
+            Case(
+                ListCohortMembers.method, cohort(#""active""#, #","at_version":2"#), "this version is not kept",
+                .outOfRange),
+            Case(
+                ListCohortMembers.method, cohort(#""active""#, #","at_version":-1"#), "this version is not kept",
+                .outOfRange),
+            Case(ListImports.method, cohort(#""active""#, #","version":-1"#), "no such import", .notFound),
+            Case(
+                CreateKey.method, #"{"kind":"service","name":"x","scopes":["*"],"expires_at":"2001-01-01"}"#,
+                "expires_at has passed already"),
+        ]
+
+    private static let exclusive: [Case] = [
+        Case(SizeSegment.method, "{}", "either segment_id or filter"),
+        Case(SizeSegment.method, #"{"segment_id":"s","filter":{"everyone":{}}}"#, "either segment_id or filter"),
+        Case(ListSegmentMembers.method, "{}", "either segment_id or filter"),
+        Case(
+            SizeSegment.method,
+            #"{"filter":{"everyone":{}},"with_nodes":true,"at":{"everyone":1,"cohorts":[],"segments":[]}}"#,
+            "with_nodes and at exclude each other"),
+        Case(
+            ListImports.method, cohort(#""active""#, #","version":1,"request_id":"x""#),
+            "version and request_id exclude each other"),
+        Case(CreateKey.method, #"{"kind":"import","name":"x"}"#, "partner is missing"),
+        Case(
+            CreateKey.method, #"{"kind":"import","name":"x","partner":"p","scopes":["*"]}"#,
+            "scopes are of service keys only"),
+        Case(
+            CreateKey.method, #"{"kind":"service","name":"x","partner":"p","scopes":["*"]}"#,
+            "partner is of data import keys only"),
+        Case(
+            GetUser.method, #"{"user":{"external_id":"u-1","device_id":"d"}}"#,
+            "user must have exactly one of external_id, alias and device_id"),
+        Case(
+            ImportCohort.method, cohort(#""c""#, #","cohort_changes":[{"user_ids":["u-1"]},{"should_remove":true}]"#),
+            "cohort_changes[1] must have user_ids, device_ids or aliases"),
+    ]
+
+    private static func cohort(_ id: String, _ more: String) -> String {
+        #"{"partner":"tinyclues","cohort_id":\#(id)\#(more)}"#
+    }
+
+    private static func attribute(_ fields: String, _ message: String) -> Case {
+        Case(SizeSegment.method, #"{"filter":{"attribute":{\#(fields)}}}"#, message)
+    }
+
+    private static func key(_ scopes: Int) -> String {
+        #"{"kind":"service","name":"x","scopes":\#(list(scopes, "\"segments.check\""))}"#
+    }
+
+    /// A filter of so many levels.
+    private static func deep(_ levels: Int) -> String {
+        String(repeating: #"{"not":"#, count: levels - 1) + #"{"everyone":{}}"#
+            + String(repeating: "}", count: levels - 1)
+    }
+
+    /// A filter of so many nodes.
+    private static func wide(_ nodes: Int) -> String { #"{"any":\#(list(nodes - 1, #"{"everyone":{}}"#))}"# }
+}
+
+/// A JSON string of so many bytes.
+private func text(_ bytes: Int) -> String { "\"" + String(repeating: "x", count: bytes) + "\"" }
+
+/// A JSON array of the same value so many times.
+private func list(_ count: Int, _ value: String) -> String {
+    "[" + Array(repeating: value, count: count).joined(separator: ",") + "]"
+}
