@@ -1,6 +1,7 @@
 import MusterClient
 import MusterHandlers
 import MusterProtocol
+import MusterStore
 import MusterTestSupport
 import Synchronization
 import Testing

@@ -1,5 +1,6 @@
 import Glibc
 import MusterClient
+import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
 import Testing

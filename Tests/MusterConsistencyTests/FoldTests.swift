@@ -1,5 +1,6 @@
 import Dispatch
 import MusterClient
+import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
 import Postgres

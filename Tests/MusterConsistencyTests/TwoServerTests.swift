@@ -1,4 +1,5 @@
 import MusterClient
+import MusterHandlers
 import MusterProtocol
 import MusterSets
 import MusterTestSupport

@@ -1,3 +1,4 @@
+import MusterClient
 import MusterProtocol
 
 extension ModelRun {
