@@ -116,8 +116,8 @@ private final class Load: Sendable {
     func repeatAll(_ sent: [Sent]) async throws {
         try await withClient { client in
             for one in sent.shuffled().prefix(200) {
-                let reply = try await client.send(one.call)
-                #expect(reply == one.reply)
+                let again = try await client.send(one.call)
+                #expect(again == one.reply)
             }
         }
     }

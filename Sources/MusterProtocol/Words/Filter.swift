@@ -103,10 +103,12 @@ extension Filter: Codable {
 
         init() {}
 
-        /// The synthesized one of a type without fields looks at nothing, and takes a number for an object.
-        init(from decoder: any Decoder) throws {
-            _ = try decoder.container(keyedBy: CodingKeys.self)
-        }
+        /// A container without keys, so that only an object will do.
+        init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: CodingKeys.self) }
+
+        func encode(to encoder: any Encoder) throws { _ = encoder.container(keyedBy: CodingKeys.self) }
+
+        private enum CodingKeys: CodingKey {}
     }
 }
 

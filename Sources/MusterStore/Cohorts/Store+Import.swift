@@ -47,17 +47,17 @@ extension Store {
     public func importCohort(
         _ request: ImportRequest, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> ImportAnswer {
-        var batch = ImportBatch(request.changes)
+        let batch = ImportBatch(request.changes)
         if batch.count == 0 { return try await emptyImport(request, in: workspace, deadline: deadline) }
         let id = ImportID(request.requestID)
         var unresolved: PostgresError?
         while true {
             do {
-                switch try await resolve(&batch, of: request, id, in: workspace, deadline: deadline) {
+                switch try await resolve(batch, of: request, id, in: workspace, deadline: deadline) {
                 case .answered(let answer): return answer
-                case .resolved(let counter):
+                case .resolved(let resolved, let counter):
                     await failpoints.reach(.importResolved)
-                    return try await apply(batch, of: request, id, counter, in: workspace, deadline: deadline)
+                    return try await apply(resolved, of: request, id, counter, in: workspace, deadline: deadline)
                 }
             } catch is IdentitiesChanged {
                 continue
@@ -77,25 +77,23 @@ extension Store {
     private enum Prelude {
         case answered(ImportAnswer)
         /// With the counter of identities from before the look-ups.
-        case resolved(Int64)
+        case resolved(ImportBatch, Int64)
     }
 
+    /// From the beginning, also the second time: whoever was found before and isn't now must not be left over.
     private func resolve(
-        _ batch: inout ImportBatch, of request: ImportRequest, _ id: ImportID, in workspace: WorkspaceID,
+        _ unresolved: ImportBatch, of request: ImportRequest, _ id: ImportID, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> Prelude {
-        let unresolved = batch
-        let (prelude, resolved) = try await transaction(in: workspace, deadline: deadline) { connection in
+        try await transaction(in: workspace, deadline: deadline) { connection in
             let (counter, answer) = try connection.prelude(of: request, id, in: workspace)
-            if let answer { return (Prelude.answered(answer), unresolved) }
+            if let answer { return .answered(answer) }
             var batch = unresolved
             try connection.resolveUserIDs(&batch, in: workspace)
             try connection.resolveDevices(&batch, in: workspace)
             try connection.resolveAliases(&batch, in: workspace)
-            return (.resolved(counter), batch)
+            return .resolved(batch, counter)
         }
-        batch = resolved
-        return prelude
     }
 
     private func apply(

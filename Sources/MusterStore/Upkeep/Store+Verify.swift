@@ -57,7 +57,7 @@ private struct SetVerification: Sendable {
         }
         try compareSize(of: replayed, connection)
         try set.number == SetKey.everyone
-            ? compareUsers(replayed.members, head, connection) : compareMembers(replayed.members, connection)
+            ? compareUsers(replayed.members, head, connection) : compareMembers(replayed, connection)
     }
 
     private mutating func note(_ problem: String) {
@@ -153,9 +153,9 @@ private struct SetVerification: Sendable {
         }
     }
 
-    private mutating func compareMembers(_ members: MemberSet, _ connection: borrowing Connection) throws {
+    private mutating func compareMembers(_ state: SetState, _ connection: borrowing Connection) throws {
         let everyone = try connection.load([SetKey.everyone], in: set.workspace)[SetKey.everyone]
-        let strangers = members.subtracting(everyone?.members ?? [])
-        if !strangers.isEmpty { note("\(strangers.count) members are no users") }
+        let strangers = state.members.subtracting(everyone?.members ?? [])
+        if !strangers.isEmpty { note("version \(state.at.version): \(strangers.count) members are no users") }
     }
 }

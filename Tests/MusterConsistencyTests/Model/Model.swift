@@ -1,3 +1,4 @@
+import MusterClient
 import MusterProtocol
 
 /// A user as the model knows her. Ids ascend in the order in which users were made, as user numbers do.

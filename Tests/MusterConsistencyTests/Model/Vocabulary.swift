@@ -4,7 +4,7 @@ import MusterProtocol
 struct Vocabulary {
     static let cohorts: [Identifier] = (0..<6).map { Identifier("c-\($0)") }
     static let segments: [Identifier] = (0..<7).map { Identifier("s-\($0)") }
-    static let bulk = 0..<1_500
+    static let bulk = 0..<300
 
     static func bulkUser(_ number: Int) -> Identifier { Identifier("b-\(number)") }
 
