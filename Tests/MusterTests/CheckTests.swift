@@ -151,6 +151,22 @@ import Testing
         }
     }
 
+    @Test func theStateOfACohortIsNotThatOfOneMadeLater() async throws {
+        try await withMuster(users: ["u-1", "u-2"]) { muster in
+            let filter = Filter.cohort("tinyclues", "c")
+            try await muster.importCohort("c", adding: ["u-1"])
+            let versions = try await muster.send(SizeSegment(filter: filter, withVersions: true)).versions
+            _ = try await muster.send(DeleteCohort(partner: "tinyclues", cohortID: "c"))
+            try await muster.importCohort("c", adding: ["u-1", "u-2"])
+            await refused(.outOfRange, "this version is not kept") {
+                _ = try await muster.send(SizeSegment(filter: filter, at: versions))
+            }
+            await refused(.outOfRange, "this version is not kept") {
+                _ = try await muster.send(ListSegmentMembers(filter: filter, at: versions))
+            }
+        }
+    }
+
     @Test func anEarlierStateIsRefusedWhereItCantBeKnown() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.importCohort("a", adding: ["u-1"])
