@@ -146,5 +146,6 @@ private let samples = [
     "partner": #""tinyclues""#,
     "name": #""Name""#, "name_contains": #""x""#, "segment_id": #""fr-win-back""#,
     "filter": #"{"any":[{"cohort":{"partner":"tinyclues","cohort_id":"active"}},{"not":{"everyone":{}}}]}"#,
-    "at": #"{"everyone":1,"cohorts":[{"partner":"tinyclues","cohort_id":"active","version":1,"generation":16}],"segments":[]}"#,
+    "at":
+        #"{"everyone":1,"cohorts":[{"partner":"tinyclues","cohort_id":"active","version":1,"generation":16}],"segments":[]}"#,
 ]
