@@ -67,17 +67,11 @@ extension Connection {
         return found
     }
 
-    // Both locks also say how this transaction joins the thousands of identifiers that it brings to the tables of users: one by
-    // one, by index. Left to itself, PostgreSQL reads and hashes a table of 300,000 whole for 5,000 of them, for three times as
-    // long. And planned anew each time: a plan that was kept from when the table was empty goes through all of it for each.
-
     /// While this is held no binding of an identifier to a user ends or moves; new ones may be made.
     borrowing func shareIdentity(in workspace: WorkspaceID) throws {
         let counter = try first(
             """
-            SELECT counter, set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-                set_config('plan_cache_mode', 'force_custom_plan', true)
-            FROM identity WHERE workspace_id = \(workspace) FOR SHARE
+            SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE
             """
         ) { row in try row.value(0, as: Int64.self) }
         if counter == nil { throw UnfinishedWorkspace() }
@@ -89,8 +83,7 @@ extension Connection {
         let counter = try first(
             """
             UPDATE identity SET counter = counter + 1 WHERE workspace_id = \(workspace)
-            RETURNING counter, set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-                set_config('plan_cache_mode', 'force_custom_plan', true)
+            RETURNING counter
             """
         ) { row in try row.value(0, as: Int64.self) }
         guard counter != nil, let everyone = try lockHead(.everyone(of: workspace)) else { throw UnfinishedWorkspace() }
