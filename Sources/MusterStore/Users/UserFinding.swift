@@ -43,6 +43,9 @@ struct ReferencesByKind {
 
 extension Connection {
     /// Whom each reference means; nil: nobody.
+    ///
+    /// `LIMIT 1` changes no answer, since each is unique: it keeps the planner from turning the join round, which it would for a table that
+    /// it takes for small, and then go through all identifiers for each user.
     borrowing func find(_ references: [UserReference], in workspace: WorkspaceID) throws -> [Int32?] {
         var found = [Int32?](repeating: nil, count: references.count)
         guard !references.isEmpty else { return found }
@@ -51,17 +54,22 @@ extension Connection {
             """
             SELECT w.place, u.user_number
             FROM unnest(\(kinds.externalIDs.names.textArray), \(kinds.externalIDs.places)) w (external_id, place)
-            JOIN registered_user u ON u.workspace_id = \(workspace) AND u.external_id = w.external_id
+            CROSS JOIN LATERAL (
+                SELECT x.user_number FROM registered_user x
+                WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
             UNION ALL
             SELECT w.place, a.user_number
             FROM unnest(\(kinds.aliases.labels.textArray), \(kinds.aliases.names.textArray), \(kinds.aliases.places))
                 w (alias_label, alias_name, place)
-            JOIN user_alias a ON a.workspace_id = \(workspace) AND a.alias_label = w.alias_label
-                AND a.alias_name = w.alias_name
+            CROSS JOIN LATERAL (
+                SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
+                    AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
             UNION ALL
             SELECT w.place, d.user_number
             FROM unnest(\(kinds.devices.names.textArray), \(kinds.devices.places)) w (device_id, place)
-            JOIN user_device d ON d.workspace_id = \(workspace) AND d.device_id = w.device_id
+            CROSS JOIN LATERAL (
+                SELECT x.user_number FROM user_device x
+                WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
             """
         ) { row in found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: Int32.self) }
         return found
