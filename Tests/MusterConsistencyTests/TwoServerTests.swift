@@ -35,6 +35,7 @@ import Testing
     @Test func aSegmentThatIsMadeAnewUnderItsOldIDIsTheNewOne() async throws {
         try await Pair.with(users: .users(0..<3)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
+            var versions: Set<Int64> = []
             for round in 0..<6 {
                 let filter = round % 2 == 0 ? Filter.cohort("c") : .not(.cohort("c"))
                 let writer = pair.clients[round / 2 % 2]
@@ -48,7 +49,8 @@ import Testing
                     let of = try await client.send(SegmentsOfUser(user: .externalID("u-0")))
                     #expect(of.segments.isEmpty == (round % 2 == 1))
                 }
-                #expect(made.version == Int64(round + 1), "a version that this id had before means another filter")
+                #expect(
+                    versions.insert(made.version).inserted, "a version that this id had before means another filter")
                 _ = try await writer.send(DeleteSegment(segmentID: "s"))
             }
         }
