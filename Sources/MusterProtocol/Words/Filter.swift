@@ -100,6 +100,15 @@ extension Filter: Codable {
     /// The empty object of `{"everyone":{}}`.
     private struct Everyone: Codable {
         var filter: Filter { .everyone }
+
+        init() {}
+
+        /// A container without keys, so that only an object will do.
+        init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: CodingKeys.self) }
+
+        func encode(to encoder: any Encoder) throws { _ = encoder.container(keyedBy: CodingKeys.self) }
+
+        private enum CodingKeys: CodingKey {}
     }
 }
 

@@ -19,21 +19,25 @@ public struct Versions: Codable, Sendable, Equatable {
     }
 }
 
+/// A cohort at a version.
 public struct CohortVersion: Codable, Sendable, Hashable {
     public var partner: String
     public var cohortID: Identifier
     public var version: Int64
+    /// Tells the cohort from one that was made later under the same id: `at` is refused where it is another. Opaque.
+    public var generation: Int32?
 
     enum CodingKeys: String, CodingKey {
         case partner
         case cohortID = "cohort_id"
-        case version
+        case version, generation
     }
 
-    public init(partner: String, cohortID: Identifier, version: Int64) {
+    public init(partner: String, cohortID: Identifier, version: Int64, generation: Int32? = nil) {
         self.partner = partner
         self.cohortID = cohortID
         self.version = version
+        self.generation = generation
     }
 }
 

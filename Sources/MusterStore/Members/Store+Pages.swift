@@ -33,7 +33,8 @@ extension Store {
         var page = try await page(of: past, after: nil, shape, workspace, deadline)
         if let after = page.next?.after {
             page.next = ListingPosition(
-                stored: try await storeListing(members, in: workspace, deadline: deadline), after: after)
+                versions: past.versions, stored: try await storeListing(members, in: workspace, deadline: deadline),
+                after: after)
         }
         return page
     }
@@ -44,9 +45,13 @@ extension Store {
         deadline: ContinuousClock.Instant
     ) async throws -> ListingPage {
         if let stored = position.stored {
+            let (plan, _) = try await currentPlan(of: question, in: workspace, deadline: deadline)
+            try plan.requireDefinitions(of: position.versions)
             let members = try await storedListing(stored, in: workspace, deadline: deadline)
             var page = try await entries(of: members, after: position.after, shape, workspace, deadline)
+            page.versions = position.versions
             page.next?.stored = stored
+            page.next?.versions = position.versions
             return page
         }
         guard let versions = position.versions else { throw ListingExpired() }
@@ -94,16 +99,14 @@ extension Store {
     ) async throws -> PastMembers {
         let (plan, look) = try await currentPlan(of: question, in: workspace, deadline: deadline)
         if let path = plan.attributePath { throw FilterFault.noHistory(path: path) }
-        for segment in plan.scope.segments
-        where versions.segments.first(where: { $0.segmentID == segment.segmentID })?.version != segment.version {
-            throw FilterFault.segmentChanged(segment.segmentID)
-        }
+        try plan.requireDefinitions(of: versions)
         let own = self.sets(of: plan, in: look)
         if let sets, sets != own { throw VersionNotKept() }
         var wanted = [(set: SetKey.everyone, version: versions.everyone)]
         for (cohort, set) in zip(plan.scope.cohorts, own) {
             let named = versions.cohorts.first { $0.partner == cohort.partner && $0.cohortID == cohort.cohortID }
             guard let named else { throw FilterFault.versionsIncomplete }
+            if let generation = named.generation, generation != set { throw VersionNotKept() }
             wanted.append((set, named.version))
         }
         let tags = try await tags(of: wanted, in: workspace, deadline: deadline)
@@ -155,6 +158,14 @@ extension Reading {
 }
 
 extension Plan {
+    /// Throws where a definition isn't the one that these versions name.
+    fileprivate func requireDefinitions(of versions: Versions?) throws {
+        for segment in scope.segments
+        where versions?.segments.first(where: { $0.segmentID == segment.segmentID })?.version != segment.version {
+            throw FilterFault.segmentChanged(segment.segmentID)
+        }
+    }
+
     /// The path of the first leaf that has no history.
     fileprivate var attributePath: String? {
         scope.attributes.isEmpty ? nil : paths.compactMap(\.self).first { $0.hasSuffix("attribute") } ?? "filter"

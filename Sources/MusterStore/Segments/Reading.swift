@@ -18,7 +18,7 @@ struct Reading: Sendable {
             cohorts: plan.scope.cohorts.map { cohort in
                 CohortVersion(
                     partner: cohort.partner, cohortID: cohort.cohortID,
-                    version: look.cohorts[cohort]??.at.version ?? 0)
+                    version: look.cohorts[cohort]??.at.version ?? 0, generation: look.sets[cohort])
             },
             segments: plan.scope.segments)
     }
