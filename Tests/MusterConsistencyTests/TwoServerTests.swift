@@ -56,6 +56,33 @@ import Testing
         }
     }
 
+    /// Each server knows definitions of different age: a mix of them may name what is gone, or go in a circle.
+    @Test func definitionsOfDifferentAgeAreNoFault() async throws {
+        try await Pair.with(users: .users(0..<3)) { pair in
+            let (writer, reader) = (pair.throughA, pair.throughB)
+            try await writer.importCohort("c", adding: ["u-0"])
+            _ = try await writer.send(CreateSegment(segmentID: "b", name: "b", filter: .cohort("c")))
+            _ = try await writer.send(CreateSegment(segmentID: "a", name: "a", filter: .segment("b")))
+            func expect(_ segments: [Identifier]) async throws {
+                let of = SegmentsOfUser(user: .externalID("u-0"))
+                #expect(try await reader.send(of).segments.map(\.segmentID) == segments)
+                for id in segments { #expect(try await reader.send(SizeSegment(segmentID: id)).size == 1) }
+            }
+            try await expect(["a", "b"])
+            // The reader knows that a means b, and learns that b means a.
+            _ = try await writer.send(UpdateSegment(segmentID: "a", filter: .cohort("c")))
+            _ = try await writer.send(UpdateSegment(segmentID: "b", filter: .segment("a")))
+            #expect(try await reader.send(SizeSegment(segmentID: "b")).size == 1)
+            try await expect(["a", "b"])
+            // The reader knows that b means a, and of a only that it is gone.
+            _ = try await writer.send(UpdateSegment(segmentID: "b", filter: .cohort("c")))
+            _ = try await writer.send(DeleteSegment(segmentID: "a"))
+            #expect(await reader.code(of: SizeSegment(segmentID: "a")) == .notFound)
+            #expect(await reader.code(of: SizeSegment(filter: .not(.segment("a")))) == .invalidArgument)
+            try await expect(["b"])
+        }
+    }
+
     @Test func aFilterOfMoreThanFitsIntoMemoryIsAnswered() async throws {
         try await Pair.with(users: .users(0..<600), cacheBytes: (1_000, 4_000)) { pair in
             for number in 0..<8 {
