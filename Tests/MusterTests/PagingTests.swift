@@ -128,15 +128,16 @@ import Testing
         }
     }
 
-    @Test func aPageOfAFilterThatWasChangedIsRefused() async throws {
+    @Test(arguments: [Filter.everyone, .attribute("x", .doesNotExist)])
+    func aPageOfAFilterThatWasChangedIsRefused(filter: Filter) async throws {
         try await withMuster(users: Array(Self.ids.prefix(5))) { muster in
-            _ = try await muster.send(CreateSegment(segmentID: "inner", name: "x", filter: .everyone))
+            _ = try await muster.send(CreateSegment(segmentID: "inner", name: "x", filter: filter))
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "x", filter: .segment("inner")))
             var call = ListSegmentMembers(segmentID: "s", pageSize: 2)
             call.pageToken = try await muster.send(call).nextPageToken
             _ = try await muster.send(UpdateSegment(segmentID: "inner", name: "a new name is no change"))
             _ = try await muster.send(call)
-            _ = try await muster.send(UpdateSegment(segmentID: "inner", filter: .not(.not(.everyone))))
+            _ = try await muster.send(UpdateSegment(segmentID: "inner", filter: .not(.not(filter))))
             await refused(.failedPrecondition, "segment \"inner\" was changed since; begin again") {
                 _ = try await muster.send(call)
             }
