@@ -29,8 +29,8 @@ enum Length {
     static let seed = number("MUSTER_SEED").map { UInt64(bitPattern: Int64($0)) }
     /// How long the model test goes on with seed after seed; nil: one.
     static let modelSeconds = number("MUSTER_MODEL_SECONDS")
-    /// Operations of one seed.
-    static let modelOperations = number("MUSTER_MODEL_OPERATIONS") ?? 1_500
+    /// Operations of one seed, each with two comparisons.
+    static let modelOperations = number("MUSTER_MODEL_OPERATIONS") ?? 1_000
     /// How often the crash test kills the server.
     static let crashCycles = number("MUSTER_CRASH_CYCLES") ?? 10
     /// Imports of each client of the history test.

@@ -41,7 +41,7 @@ public struct CohortVersion: Codable, Sendable, Hashable {
     }
 }
 
-/// The version of a segment's definition, which counts its changes: from 1, or from above the versions of deleted segments.
+/// The version of a segment's definition: it rises with every change of the filter, and no other definition ever had it.
 public struct SegmentVersion: Codable, Sendable, Hashable {
     public var segmentID: Identifier
     public var version: Int64

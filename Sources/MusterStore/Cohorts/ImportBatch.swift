@@ -1,6 +1,12 @@
 import MusterProtocol
 import MusterSets
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// What an identifier of an import came to when it was looked up.
 enum Resolution: Sendable, Equatable {
     case user(UInt32)
@@ -105,8 +111,23 @@ struct ImportBatch: Sendable {
 
 /// Well-formed identifiers of one kind, each with its position in the import.
 struct PlacedIdentifiers: Sendable {
-    private(set) var list = IdentifierList()
-    private(set) var positions: [Int] = []
+    private var list = IdentifierList()
+    private var positions: [Int] = []
+
+    var isEmpty: Bool { list.isEmpty }
+
+    /// The same in the order of their bytes, in which an index finds them twice as fast as in any other.
+    func sorted() -> (list: IdentifierList, positions: [Int]) {
+        let order = list.bytes.withUnsafeBytes { bytes in
+            list.indices.sorted { left, right in
+                bytes[list.range(at: left)].precedes(bytes[list.range(at: right)])
+            }
+        }
+        var sorted = IdentifierList()
+        sorted.reserveCapacity(list.count, bytes: list.bytes.count)
+        for index in order { list.withBytes(at: index) { sorted.append($0) } }
+        return (sorted, order.map { positions[$0] })
+    }
 
     /// Takes over identifiers that begin at `start`; returns the positions of those that are none.
     fileprivate mutating func take(_ more: IdentifierList, from start: Int) -> [Int] {
@@ -119,6 +140,17 @@ struct PlacedIdentifiers: Sendable {
             }
         }
         return invalid
+    }
+}
+
+extension Slice<UnsafeRawBufferPointer> {
+    fileprivate func precedes(_ other: Self) -> Bool {
+        let common = Swift.min(count, other.count)
+        guard let own = UnsafeRawBufferPointer(rebasing: self).baseAddress,
+            let others = UnsafeRawBufferPointer(rebasing: other).baseAddress
+        else { return count < other.count }
+        let order = memcmp(own, others, common)
+        return order == 0 ? count < other.count : order < 0
     }
 }
 

@@ -211,44 +211,42 @@ extension Connection {
         guard now == counter else { throw IdentitiesChanged() }
     }
 
+    // In each of these, `LIMIT 1` changes no answer, since identifiers are unique: it keeps the planner from turning the join round,
+    // which it would for a table that it takes for small, and then go through all identifiers for each user.
+
     fileprivate borrowing func resolveUserIDs(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
-        guard !batch.userIDs.list.isEmpty else { return }
-        let table = OccurrenceTable(batch.userIDs.list)
+        guard !batch.userIDs.isEmpty else { return }
+        let (list, positions) = batch.userIDs.sorted()
         try forEach(
             """
-            SELECT user_number, external_id FROM registered_user
-            WHERE workspace_id = \(workspace) AND external_id = ANY (\(batch.userIDs.list.textArray))
+            SELECT w.place, u.user_number FROM unnest(\(list.textArray)) WITH ORDINALITY w (external_id, place)
+            CROSS JOIN LATERAL (
+                SELECT x.user_number FROM registered_user x
+                WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
             """
         ) { row in
-            let number = UInt32(clamping: try row.value(0, as: Int32.self))
-            row.withBytes(1) { bytes in
-                guard let bytes else { return }
-                table.forEachPosition(of: bytes) {
-                    batch.resolve(position: batch.userIDs.positions[$0], as: .user(number))
-                }
-            }
+            let number = UInt32(clamping: try row.value(1, as: Int32.self))
+            batch.resolve(position: positions[Int(try row.value(0, as: Int64.self)) - 1], as: .user(number))
         }
     }
 
     /// A device counts only while its user is anonymous (Braze's rule).
     fileprivate borrowing func resolveDevices(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
-        guard !batch.deviceIDs.list.isEmpty else { return }
-        let table = OccurrenceTable(batch.deviceIDs.list)
+        guard !batch.deviceIDs.isEmpty else { return }
+        let (list, positions) = batch.deviceIDs.sorted()
         try forEach(
             """
-            SELECT d.user_number, d.device_id, u.external_id IS NULL FROM user_device d
-            JOIN registered_user u ON u.workspace_id = \(workspace) AND u.user_number = d.user_number
-            WHERE d.workspace_id = \(workspace) AND d.device_id = ANY (\(batch.deviceIDs.list.textArray))
+            SELECT w.place, d.user_number, d.is_anonymous
+            FROM unnest(\(list.textArray)) WITH ORDINALITY w (device_id, place)
+            CROSS JOIN LATERAL (
+                SELECT x.user_number, u.external_id IS NULL AS is_anonymous FROM user_device x
+                JOIN registered_user u ON u.workspace_id = \(workspace) AND u.user_number = x.user_number
+                WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
             """
         ) { row in
-            let number = UInt32(clamping: try row.value(0, as: Int32.self))
+            let number = UInt32(clamping: try row.value(1, as: Int32.self))
             let resolution: Resolution = try row.value(2) ? .user(number) : .identifiedDevice
-            row.withBytes(1) { bytes in
-                guard let bytes else { return }
-                table.forEachPosition(of: bytes) {
-                    batch.resolve(position: batch.deviceIDs.positions[$0], as: resolution)
-                }
-            }
+            batch.resolve(position: positions[Int(try row.value(0, as: Int64.self)) - 1], as: resolution)
         }
     }
 
@@ -259,8 +257,9 @@ extension Connection {
             SELECT w.place, a.user_number
             FROM unnest(\(batch.aliases.map(\.label)), \(batch.aliases.map(\.name)))
                 WITH ORDINALITY w (alias_label, alias_name, place)
-            JOIN user_alias a ON a.workspace_id = \(workspace) AND a.alias_label = w.alias_label
-                AND a.alias_name = w.alias_name
+            CROSS JOIN LATERAL (
+                SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
+                    AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
             """
         ) { row in
             let place = Int(try row.value(0, as: Int64.self)) - 1

@@ -58,20 +58,27 @@ struct LookStatement: Sendable {
             SELECT 3, w.place, u.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                 CASE WHEN \(wantsUserAttributes) THEN u.attributes END
             FROM unnest(\(externalIDs.names), \(externalIDs.places)) w (external_id, place)
-            JOIN registered_user u ON u.workspace_id = \(workspace) AND u.external_id = w.external_id
+            CROSS JOIN LATERAL (
+                SELECT x.user_number, x.attributes FROM registered_user x
+                WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
             UNION ALL
             SELECT 3, w.place, a.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
             FROM unnest(\(aliases.labels), \(aliases.names), \(aliases.places)) w (alias_label, alias_name, place)
-            JOIN user_alias a ON a.workspace_id = \(workspace) AND a.alias_label = w.alias_label
-                AND a.alias_name = w.alias_name
-            LEFT JOIN registered_user u ON \(wantsUserAttributes) AND u.workspace_id = \(workspace)
-                AND u.user_number = a.user_number
+            CROSS JOIN LATERAL (
+                SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
+                    AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
+            LEFT JOIN LATERAL (
+                SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
+                    AND x.user_number = a.user_number AND \(wantsUserAttributes) LIMIT 1) u ON true
             UNION ALL
             SELECT 3, w.place, d.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
             FROM unnest(\(devices.names), \(devices.places)) w (device_id, place)
-            JOIN user_device d ON d.workspace_id = \(workspace) AND d.device_id = w.device_id
-            LEFT JOIN registered_user u ON \(wantsUserAttributes) AND u.workspace_id = \(workspace)
-                AND u.user_number = d.user_number
+            CROSS JOIN LATERAL (
+                SELECT x.user_number FROM user_device x
+                WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
+            LEFT JOIN LATERAL (
+                SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
+                    AND x.user_number = d.user_number AND \(wantsUserAttributes) LIMIT 1) u ON true
             UNION ALL
             SELECT 4, n.position, NULL, NULL, NULL, NULL, NULL, NULL, array_send(array_agg(u.user_number)), NULL, NULL,
                 jsonb_build_object('v', jsonb_agg(u.attributes -> n.name))

@@ -92,17 +92,19 @@ extension Store {
         for _ in 0..<Limits.filterDepth.value + 2 {
             switch try plans(of: workspace).plan(for: question) {
             case .plan(let plan): return plan
-            case .unknown(let ids):
-                let scope = LookScope(
-                    cohorts: [], segments: ids.map { SegmentVersion(segmentID: $0, version: 0) }, attributes: [])
+            case .doubtful(let segments, let fault):
+                let isEvery = question == .everySegment
+                let scope = LookScope(cohorts: [], segments: segments, attributes: [], allSegments: isEvery)
                 let look = try await lookout(of: workspace).look(LookRequest(scope: scope), deadline: deadline)
-                plans(of: workspace).learn(from: look, everySegment: false)
-                if let missing = ids.sorted().first(where: { (look.definitions[$0] ?? nil) == nil }) {
-                    throw question.fault(missing: missing)
-                }
+                let isNew = plans(of: workspace).learn(from: look, everySegment: isEvery)
+                let missing = segments.map(\.segmentID).filter { (look.definitions[$0] ?? nil) == nil }.sorted()
+                // One that only an old definition names is nobody's fault.
+                if let named = missing.first(where: question.names) { throw question.fault(missing: named) }
+                guard !isNew else { continue }
+                if let fault = fault ?? missing.first.map(question.fault) { throw fault }
             }
         }
-        throw FilterFault.tooDeep(path: "filter")
+        throw ChangingTooFast()
     }
 
     /// Whether a look proved the plan current; if not, the next plan is made from what it found.
@@ -153,6 +155,18 @@ extension Store {
 }
 
 extension Question {
+    /// Whether the question itself names a segment, and not only a definition that it uses.
+    fileprivate func names(_ id: Identifier) -> Bool {
+        switch self {
+        case .segments(let ids): return ids.contains(id)
+        case .everySegment: return false
+        case .filter(let filter):
+            var found = false
+            filter.forEachNode { node, _ in if node == .segment(id) { found = true } }
+            return found
+        }
+    }
+
     /// What to say where a segment isn't there.
     func fault(missing id: Identifier) -> FilterFault {
         switch self {

@@ -83,32 +83,34 @@ extension Store {
             try connection.lockDefinitions(of: workspace)
             let users = try connection.users(of: id, in: workspace)
             guard users.isEmpty else { return .used(by: users) }
-            let ended = try connection.first(
-                "DELETE FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id) RETURNING version"
-            ) { row in try row.value(0, as: Int64.self) }
-            guard let ended else { return .unknown }
-            try connection.execute(
-                "UPDATE definitions SET version = greatest(version, \(ended)) WHERE workspace_id = \(workspace)")
-            return .deleted
+            let deleted = try connection.query(
+                "DELETE FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id) RETURNING 1"
+            ) { row in try row.value(0, as: Int32.self) }
+            return deleted.isEmpty ? .unknown : .deleted
         }
     }
 }
 
 extension Connection {
     /// Makes the workspace's definitions this transaction's to change. The first lock of all: before identities and heads.
-    /// - Returns: the highest version that a segment had which is gone. One that is made begins above it: under the same id
-    ///   it would else be taken for the old one by who keeps that one in memory, or in a page token.
+    ///
+    /// Returns the version of what this transaction defines. It counts over the whole workspace, so that a segment that was
+    /// deleted and made again is never taken for the one before it: by a plan in memory, by `at`, or by a page.
     @discardableResult
     borrowing func lockDefinitions(of workspace: WorkspaceID) throws -> Int64 {
-        try first("SELECT version FROM definitions WHERE workspace_id = \(workspace) FOR NO KEY UPDATE") { row in
-            try row.value(0)
-        } ?? 0
+        let version = try first(
+            "UPDATE definitions SET version = version + 1 WHERE workspace_id = \(workspace) RETURNING version"
+        ) { row in try row.value(0, as: Int64.self) }
+        guard let version else {
+            throw DamagedSet(set: .everyone(of: workspace), what: "the row of definitions is missing")
+        }
+        return version
     }
 
     fileprivate borrowing func createSegment(
         _ id: Identifier, name: String, filter: Filter, in workspace: WorkspaceID
     ) throws -> CreateSegment.Reply {
-        let version = try lockDefinitions(of: workspace) + 1
+        let version = try lockDefinitions(of: workspace)
         guard try segments(in: workspace, id: id).isEmpty else { throw SegmentExists() }
         try judge(filter, as: id, in: workspace)
         let now = Instant.now

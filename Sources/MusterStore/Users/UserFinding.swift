@@ -43,6 +43,9 @@ struct ReferencesByKind {
 
 extension Connection {
     /// Whom each reference means; nil: nobody.
+    ///
+    /// `LIMIT 1` changes no answer, since each is unique: it keeps the planner from turning the join round, which it would for a table that
+    /// it takes for small, and then go through all identifiers for each user.
     borrowing func find(_ references: [UserReference], in workspace: WorkspaceID) throws -> [Int32?] {
         var found = [Int32?](repeating: nil, count: references.count)
         guard !references.isEmpty else { return found }
@@ -51,33 +54,32 @@ extension Connection {
             """
             SELECT w.place, u.user_number
             FROM unnest(\(kinds.externalIDs.names.textArray), \(kinds.externalIDs.places)) w (external_id, place)
-            JOIN registered_user u ON u.workspace_id = \(workspace) AND u.external_id = w.external_id
+            CROSS JOIN LATERAL (
+                SELECT x.user_number FROM registered_user x
+                WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
             UNION ALL
             SELECT w.place, a.user_number
             FROM unnest(\(kinds.aliases.labels.textArray), \(kinds.aliases.names.textArray), \(kinds.aliases.places))
                 w (alias_label, alias_name, place)
-            JOIN user_alias a ON a.workspace_id = \(workspace) AND a.alias_label = w.alias_label
-                AND a.alias_name = w.alias_name
+            CROSS JOIN LATERAL (
+                SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
+                    AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
             UNION ALL
             SELECT w.place, d.user_number
             FROM unnest(\(kinds.devices.names.textArray), \(kinds.devices.places)) w (device_id, place)
-            JOIN user_device d ON d.workspace_id = \(workspace) AND d.device_id = w.device_id
+            CROSS JOIN LATERAL (
+                SELECT x.user_number FROM user_device x
+                WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
             """
         ) { row in found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: Int32.self) }
         return found
     }
 
-    // Both locks also say how this transaction joins the thousands of identifiers that it brings to the tables of users: one by
-    // one, by index. Left to itself, PostgreSQL reads and hashes a table of 300,000 whole for 5,000 of them, for three times as
-    // long. And planned anew each time: a plan that was kept from when the table was empty goes through all of it for each.
-
     /// While this is held no binding of an identifier to a user ends or moves; new ones may be made.
     borrowing func shareIdentity(in workspace: WorkspaceID) throws {
         let counter = try first(
             """
-            SELECT counter, set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-                set_config('plan_cache_mode', 'force_custom_plan', true)
-            FROM identity WHERE workspace_id = \(workspace) FOR SHARE
+            SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE
             """
         ) { row in try row.value(0, as: Int64.self) }
         if counter == nil { throw UnfinishedWorkspace() }
@@ -89,8 +91,7 @@ extension Connection {
         let counter = try first(
             """
             UPDATE identity SET counter = counter + 1 WHERE workspace_id = \(workspace)
-            RETURNING counter, set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-                set_config('plan_cache_mode', 'force_custom_plan', true)
+            RETURNING counter
             """
         ) { row in try row.value(0, as: Int64.self) }
         guard counter != nil, let everyone = try lockHead(.everyone(of: workspace)) else { throw UnfinishedWorkspace() }

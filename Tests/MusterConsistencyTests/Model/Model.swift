@@ -55,8 +55,8 @@ struct Model {
     private(set) var everyone: [Set<Int>] = [[]]
     var cohorts: [Identifier: ModelCohort] = [:]
     var segments: [Identifier: ModelSegment] = [:]
-    /// The highest version that a deleted segment had: one made later begins above it.
-    var endedSegmentVersion: Int64 = 0
+    /// The highest version that a segment of an id ever had: a later one means another filter.
+    var highestVersions: [Identifier: Int64] = [:]
     private var nextUser = 0
     private var generations = 0
 

@@ -107,9 +107,10 @@ extension Model {
 }
 
 extension Versions {
-    /// In an order of its own, without attributes, to be compared.
+    /// In an order of its own, without what the model doesn't know, to be compared.
     var sorted: Versions {
-        Versions(
+        let cohorts = cohorts.map { CohortVersion(partner: $0.partner, cohortID: $0.cohortID, version: $0.version) }
+        return Versions(
             everyone: everyone, cohorts: cohorts.sorted { $0.cohortID < $1.cohortID },
             segments: segments.sorted { $0.segmentID < $1.segmentID })
     }

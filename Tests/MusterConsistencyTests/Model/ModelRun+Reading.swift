@@ -160,21 +160,9 @@ extension ModelRun {
         guard !past.isEmpty else { return }
         let place = words.random.int(0..<past.count)
         let (filter, moment, versions) = past[place]
-        // A cohort that was made anew has another history, and a segment that was changed has none.
-        let isAskable = model.leaves(of: filter).allSatisfy { node in
-            switch node {
-            case .cohort(let cohort):
-                model.cohorts[cohort.cohortID]?.generation == moment.cohorts[cohort.cohortID]?.generation
-                    && model.cohorts[cohort.cohortID] != nil
-            case .segment(let segment):
-                model.segments[segment.segmentID]?.version == moment.segments[segment.segmentID]
-                    && model.segments[segment.segmentID] != nil
-            default: true
-            }
-        }
-        guard isAskable else {
+        if let code = refusal(of: filter, at: moment) {
             past.remove(at: place)
-            return
+            return try await expectRefused(SizeSegment(filter: filter, at: versions), code)
         }
         let expected = model.shown(model.evaluate(filter, at: moment))
         if words.random.chance(50) {
@@ -185,6 +173,24 @@ extension ModelRun {
         let call = ListSegmentMembers(filter: filter, at: versions, pageSize: expected.count / 2 + 1)
         for try await member in client.entries(of: call) { members.append(member) }
         try expectSame(members, model.listed(expected), "the members at earlier versions")
+    }
+}
+
+extension ModelRun {
+    /// How a question about an earlier moment is refused: what it names is gone, was changed, or was made anew.
+    private func refusal(of filter: Filter, at moment: ModelMoment) -> RPCCode? {
+        guard namesWhatIsThere(filter) else { return .invalidArgument }
+        let leaves = model.leaves(of: filter)
+        let isChanged = leaves.contains { node in
+            guard case .segment(let segment) = node else { return false }
+            return model.segments[segment.segmentID]?.version != moment.segments[segment.segmentID]
+        }
+        if isChanged { return .failedPrecondition }
+        let isAnother = leaves.contains { node in
+            guard case .cohort(let cohort) = node else { return false }
+            return model.cohorts[cohort.cohortID]?.generation != moment.cohorts[cohort.cohortID]?.generation
+        }
+        return isAnother ? .outOfRange : nil
     }
 }
 

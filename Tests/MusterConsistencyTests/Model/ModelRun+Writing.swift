@@ -144,9 +144,7 @@ extension ModelRun {
         if model.segments[id] != nil { return try await expectRefused(call, .alreadyExists) }
         guard namesWhatIsThere(filter, except: id) else { return try await expectRefused(call, .invalidArgument) }
         guard fits(filter, as: id) else { return }
-        let version = try await sendRecorded(call).version
-        model.segments[id] = ModelSegment(filter: filter, version: model.endedSegmentVersion + 1)
-        try expectEqual(version, model.endedSegmentVersion + 1, "the version of a new segment")
+        try define(id, filter, version: try await sendRecorded(call).version)
     }
 
     private func updateSegment() async throws {
@@ -158,20 +156,29 @@ extension ModelRun {
         guard isSound else { return try await expectRefused(call, .invalidArgument) }
         guard fits(filter, as: id) else { return }
         let reply = try await client.send(call)
-        let version = old.filter == filter ? old.version : old.version + 1
+        if old.filter == filter {
+            return try expectEqual(reply.version, old.version, "the version of an unchanged segment")
+        }
+        try define(id, filter, version: reply.version)
+    }
+
+    private func define(_ id: Identifier, _ filter: Filter, version: Int64) throws {
+        let highest = model.highestVersions[id] ?? 0
+        guard version > highest else {
+            throw Mismatch(description: "the version \(version) of a segment had a meaning before, up to \(highest)")
+        }
+        model.highestVersions[id] = version
         model.segments[id] = ModelSegment(filter: filter, version: version)
-        try expectEqual(reply.version, version, "the version of a changed segment")
     }
 
     private func deleteSegment() async throws {
         let id = words.segment()
         let call = DeleteSegment(segmentID: id)
-        guard let segment = model.segments[id] else { return try await expectRefused(call, .notFound) }
+        guard model.segments[id] != nil else { return try await expectRefused(call, .notFound) }
         let isUsed = model.segments.values.contains { names($0.filter, .segment(id)) }
         if isUsed { return try await expectRefused(call, .failedPrecondition) }
         _ = try await client.send(call)
         model.segments[id] = nil
-        model.endedSegmentVersion = max(model.endedSegmentVersion, segment.version)
     }
 
     /// Whether every cohort and segment of a filter exists.
