@@ -54,7 +54,7 @@ CREATE TABLE segment (
     CONSTRAINT segment_id_length CHECK (octet_length(segment_id) BETWEEN 1 AND 256),
     CONSTRAINT segment_name_length CHECK (octet_length(name) BETWEEN 1 AND 512)
 );
-COMMENT ON TABLE segment IS 'A saved filter. version counts the changes of the filter.';
+COMMENT ON TABLE segment IS 'A saved filter. version rises with every change of the filter; no two definitions of a workspace ever had the same.';
 
 CREATE TABLE segment_cohort (
     workspace_id int4 NOT NULL,

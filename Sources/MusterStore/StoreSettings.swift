@@ -12,6 +12,8 @@ extension DatabaseSettings {
         settings.sessionSettings = [
             "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off",
             "enable_mergejoin": "off", "enable_bitmapscan": "off", "enable_material": "off", "jit": "off",
+            // A look names a scan that it mostly doesn't make; nobody should start workers for it.
+            "max_parallel_workers_per_gather": "0",
         ]
         return settings
     }

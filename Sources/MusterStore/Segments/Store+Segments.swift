@@ -32,12 +32,12 @@ extension Store {
         _ id: Identifier, name: String?, filter: Filter?, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> UpdateSegment.Reply? {
         try await transaction(in: workspace, deadline: deadline) { connection in
-            try connection.lockDefinitions(of: workspace)
+            let next = try connection.lockDefinitions(of: workspace)
             guard let old = try connection.segments(in: workspace, id: id).first else { return nil }
             let changes = filter.map { $0 != old.filter } ?? false
             let new = filter ?? old.filter
             if changes { try connection.judge(new, as: id, in: workspace) }
-            let version = changes ? old.version + 1 : old.version
+            let version = changes ? next : old.version
             try connection.execute(
                 """
                 UPDATE segment SET name = \(name ?? old.name), filter = \(JSONB(try JSONEncoding.encode(new))),
