@@ -143,7 +143,8 @@ import Testing
     @Test func manyKeysCostNoMoreThanManyValues() {
         let keys = "{" + (0..<190_000).map { "\"\($0)\":0" }.joined(separator: ",") + "}"
         let time = ContinuousClock().measure { #expect(refusal(of: keys) == nil) }
-        #expect(time < .seconds(1))  // 14 ms in a release build; a quadratic check would take minutes
+        // 14 ms in a release build; a quadratic check would take minutes on any machine.
+        #expect(time < .seconds(30))
     }
 
     @Test func aReaderGoesOnAfterARefusal() throws {
