@@ -13,6 +13,8 @@ struct MusterBench: AsyncParsableCommand {
     @Option(help: "Folder for files that psql reads.") var folder: String
     @Option(help: "Registered users, and identifiers of an import.") var users = 1_000_000
 
+    @Flag(help: "Leave the imports out, which take the longest.") var readsOnly = false
+
     func run() async throws {
         let key = ProcessInfo.processInfo.environment["MUSTER_KEY"] ?? ""
         var settings = MusterClientSettings(host: "127.0.0.1", port: port, key: key, security: .plaintext)
@@ -24,7 +26,7 @@ struct MusterBench: AsyncParsableCommand {
             users: users)
         try await bench.head()
         try await bench.register()
-        try await bench.imports()
+        if readsOnly { try bench.baseline.prepare() } else { try await bench.imports() }
         try await bench.sizes()
         try await bench.checks()
         bench.memory()

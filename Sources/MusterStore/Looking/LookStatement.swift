@@ -4,6 +4,9 @@ import Postgres
 
 /// The one statement of a look, over everything that the reads it serves ask for. One statement is one snapshot of the
 /// database, so that all answers are of one state, without locks and without an isolation level above READ COMMITTED.
+///
+/// `LATERAL` with `LIMIT 1` or `OFFSET 0` keeps the planner from turning a join round: a look that asks for no scan would else go through
+/// all users to find that out.
 struct LookStatement: Sendable {
     let workspace: WorkspaceID
     var cohorts: [CohortReference] = []
@@ -83,7 +86,9 @@ struct LookStatement: Sendable {
             SELECT 4, n.position, NULL, NULL, NULL, NULL, NULL, NULL, array_send(array_agg(u.user_number)), NULL, NULL,
                 jsonb_build_object('v', jsonb_agg(u.attributes -> n.name))
             FROM unnest(\(scannedNames)) WITH ORDINALITY n (name, position)
-            JOIN registered_user u ON u.workspace_id = \(workspace) AND u.attributes ? n.name
+            CROSS JOIN LATERAL (
+                SELECT x.user_number, x.attributes FROM registered_user x
+                WHERE x.workspace_id = \(workspace) AND x.attributes ? n.name OFFSET 0) u
             GROUP BY n.position, u.user_number >> 13
             """
     }
