@@ -6,7 +6,7 @@ import Postgres
 /// database, so that all answers are of one state, without locks and without an isolation level above READ COMMITTED.
 ///
 /// `LATERAL` with `LIMIT 1` or `OFFSET 0` keeps the planner from turning a join round: a look that asks for no scan would else go through
-/// all users to find that out.
+/// all users to find that out, and one that is up to date through all changes of its cohorts.
 struct LookStatement: Sendable {
     let workspace: WorkspaceID
     var cohorts: [CohortReference] = []
@@ -34,26 +34,34 @@ struct LookStatement: Sendable {
         return """
             SELECT 0, 0::int8, h.set_number::int8, h.version, h.tag, x.version, x.previous_tag, x.tag, x.added, x.removed,
                 NULL::text, NULL::jsonb
-            FROM set_head h LEFT JOIN set_change x
-                ON x.workspace_id = \(workspace) AND x.set_number = h.set_number AND h.set_number = 0
-                AND x.version > \(everyoneKnown) AND \(everyoneKnown) >= h.version - \(Self.mostChanges)
+            FROM set_head h LEFT JOIN LATERAL (
+                SELECT y.version, y.previous_tag, y.tag, y.added, y.removed FROM set_change y
+                WHERE y.workspace_id = \(workspace) AND y.set_number = h.set_number AND y.version > \(everyoneKnown)
+                    AND h.set_number = 0 AND \(everyoneKnown) >= h.version - \(Self.mostChanges)
+                OFFSET 0) x ON true
             WHERE h.workspace_id = \(workspace) AND h.set_number IN (0, 1)
             UNION ALL
             SELECT 1, w.position, h.set_number, h.version, h.tag, x.version, x.previous_tag, x.tag, x.added, x.removed, NULL, NULL
             FROM unnest(\(cohorts.map(\.partner)), \(cohorts.map(\.cohortID)), \(known.map { $0?.number ?? -1 }),
                     \(known.map { $0?.state.at.version ?? -1 }))
                 WITH ORDINALITY w (partner, cohort_id, known_number, known_version, position)
-            JOIN cohort c ON c.workspace_id = \(workspace) AND c.partner = w.partner AND c.cohort_id = w.cohort_id
+            CROSS JOIN LATERAL (
+                SELECT y.set_number FROM cohort y WHERE y.workspace_id = \(workspace) AND y.partner = w.partner
+                    AND y.cohort_id = w.cohort_id LIMIT 1) c
             JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
-            LEFT JOIN set_change x ON x.workspace_id = \(workspace) AND x.set_number = h.set_number
-                AND h.set_number = w.known_number AND x.version > w.known_version
-                AND w.known_version >= h.version - \(Self.mostChanges)
+            LEFT JOIN LATERAL (
+                SELECT y.version, y.previous_tag, y.tag, y.added, y.removed FROM set_change y
+                WHERE y.workspace_id = \(workspace) AND y.set_number = h.set_number AND y.version > w.known_version
+                    AND h.set_number = w.known_number AND w.known_version >= h.version - \(Self.mostChanges)
+                OFFSET 0) x ON true
             UNION ALL
             SELECT 2, w.position, s.version, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                 CASE WHEN s.version <> w.known_version THEN s.filter END
             FROM unnest(\(segments.map(\.segmentID)), \(segments.map(\.version)))
                 WITH ORDINALITY w (segment_id, known_version, position)
-            JOIN segment s ON s.workspace_id = \(workspace) AND s.segment_id = w.segment_id
+            CROSS JOIN LATERAL (
+                SELECT y.version, y.filter FROM segment y
+                WHERE y.workspace_id = \(workspace) AND y.segment_id = w.segment_id LIMIT 1) s
             UNION ALL
             SELECT 2, 0, s.version, NULL, NULL, NULL, NULL, NULL, convert_to(s.segment_id, 'UTF8'), NULL, s.name, NULL
             FROM segment s WHERE s.workspace_id = \(workspace) AND \(allSegments)
