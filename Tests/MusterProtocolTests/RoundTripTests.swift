@@ -78,7 +78,7 @@ extension Dice {
         }
     }
     mutating func attributes() -> Attributes {
-        Attributes((0..<below(20)).map { .init(name: Array("\($0)\(text())".utf8), value: value()) })
+        Attributes((0..<below(20)).map { .init(name: Array("\($0):\(text())".utf8), value: value()) })
     }
     mutating func filter(depth: Int) -> Everything.Filter {
         switch below(depth > 0 ? 3 : 1) {
