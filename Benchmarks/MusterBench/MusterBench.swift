@@ -13,7 +13,13 @@ struct MusterBench: AsyncParsableCommand {
     @Option(help: "Folder for files that psql reads.") var folder: String
     @Option(help: "Registered users, and identifiers of an import.") var users = 1_000_000
 
-    @Flag(help: "Leave the imports out, which take the longest.") var readsOnly = false
+    @Option(
+        help:
+            "Measure only this part, on what an earlier run left: \(Part.allCases.map(\.rawValue).joined(separator: ", "))."
+    )
+    var only: Part?
+
+    enum Part: String, CaseIterable, ExpressibleByArgument { case register, imports, sizes, checks }
 
     func run() async throws {
         let key = ProcessInfo.processInfo.environment["MUSTER_KEY"] ?? ""
@@ -25,10 +31,14 @@ struct MusterBench: AsyncParsableCommand {
             baseline: Baseline(psql, folder),
             users: users)
         try await bench.head()
-        try await bench.register()
-        if readsOnly { try bench.baseline.prepare() } else { try await bench.imports() }
-        try await bench.sizes()
-        try await bench.checks()
+        for part in Part.allCases where only == nil || only == part {
+            switch part {
+            case .register: try await bench.register()
+            case .imports: try await bench.imports()
+            case .sizes: try await bench.sizes()
+            case .checks: try await bench.checks()
+            }
+        }
         bench.memory()
         await client.close()
     }

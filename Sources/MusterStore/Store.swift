@@ -17,7 +17,7 @@ public final class Store: Sendable {
     /// Sets at earlier versions, the users that pass an attribute's test, and listings that are being paged.
     let derived: DerivedSets
     let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
-    let lookouts = Locked<[WorkspaceID: Lookout]>([:])
+    let lookouts = Locked<[LookoutKey: Lookout]>([:])
     let plans = Locked<[WorkspaceID: Plans]>([:])
     let logger: Logger
     /// Where a test holds a request at a known place; does nothing in a release build.

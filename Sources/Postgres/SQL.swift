@@ -6,6 +6,8 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
     /// UTF-8, not `String`: it goes to libpq as it is, and is compared byte by byte in the cache of statements.
     var text: [UInt8]
     var parameters = Parameters()
+    /// Where in `text` each parameter stands, as `$` and its number.
+    private var places: [Int] = []
 
     /// A statement without values.
     public init(stringLiteral value: StaticString) { text = value.withUTF8Buffer { Array($0) } }
@@ -43,8 +45,25 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
 
     mutating func bind<T: PostgresEncodable>(_ value: T) {
         parameters.append(value)
+        appendPlace()
+    }
+
+    private mutating func appendPlace() {
+        places.append(text.count)
         text.append(UInt8(ascii: "$"))
-        text.append(contentsOf: String(parameters.types.count).utf8)
+        text.append(contentsOf: String(places.count).utf8)
+    }
+
+    /// Puts a part behind, with its values; for statements whose parts depend on what is asked.
+    public static func += (whole: inout SQL, part: SQL) {
+        var from = 0
+        for (number, place) in part.places.enumerated() {
+            whole.text.append(contentsOf: part.text[from..<place])
+            whole.appendPlace()
+            from = place + 1 + String(number + 1).utf8.count
+        }
+        whole.text.append(contentsOf: part.text[from...])
+        whole.parameters.append(contentsOf: part.parameters)
     }
 }
 
@@ -62,6 +81,13 @@ struct Parameters: Sendable {
         types.reserveCapacity(count)
         lengths.reserveCapacity(count)
         buffer.bytes.reserveCapacity(32 * count)
+    }
+
+    mutating func append(contentsOf more: Parameters) {
+        types.append(contentsOf: more.types)
+        lengths.append(contentsOf: more.lengths)
+        buffer.bytes.append(contentsOf: more.buffer.bytes)
+        failure = failure ?? more.failure
     }
 
     mutating func append<T: PostgresEncodable>(_ value: T) {

@@ -26,7 +26,8 @@ final class Ticket: @unchecked Sendable {
 final class WorkQueue: Sendable {
     struct State {
         var waiting = Fifo<Work>()
-        var idleWorkers = 0
+        /// Workers that wait for work. The one that began last is woken first: its connection's caches are still warm.
+        var idle: [Signal] = []
         var running = 0
         var connected = 0
         var workers: Int
@@ -45,7 +46,6 @@ final class WorkQueue: Sendable {
     }
 
     private let state: Locked<State>
-    private let workAdded = Signal()
     private let alarmChanged = Signal()
     private let closing = Signal()
     private let capacity: Int
@@ -61,33 +61,35 @@ final class WorkQueue: Sendable {
 
     /// Why the work cannot wait here, or nil.
     func add(_ work: Work) -> PostgresError? {
-        let (refusal, wake, alarm) = state.withLock { state -> (PostgresError?, Bool, Bool) in
-            if state.isClosing { return (PostgresError(.closed), false, false) }
-            if work.ticket.isCancelled { return (PostgresError(.cancelled), false, false) }
-            if state.waiting.count >= capacity { return (PostgresError(.queueFull), false, false) }
+        let (refusal, worker, alarm) = state.withLock { state -> (PostgresError?, Signal?, Bool) in
+            if state.isClosing { return (PostgresError(.closed), nil, false) }
+            if work.ticket.isCancelled { return (PostgresError(.cancelled), nil, false) }
+            if state.waiting.count >= capacity { return (PostgresError(.queueFull), nil, false) }
             state.waiting.append(work)
             work.ticket.place = .waiting
-            return (nil, state.idleWorkers > 0, state.setAlarm(for: work))
+            let alarm = state.setAlarm(for: work)
+            return (nil, state.idle.popLast(), alarm)
         }
-        if wake { workAdded.wakeOne() }
+        worker?.wakeAll()
         if alarm { alarmChanged.wakeAll() }
         return refusal
     }
 
     /// Work that could not be run is the first again, unless its caller has given up meanwhile.
     func putBack(_ work: Work, hasRun: Bool) {
-        let (refusal, alarm) = state.withLock { state -> (PostgresError?, Bool) in
+        let (refusal, worker, alarm) = state.withLock { state -> (PostgresError?, Signal?, Bool) in
             state.running -= 1
             work.ticket.hasRun = work.ticket.hasRun || hasRun
             work.ticket.place = .done
-            if state.isClosing { return (PostgresError(.closed), false) }
-            if work.ticket.isCancelled { return (PostgresError(.cancelled), false) }
+            if state.isClosing { return (PostgresError(.closed), nil, false) }
+            if work.ticket.isCancelled { return (PostgresError(.cancelled), nil, false) }
             state.waiting.prepend(work)
             work.ticket.place = .waiting
-            return (nil, state.setAlarm(for: work))
+            let alarm = state.setAlarm(for: work)
+            return (nil, state.idle.popLast(), alarm)
         }
         if let refusal { return work.refuse(refusal) }
-        workAdded.wakeOne()
+        worker?.wakeAll()
         if alarm { alarmChanged.wakeAll() }
     }
 
@@ -108,11 +110,9 @@ final class WorkQueue: Sendable {
     }
 
     /// The next work whose deadline has not passed. Taking it and marking it as running are one step.
-    func next(for interrupt: Interrupt) -> Turn {
-        var isIdle = false
-        return state.wait(for: workAdded) { state in
-            if isIdle { state.idleWorkers -= 1 }
-            isIdle = false
+    func next(for interrupt: Interrupt, wokenBy signal: Signal) -> Turn {
+        state.wait(for: signal) { state in
+            state.idle.removeAll { $0 === signal }
             let now = Moment.now
             if let work = state.waiting.popFirst() {
                 guard work.deadline > now else {
@@ -125,8 +125,7 @@ final class WorkQueue: Sendable {
                 return .found(.run(work, mayRunAgain: !work.ticket.hasRun))
             }
             if state.isClosing { return .found(.end) }
-            isIdle = true
-            state.idleWorkers += 1
+            state.idle.append(signal)
             return .again(by: nil)
         }
     }
@@ -182,13 +181,13 @@ extension WorkQueue {
 
     /// Refuses what waits and what comes; workers end after what they run.
     func close() {
-        let refused = state.withLock { state -> [Work] in
+        let (refused, idle) = state.withLock { state -> ([Work], [Signal]) in
             state.isClosing = true
             let all = state.waiting.removeAll { _ in true }
             for work in all { work.ticket.place = .done }
-            return all
+            return (all, state.idle)
         }
-        for signal in [workAdded, alarmChanged, closing] { signal.wakeAll() }
+        for signal in idle + [alarmChanged, closing] { signal.wakeAll() }
         for work in refused { work.refuse(PostgresError(.closed)) }
     }
 
@@ -220,7 +219,7 @@ extension WorkQueue.State {
 
     /// Whether the thread that watches deadlines must be told of this one; not so when a worker is about to take it.
     fileprivate mutating func setAlarm(for work: Work) -> Bool {
-        guard waiting.count > idleWorkers else { return false }
+        guard waiting.count > idle.count else { return false }
         if let alarm, alarm <= work.deadline { return false }
         alarm = work.deadline
         return true

@@ -7,6 +7,7 @@ final class Worker: Sendable {
     private let canceller: Canceller
     private let logger: Logger
     private let interrupt = Interrupt()
+    private let workAdded = Signal()
 
     init(settings: DatabaseSettings, queue: WorkQueue, canceller: Canceller, logger: Logger) {
         self.settings = settings
@@ -55,7 +56,7 @@ final class Worker: Sendable {
             logger.error("No connection to PostgreSQL", metadata: ["error": "\(failure)"])
             queue.failedToConnect(failure)
             while true {
-                switch queue.next(for: interrupt) {
+                switch queue.next(for: interrupt, wokenBy: workAdded) {
                 case .run(let work, _):
                     queue.finished(work)
                     work.refuse(failure)
@@ -74,7 +75,7 @@ final class Worker: Sendable {
         let retirement = Moment.after(milliseconds: Int(clamping: Int64(min(max(age, 1), 1e9) * 1000)))
         var wasOfUse = false
         while !session.isLost, retirement > .now {
-            switch queue.next(for: interrupt) {
+            switch queue.next(for: interrupt, wokenBy: workAdded) {
             case .end: return true
             case .refuse(let works, let error): for work in works { work.refuse(error) }
             case .run(let work, let mayRunAgain):

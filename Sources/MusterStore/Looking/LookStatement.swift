@@ -28,8 +28,22 @@ struct LookStatement: Sendable {
         case cohort, definition, user, scan
     }
 
+    /// Only the parts that are asked for: PostgreSQL gets each part of a statement ready, also one that has nothing to do, which
+    /// took most of the time of a look that serves a few checks.
     var sql: SQL {
         let (externalIDs, aliases, devices) = usersByKind
+        var sql = headsPart
+        if !cohorts.isEmpty { sql += cohortsPart }
+        if !segments.isEmpty { sql += definitionsPart }
+        if allSegments { sql += segmentsPart }
+        if !externalIDs.places.isEmpty { sql += Self.part(of: externalIDs, workspace, wantsUserAttributes) }
+        if !aliases.places.isEmpty { sql += Self.part(of: aliases, workspace, wantsUserAttributes) }
+        if !devices.places.isEmpty { sql += Self.part(of: devices, workspace, wantsUserAttributes) }
+        if !scans.isEmpty { sql += scansPart }
+        return sql
+    }
+
+    private var headsPart: SQL {
         let everyoneKnown = everyone?.at.version ?? -1
         return """
             SELECT 0, 0::int8, h.set_number::int8, h.version, h.tag, x.version, x.previous_tag, x.tag, x.added, x.removed,
@@ -40,81 +54,123 @@ struct LookStatement: Sendable {
                     AND h.set_number = 0 AND \(everyoneKnown) >= h.version - \(Self.mostChanges)
                 OFFSET 0) x ON true
             WHERE h.workspace_id = \(workspace) AND h.set_number IN (0, 1)
-            UNION ALL
-            SELECT 1, w.position, h.set_number, h.version, h.tag, x.version, x.previous_tag, x.tag, x.added, x.removed, NULL, NULL
-            FROM unnest(\(cohorts.map(\.partner)), \(cohorts.map(\.cohortID)), \(known.map { $0?.number ?? -1 }),
-                    \(known.map { $0?.state.at.version ?? -1 }))
-                WITH ORDINALITY w (partner, cohort_id, known_number, known_version, position)
-            CROSS JOIN LATERAL (
-                SELECT y.set_number FROM cohort y WHERE y.workspace_id = \(workspace) AND y.partner = w.partner
-                    AND y.cohort_id = w.cohort_id LIMIT 1) c
-            JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
-            LEFT JOIN LATERAL (
-                SELECT y.version, y.previous_tag, y.tag, y.added, y.removed FROM set_change y
-                WHERE y.workspace_id = \(workspace) AND y.set_number = h.set_number AND y.version > w.known_version
-                    AND h.set_number = w.known_number AND w.known_version >= h.version - \(Self.mostChanges)
-                OFFSET 0) x ON true
-            UNION ALL
-            SELECT 2, w.position, s.version, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                CASE WHEN s.version <> w.known_version THEN s.filter END
-            FROM unnest(\(segments.map(\.segmentID)), \(segments.map(\.version)))
-                WITH ORDINALITY w (segment_id, known_version, position)
-            CROSS JOIN LATERAL (
-                SELECT y.version, y.filter FROM segment y
-                WHERE y.workspace_id = \(workspace) AND y.segment_id = w.segment_id LIMIT 1) s
-            UNION ALL
-            SELECT 2, 0, s.version, NULL, NULL, NULL, NULL, NULL, convert_to(s.segment_id, 'UTF8'), NULL, s.name, NULL
-            FROM segment s WHERE s.workspace_id = \(workspace) AND \(allSegments)
-            UNION ALL
-            SELECT 3, w.place, u.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                CASE WHEN \(wantsUserAttributes) THEN u.attributes END
-            FROM unnest(\(externalIDs.names), \(externalIDs.places)) w (external_id, place)
-            CROSS JOIN LATERAL (
-                SELECT x.user_number, x.attributes FROM registered_user x
-                WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
-            UNION ALL
-            SELECT 3, w.place, a.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
-            FROM unnest(\(aliases.labels), \(aliases.names), \(aliases.places)) w (alias_label, alias_name, place)
-            CROSS JOIN LATERAL (
-                SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
-                    AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
-            LEFT JOIN LATERAL (
-                SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
-                    AND x.user_number = a.user_number AND \(wantsUserAttributes) LIMIT 1) u ON true
-            UNION ALL
-            SELECT 3, w.place, d.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
-            FROM unnest(\(devices.names), \(devices.places)) w (device_id, place)
-            CROSS JOIN LATERAL (
-                SELECT x.user_number FROM user_device x
-                WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
-            LEFT JOIN LATERAL (
-                SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
-                    AND x.user_number = d.user_number AND \(wantsUserAttributes) LIMIT 1) u ON true
-            UNION ALL
-            SELECT 4, n.position, NULL, NULL, NULL, NULL, NULL, NULL, array_send(array_agg(u.user_number)), NULL, NULL,
-                jsonb_build_object('v', jsonb_agg(u.attributes -> n.name))
-            FROM unnest(\(scannedNames)) WITH ORDINALITY n (name, position)
-            CROSS JOIN LATERAL (
-                SELECT x.user_number, x.attributes FROM registered_user x
-                WHERE x.workspace_id = \(workspace) AND x.attributes ? n.name OFFSET 0) u
-            GROUP BY n.position, u.user_number >> 13
             """
+    }
+
+    private var cohortsPart: SQL {
+        """
+         UNION ALL
+        SELECT 1, w.position, h.set_number, h.version, h.tag, x.version, x.previous_tag, x.tag, x.added, x.removed, NULL, NULL
+        FROM unnest(\(cohorts.map(\.partner)), \(cohorts.map(\.cohortID)), \(known.map { $0?.number ?? -1 }),
+                \(known.map { $0?.state.at.version ?? -1 }))
+            WITH ORDINALITY w (partner, cohort_id, known_number, known_version, position)
+        CROSS JOIN LATERAL (
+            SELECT y.set_number FROM cohort y WHERE y.workspace_id = \(workspace) AND y.partner = w.partner
+                AND y.cohort_id = w.cohort_id LIMIT 1) c
+        JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
+        LEFT JOIN LATERAL (
+            SELECT y.version, y.previous_tag, y.tag, y.added, y.removed FROM set_change y
+            WHERE y.workspace_id = \(workspace) AND y.set_number = h.set_number AND y.version > w.known_version
+                AND h.set_number = w.known_number AND w.known_version >= h.version - \(Self.mostChanges)
+            OFFSET 0) x ON true
+        """
+    }
+
+    private var definitionsPart: SQL {
+        """
+         UNION ALL
+        SELECT 2, w.position, s.version, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+            CASE WHEN s.version <> w.known_version THEN s.filter END
+        FROM unnest(\(segments.map(\.segmentID)), \(segments.map(\.version)))
+            WITH ORDINALITY w (segment_id, known_version, position)
+        CROSS JOIN LATERAL (
+            SELECT y.version, y.filter FROM segment y
+            WHERE y.workspace_id = \(workspace) AND y.segment_id = w.segment_id LIMIT 1) s
+        """
+    }
+
+    private var segmentsPart: SQL {
+        """
+         UNION ALL
+        SELECT 2, 0, s.version, NULL, NULL, NULL, NULL, NULL, convert_to(s.segment_id, 'UTF8'), NULL, s.name, NULL
+        FROM segment s WHERE s.workspace_id = \(workspace)
+        """
+    }
+
+    private static func part(of users: ExternalIDs, _ workspace: WorkspaceID, _ wantsAttributes: Bool) -> SQL {
+        """
+         UNION ALL
+        SELECT 3, w.place, u.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
+        FROM unnest(\(users.names), \(users.places)) w (external_id, place)
+        CROSS JOIN LATERAL (
+            SELECT x.user_number, CASE WHEN \(wantsAttributes) THEN x.attributes END attributes FROM registered_user x
+            WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
+        """
+    }
+
+    private static func part(of users: Aliases, _ workspace: WorkspaceID, _ wantsAttributes: Bool) -> SQL {
+        """
+         UNION ALL
+        SELECT 3, w.place, a.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
+        FROM unnest(\(users.labels), \(users.names), \(users.places)) w (alias_label, alias_name, place)
+        CROSS JOIN LATERAL (
+            SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
+                AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
+        LEFT JOIN LATERAL (
+            SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
+                AND x.user_number = a.user_number AND \(wantsAttributes) LIMIT 1) u ON true
+        """
+    }
+
+    private static func part(of users: Devices, _ workspace: WorkspaceID, _ wantsAttributes: Bool) -> SQL {
+        """
+         UNION ALL
+        SELECT 3, w.place, d.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
+        FROM unnest(\(users.names), \(users.places)) w (device_id, place)
+        CROSS JOIN LATERAL (
+            SELECT x.user_number FROM user_device x
+            WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
+        LEFT JOIN LATERAL (
+            SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
+                AND x.user_number = d.user_number AND \(wantsAttributes) LIMIT 1) u ON true
+        """
+    }
+
+    private var scansPart: SQL {
+        """
+         UNION ALL
+        SELECT 4, n.position, NULL, NULL, NULL, NULL, NULL, NULL, array_send(array_agg(u.user_number)), NULL, NULL,
+            jsonb_build_object('v', jsonb_agg(u.attributes -> n.name))
+        FROM unnest(\(scannedNames)) WITH ORDINALITY n (name, position)
+        CROSS JOIN LATERAL (
+            SELECT x.user_number, x.attributes FROM registered_user x
+            WHERE x.workspace_id = \(workspace) AND x.attributes ? n.name OFFSET 0) u
+        GROUP BY n.position, u.user_number >> 13
+        """
     }
 
     /// The names of the attributes that are scanned, each once.
     var scannedNames: [Identifier] { Array(Set(scans.map(\.name))).sorted() }
 
+    private struct ExternalIDs {
+        var names: [Identifier] = []
+        var places: [Int64] = []
+    }
+    private struct Aliases {
+        var labels: [Identifier] = []
+        var names: [Identifier] = []
+        var places: [Int64] = []
+    }
+    private struct Devices {
+        var names: [Identifier] = []
+        var places: [Int64] = []
+    }
+
     /// The users of each kind of identifier, with their places in `users`.
-    private var usersByKind:
-        (
-            externalIDs: (names: [Identifier], places: [Int64]),
-            aliases: (labels: [Identifier], names: [Identifier], places: [Int64]),
-            devices: (names: [Identifier], places: [Int64])
-        )
-    {
-        var externalIDs: (names: [Identifier], places: [Int64]) = ([], [])
-        var aliases: (labels: [Identifier], names: [Identifier], places: [Int64]) = ([], [], [])
-        var devices: (names: [Identifier], places: [Int64]) = ([], [])
+    private var usersByKind: (ExternalIDs, Aliases, Devices) {
+        var externalIDs = ExternalIDs()
+        var aliases = Aliases()
+        var devices = Devices()
         for (place, user) in users.enumerated() {
             switch user {
             case .externalID(let id):

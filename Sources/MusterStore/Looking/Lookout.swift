@@ -1,7 +1,7 @@
 import MusterProtocol
 import Postgres
 
-/// The looks of one workspace. Reads that arrive while a look is under way share the next one, identifiers included: one look
+/// The looks of one workspace, one at a time. Reads that arrive while a look is under way share the next one, identifiers included: one look
 /// serves many calls and is still later than each arrival, so that every answer holds what was acknowledged before the question.
 final class Lookout: Sendable {
     /// The answer to one request: the shared look, with this request's users only.
@@ -15,11 +15,9 @@ final class Lookout: Sendable {
 
     private struct State {
         var waiting: [Waiting] = []
-        var underWay = 0
+        var isUnderWay = false
     }
 
-    /// Looks at once: while one is with PostgreSQL, another's answers are worked out.
-    private static let lanes = 2
     /// Calls that one look serves at most, so that a flood makes many looks and not a long one.
     private static let mostCalls = 256
 
@@ -35,9 +33,9 @@ final class Lookout: Sendable {
         try await withCheckedThrowingContinuation { answer in
             let begins = state.withLock { state in
                 state.waiting.append(Waiting(request: request, deadline: deadline, answer: answer))
-                guard state.underWay < Self.lanes else { return false }
-                state.underWay += 1
-                return true
+                // Not two at once (tried): each would serve half as many calls, and a look costs more than its calls do.
+                defer { state.isUnderWay = true }
+                return !state.isUnderWay
             }
             // A task of its own, since a look belongs to all calls that it serves and must outlive the one that began it.
             // It ends when nobody waits any more; each look has a deadline, the latest of its callers'.
@@ -84,7 +82,7 @@ final class Lookout: Sendable {
     private func next() -> Batch? {
         state.withLock { state in
             guard !state.waiting.isEmpty else {
-                state.underWay -= 1
+                state.isUnderWay = false
                 return nil
             }
             let batch = Batch(calls: Array(state.waiting.prefix(Self.mostCalls)))

@@ -36,16 +36,23 @@ public struct ReadOptions: Sendable {
     }
 }
 
+struct LookoutKey: Hashable {
+    let workspace: WorkspaceID
+    let isScanning: Bool
+}
+
 extension Store {
-    func lookout(of workspace: WorkspaceID) -> Lookout {
+    /// - Parameter scanning: the one whose looks go through all users, for which the others shouldn't wait.
+    func lookout(of workspace: WorkspaceID, scanning: Bool = false) -> Lookout {
         lookouts.withLock { lookouts in
-            if let there = lookouts[workspace] { return there }
+            let key = LookoutKey(workspace: workspace, isScanning: scanning)
+            if let there = lookouts[key] { return there }
             // The look-out is the store's; a strong reference back would keep both for ever.
             let made = Lookout { [weak self] request, deadline in
                 guard let self else { throw CancellationError() }
                 return try await self.lookOnce(request, in: workspace, deadline: deadline)
             }
-            lookouts[workspace] = made
+            lookouts[key] = made
             return made
         }
     }
@@ -70,7 +77,7 @@ extension Store {
             if let recent = recentLook(of: plan, options), scans.isEmpty {
                 look = recent
             } else {
-                look = try await lookout(of: workspace).look(
+                look = try await lookout(of: workspace, scanning: !scans.isEmpty).look(
                     LookRequest(scope: plan.scope, scans: Array(scans)), deadline: options.deadline)
                 guard settled(plan, of: question, by: look, in: workspace) else { continue }
                 plan.recent.withLock { $0 = look }
