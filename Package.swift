@@ -20,6 +20,16 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOSSL", package: "swift-nio-ssl"),
 ]
 
+let hummingbird: [Target.Dependency] = [
+    .product(name: "Hummingbird", package: "hummingbird"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+]
+let httpClient: [Target.Dependency] = [
+    .product(name: "AsyncHTTPClient", package: "async-http-client"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
+
 let package = Package(
     name: "muster",
     platforms: [.macOS(.v15)],
@@ -36,13 +46,16 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
     ],
     targets: [
         // A call goes down this list and its reply comes up: a target imports only those below it.
         .executableTarget(
             name: "muster-server",
             dependencies: [
-                "MusterServer", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres",
+                "MusterServer", "MusterREST", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres",
                 log, lifecycle, signals, arguments, configuration,
             ],
             swiftSettings: settings),
@@ -55,6 +68,10 @@ let package = Package(
             path: "Benchmarks/MusterBench", swiftSettings: settings),
         .target(
             name: "MusterServer", dependencies: ["MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
+            swiftSettings: settings),
+        .target(
+            name: "MusterREST",
+            dependencies: ["MusterHandlers", "MusterStore", "MusterProtocol", log, lifecycle] + hummingbird + nio,
             swiftSettings: settings),
         .target(name: "MusterClient", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
         .target(
@@ -93,8 +110,9 @@ let package = Package(
         .target(
             name: "MusterTestSupport",
             dependencies: [
-                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres", log,
-            ] + nio,
+                "MusterServer", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
+                "Postgres", log,
+            ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         .testTarget(
             name: "MusterOpsTests",
@@ -115,6 +133,13 @@ let package = Package(
                 "muster-server", "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
                 "MusterSets", "MusterProtocol", "Postgres", log,
             ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MusterRESTTests",
+            dependencies: [
+                "muster-server", "MusterTestSupport", "MusterREST", "MusterServer", "MusterClient", "MusterHandlers",
+                "MusterStore", "MusterProtocol", "Postgres", log,
+            ] + nio + httpClient,
             swiftSettings: settings),
         .testTarget(
             name: "MusterTests",

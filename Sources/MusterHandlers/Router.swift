@@ -23,10 +23,15 @@ public struct PreparedCall: Sendable {
 public struct Route: Sendable {
     let method: String
     let prepare: @Sendable (JSONValue) throws -> PreparedCall
+    /// A `Handler` of the call that the route is for.
+    let handler: any Sendable
+
+    typealias Handler<C: Call> = @Sendable (C, CallContext) async throws -> C.Reply
 
     /// A call that computes little beside what it waits for: it runs on its connection's event loop.
     public init<C: Call>(_: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
         method = C.method
+        handler = handle
         prepare = { body in
             let call = try JSONDecoding.decode(C.self, from: body)
             return PreparedCall(method: C.method) { context in
@@ -39,6 +44,7 @@ public struct Route: Sendable {
     /// wait for it.
     public init<C: Call>(heavy _: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
         method = C.method
+        handler = handle
         prepare = { body in
             let call = try JSONDecoding.decode(C.self, from: body)
             return PreparedCall(method: C.method) { context in
@@ -104,21 +110,38 @@ public final class Router: Sendable {
 
     /// Runs a call; the reply is the encoded body.
     public func run(_ call: PreparedCall, in context: CallContext) async throws(RPCError) -> [UInt8] {
+        try await supervise(call.method, in: context) { try await call.run(context) }
+    }
+
+    /// Runs a call that didn't come over the RPC's wire. On the caller's threads: call it from a task of no event loop.
+    public func answer<C: Call>(_ call: C, in context: CallContext) async throws(RPCError) -> C.Reply {
+        try await supervise(C.method, in: context) { [routes] in
+            guard let handle = routes[C.method]?.handler as? Route.Handler<C> else {
+                throw RPCError(.unimplemented, "there is no handler of \(C.method)")
+            }
+            return try await handle(call, context)
+        }
+    }
+
+    /// The rules that hold for every call.
+    private func supervise<R>(
+        _ method: String, in context: CallContext, _ work: () async throws -> R
+    ) async throws(RPCError) -> R {
         let started = ContinuousClock.now
         do {
             guard started < context.deadline else {
                 throw RPCError(.deadlineExceeded, "the deadline passed before the call was started")
             }
-            guard context.session.allows(call.method) else {
-                throw RPCError(.permissionDenied, "this key lacks the scope \(call.method)")
+            guard context.session.allows(method) else {
+                throw RPCError(.permissionDenied, "this key lacks the scope \(method)")
             }
             try await verify(context.session, context.deadline)
-            let reply = try await call.run(context)
-            log(call.method, keyID: context.session.keyID, started: started, failure: nil)
+            let reply = try await work()
+            log(method, keyID: context.session.keyID, started: started, failure: nil)
             return reply
         } catch {
             let failure = RPCError(handling: error)
-            log(call.method, keyID: context.session.keyID, started: started, failure: failure)
+            log(method, keyID: context.session.keyID, started: started, failure: failure)
             throw failure
         }
     }

@@ -16,6 +16,10 @@ public enum Limits {
         "frame_bytes", 4 << 20, "bytes", "One frame, either way: what one request may make the server hold.")
     public static let frameBeforeOpen = Limit(
         "frame_bytes_before_open", 16 << 10, "bytes", "One frame before session.open: strangers get little memory.")
+    public static let restBody = Limit(
+        "rest_body_bytes", 4_000_000, "bytes", "The body of one REST request; Braze answers 413 above it.")
+    public static let restImportIdentifiers = Limit(
+        "rest_import_identifiers", 1_000, "identifiers", "In one import by REST, over all kinds and objects; Braze's.")
     public static let jsonValues = Limit(
         "json_values", 200_000, "values", "Values in one request: bounds the walk over it.")
     public static let jsonDepth = Limit(
@@ -76,7 +80,8 @@ public enum Limits {
 
     /// All of them, in the order in which `server.info` reports them.
     public static let all: [Limit] = [
-        frame, frameBeforeOpen, jsonValues, jsonDepth, requestsInFlight, requestsInFlightPerKey, connections,
+        frame, frameBeforeOpen, restBody, restImportIdentifiers, jsonValues, jsonDepth, requestsInFlight,
+        requestsInFlightPerKey, connections,
         openSeconds,
         idleSeconds, deadlineDefault, deadlineMost, lockWait, drainSeconds, importIdentifiers, importChanges,
         upsertUsers,

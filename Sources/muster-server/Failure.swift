@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterREST
 import MusterServer
 import MusterStore
 import Postgres
@@ -12,6 +13,7 @@ struct Failure: Error, CustomStringConvertible {
         case let error as PostgresError: description = Self.sentence(error)
         case let error as RPCError: description = error.message
         case let error as RPCServerError: description = "\(error): \(Self.advice(error))"
+        case let error as RESTServerError: description = "\(error): \(Self.advice(error))"
         default: description = "\(error)"
         }
     }
@@ -38,6 +40,15 @@ struct Failure: Error, CustomStringConvertible {
         case .server where error.sqlState == .insufficientPrivilege:
             "the role of the connection may not do this: connect as the role that owns Muster's tables"
         default: "PostgreSQL refused: \(error): see its log"
+        }
+    }
+
+    private static func advice(_ error: RESTServerError) -> String {
+        switch error {
+        case .addressInUse: "end it, or set rest.port"
+        case .cannotListen: "look at rest.host and rest.port"
+        case .plaintextNotAllowed: "set tls.certificate and tls.key, or --insecure where nobody can listen in"
+        case .certificate: "look at the files of tls.certificate and tls.key"
         }
     }
 

@@ -27,9 +27,9 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let settings = try await Settings.load(common, options.flags)
         try settings.checkDatabase()
-        guard settings.tls != nil || settings.isLoopback || settings.isInsecureAllowed else {
+        if settings.tls == nil, !settings.isInsecureAllowed, let host = settings.publicHost {
             throw SettingsError(
-                "\(settings.listenHost) can be reached from other machines and there is no certificate: "
+                "\(host) can be reached from other machines and there is no certificate: "
                     + "set tls.certificate and tls.key, or --insecure where nobody can listen in")
         }
         // A peer that goes away while it is written to must not end the process.

@@ -1,5 +1,6 @@
 import Logging
 import MusterHandlers
+import MusterREST
 import MusterServer
 import MusterStore
 import Postgres
@@ -15,6 +16,7 @@ final class Serving: Service {
     private let schema: Schema
     private let keyGuard: KeyGuard
     private let rpc: RPCServer
+    private let rest: RESTServer
     private let draining: Draining
 
     init(settings: Settings, logger: Logger) {
@@ -25,21 +27,21 @@ final class Serving: Service {
         draining = Draining()
         store = Store(database: database, cacheBytes: settings.cacheBytes, logger: logger)
         keyGuard = KeyGuard(store: store, logger: logger)
-        rpc = RPCServer(
-            settings: settings.rpc,
-            router: Router(
-                store: store, keyGuard: keyGuard, schema: schema,
-                identity: ServerIdentity(
-                    version: MusterServerCommand.version, restURL: settings.publicRESTURL,
-                    isDraining: { [draining] in draining.hasBegun }),
-                logger: logger),
+        let router = Router(
+            store: store, keyGuard: keyGuard, schema: schema,
+            identity: ServerIdentity(
+                version: MusterServerCommand.version, restURL: settings.publicRESTURL,
+                isDraining: { [draining] in draining.hasBegun }),
             logger: logger)
+        rpc = RPCServer(settings: settings.rpc, router: router, logger: logger)
+        rest = RESTServer(settings: settings.rest, router: router, logger: logger)
     }
 
     /// Certificate and key as they are in the files now.
     func reloadCertificate() {
         do {
             try rpc.reloadCertificate()
+            try rest.reloadCertificate()
             logger.notice("Certificate read again")
         } catch {
             logger.error("The certificate can't be read; the old one stays", metadata: ["cause": "\(error)"])
@@ -60,17 +62,26 @@ final class Serving: Service {
         // Before anything else is told of the end, so that `server.health` says so to whoever still asks.
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await self.rpc.run() }
+                group.addTask { try await self.listen() }
                 group.addTask {
                     await self.keyGuard.run { isMeant in self.rpc.endSessions(where: isMeant) }
                 }
                 group.addTask { await self.keepUp() }
-                // The RPC ends when it has drained; until then its keys are watched.
+                // The listeners end when they have drained; until then their keys are watched.
                 defer { group.cancelAll() }
                 try await group.next()
             }
         } onGracefulShutdown: {
             self.draining.begin()
+        }
+    }
+
+    /// Both listeners, until both have drained, or one of them fails.
+    private func listen() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { listeners in
+            listeners.addTask { try await self.rpc.run() }
+            listeners.addTask { try await self.rest.run() }
+            try await listeners.waitForAll()
         }
     }
 
@@ -145,7 +156,14 @@ extension Settings {
         return RPCServerSettings(
             host: listenHost, port: listenPort,
             tls: tls.map { .init(certificateFile: $0.certificate, keyFile: $0.key) },
-            allowPlaintext: isLoopback || isInsecureAllowed, bounds: bounds)
+            allowPlaintext: publicHost == nil || isInsecureAllowed, bounds: bounds)
+    }
+
+    var rest: RESTServerSettings {
+        RESTServerSettings(
+            host: restHost, port: restPort,
+            tls: tls.map { .init(certificateFile: $0.certificate, keyFile: $0.key) },
+            allowPlaintext: publicHost == nil || isInsecureAllowed)
     }
 }
 

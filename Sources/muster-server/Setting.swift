@@ -26,6 +26,9 @@ struct Setting: Sendable, Hashable {
         "database.connections", standard: "8", "Connections to PostgreSQL, each with a thread of its own.")
     static let listenHost = Setting("listen.host", standard: "127.0.0.1", "Where the RPC listens.")
     static let listenPort = Setting("listen.port", standard: "7878", "Where the RPC listens; 0 lets the system choose.")
+    static let restHost = Setting("rest.host", standard: "127.0.0.1", "Where the REST endpoint of partners listens.")
+    static let restPort = Setting(
+        "rest.port", standard: "7880", "Where the REST endpoint listens; 0 lets the system choose.")
     static let tlsCertificate = Setting(
         "tls.certificate", "File with the certificate chain, in PEM; SIGHUP reads it again.")
     static let tlsKey = Setting("tls.key", "File with the private key, in PEM.")
@@ -53,7 +56,8 @@ struct Setting: Sendable, Hashable {
 
     /// All of them, in the order of `--help`.
     static let all: [Setting] = [
-        databaseURL, databaseConnections, listenHost, listenPort, tlsCertificate, tlsKey, insecure, publicRESTURL,
+        databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, tlsCertificate, tlsKey, insecure,
+        publicRESTURL,
         cacheMB, lockTimeout, drainSeconds, historyDays, upkeepSeconds, allowOwnerRole, logLevel, logFormat,
         serverRolePassword,
     ]

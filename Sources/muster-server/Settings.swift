@@ -10,6 +10,8 @@ struct Settings: Sendable {
     var databaseConnections: Int
     var listenHost: String
     var listenPort: Int
+    var restHost: String
+    var restPort: Int
     var tls: (certificate: String, key: String)?
     var isInsecureAllowed: Bool
     var publicRESTURL: String?
@@ -38,6 +40,8 @@ struct Settings: Sendable {
         databaseConnections = try reader.number(.databaseConnections, 1...200)
         listenHost = try reader.text(.listenHost)
         listenPort = try reader.number(.listenPort, 0...65_535)
+        restHost = try reader.text(.restHost)
+        restPort = try reader.number(.restPort, 0...65_535)
         let (certificate, key) = (try reader.text(.tlsCertificate), try reader.text(.tlsKey))
         tls = certificate.isEmpty && key.isEmpty ? nil : (certificate, key)
         isInsecureAllowed = try reader.flag(.insecure)
@@ -68,10 +72,11 @@ struct Settings: Sendable {
         }
     }
 
-    /// Whether nobody outside of this machine can listen in.
-    var isLoopback: Bool {
-        listenHost == "localhost" || listenHost == "::1"
-            || (listenHost.hasPrefix("127.") && listenHost.split(separator: ".").count == 4)
+    /// Where something listens that can be reached from other machines; nil where nobody outside of this one can listen in.
+    var publicHost: String? { [listenHost, restHost].first { !Self.isLoopback($0) } }
+
+    private static func isLoopback(_ host: String) -> Bool {
+        host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.split(separator: ".").count == 4)
     }
 
     private static func withoutSlash(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }

@@ -17,6 +17,8 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.databaseConnections)) var databaseConnections: String?
     @Option(help: .of(.listenHost)) var listenHost: String?
     @Option(help: .of(.listenPort)) var listenPort: String?
+    @Option(help: .of(.restHost)) var restHost: String?
+    @Option(help: .of(.restPort)) var restPort: String?
     @Option(help: .of(.tlsCertificate)) var tlsCertificate: String?
     @Option(help: .of(.tlsKey)) var tlsKey: String?
     @Flag(help: .of(.insecure)) var insecure = false
@@ -31,6 +33,7 @@ struct ServeOptions: ParsableArguments {
     var flags: [Setting: String] {
         given([
             .databaseConnections: databaseConnections, .listenHost: listenHost, .listenPort: listenPort,
+            .restHost: restHost, .restPort: restPort,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .insecure: insecure ? "true" : nil,
             .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
             .drainSeconds: drainSeconds, .historyDays: historyDays, .upkeepSeconds: upkeepSeconds,

@@ -23,7 +23,7 @@ struct SettingsTests {
         let settings = try await Settings.load(flags: [:], environment: [:], file: nil)
         #expect(settings.listenHost == "127.0.0.1")
         #expect(settings.listenPort == 7_878)
-        #expect(settings.isLoopback)
+        #expect(settings.publicHost == nil)
         #expect(settings.tls == nil)
         #expect(settings.historyDays == nil)
         #expect(settings.logFormat == .text)

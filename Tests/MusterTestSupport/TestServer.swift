@@ -2,6 +2,7 @@ public import Logging
 public import MusterClient
 public import MusterHandlers
 public import MusterProtocol
+public import MusterREST
 public import MusterServer
 public import MusterStore
 import Postgres
@@ -10,6 +11,7 @@ import Postgres
 public final class TestServer: Sendable {
     public let store: Store
     public let rpc: RPCServer
+    public let rest: RESTServer
     /// The methods that have a handler.
     public let methods: Set<String>
     public let workspace: NewWorkspace
@@ -17,6 +19,7 @@ public final class TestServer: Sendable {
     public let databaseURL: String
     private let database: Database
     private let guarding: Task<Void, Never>
+    private let answering: Task<Void, any Error>
 
     /// Starts a server over a workspace that is there.
     public init(
@@ -37,7 +40,12 @@ public final class TestServer: Sendable {
             settings: RPCServerSettings(host: "127.0.0.1", port: 0, tls: nil, allowPlaintext: true), router: router,
             logger: logger)
         (self.rpc, methods) = (rpc, router.methods)
+        let rest = RESTServer(
+            settings: RESTServerSettings(port: 0, allowPlaintext: true), router: router, logger: logger)
+        self.rest = rest
         try await rpc.start()
+        // Ends with `stop` too.
+        answering = Task { try await rest.run() }
         // Ends with `stop`; the test owns the server, and nobody waits for this.
         guarding = Task { await keyGuard.run { isMeant in rpc.endSessions(where: isMeant) } }
     }
@@ -54,7 +62,9 @@ public final class TestServer: Sendable {
     /// Cuts all connections and ends the server.
     public func stop() async {
         guarding.cancel()
+        answering.cancel()
         await rpc.cutNow()
+        _ = await answering.result
         await database.close()
     }
 }

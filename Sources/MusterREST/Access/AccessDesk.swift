@@ -1,0 +1,44 @@
+import MusterHandlers
+import MusterProtocol
+import NIOConcurrencyHelpers
+
+/// Turns secrets into sessions. A secret that was good once is remembered; whether its key still is, the router asks before every call.
+final class AccessDesk: Sendable {
+    /// Sessions that are remembered; beyond, all are forgotten, which costs each key one look-up.
+    private static let most = 10_000
+
+    private let router: Router
+    private let sessions = NIOLockedValueBox<[[UInt8]: Session]>([:])
+
+    init(router: Router) { self.router = router }
+
+    /// The session of a secret. Throws UNAUTHENTICATED for what is no good key.
+    func session(for secret: String, deadline: ContinuousClock.Instant) async throws(RPCError) -> Session {
+        guard let digest = Secret(secret)?.digest else { throw Self.refusal }
+        if let known = sessions.withLockedValue({ $0[digest] }) { return known }
+        let (session, _) = try await router.run(OpenSession(key: secret), deadline: deadline)
+        sessions.withLockedValue { sessions in
+            if sessions.count >= Self.most { sessions.removeAll() }
+            sessions[digest] = session
+        }
+        return session
+    }
+
+    /// Runs a call as the owner of a secret whose session was given out here.
+    func answer<C: Call>(
+        _ call: C, as session: Session, secret: String, deadline: ContinuousClock.Instant
+    ) async throws(RPCError) -> C.Reply {
+        do {
+            return try await router.answer(call, in: CallContext(session: session, deadline: deadline))
+        } catch {
+            // Its key has ended: the next request finds that out by itself.
+            if error.code == .unauthenticated, let digest = Secret(secret)?.digest {
+                sessions.withLockedValue { $0[digest] = nil }
+            }
+            throw error
+        }
+    }
+
+    /// Of all that is no good key.
+    static let refusal = RPCError(.unauthenticated, "the key is not valid")
+}

@@ -1,0 +1,55 @@
+import AsyncHTTPClient
+import MusterProtocol
+import MusterREST
+import NIOCore
+import NIOHTTP1
+
+/// An answer of the REST endpoint.
+public struct RESTReply: Sendable {
+    public let status: Int
+    public let headers: [String: String]
+    public let body: [UInt8]
+
+    /// The body, which every answer has.
+    public var text: String { String(decoding: body, as: UTF8.self) }
+
+    /// The body as this.
+    public func decode<T: Decodable>(_: T.Type = T.self) throws -> T { try JSONDecoding.decode(from: body) }
+}
+
+extension TestServer {
+    /// Sends a request over a real socket.
+    ///
+    /// - Parameters:
+    ///   - path: with its query.
+    ///   - body: JSON, well-formed or not; nil is no body.
+    ///   - bearer: a service key for the Authorization header.
+    public func rest(
+        _ method: String = "POST", _ path: String, _ body: String? = nil, bearer: String? = nil,
+        headers: [String: String] = [:]
+    ) async throws -> RESTReply {
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(try await restPort())\(path)")
+        request.method = .init(rawValue: method)
+        if let body {
+            request.headers.add(name: "content-type", value: "application/json")
+            request.body = .bytes(ByteBuffer(string: body))
+        }
+        if let bearer { request.headers.add(name: "authorization", value: "Bearer \(bearer)") }
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        let bytes = try await response.body.collect(upTo: 64 << 20)
+        return RESTReply(
+            status: Int(response.status.code),
+            headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { $1 },
+            body: Array(bytes.readableBytesView))
+    }
+
+    /// The port of the REST endpoint, once it listens.
+    public func restPort() async throws -> Int {
+        for _ in 0..<500 {
+            if let port = rest.boundPort { return port }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        throw RPCError(.unavailable, "the REST endpoint did not start")
+    }
+}
