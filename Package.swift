@@ -84,7 +84,8 @@ let package = Package(
             name: "MusterSchema", path: "sql",
             resources: [
                 .embedInCode("001_workspaces.sql"), .embedInCode("002_keys.sql"), .embedInCode("003_users.sql"),
-                .embedInCode("004_sets.sql"), .embedInCode("005_cohorts.sql"), .embedInCode("006_roles.sql"),
+                .embedInCode("004_sets.sql"), .embedInCode("005_cohorts.sql"), .embedInCode("006_events.sql"),
+                .embedInCode("007_exports.sql"), .embedInCode("008_roles.sql"),
             ],
             swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),

@@ -23,7 +23,9 @@ public struct Migration: Sendable {
         Migration(3, "003_users", PackageResources._03_users_sql),
         Migration(4, "004_sets", PackageResources._04_sets_sql),
         Migration(5, "005_cohorts", PackageResources._05_cohorts_sql),
-        Migration(6, "006_roles", PackageResources._06_roles_sql),
+        Migration(6, "006_events", PackageResources._06_events_sql),
+        Migration(7, "007_exports", PackageResources._07_exports_sql),
+        Migration(8, "008_roles", PackageResources._08_roles_sql),
     ]
 
     /// The schema that this build serves.

@@ -16,6 +16,13 @@ struct RESTRoutes {
         return routes.buildResponder()
     }
 
+    /// Answers a service's request: its key stands in the header, and is judged before anything of the body is read.
+    func answer(
+        to request: Request, _ work: (ServiceCaller) async throws -> RESTAnswer
+    ) async -> Response {
+        await answer { try await work(try await ServiceCaller(request, desk)) }
+    }
+
     /// Answers with what `work` returns, or with what its failure is called over HTTP.
     func answer(_ work: () async throws -> RESTAnswer) async -> Response {
         do {

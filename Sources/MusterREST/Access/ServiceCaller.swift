@@ -1,0 +1,44 @@
+import HTTPTypes
+import HummingbirdCore
+import MusterHandlers
+import MusterProtocol
+
+/// Who sends a request with a service key, and what she may have done.
+struct ServiceCaller {
+    /// How long a request may take: callers give up after 2 to 30 seconds.
+    private static let patience = Duration.seconds(10)
+
+    private let desk: AccessDesk
+    private let session: Session
+    private let secret: String
+    private let deadline: ContinuousClock.Instant
+
+    /// Judges `Authorization: Bearer KEY`. Throws a `Refusal` with status 401 for what is no good service key.
+    init(_ request: Request, _ desk: AccessDesk) async throws {
+        let refusal = Refusal(.unauthorized, "Invalid API key")
+        guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer ") else {
+            throw refusal
+        }
+        self.desk = desk
+        deadline = .now + Self.patience
+        secret = String(header.dropFirst(7)).trimmed
+        do { session = try await desk.session(for: secret, deadline: deadline) } catch {
+            throw error.code == .unauthenticated ? refusal : Refusal(error)
+        }
+        guard session.kind == .service else { throw refusal }
+    }
+
+    /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
+    func send<C: Call>(_ call: C) async throws -> C.Reply {
+        do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch {
+            throw error.code == .permissionDenied ? Refusal(.forbidden, "Access Denied") : Refusal(error)
+        }
+    }
+}
+
+extension String {
+    /// Without blanks at its ends.
+    fileprivate var trimmed: String {
+        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
+}

@@ -1,0 +1,2 @@
+-- What users did and bought.
+SELECT;

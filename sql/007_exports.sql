@@ -1,0 +1,2 @@
+-- Exports that run in the background, and sizes of segments by day.
+SELECT;
