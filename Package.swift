@@ -68,6 +68,7 @@ let package = Package(
             resources: [
                 .embedInCode("001_workspaces.sql"), .embedInCode("002_keys.sql"), .embedInCode("003_users.sql"),
                 .embedInCode("004_sets.sql"), .embedInCode("005_cohorts.sql"), .embedInCode("006_roles.sql"),
+                .embedInCode("007_page_token_key.sql"),
             ],
             swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),

@@ -24,6 +24,7 @@ public struct Migration: Sendable {
         Migration(4, "004_sets", PackageResources._04_sets_sql),
         Migration(5, "005_cohorts", PackageResources._05_cohorts_sql),
         Migration(6, "006_roles", PackageResources._06_roles_sql),
+        Migration(7, "007_page_token_key", PackageResources._07_page_token_key_sql),
     ]
 
     /// The schema that this build serves.
