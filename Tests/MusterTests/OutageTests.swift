@@ -2,7 +2,6 @@ import MusterHandlers
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
-import Postgres
 import Testing
 
 /// What callers hear while PostgreSQL is away: UNAVAILABLE, soon, and afterwards all is as before.
@@ -10,7 +9,7 @@ import Testing
     @Test func everyCallIsUnavailableSoonAndServedAgain() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let session = try await RawSession.open(muster.server)
-            try await setReachable(false, muster.database)
+            try await muster.database.setReachable(false)
             let clock = ContinuousClock()
             var first: Duration?
             for call in allCalls where call.method != OpenSession.method {
@@ -29,7 +28,7 @@ import Testing
                 #expect(try await connection.next()?.code == .unavailable)
             }
             #expect(opened < .seconds(1))
-            try await setReachable(true, muster.database)
+            try await muster.database.setReachable(true)
             var isServing = false
             for _ in 0..<100 where !isServing {
                 isServing = try await session.goesOn()
@@ -59,20 +58,5 @@ import Testing
             String(decoding: try JSONEncoding.encode(C.example.call), as: UTF8.self)
         }
         return try text(call)
-    }
-
-    /// Lets nobody into the database and ends who is in, as if its PostgreSQL were gone; or lets them in again.
-    private func setReachable(_ isReachable: Bool, _ test: TestDatabase) async throws {
-        var url = try ConnectionString(test.ownerURL)
-        let name = url["dbname"] ?? ""
-        url["dbname"] = "postgres"
-        try await TestDatabase.open(url.text, connections: 1) { database in
-            try await database.withConnection(deadline: .soon) { connection in
-                try connection.run(script: "ALTER DATABASE \(name) ALLOW_CONNECTIONS \(isReachable)")
-                guard !isReachable else { return }
-                try connection.run(
-                    script: "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '\(name)'")
-            }
-        }
     }
 }
