@@ -9,8 +9,9 @@ COPY Package.swift ./
 RUN swift package resolve
 COPY sql ./sql
 COPY Sources ./Sources
-# The manifest names the test targets too, and their folders must be there.
+# The manifest names these targets too, and their folders must be there.
 COPY Tests ./Tests
+COPY Benchmarks ./Benchmarks
 RUN swift build -c release --static-swift-stdlib --product muster-server \
     && swift build -c release --static-swift-stdlib --product muster \
     && mkdir /out \

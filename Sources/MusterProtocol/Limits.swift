@@ -71,6 +71,8 @@ public enum Limits {
     public static let pageDefault = Limit("page_size_default", 1_000, "entries", "Where a call names no page_size.")
     public static let pageMost = Limit("page_size_most", 10_000, "entries", "A larger page_size counts as this one.")
     public static let scopesPerKey = Limit("scopes_per_key", 64, "scopes", "One key.")
+    public static let partnerKeysShown = Limit(
+        "partner_keys_shown", 100, "keys", "In partners.get, the newest; keys.list shows all.")
     public static let requestIDDays = Limit(
         "request_id_days", 7, "days", "How long at least the answer to a request id is kept.")
     public static let listingSeconds = Limit(
@@ -88,6 +90,6 @@ public enum Limits {
         deleteUsers, identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
         devicesPerUser,
         attributesPerUser, attributeNameBytes, attributesBytes, filterDepth, filterNodes, checkUsers, checkSegments,
-        pageDefault, pageMost, scopesPerKey, requestIDDays, listingSeconds, stalenessMost,
+        pageDefault, pageMost, scopesPerKey, partnerKeysShown, requestIDDays, listingSeconds, stalenessMost,
     ]
 }

@@ -57,6 +57,14 @@ public struct RPCError: Error, Sendable {
     public init(_ error: JSONError) {
         self.init(error.reason == .unavailable ? .unavailable : .invalidArgument, error.description)
     }
+
+    /// What is wrong with a frame: it is over the limit, or no frame of this protocol.
+    public init(_ error: FrameError) {
+        switch error {
+        case .tooLong: self.init(.resourceExhausted, error.description)
+        case .unknownFlags: self.init(.invalidArgument, error.description)
+        }
+    }
 }
 
 extension RPCError {

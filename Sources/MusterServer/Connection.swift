@@ -152,8 +152,8 @@ extension Connection {
                 return shared.reader.incoming(isOpen: isOpen) { try tools.reader.read(bytes, $0) }
             }
         } catch {
-            let reason = (error as? FrameError)?.description ?? "the frame can't be read"
-            return .wrong(id: nil, RPCError(.invalidArgument, reason))
+            let refusal = (error as? FrameError).map { RPCError($0) }
+            return .wrong(id: nil, refusal ?? RPCError(.invalidArgument, "the frame can't be read"))
         }
     }
 

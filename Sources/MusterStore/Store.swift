@@ -19,6 +19,7 @@ public final class Store: Sendable {
     let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
     let lookouts = Locked<[LookoutKey: Lookout]>([:])
     let plans = Locked<[WorkspaceID: Plans]>([:])
+    let pageTokenKeys = Locked<[WorkspaceID: [UInt8]]>([:])
     let logger: Logger
     /// Where a test holds a request at a known place; does nothing in a release build.
     public let failpoints = Failpoints()

@@ -9,6 +9,8 @@ extension DatabaseSettings {
     /// identifiers against 5,000 users). So every other way is closed to it, and a plan is made once.
     public static func store(connectionString: String) -> DatabaseSettings {
         var settings = DatabaseSettings(connectionString: connectionString)
+        // A caller with ten seconds should hear UNAVAILABLE soon, and not at their end; a restart of PostgreSQL often takes less than this.
+        settings.outagePatienceMilliseconds = 2_000
         settings.sessionSettings = [
             "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off",
             "enable_mergejoin": "off", "enable_bitmapscan": "off", "enable_material": "off", "jit": "off",

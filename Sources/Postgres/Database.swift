@@ -13,7 +13,8 @@ public final class Database: Sendable {
     /// Starts to connect and returns at once. Ask `settings.validate()` whether the connection string can be read.
     public init(_ settings: DatabaseSettings, logger: Logger) {
         let count = max(settings.connections, 1)
-        let queue = WorkQueue(capacity: settings.queueCapacity, workers: count)
+        let queue = WorkQueue(
+            capacity: settings.queueCapacity, workers: count, outagePatience: settings.outagePatienceMilliseconds)
         let canceller = Canceller(capacity: 2 * count)
         self.queue = queue
         self.canceller = canceller

@@ -9,6 +9,9 @@ public struct DatabaseSettings: Sendable {
     public var connections = 8
     /// Units of work that may wait for a connection; more are refused at once, so that memory stays bounded.
     public var queueCapacity = 512
+    /// For how long work may wait while there is no connection at all; it is `unavailable` from then on, at once, until one is made.
+    /// Nil: until its deadline.
+    public var outagePatienceMilliseconds: Int?
     /// How long a statement waits for a lock before it fails with 55P03.
     public var lockTimeoutMilliseconds = 2000
     /// After how long the server ends a transaction whose client says nothing, and frees its locks.

@@ -19,7 +19,7 @@ public struct PostgresError: Error, Sendable {
         case cancelled
         /// As much work as the queue holds is waiting already; this was not started.
         case queueFull
-        /// No connection could be made before the deadline; this was not started.
+        /// No connection could be made before the deadline, or for as long as work may wait for one; this was not started.
         case unavailable
         /// The database is closed or closing; this was not started.
         case closed

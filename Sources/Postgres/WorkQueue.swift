@@ -30,6 +30,8 @@ final class WorkQueue: Sendable {
         var idle: [Signal] = []
         var running = 0
         var connected = 0
+        /// When work stops waiting for a connection; nil while there is one.
+        var patienceEnds: Moment?
         var workers: Int
         var isClosing = false
         /// When the alarm goes off; nil while it is not set.
@@ -49,10 +51,13 @@ final class WorkQueue: Sendable {
     private let alarmChanged = Signal()
     private let closing = Signal()
     private let capacity: Int
+    private let outagePatience: Int?
 
-    init(capacity: Int, workers: Int) {
+    /// - Parameter outagePatience: milliseconds without any connection after which work is refused; nil for none.
+    init(capacity: Int, workers: Int, outagePatience: Int?) {
         self.capacity = capacity
-        state = Locked(State(workers: workers))
+        self.outagePatience = outagePatience
+        state = Locked(State(patienceEnds: outagePatience.map { .after(milliseconds: $0) }, workers: workers))
     }
 
     var statistics: DatabaseStatistics {
@@ -64,6 +69,7 @@ final class WorkQueue: Sendable {
         let (refusal, worker, alarm) = state.withLock { state -> (PostgresError?, Signal?, Bool) in
             if state.isClosing { return (PostgresError(.closed), nil, false) }
             if work.ticket.isCancelled { return (PostgresError(.cancelled), nil, false) }
+            if state.isAway(at: .now) { return (state.expiry, nil, false) }
             if state.waiting.count >= capacity { return (PostgresError(.queueFull), nil, false) }
             state.waiting.append(work)
             work.ticket.place = .waiting
@@ -140,14 +146,15 @@ final class WorkQueue: Sendable {
 
 /// Deadlines of waiting work, and the end.
 extension WorkQueue {
-    /// Refuses work whose deadline passes while it waits; sleeps until then, and is not woken while workers keep up.
+    /// Refuses work whose deadline passes while it waits, and all where PostgreSQL stays away; sleeps until then, and is not woken while workers keep up.
     func watchDeadlines() {
         while true {
             let turn: Turn = state.wait(for: alarmChanged) { state in
                 if state.isClosing { return .found(.end) }
                 let now = Moment.now
-                let expired = state.waiting.removeAll { $0.deadline <= now }
-                state.alarm = state.waiting.earliest(by: \.deadline)
+                let isAway = state.isAway(at: now)
+                let expired = state.waiting.removeAll { isAway || $0.deadline <= now }
+                state.alarm = state.waiting.earliest { state.lastMoment(of: $0) }
                 guard expired.isEmpty else {
                     for work in expired { work.ticket.place = .done }
                     return .found(.refuse(expired, state.expiry))
@@ -160,10 +167,13 @@ extension WorkQueue {
     }
 
     func connected(_ isConnected: Bool, failure: PostgresError? = nil) {
-        state.withLock { state in
+        let alarm = state.withLock { state in
             state.connected += isConnected ? 1 : -1
             state.lastFailure = failure
+            state.patienceEnds = state.connected > 0 ? nil : outagePatience.map { .after(milliseconds: $0) }
+            return state.patienceEnds != nil && state.waiting.count > 0
         }
+        if alarm { alarmChanged.wakeAll() }
     }
 
     func failedToConnect(_ failure: PostgresError) { state.withLock { $0.lastFailure = failure } }
@@ -217,11 +227,18 @@ extension WorkQueue.State {
         return lastFailure ?? PostgresError(.unavailable, "no connection has been made yet")
     }
 
+    /// Whether there has been no connection for longer than work waits for one.
+    fileprivate func isAway(at now: Moment) -> Bool { patienceEnds.map { $0 <= now } ?? false }
+
+    /// Until when work may wait as things stand.
+    fileprivate func lastMoment(of work: Work) -> Moment { min(work.deadline, patienceEnds ?? work.deadline) }
+
     /// Whether the thread that watches deadlines must be told of this one; not so when a worker is about to take it.
     fileprivate mutating func setAlarm(for work: Work) -> Bool {
         guard waiting.count > idle.count else { return false }
-        if let alarm, alarm <= work.deadline { return false }
-        alarm = work.deadline
+        let last = lastMoment(of: work)
+        if let alarm, alarm <= last { return false }
+        alarm = last
         return true
     }
 }

@@ -26,7 +26,7 @@ struct Migrate: AsyncParsableCommand {
 
     func run() async throws {
         try await withOwner(common) { schema, settings, logger in
-            // Waits for a PostgreSQL that is only starting, and then as long as the work takes.
+            // As long as the work takes, once PostgreSQL is there.
             _ = try await schema.facts(deadline: .now + .seconds(30))
             let applied = try await schema.migrate(logger: logger, deadline: .now + .seconds(3_600))
             if let password = settings.serverRolePassword {
@@ -108,6 +108,8 @@ func withOwner(
     let logger = settings.makeLogger()
     var database = settings.database
     database.connections = 1
+    // Waits for a PostgreSQL that is only starting.
+    database.outagePatienceMilliseconds = nil
     let opened = Database(database, logger: logger)
     do { try await body(Schema(database: opened), settings, logger) } catch {
         await opened.close()

@@ -30,7 +30,7 @@ enum Length {
     /// How long the model test goes on with seed after seed; nil: one.
     static let modelSeconds = number("MUSTER_MODEL_SECONDS")
     /// Operations of one seed, each with two comparisons.
-    static let modelOperations = number("MUSTER_MODEL_OPERATIONS") ?? 1_000
+    static let modelOperations = number("MUSTER_MODEL_OPERATIONS") ?? 2_000
     /// How often the crash test kills the server.
     static let crashCycles = number("MUSTER_CRASH_CYCLES") ?? 10
     /// Imports of each client of the history test.

@@ -13,23 +13,50 @@ final class ServerProcess: Sendable {
 
     let port: UInt16
     private let pid: pid_t
+    private let hasEnded = Flag()
 
     /// Starts `muster-server serve` on `port` and returns at once.
-    init(databaseURL: String, port: UInt16) throws {
+    ///
+    /// - Parameters:
+    ///   - settings: variables of its environment.
+    ///   - errors: the file that its standard error goes to.
+    init(databaseURL: String, port: UInt16, settings: [String: String] = [:], errors: String? = nil) throws {
         self.port = port
-        pid = try Self.spawn(
-            ["serve"],
-            [
-                "MUSTER_DATABASE_URL": databaseURL, "MUSTER_LISTEN_PORT": "\(port)", "MUSTER_REST_PORT": "0",
-                "MUSTER_UPKEEP_SECONDS": "1",
-                "MUSTER_LOG_LEVEL": "critical",
-            ])
+        let variables = [
+            "MUSTER_DATABASE_URL": databaseURL, "MUSTER_LISTEN_PORT": "\(port)", "MUSTER_REST_PORT": "0",
+            "MUSTER_UPKEEP_SECONDS": "1",
+            "MUSTER_LOG_LEVEL": "critical",
+        ]
+        pid = try Self.spawn(["serve"], variables.merging(settings) { $1 }, errors: errors)
     }
 
-    func send(_ signal: Int32) { kill(pid, signal) }
+    /// Nothing once it has ended: its number may be another process's by then.
+    func send(_ signal: Int32) { if !hasEnded.isRaised { kill(pid, signal) } }
 
     /// Waits for the end of the process, and says how it ended: the exit code, or -1 after a signal.
-    func ended() async -> Int32 { await Self.end(of: pid) }
+    func ended() async -> Int32 {
+        let status = await Self.end(of: pid)
+        hasEnded.raise()
+        return status
+    }
+
+    /// Ends it without mercy, if it has not ended.
+    func remove() async {
+        guard !hasEnded.isRaised else { return }
+        send(SIGKILL)
+        _ = await ended()
+    }
+
+    /// Runs another program of this build to its end: what it printed, on both outputs, and its exit code.
+    static func run(
+        _ program: String, _ arguments: [String], _ environment: [String: String]
+    ) async throws -> (status: Int32, output: String) {
+        let file = FileManager.default.temporaryDirectory.appending(path: "muster-output-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        let status = await end(
+            of: try spawn(arguments, environment, program: program, output: file, errors: file))
+        return (status, try String(contentsOfFile: file, encoding: .utf8))
+    }
 
     /// Runs a command to its end. Its output is of no interest, but for the exit code.
     static func run(_ arguments: [String], databaseURL: String) async throws -> Int32 {
@@ -69,13 +96,13 @@ final class ServerProcess: Sendable {
     // MARK: Processes
 
     /// The product of this build stands beside the tests.
-    private static func binary() throws -> String {
+    private static func binary(_ name: String) throws -> String {
         let places = [
             CommandLine.arguments[0],
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "",
         ]
         let candidates = (places + CommandLine.arguments).map {
-            URL(filePath: $0).deletingLastPathComponent().appending(path: "muster-server").path
+            URL(filePath: $0).deletingLastPathComponent().appending(path: name).path
         }
         guard let path = candidates.first(where: FileManager.default.isExecutableFile(atPath:)) else {
             throw NotFound()
@@ -84,8 +111,11 @@ final class ServerProcess: Sendable {
     }
 
     /// Not by `Process`, which keeps a run loop and what it inherits; nothing but these variables is given on.
-    private static func spawn(_ arguments: [String], _ environment: [String: String]) throws -> pid_t {
-        let path = try binary()
+    private static func spawn(
+        _ arguments: [String], _ environment: [String: String], program: String = "muster-server",
+        output: String = "/dev/null", errors: String? = nil
+    ) throws -> pid_t {
+        let path = try binary(program)
         var variables = environment
         for name in ["PATH", "HOME", "LD_LIBRARY_PATH"] { variables[name] = ProcessInfo.processInfo.environment[name] }
         var argv = ([path] + arguments).map { strdup($0) } + [nil]
@@ -94,7 +124,8 @@ final class ServerProcess: Sendable {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        if let errors { posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_APPEND, 0o600) }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -104,6 +135,7 @@ final class ServerProcess: Sendable {
         posix_spawnattr_setsigmask(&attributes, &signals)
         sigaddset(&signals, SIGPIPE)
         sigaddset(&signals, SIGTERM)
+        sigaddset(&signals, SIGHUP)
         posix_spawnattr_setsigdefault(&attributes, &signals)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         var pid = pid_t()

@@ -100,6 +100,25 @@ struct MigrationTests {
         }
     }
 
+    @Test func workspacesThatWereThereGetAPageTokenKeyOfTheirOwn() async throws {
+        try await withPlainOwner { _, url in
+            try await TestDatabase.open(url) { database in
+                let before = Schema(database: database, migrations: Array(Migration.all.prefix(8)))
+                try await before.migrate(logger: quietLogger, deadline: .soon)
+                try await database.transaction(deadline: .soon) { connection in
+                    try connection.execute(
+                        "INSERT INTO workspace (name, created_at) SELECT 'w' || n, now() FROM generate_series(1, 3) n")
+                }
+                try await Schema(database: database).migrate(logger: quietLogger, deadline: .soon)
+                _ = try await makeWorkspace("new", database)
+                let keys: [[UInt8]] = try await database.read(deadline: .soon, "SELECT key FROM page_token_key") {
+                    try $0.value(0)
+                }
+                #expect(keys.count == 4 && Set(keys).count == 4 && keys.allSatisfy { $0.count == 32 })
+            }
+        }
+    }
+
     private func makeWorkspace(_ name: String, _ database: Database) async throws -> WorkspaceID? {
         try await Schema(database: database).createWorkspace(name: name, at: .now, deadline: .soon) { _ in
             NewKey(

@@ -76,7 +76,7 @@ private func limitsPage() -> String {
 
         What happens beyond a limit:
 
-        - A frame that is too long or takes too long to come, and a message with too many values or nested too deeply, end the \
+        - A frame that is too long (`RESOURCE_EXHAUSTED`) or takes too long to come, and a message with too many values or nested too deeply, end the \
         connection: [frames](frames.md).
         - A call with too many identifiers, users, segments or filter nodes is refused whole with `INVALID_ARGUMENT`, and nothing \
         of it is applied. Send less at a time.

@@ -69,6 +69,14 @@ final class TestCluster: Sendable {
     func drop(_ name: String) async throws { try await Self.drop(name, given) }
     func url(of name: String) -> String { Self.url(of: name, given) }
 
+    /// Lets nobody into a database and ends who is in, or lets them in again.
+    func setReachable(_ isReachable: Bool, _ name: String) async throws {
+        try await Self.run("ALTER DATABASE \(name) ALLOW_CONNECTIONS \(isReachable)", given)
+        guard !isReachable else { return }
+        try await Self.run(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '\(name)'", given)
+    }
+
     func serverURL(of name: String) -> String {
         var string = given
         string["dbname"] = name

@@ -75,6 +75,12 @@ public struct TestDatabase: Sendable {
         }
     }
 
+    /// Ends all connections and lets nobody in, as if PostgreSQL were gone, or lets them in again.
+    public func setReachable(_ isReachable: Bool) async throws {
+        let name = try ConnectionString(ownerURL)["dbname"] ?? ""
+        try await TestCluster.shared().setReachable(isReachable, name)
+    }
+
     /// Makes one more workspace and returns its number.
     public func makeWorkspace(_ name: String) async throws -> WorkspaceID {
         try await Self.open(ownerURL, connections: 1) { database in try await TestCluster.makeWorkspace(name, database)

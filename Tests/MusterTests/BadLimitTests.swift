@@ -176,13 +176,15 @@ import Testing
     ]
 
     private static let numbers: [Case] =
-        [ListCohorts.method, ListSegments.method].flatMap { method in
+        [ListCohorts.method, ListSegments.method, ListKeys.method, ListPartners.method].flatMap { method in
             ["0", "-1"].map { Case(method, #"{"page_size":\#($0)}"#, "page_size must be at least 1") }
         }
         + [ListCohortMembers.method, DiffCohort.method, ListImports.method].map {
             Case($0, cohort(#""active""#, #","from_version":0,"page_size":0"#), "page_size must be at least 1")
         }
         + [
+            Case(
+                SegmentsOfUser.method, #"{"user":{"external_id":"u-1"},"page_size":0}"#, "page_size must be at least 1"),
             Case(
                 ListSegmentMembers.method, #"{"filter":{"everyone":{}},"page_size":0}"#, "page_size must be at least 1"),
             Case(

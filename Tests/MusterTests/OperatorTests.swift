@@ -46,6 +46,61 @@ import Testing
         }
     }
 
+    @Test func keysPartnersAndSegmentsOfAUserComeInPages() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            for number in 0..<7 {
+                _ = try await muster.send(CreateKey(kind: .import, partner: "tinyclues", name: "key \(number)"))
+                _ = try await muster.send(SetPartner(partner: "p-\(number)"))
+                let filter = number == 3 ? Filter.not(.everyone) : .everyone
+                let create = CreateSegment(segmentID: Identifier("s-\(number)"), name: "S\(number)", filter: filter)
+                _ = try await muster.send(create)
+            }
+            for size in [1, 2, 3, 7, 8, 1_000] {
+                var (keys, partners, segments): ([String], [String], [Identifier]) = ([], [], [])
+                for try await page in muster.client.pages(ListKeys(partner: "tinyclues", pageSize: size)) {
+                    #expect(page.keys.count <= size)
+                    keys += page.keys.map(\.name)
+                }
+                for try await page in muster.client.pages(ListPartners(pageSize: size)) {
+                    #expect(page.partners.count <= size)
+                    partners += page.partners.map(\.partner)
+                }
+                let of = SegmentsOfUser(user: .externalID("u-1"), withVersions: true, pageSize: size)
+                for try await page in muster.client.pages(of) {
+                    #expect(page.segments.count <= size && page.versions?.segments.count == 7)
+                    segments += page.segments.map(\.segmentID)
+                }
+                #expect(keys == (0..<7).map { "key \($0)" })
+                #expect(partners == (0..<7).map { "p-\($0)" } + ["tinyclues"])
+                #expect(segments == ["s-0", "s-1", "s-2", "s-4", "s-5", "s-6"])
+            }
+        }
+    }
+
+    /// As many keys and partners with names as long as may be: more than a frame holds.
+    @Test func moreKeysAndPartnersThanAFrameHoldsAreStillListed() async throws {
+        try await withMuster { muster in
+            let workspace = muster.server.workspace.id.rawValue
+            let name = #"repeat('"', 512)"#
+            try await muster.database.asOwner(
+                """
+                INSERT INTO partner (workspace_id, partner, display_name, created_at)
+                SELECT \(workspace), 'p-' || n, \(name), now() FROM generate_series(1, 5000) n;
+                INSERT INTO api_key (workspace_id, key_id, digest, kind, partner, name, scopes, created_at)
+                SELECT \(workspace), 'k_' || n, sha256(n::text::bytea), 'import', 'tinyclues', \(name), '{}', now()
+                FROM generate_series(1, 5000) n;
+                """)
+            var (keys, partners): (Set<String>, Set<String>) = ([], [])
+            for try await key in muster.client.entries(of: ListKeys(pageSize: 10_000)) { keys.insert(key.keyID) }
+            for try await partner in muster.client.entries(of: ListPartners(pageSize: 10_000)) {
+                partners.insert(partner.partner)
+            }
+            #expect(keys.count == 5_001 && partners.count == 5_001)
+            let shown = try await muster.send(GetPartner(partner: "tinyclues"))
+            #expect(shown.keys.count == Limits.partnerKeysShown.value)
+        }
+    }
+
     @Test func aSessionTellsWhatItsKeyMayDo() async throws {
         try await withMuster { muster in
             let key = try await muster.send(CreateKey(kind: .import, partner: "tinyclues", name: "push"))

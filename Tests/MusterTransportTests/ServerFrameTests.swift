@@ -20,7 +20,7 @@ import Testing
     @Test(arguments: [false, true]) func aHeaderIsJudgedBeforeItsFrameComes(open: Bool) async throws {
         let frame = try await onlyFrame([0, 0xFF, 0xFF, 0xFF, 0xFF], open: open)
         #expect(frame?.id == 0)
-        #expect(frame?.code == .invalidArgument)
+        #expect(frame?.code == .resourceExhausted)
     }
 
     @Test func beforeOpeningAFrameHoldsSixteenKibibytes() async throws {
@@ -29,7 +29,7 @@ import Testing
             let padding = String(repeating: "x", count: length - empty)
             return framed(request(1, "session.open", "{\"key\":\"good\",\"x\":\"\(padding)\"}"))
         }
-        #expect(try await onlyFrame(Array(opening(of: 16 * 1_024 + 1).prefix(5)))?.code == .invalidArgument)
+        #expect(try await onlyFrame(Array(opening(of: 16 * 1_024 + 1).prefix(5)))?.code == .resourceExhausted)
         try await withConnection(open: false) { connection, _, _ in
             try await connection.send(opening(of: 16 * 1_024))
             #expect(try await connection.next()?.id == 1)
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func afterOpeningAFrameHoldsFourMebibytes() async throws {
-        #expect(try await onlyFrame([0, 0, 0x40, 0, 1], open: true)?.code == .invalidArgument)
+        #expect(try await onlyFrame([0, 0, 0x40, 0, 1], open: true)?.code == .resourceExhausted)
     }
 
     @Test func everyFlagIsRefused() async throws {

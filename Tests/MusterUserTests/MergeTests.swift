@@ -30,6 +30,27 @@ import Testing
         }
     }
 
+    @Test func aUserOfManyCohortsIsMergedAndErasedInAllOfThem() async throws {
+        try await Place.with { place in
+            try await place.upsert((0..<4).map { .external(Identifier("u-\($0)")) })
+            var sets: [Int32] = []
+            for number in 0..<1_100 { sets.append(try await place.cohort(number % 2 == 0 ? [1, 3] : [0, 1, 2])) }
+            let merging = try await ContinuousClock().measure {
+                let changed = try await place.merge(.externalID("u-1"), into: .externalID("u-0"))
+                #expect(changed == 1_100)
+            }
+            let erasing = try await ContinuousClock().measure {
+                try await place.delete(.externalID("u-3"), .externalID("u-2"))
+            }
+            print("1,100 cohorts: merged in \(merging), erased in \(erasing)")
+            for (number, set) in sets.enumerated() where number % 50 < 2 || (498...502).contains(number) {
+                #expect(try await place.members(of: set) == [0])
+                // One step for each call and no more, whatever the number of changes.
+                #expect(try await place.stored(set).at.version == 3)
+            }
+        }
+    }
+
     @Test(arguments: [true, false])
     func inEverySetTheKeptUserTakesTheOthersPlace(cached: Bool) async throws {
         try await Place.with { place in

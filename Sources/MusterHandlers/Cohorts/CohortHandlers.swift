@@ -52,15 +52,15 @@ public struct CohortHandlers: Sendable {
     public func list(_ call: ListCohorts, _ context: CallContext) async throws -> ListCohorts.Reply {
         if let partner = call.partner { try check(partner: partner) }
         let workspace = context.session.workspaceID
-        let after = try PageToken.decode(CohortReference.self, of: call, in: workspace)
+        let tokens = try await PageTokens(store, context)
+        let after = try tokens.position(CohortReference.self, of: call)
         let limit = try call.limit()
         let (cohorts, goesOn) = try await store.cohorts(
             of: call.partner, nameContains: call.nameContains, after: after, limit: limit + 1, in: workspace,
             deadline: context.deadline
         ).page(limit)
         guard goesOn, let last = cohorts.last else { return .init(cohorts: cohorts) }
-        let token = try PageToken.encode(
-            CohortReference(partner: last.partner, cohortID: last.cohortID), of: call, in: workspace)
+        let token = try tokens.token(CohortReference(partner: last.partner, cohortID: last.cohortID), of: call)
         return .init(cohorts: cohorts, nextPageToken: token)
     }
 
@@ -70,11 +70,12 @@ public struct CohortHandlers: Sendable {
         let cohort = try reference(call.partner, call.cohortID)
         let workspace = context.session.workspaceID
         let limit = try call.limit()
+        let tokens = try await PageTokens(store, context)
         let selection: ImportSelection
         switch (call.version, call.requestID) {
         case (let version?, nil): selection = .version(version)
         case (nil, let id?): selection = .requestID(id)
-        case (nil, nil): selection = .before(try PageToken.decode(Int64.Boxed.self, of: call, in: workspace)?.value)
+        case (nil, nil): selection = .before(try tokens.position(Int64.Boxed.self, of: call)?.value)
         case (_?, _?): throw RPCError(.invalidArgument, "version and request_id exclude each other: name one")
         }
         guard
@@ -84,7 +85,7 @@ public struct CohortHandlers: Sendable {
         if case .before = selection {
             let (imports, goesOn) = try found.page(limit)
             guard goesOn, let last = imports.last else { return .init(imports: imports) }
-            let token = try PageToken.encode(Int64.Boxed(value: last.version), of: call, in: workspace)
+            let token = try tokens.token(Int64.Boxed(value: last.version), of: call)
             return .init(imports: imports, nextPageToken: token)
         }
         guard !found.isEmpty else {

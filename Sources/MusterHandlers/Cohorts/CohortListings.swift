@@ -9,12 +9,13 @@ extension CohortHandlers {
         let cohort = try reference(call.partner, call.cohortID)
         let workspace = context.session.workspaceID
         let shape = PageShape(size: try call.limit(), allIdentifiers: call.allIdentifiers ?? false)
-        let position = try PageToken.decode(CohortPosition.self, of: call, in: workspace)
+        let tokens = try await PageTokens(store, context)
+        let position = try tokens.position(CohortPosition.self, of: call)
         let page = try await store.members(
             of: cohort, at: position?.atVersion ?? call.atVersion, position: position, shape: shape, in: workspace,
             deadline: context.deadline)
         guard let page else { throw unknownCohort() }
-        let token = try page.next.map { try PageToken.encode($0, of: call, in: workspace) }
+        let token = try page.next.map { try tokens.token($0, of: call) }
         return .init(members: page.members, version: page.atVersion, size: page.size, nextPageToken: token)
     }
 
@@ -26,12 +27,13 @@ extension CohortHandlers {
             throw RPCError(.invalidArgument, "at_version must not be before from_version")
         }
         let shape = PageShape(size: try call.limit(), allIdentifiers: false)
-        let position = try PageToken.decode(CohortPosition.self, of: call, in: workspace)
+        let tokens = try await PageTokens(store, context)
+        let position = try tokens.position(CohortPosition.self, of: call)
         let page = try await store.difference(
             of: cohort, from: call.fromVersion, to: position?.atVersion ?? call.atVersion, position: position,
             shape: shape, in: workspace, deadline: context.deadline)
         guard let page else { throw unknownCohort() }
-        let token = try page.next.map { try PageToken.encode($0, of: call, in: workspace) }
+        let token = try page.next.map { try tokens.token($0, of: call) }
         return .init(
             entered: page.members, left: page.left, fromVersion: call.fromVersion, atVersion: page.atVersion,
             nextPageToken: token)

@@ -32,8 +32,15 @@ public struct KeyHandlers: Sendable {
     /// `keys.list`
     public func list(_ call: ListKeys, _ context: CallContext) async throws -> ListKeys.Reply {
         if let partner = call.partner { try check(partner: partner) }
-        let workspace = context.session.workspaceID
-        return .init(keys: try await store.keys(of: call.partner, in: workspace, deadline: context.deadline))
+        let limit = try call.limit()
+        let tokens = try await PageTokens(store, context)
+        let after = try tokens.position(KeyPosition.self, of: call)
+        let (keys, goesOn) = try await store.keys(
+            of: call.partner, after: after?.keyID, limit: limit + 1, in: context.session.workspaceID,
+            deadline: context.deadline
+        ).page(limit)
+        guard goesOn, let last = keys.last else { return .init(keys: keys) }
+        return .init(keys: keys, nextPageToken: try tokens.token(KeyPosition(keyID: last.keyID), of: call))
     }
 
     /// `keys.invalidate`
@@ -79,6 +86,11 @@ public struct KeyHandlers: Sendable {
         var seen: Set<String> = []
         return scopes.filter { seen.insert($0).inserted }
     }
+}
+
+/// After which key a page begins.
+private struct KeyPosition: Codable {
+    var keyID: String
 }
 
 /// Throws where a name for people is empty or too long.

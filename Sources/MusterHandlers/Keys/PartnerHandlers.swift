@@ -23,8 +23,16 @@ public struct PartnerHandlers: Sendable {
     }
 
     /// `partners.list`
-    public func list(_: ListPartners, _ context: CallContext) async throws -> ListPartners.Reply {
-        .init(partners: try await store.partners(in: context.session.workspaceID, deadline: context.deadline))
+    public func list(_ call: ListPartners, _ context: CallContext) async throws -> ListPartners.Reply {
+        let limit = try call.limit()
+        let tokens = try await PageTokens(store, context)
+        let after = try tokens.position(PartnerPosition.self, of: call)
+        let (partners, goesOn) = try await store.partners(
+            after: after?.partner, limit: limit + 1, in: context.session.workspaceID, deadline: context.deadline
+        ).page(limit)
+        guard goesOn, let last = partners.last else { return .init(partners: partners) }
+        let token = try tokens.token(PartnerPosition(partner: last.partner), of: call)
+        return .init(partners: partners, nextPageToken: token)
     }
 
     /// `partners.get`
@@ -34,10 +42,11 @@ public struct PartnerHandlers: Sendable {
         guard let found = try await store.partner(named: call.partner, in: workspace, deadline: context.deadline) else {
             throw RPCError(.notFound, "there is no partner of this name; partners.list shows all")
         }
-        let keys = try await store.keys(of: call.partner, in: workspace, deadline: context.deadline)
+        let keys = try await store.liveKeys(
+            of: call.partner, at: .now, limit: Limits.partnerKeysShown.value, in: workspace, deadline: context.deadline)
         return .init(
             partner: found.partner, restURL: restURL.map { "\($0)/partners/\(call.partner)/cohorts" },
-            keys: keys.filter { $0.isLive(at: .now) }, cohorts: found.cohorts, lastImportAt: found.lastImportAt)
+            keys: keys, cohorts: found.cohorts, lastImportAt: found.lastImportAt)
     }
 
     /// A partner API key is the partner's own, so nothing is known of its form but a length that no one would guess.
@@ -50,6 +59,11 @@ public struct PartnerHandlers: Sendable {
         }
         return .digest(Secret.digest(of: text))
     }
+}
+
+/// After which partner a page begins.
+private struct PartnerPosition: Codable {
+    var partner: String
 }
 
 extension KeyInfo {

@@ -50,14 +50,15 @@ public struct SegmentHandlers: Sendable {
     /// `segments.list`
     public func list(_ call: ListSegments, _ context: CallContext) async throws -> ListSegments.Reply {
         let workspace = context.session.workspaceID
-        let after = try PageToken.decode(SegmentReference.self, of: call, in: workspace)
+        let tokens = try await PageTokens(store, context)
+        let after = try tokens.position(SegmentReference.self, of: call)
         let limit = try call.limit()
         let (segments, goesOn) = try await store.segments(
             nameContains: call.nameContains, after: after?.segmentID, limit: limit + 1, in: workspace,
             deadline: context.deadline
         ).page(limit)
         guard goesOn, let last = segments.last else { return .init(segments: segments) }
-        let token = try PageToken.encode(SegmentReference(segmentID: last.segmentID), of: call, in: workspace)
+        let token = try tokens.token(SegmentReference(segmentID: last.segmentID), of: call)
         return .init(segments: segments, nextPageToken: token)
     }
 
@@ -112,16 +113,24 @@ public struct SegmentHandlers: Sendable {
 
     /// `segments.of`
     public func of(_ call: SegmentsOfUser, _ context: CallContext) async throws -> SegmentsOfUser.Reply {
+        let limit = try call.limit()
+        let tokens = try await PageTokens(store, context)
+        let after = try tokens.position(SegmentReference.self, of: call)?.segmentID
         let membership = try await store.membership(
             of: [call.user], in: .everySegment, of: context.session.workspaceID,
             options: try context.options(maxStaleness: call.maxStalenessMilliseconds))
         guard let user = membership.users.first ?? nil else {
             throw RPCError(.notFound, "there is no such user")
         }
-        let segments = zip(membership.segments, user).compactMap { id, isIn in
-            isIn ? NamedSegment(segmentID: id, name: membership.names[id] ?? id.text) : nil
+        let found = zip(membership.segments, user).compactMap { id, isIn in
+            isIn && (after.map { id > $0 } ?? true)
+                ? NamedSegment(segmentID: id, name: membership.names[id] ?? id.text) : nil
         }
-        return .init(segments: segments, versions: call.withVersions == true ? membership.versions : nil)
+        let (segments, goesOn) = try found.page(limit)
+        let last = goesOn ? segments.last : nil
+        return .init(
+            segments: segments, versions: call.withVersions == true ? membership.versions : nil,
+            nextPageToken: try last.map { try tokens.token(SegmentReference(segmentID: $0.segmentID), of: call) })
     }
 
     /// `segments.members`
@@ -131,15 +140,16 @@ public struct SegmentHandlers: Sendable {
         let question = try question(call.segmentID, call.filter)
         let workspace = context.session.workspaceID
         let shape = PageShape(size: try call.limit(), allIdentifiers: call.allIdentifiers ?? false)
+        let tokens = try await PageTokens(store, context)
         let page: ListingPage
-        if let position = try PageToken.decode(ListingPosition.self, of: call, in: workspace) {
+        if let position = try tokens.position(ListingPosition.self, of: call) {
             page = try await store.page(
                 of: question, in: workspace, at: position, shape: shape, deadline: context.deadline)
         } else {
             page = try await store.firstPage(
                 of: question, in: workspace, at: call.at, shape: shape, deadline: context.deadline)
         }
-        let token = try page.next.map { try PageToken.encode($0, of: call, in: workspace) }
+        let token = try page.next.map { try tokens.token($0, of: call) }
         return .init(
             members: page.members, size: page.size, versions: call.withVersions == true ? page.versions : nil,
             nextPageToken: token)

@@ -74,9 +74,9 @@ extension Store {
         }.first
     }
 
-    /// The keys of the workspace, or of one partner, oldest first.
+    /// The keys of the workspace, or of one partner, oldest first: `limit` at most, those after the key `after`.
     public func keys(
-        of partner: String?, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        of partner: String?, after: String?, limit: Int, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> [KeyInfo] {
         try await read(
             in: workspace, deadline: deadline,
@@ -84,9 +84,30 @@ extension Store {
             SELECT key_id, kind, partner, name, scopes, created_at, expires_at, invalidated_at, last_used_at
             FROM api_key
             WHERE workspace_id = \(workspace) AND (\(partner) IS NULL OR partner = \(partner))
+                AND (\(after) IS NULL OR (created_at, key_id) > (
+                    SELECT created_at, key_id FROM api_key WHERE workspace_id = \(workspace) AND key_id = \(after)))
             ORDER BY created_at, key_id
+            LIMIT \(limit)
             """
         ) { row in try KeyInfo(row) }
+    }
+
+    /// The keys of a partner with which calls are answered at `moment`, oldest first; the newest where there are more than `limit`.
+    public func liveKeys(
+        of partner: String, at moment: Instant, limit: Int, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> [KeyInfo] {
+        try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT key_id, kind, partner, name, scopes, created_at, expires_at, invalidated_at, last_used_at
+            FROM api_key
+            WHERE workspace_id = \(workspace) AND partner = \(partner) AND invalidated_at IS NULL
+                AND (expires_at IS NULL OR expires_at > \(moment))
+            ORDER BY created_at DESC, key_id DESC
+            LIMIT \(limit)
+            """
+        ) { row in try KeyInfo(row) }.reversed()
     }
 
     /// Ends a key for good and returns since when it is ended: a second time changes nothing. Nil: there is no such key.

@@ -56,13 +56,16 @@ extension Store {
         return partner
     }
 
-    /// The partners of the workspace by name.
-    public func partners(in workspace: WorkspaceID, deadline: ContinuousClock.Instant) async throws -> [PartnerInfo] {
+    /// The partners of the workspace by name: `limit` at most, those after `after`.
+    public func partners(
+        after: String? = nil, limit: Int, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> [PartnerInfo] {
         try await read(
             in: workspace, deadline: deadline,
             """
             SELECT partner, display_name, enabled, partner_api_key_digest IS NOT NULL
-            FROM partner WHERE workspace_id = \(workspace) ORDER BY partner
+            FROM partner WHERE workspace_id = \(workspace) AND (\(after) IS NULL OR partner > \(after))
+            ORDER BY partner LIMIT \(limit)
             """
         ) { row in try PartnerInfo(row) }
     }

@@ -16,7 +16,8 @@ extension Schema {
         name: String, at moment: Instant, deadline: ContinuousClock.Instant,
         firstKey: @escaping @Sendable (WorkspaceID) -> NewKey
     ) async throws -> WorkspaceID? {
-        try await database.transaction(deadline: deadline) { connection in
+        let pageTokenKey = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
+        return try await database.transaction(deadline: deadline) { connection in
             let made: WorkspaceID? = try connection.first(
                 """
                 INSERT INTO workspace (name, created_at) VALUES (\(name), \(moment))
@@ -31,6 +32,8 @@ extension Schema {
                 INSERT INTO set_head (workspace_id, set_number, kind, next_user_number)
                 VALUES (\(workspace), 0, 'everyone', 0), (\(workspace), 1, 'attributes', NULL)
                 """)
+            try connection.execute(
+                "INSERT INTO page_token_key (workspace_id, key) VALUES (\(workspace), \(pageTokenKey))")
             try connection.insert(firstKey(workspace), in: workspace)
             return workspace
         }

@@ -16,13 +16,16 @@ extension Connection {
             added: [], removed: gone, to: everyone, state: try state(of: everyone, cache: cache), at: now)
         if raisingAttributes { try raiseAttributes(in: workspace) }
         let cohorts = try cohorts(having: gone, in: workspace, cache: cache)
+        var changes: [NewChange] = []
         for head in try lockHeads(cohorts.keys.sorted(), in: workspace) {
             var state = cohorts[head.set.number] ?? .empty
             if state.at != head.at { state = try self.state(of: head, cache: cache) }
             let removed = state.members.intersection(gone)
             let added = kept.map { state.members.contains($0) ? [] : MemberSet([$0]) } ?? []
-            sets[head.set] = try append(added: added, removed: removed, to: head, state: state, at: now)
+            changes.append(NewChange(added: added, removed: removed, to: head, state: state))
+            sets[head.set] = changes.last?.state
         }
+        try append(changes, in: workspace, at: now)
         return sets
     }
 

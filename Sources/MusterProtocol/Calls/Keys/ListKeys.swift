@@ -1,11 +1,12 @@
 /// The keys of the workspace.
-public struct ListKeys: ReadingCall {
+public struct ListKeys: PagedCall {
     public static let method = "keys.list"
     public static let summary = "Lists the keys of the workspace, oldest first; never a secret."
     public static let notes = """
         - `keys`: each with all but its secret.
         - `partner`: only the data import keys of that partner.
         - `invalidated_at` is there once a key was invalidated, `expires_at` where it has one, `last_used_at` to the hour once it was used.
+        - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (
         call: Self(partner: "tinyclues"),
@@ -16,16 +17,34 @@ public struct ListKeys: ReadingCall {
         ])
     )
     public var partner: String?
+    public var pageSize: Int?
+    public var pageToken: String?
 
-    public init(partner: String? = nil) {
-        self.partner = partner
+    enum CodingKeys: String, CodingKey {
+        case partner
+        case pageSize = "page_size"
+        case pageToken = "page_token"
     }
 
-    public struct Reply: Codable, Sendable, Equatable {
-        public var keys: [KeyInfo]
+    public init(partner: String? = nil, pageSize: Int? = nil, pageToken: String? = nil) {
+        self.partner = partner
+        self.pageSize = pageSize
+        self.pageToken = pageToken
+    }
 
-        public init(keys: [KeyInfo]) {
+    public struct Reply: Codable, Sendable, Equatable, Page {
+        public var keys: [KeyInfo]
+        public var nextPageToken: String?
+        public var entries: [KeyInfo] { keys }
+
+        enum CodingKeys: String, CodingKey {
+            case keys
+            case nextPageToken = "next_page_token"
+        }
+
+        public init(keys: [KeyInfo], nextPageToken: String? = nil) {
             self.keys = keys
+            self.nextPageToken = nextPageToken
         }
     }
 }

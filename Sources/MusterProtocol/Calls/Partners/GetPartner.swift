@@ -6,7 +6,7 @@ public struct GetPartner: ReadingCall {
     public static let notes = """
         - `partner`: its name; in the reply, all that `partners.list` shows of it.
         - `rest_url`: what to enter as endpoint in the partner's tool; absent where the server has no public REST URL set.
-        - `keys`: its live data import keys. `cohorts`: how many there are. `last_import_at`: when anything was last imported, if ever.
+        - `keys`: its live data import keys, the newest \(Limits.partnerKeysShown.value) where there are more; `keys.list` has all. `cohorts`: how many there are. `last_import_at`: when anything was last imported, if ever.
         - An unknown partner is `NOT_FOUND`.
         """
     public static let example = (

@@ -1,11 +1,12 @@
 /// In which segments is a user?
-public struct SegmentsOfUser: ReadingCall {
+public struct SegmentsOfUser: PagedCall {
     public static let method = "segments.of"
     public static let summary = "Lists the segments that a user is in."
     public static let notes = """
         - `user`: exactly one of `external_id`, `alias` and `device_id`. An unknown user is `NOT_FOUND`.
-        - `segments`: by id; all of one state. `with_versions`: also `versions`, those that were read.
+        - `segments`: by id; those of a page are all of one state. `with_versions`: also `versions`, those that were read.
         - `max_staleness_ms`: answer from memory where it was proved current so recently; absent or 0 is exact. See staleness.
+        - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (
         call: Self(user: .externalID("u-1")),
@@ -14,26 +15,43 @@ public struct SegmentsOfUser: ReadingCall {
     public var user: UserReference
     public var withVersions: Bool?
     public var maxStalenessMilliseconds: Int?
+    public var pageSize: Int?
+    public var pageToken: String?
 
     enum CodingKeys: String, CodingKey {
         case user
         case withVersions = "with_versions"
         case maxStalenessMilliseconds = "max_staleness_ms"
+        case pageSize = "page_size"
+        case pageToken = "page_token"
     }
 
-    public init(user: UserReference, withVersions: Bool? = nil, maxStalenessMilliseconds: Int? = nil) {
+    public init(
+        user: UserReference, withVersions: Bool? = nil, maxStalenessMilliseconds: Int? = nil, pageSize: Int? = nil,
+        pageToken: String? = nil
+    ) {
         self.user = user
         self.withVersions = withVersions
         self.maxStalenessMilliseconds = maxStalenessMilliseconds
+        self.pageSize = pageSize
+        self.pageToken = pageToken
     }
 
-    public struct Reply: Codable, Sendable, Equatable {
+    public struct Reply: Codable, Sendable, Equatable, Page {
         public var segments: [NamedSegment]
         public var versions: Versions?
+        public var nextPageToken: String?
+        public var entries: [NamedSegment] { segments }
 
-        public init(segments: [NamedSegment], versions: Versions? = nil) {
+        enum CodingKeys: String, CodingKey {
+            case segments, versions
+            case nextPageToken = "next_page_token"
+        }
+
+        public init(segments: [NamedSegment], versions: Versions? = nil, nextPageToken: String? = nil) {
             self.segments = segments
             self.versions = versions
+            self.nextPageToken = nextPageToken
         }
     }
 }

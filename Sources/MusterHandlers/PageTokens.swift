@@ -1,0 +1,81 @@
+import Crypto
+import FoundationEssentials
+import MusterProtocol
+import MusterStore
+
+/// The page tokens of a workspace: where a listing goes on, sealed, since a position is the number of a user and those are never shown.
+/// A token opens only in its workspace and for the call that began the listing.
+struct PageTokens {
+    private let key: SymmetricKey
+    private let workspace: WorkspaceID
+
+    init(_ store: Store, _ context: CallContext) async throws {
+        workspace = context.session.workspaceID
+        key = SymmetricKey(data: try await store.pageTokenKey(of: workspace, deadline: context.deadline))
+    }
+
+    /// The token of a position.
+    func token(_ position: some Encodable, of call: some PagedCall) throws -> String {
+        let position = try JSONEncoding.encode(position)
+        let sealed = try ChaChaPoly.seal(position, using: key, authenticating: try beginning(of: call))
+        return Self.text(of: sealed.combined)
+    }
+
+    /// Nil where the call has no token. Throws where the token is none of this call's.
+    func position<Position: Decodable, C: PagedCall>(_: Position.Type, of call: C) throws -> Position? {
+        guard let token = call.pageToken else { return nil }
+        let context = try beginning(of: call)
+        let refused = RPCError(
+            .invalidArgument,
+            "page_token is none of this call's: pass what the last reply gave, with everything else as in the first call"
+        )
+        guard token.utf8.count <= 1 << 16, let bytes = Self.bytes(of: token) else { throw refused }
+        do {
+            let position = try ChaChaPoly.open(.init(combined: bytes), using: key, authenticating: context)
+            return try JSONDecoding.decode(Position.self, from: Array(position))
+        } catch {
+            throw refused
+        }
+    }
+
+    /// What a token is bound to: the workspace, and the call as it was without page.
+    private func beginning<C: PagedCall>(of call: C) throws -> [UInt8] {
+        var first = call
+        (first.pageToken, first.pageSize) = (nil, nil)
+        return Array("\(workspace.rawValue) \(C.method) ".utf8) + (try JSONEncoding.encode(first))
+    }
+
+    private static func text(of bytes: Data) -> String {
+        bytes.base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    }
+
+    /// Nil for whatever `text(of:)` doesn't write.
+    private static func bytes(of token: String) -> Data? {
+        let padding = String(repeating: "=", count: (4 - token.utf8.count % 4) % 4)
+        let bytes = Data(base64Encoded: token.replacing("-", with: "+").replacing("_", with: "/") + padding)
+        return bytes.flatMap { Array(text(of: $0).utf8) == Array(token.utf8) ? $0 : nil }
+    }
+}
+
+extension PagedCall {
+    /// How many entries the page may hold.
+    func limit() throws -> Int {
+        guard let pageSize else { return Limits.pageDefault.value }
+        guard pageSize > 0 else { throw RPCError(.invalidArgument, "page_size must be at least 1") }
+        return min(pageSize, Limits.pageMost.value)
+    }
+}
+
+extension Array where Element: Encodable {
+    /// One page out of what was found, which is one entry more than `limit` where the listing goes on: as many as fit into a frame, and one
+    /// at least.
+    func page(_ limit: Int) throws -> (entries: Self, goesOn: Bool) {
+        var bytes = 0
+        let fitting = try prefix(limit).prefix { entry in
+            bytes += try JSONEncoding.encode(entry).count + 1
+            return bytes <= Limits.frame.value / 4 * 3
+        }
+        let entries = Self(fitting.isEmpty ? prefix(1) : fitting)
+        return (entries, entries.count < count)
+    }
+}
