@@ -1,19 +1,19 @@
 import Foundation
-import MusterProtocol
+public import MusterProtocol
 
 /// The purchases of 23,570 customers of a music shop, with the sets that anyone can work out from them.
-struct CDNOW {
-    struct Customer {
-        var purchases = 0
-        var cents = 0
+public struct CDNOW: Sendable {
+    public struct Customer: Sendable {
+        public var purchases = 0
+        public var cents = 0
         /// YYYYMMDD
-        var lastDate = 0
+        public var lastDate = 0
     }
 
-    let customers: [Identifier: Customer]
+    public let customers: [Identifier: Customer]
 
     /// Nil where the data set isn't beside the project.
-    init?() throws {
+    public init?() throws {
         guard let file = Self.file else { return nil }
         var customers: [Identifier: Customer] = [:]
         for line in try String(contentsOf: file, encoding: .utf8).split(whereSeparator: \.isNewline).dropFirst() {
@@ -46,14 +46,14 @@ struct CDNOW {
         return Int(fraction).map { whole * 100 + $0 }
     }
 
-    func customers(where condition: (Customer) -> Bool) -> Set<Identifier> {
+    public func customers(where condition: (Customer) -> Bool) -> Set<Identifier> {
         Set(customers.filter { condition($0.value) }.keys)
     }
 
-    var everyone: Set<Identifier> { customers { _ in true } }
-    var `repeat`: Set<Identifier> { customers { $0.purchases >= 2 } }
-    var active: Set<Identifier> { customers { $0.lastDate >= 1998_01_01 } }
-    var big: Set<Identifier> { customers { $0.cents >= 100_00 } }
+    public var everyone: Set<Identifier> { customers { _ in true } }
+    public var `repeat`: Set<Identifier> { customers { $0.purchases >= 2 } }
+    public var active: Set<Identifier> { customers { $0.lastDate >= 1998_01_01 } }
+    public var big: Set<Identifier> { customers { $0.cents >= 100_00 } }
 }
 
 extension CDNOW.Customer {
@@ -64,7 +64,7 @@ extension CDNOW.Customer {
     }
 
     /// As the company registers it.
-    var attributes: Attributes {
+    public var attributes: Attributes {
         let date =
             "\(lastDate / 10_000)-" + String("\(lastDate % 10_000 + 10_000)".dropFirst().prefix(2)) + "-"
             + String("\(lastDate % 100 + 100)".dropFirst())
