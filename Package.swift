@@ -141,7 +141,7 @@ let package = Package(
             dependencies: [
                 "muster-server", "MusterTestSupport", "MusterREST", "MusterServer", "MusterClient", "MusterHandlers",
                 "MusterStore", "MusterProtocol", "Postgres", log,
-            ] + nio + httpClient,
+            ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(
             name: "MusterTests",

@@ -28,6 +28,7 @@ CREATE TABLE cohort_import (
     imported_at timestamptz NOT NULL,
     size int8 NOT NULL,
     outcomes bytea NOT NULL,
+    shape bytea NOT NULL,
     CONSTRAINT cohort_import_pkey PRIMARY KEY (workspace_id, set_number, version),
     CONSTRAINT cohort_import_request_unique UNIQUE (workspace_id, partner, from_caller, request_id),
     CONSTRAINT cohort_import_workspace FOREIGN KEY (workspace_id) REFERENCES workspace,
@@ -39,6 +40,8 @@ COMMENT ON COLUMN cohort_import.from_caller IS
     'False: the caller gave no request id, and this one is the server''s, which needs one to find out what became of a COMMIT.';
 COMMENT ON COLUMN cohort_import.outcomes IS
     'Runs in the order of the request, each a byte (the outcome, counted from 0: added, removed, unchanged, unknown, identified_device, invalid, repeated) and a varint. Never an identifier.';
+COMMENT ON COLUMN cohort_import.shape IS
+    'How the identifiers were laid out: for each object of the request three varints, the numbers of its user_ids, device_ids and aliases.';
 ALTER TABLE cohort_import ALTER outcomes SET STORAGE EXTERNAL;
 
 CREATE TABLE segment (

@@ -1,15 +1,19 @@
 public import Logging
 public import MusterProtocol
+import MusterStore
 
 /// What a handler knows about the request beside the call itself.
 public struct CallContext: Sendable {
     public let session: Session
     /// After it nobody waits for the answer any more: nothing is started, and a running statement is cancelled.
     public let deadline: ContinuousClock.Instant
+    /// How long to wait for each lock that another call holds; nil is what the server is set to.
+    public let lockWait: Duration?
 
-    public init(session: Session, deadline: ContinuousClock.Instant) {
+    public init(session: Session, deadline: ContinuousClock.Instant, lockWait: Duration? = nil) {
         self.session = session
         self.deadline = deadline
+        self.lockWait = lockWait
     }
 }
 
@@ -123,6 +127,11 @@ public final class Router: Sendable {
         }
     }
 
+    /// Throws UNAUTHENTICATED where the session's key has ended: for who must know that before there is a call to run.
+    public func prove(_ session: Session, deadline: ContinuousClock.Instant) async throws(RPCError) {
+        do { try await verify(session, deadline) } catch { throw RPCError(handling: error) }
+    }
+
     /// The rules that hold for every call.
     private func supervise<R>(
         _ method: String, in context: CallContext, _ work: () async throws -> R
@@ -136,7 +145,7 @@ public final class Router: Sendable {
                 throw RPCError(.permissionDenied, "this key lacks the scope \(method)")
             }
             try await verify(context.session, context.deadline)
-            let reply = try await work()
+            let reply = try await Store.$lockWait.withValue(context.lockWait) { try await work() }
             log(method, keyID: context.session.keyID, started: started, failure: nil)
             return reply
         } catch {

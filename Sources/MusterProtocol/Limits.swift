@@ -40,6 +40,8 @@ public enum Limits {
         "deadline_most_ms", 60_000, "milliseconds", "A later deadline counts as this one.")
     public static let lockWait = Limit(
         "lock_wait_ms", 2_000, "milliseconds", "How long a request waits for another one's lock before ABORTED.")
+    public static let restLockWait = Limit(
+        "rest_lock_wait_ms", 1_000, "milliseconds", "The same for a request by REST, whose clients give up after 2 s.")
     public static let drainSeconds = Limit(
         "drain_seconds", 10, "seconds", "From SIGTERM until what is still in flight is cut.")
 
@@ -85,7 +87,8 @@ public enum Limits {
         frame, frameBeforeOpen, restBody, restImportIdentifiers, jsonValues, jsonDepth, requestsInFlight,
         requestsInFlightPerKey, connections,
         openSeconds,
-        idleSeconds, deadlineDefault, deadlineMost, lockWait, drainSeconds, importIdentifiers, importChanges,
+        idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, drainSeconds, importIdentifiers,
+        importChanges,
         upsertUsers,
         deleteUsers, identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
         devicesPerUser,

@@ -32,6 +32,11 @@ public final class Store: Sendable {
         derived = DerivedSets(byteLimit: cacheBytes / 4)
     }
 
+    /// How long a call waits for each lock that another one holds; nil is what the settings of the database say.
+    ///
+    /// A value of the task, since it belongs to the whole call and no noun has a use for it.
+    @TaskLocal public static var lockWait: Duration?
+
     /// One transaction that sees this workspace and no other. Work that a deadlock or a serialization failure ended is run again.
     func transaction<R: Sendable>(
         in workspace: WorkspaceID, deadline: ContinuousClock.Instant,
@@ -41,7 +46,8 @@ public final class Store: Sendable {
         while true {
             do {
                 return try await database.transaction(
-                    variables: Self.wall(workspace), deadline: deadline, body)
+                    variables: Self.wall(workspace), lockTimeoutMilliseconds: Self.lockWait?.milliseconds,
+                    deadline: deadline, body)
             } catch let error as PostgresError where error.isWorthRunningAgain && attempt < 4 {
                 attempt += 1
                 try await Task.sleep(for: .milliseconds(Int.random(in: 1...(8 << attempt))))
@@ -60,6 +66,11 @@ public final class Store: Sendable {
     private static func wall(_ workspace: WorkspaceID) -> [(String, String)] {
         [("muster.workspace", String(workspace.rawValue))]
     }
+}
+
+extension Duration {
+    /// Whole milliseconds; at least one, since PostgreSQL takes 0 for ever.
+    fileprivate var milliseconds: Int { max(1, Int(self / .milliseconds(1))) }
 }
 
 extension PostgresError {

@@ -34,7 +34,8 @@ final class Serving: Service {
                 isDraining: { [draining] in draining.hasBegun }),
             logger: logger)
         rpc = RPCServer(settings: settings.rpc, router: router, logger: logger)
-        rest = RESTServer(settings: settings.rest, router: router, logger: logger)
+        rest = RESTServer(
+            settings: settings.rest, router: router, gate: PartnerGate(store: store), logger: logger)
     }
 
     /// Certificate and key as they are in the files now.
@@ -163,7 +164,7 @@ extension Settings {
         RESTServerSettings(
             host: restHost, port: restPort,
             tls: tls.map { .init(certificateFile: $0.certificate, keyFile: $0.key) },
-            allowPlaintext: publicHost == nil || isInsecureAllowed)
+            allowPlaintext: publicHost == nil || isInsecureAllowed, requestsPerHour: restRequestsPerHour)
     }
 }
 

@@ -29,6 +29,9 @@ struct Setting: Sendable, Hashable {
     static let restHost = Setting("rest.host", standard: "127.0.0.1", "Where the REST endpoint of partners listens.")
     static let restPort = Setting(
         "rest.port", standard: "7880", "Where the REST endpoint listens; 0 lets the system choose.")
+    static let restRequestsPerHour = Setting(
+        "rest.requests_per_hour", standard: "250000",
+        "Requests an hour that each key may send to this server by REST; 0 is no limit.")
     static let tlsCertificate = Setting(
         "tls.certificate", "File with the certificate chain, in PEM; SIGHUP reads it again.")
     static let tlsKey = Setting("tls.key", "File with the private key, in PEM.")
@@ -56,7 +59,8 @@ struct Setting: Sendable, Hashable {
 
     /// All of them, in the order of `--help`.
     static let all: [Setting] = [
-        databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, tlsCertificate, tlsKey, insecure,
+        databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, restRequestsPerHour,
+        tlsCertificate, tlsKey, insecure,
         publicRESTURL,
         cacheMB, lockTimeout, drainSeconds, historyDays, upkeepSeconds, allowOwnerRole, logLevel, logFormat,
         serverRolePassword,

@@ -12,6 +12,7 @@ struct Settings: Sendable {
     var listenPort: Int
     var restHost: String
     var restPort: Int
+    var restRequestsPerHour: Int
     var tls: (certificate: String, key: String)?
     var isInsecureAllowed: Bool
     var publicRESTURL: String?
@@ -42,6 +43,7 @@ struct Settings: Sendable {
         listenPort = try reader.number(.listenPort, 0...65_535)
         restHost = try reader.text(.restHost)
         restPort = try reader.number(.restPort, 0...65_535)
+        restRequestsPerHour = try reader.number(.restRequestsPerHour, 0...1_000_000_000)
         let (certificate, key) = (try reader.text(.tlsCertificate), try reader.text(.tlsKey))
         tls = certificate.isEmpty && key.isEmpty ? nil : (certificate, key)
         isInsecureAllowed = try reader.flag(.insecure)

@@ -24,7 +24,7 @@ public final class TestServer: Sendable {
     /// Starts a server over a workspace that is there.
     public init(
         databaseURL: String, workspace: NewWorkspace, connections: Int = 4, cacheBytes: Int = 64 << 20,
-        logger: Logger = quietLogger
+        restRequestsPerHour: Int = 250_000, logger: Logger = quietLogger
     ) async throws {
         self.databaseURL = databaseURL
         self.workspace = workspace
@@ -41,7 +41,8 @@ public final class TestServer: Sendable {
             logger: logger)
         (self.rpc, methods) = (rpc, router.methods)
         let rest = RESTServer(
-            settings: RESTServerSettings(port: 0, allowPlaintext: true), router: router, logger: logger)
+            settings: RESTServerSettings(port: 0, allowPlaintext: true, requestsPerHour: restRequestsPerHour),
+            router: router, gate: PartnerGate(store: store), logger: logger)
         self.rest = rest
         try await rpc.start()
         // Ends with `stop` too.

@@ -2,7 +2,7 @@ import MusterHandlers
 import MusterProtocol
 import NIOConcurrencyHelpers
 
-/// Turns secrets into sessions. A secret that was good once is remembered; whether its key still is, the router asks before every call.
+/// Turns secrets into sessions. A secret that was good once is remembered; whether its key still is, the router is asked each time.
 final class AccessDesk: Sendable {
     /// Sessions that are remembered; beyond, all are forgotten, which costs each key one look-up.
     private static let most = 10_000
@@ -15,7 +15,14 @@ final class AccessDesk: Sendable {
     /// The session of a secret. Throws UNAUTHENTICATED for what is no good key.
     func session(for secret: String, deadline: ContinuousClock.Instant) async throws(RPCError) -> Session {
         guard let digest = Secret(secret)?.digest else { throw Self.refusal }
-        if let known = sessions.withLockedValue({ $0[digest] }) { return known }
+        if let known = sessions.withLockedValue({ $0[digest] }) {
+            // Before anything else of the request is judged: an ended key must not learn whether its request was good.
+            do { try await router.prove(known, deadline: deadline) } catch {
+                forget(digest, after: error)
+                throw error
+            }
+            return known
+        }
         let (session, _) = try await router.run(OpenSession(key: secret), deadline: deadline)
         sessions.withLockedValue { sessions in
             if sessions.count >= Self.most { sessions.removeAll() }
@@ -29,14 +36,20 @@ final class AccessDesk: Sendable {
         _ call: C, as session: Session, secret: String, deadline: ContinuousClock.Instant
     ) async throws(RPCError) -> C.Reply {
         do {
-            return try await router.answer(call, in: CallContext(session: session, deadline: deadline))
+            return try await router.answer(
+                call,
+                in: CallContext(
+                    session: session, deadline: deadline, lockWait: .milliseconds(Limits.restLockWait.value)))
         } catch {
-            // Its key has ended: the next request finds that out by itself.
-            if error.code == .unauthenticated, let digest = Secret(secret)?.digest {
-                sessions.withLockedValue { $0[digest] = nil }
-            }
+            if let digest = Secret(secret)?.digest { forget(digest, after: error) }
             throw error
         }
+    }
+
+    /// Its key has ended: a later request is judged from the beginning.
+    private func forget(_ digest: [UInt8], after error: RPCError) {
+        guard error.code == .unauthenticated else { return }
+        sessions.withLockedValue { $0[digest] = nil }
     }
 
     /// Of all that is no good key.

@@ -8,31 +8,42 @@ struct ServiceCaller {
     /// How long a request may take: callers give up after 2 to 30 seconds.
     private static let patience = Duration.seconds(10)
 
+    private static let unknownKey = Refusal(.unauthorized, "Invalid API key")
+
     private let desk: AccessDesk
-    private let session: Session
+    let session: Session
     private let secret: String
     private let deadline: ContinuousClock.Instant
 
     /// Judges `Authorization: Bearer KEY`. Throws a `Refusal` with status 401 for what is no good service key.
     init(_ request: Request, _ desk: AccessDesk) async throws {
-        let refusal = Refusal(.unauthorized, "Invalid API key")
-        guard let header = request.headers[.authorization], header.lowercased().hasPrefix("bearer ") else {
-            throw refusal
-        }
+        guard let secret = request.bearer else { throw Self.unknownKey }
         self.desk = desk
         deadline = .now + Self.patience
-        secret = String(header.dropFirst(7)).trimmed
+        self.secret = secret
         do { session = try await desk.session(for: secret, deadline: deadline) } catch {
-            throw error.code == .unauthenticated ? refusal : Refusal(error)
+            throw error.code == .unauthenticated ? Self.unknownKey : Refusal(error)
         }
-        guard session.kind == .service else { throw refusal }
+        guard session.kind == .service else { throw Self.unknownKey }
     }
 
     /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
     func send<C: Call>(_ call: C) async throws -> C.Reply {
         do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch {
-            throw error.code == .permissionDenied ? Refusal(.forbidden, "Access Denied") : Refusal(error)
+            switch error.code {
+            case .permissionDenied: throw Refusal(.forbidden, "Access Denied")
+            case .unauthenticated: throw Self.unknownKey
+            default: throw Refusal(error)
+            }
         }
+    }
+}
+
+extension Request {
+    /// The secret in `Authorization: Bearer`; nil where there is no such header.
+    var bearer: String? {
+        guard let header = headers[.authorization], header.lowercased().hasPrefix("bearer ") else { return nil }
+        return String(header.dropFirst(7)).trimmed
     }
 }
 

@@ -9,6 +9,8 @@ struct RESTAnswer: Sendable {
     var status: HTTPResponse.Status
     var headers: HTTPFields = [:]
     var body: [UInt8]
+    /// What the caller may still send; nil where nobody was recognised, or nothing is counted.
+    var rate: RateStatus?
 
     /// - Parameter body: an object with a field `message`.
     init(_ status: HTTPResponse.Status, _ body: some Encodable) {
@@ -22,7 +24,26 @@ struct RESTAnswer: Sendable {
     var response: Response {
         var headers = headers
         headers[.contentType] = "application/json"
+        // Clients read the three of every answer; Braze leaves them empty where it knows nobody.
+        let known = status == .unauthorized ? nil : rate
+        headers[.rateLimit] = known.map { String($0.limit) } ?? ""
+        headers[.rateRemaining] = known.map { String($0.remaining) } ?? ""
+        headers[.rateReset] = known.map { String($0.resetsAt) } ?? ""
         return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}
+
+extension HTTPField.Name {
+    static let rateLimit = named("X-RateLimit-Limit")
+    static let rateRemaining = named("X-RateLimit-Remaining")
+    static let rateReset = named("X-RateLimit-Reset")
+    static let idempotencyKey = named("Idempotency-Key")
+    static let partnerAPIKey = named("X-Partner-API-Key")
+
+    /// - Parameter name: a constant of letters and hyphens.
+    private static func named(_ name: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(name) else { preconditionFailure("no name of a header: \(name)") }
+        return name
     }
 }
 
@@ -31,44 +52,4 @@ struct Message: Encodable {
     let message: String
 
     static let success = Message(message: "success")
-}
-
-/// A request that is refused, with the status and the words of the contract.
-struct Refusal: Error {
-    let status: HTTPResponse.Status
-    let message: String
-    var details: RPCError.Details = [:]
-
-    init(_ status: HTTPResponse.Status, _ message: String) {
-        (self.status, self.message) = (status, message)
-    }
-
-    /// What a call's failure is called over HTTP. Never a 4xx for a passing fault but 423 and 429, which connectors repeat.
-    init(_ error: RPCError) {
-        (status, message, details) = (Self.status(of: error), error.message, error.details)
-    }
-
-    private static func status(of error: RPCError) -> HTTPResponse.Status {
-        switch error.code {
-        case .invalidArgument, .outOfRange, .alreadyExists: .badRequest
-        case .unauthenticated: .unauthorized
-        case .permissionDenied: .forbidden
-        case .notFound: .notFound
-        case .unimplemented: .notFound
-        case .failedPrecondition: .unprocessableContent
-        case .aborted: .init(code: 423, reasonPhrase: "Locked")
-        case .deadlineExceeded: .gatewayTimeout
-        case .resourceExhausted, .unavailable, .unknown, .cancelled: .serviceUnavailable
-        case .internal, .dataLoss: .internalServerError
-        }
-    }
-
-    var answer: RESTAnswer {
-        var answer = RESTAnswer(status, Message(message: message))
-        if status.code == 423 || status.code == 429 || status.code == 503 {
-            let milliseconds = details.integer("retry_after_ms") ?? 1_000
-            answer.headers[.retryAfter] = String(max(1, (milliseconds + 999) / 1_000))
-        }
-        return answer
-    }
 }

@@ -1,62 +1,93 @@
+import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import MusterHandlers
 import MusterProtocol
 
-/// The routes of partners, who prove who they are in the body.
+/// The routes of partners, who prove who they are in the body. Credentials are judged before anything else that was sent.
 struct PartnerRoutes {
     let desk: AccessDesk
+    let gate: PartnerGate
 
     func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
         routes.post("/partners/:partner/cohorts/users") { request, context in
-            await all.answer { try await change(request, partner: try context.parameters.require("partner")) }
+            await all.answerVisit { visit in try await change(request, try context.parameters.require("partner"), visit)
+            }
         }
         routes.post("/partners/:partner/cohorts") { request, context in
-            await all.answer { try await name(request, partner: try context.parameters.require("partner")) }
+            await all.answerVisit { visit in try await name(request, try context.parameters.require("partner"), visit) }
+        }
+        routes.get("/partners/:partner/cohorts/imports/:import") { request, context in
+            await all.answerVisit { visit in
+                let partner = try await admit(
+                    try PartnerCredentials(request), as: try context.parameters.require("partner"), visit)
+                return try await receipt(of: try context.parameters.require("import"), for: partner)
+            }
         }
     }
 
     /// Names a cohort, or renames it.
-    private func name(_ request: Request, partner: String) async throws -> RESTAnswer {
-        let (credentials, body) = try await request.json { value in
-            (
-                try JSONDecoding.decode(Credentials.self, from: value),
-                Result { try JSONDecoding.decode(NameBody.self, from: value) }
-            )
-        }
-        let deadline = ContinuousClock.now + .seconds(5)
-        let session = try await admit(credentials, to: partner, deadline: deadline)
-        let call = try body.get()
-        _ = try await desk.answer(
-            CreateCohort(partner: partner, cohortID: call.cohortID, name: call.name, createdAt: call.createdAt),
-            as: session, secret: credentials.clientSecret, deadline: deadline)
+    private func name(_ request: Request, _ partner: String, _ visit: Visit) async throws -> RESTAnswer {
+        let (partner, body) = try await open(request, as: partner, visit, NameBody.self)
+        _ = try await partner.send(
+            CreateCohort(
+                partner: partner.partner, cohortID: body.cohortID, name: body.name, createdAt: body.createdAt))
         return RESTAnswer(.created, Message.success)
     }
 
     /// Changes the members of a cohort.
-    private func change(_ request: Request, partner: String) async throws -> RESTAnswer {
-        let (credentials, body) = try await request.json { value in
-            (
-                try JSONDecoding.decode(Credentials.self, from: value),
-                Result { try JSONDecoding.decode(ChangeBody.self, from: value) }
-            )
+    private func change(_ request: Request, _ partner: String, _ visit: Visit) async throws -> RESTAnswer {
+        let (partner, body) = try await open(request, as: partner, visit, ChangeBody.self)
+        let requestID = try request.idempotencyKey()
+        guard body.identifierCount <= Limits.restImportIdentifiers.value else {
+            throw Refusal(.badRequest, PartnerWords.tooMany)
         }
-        let deadline = ContinuousClock.now + .seconds(5)
-        let session = try await admit(credentials, to: partner, deadline: deadline)
-        let call = try body.get()
-        let reply = try await desk.answer(
-            ImportCohort(partner: partner, cohortID: call.cohortID, changes: call.changes), as: session,
-            secret: credentials.clientSecret, deadline: deadline)
-        return RESTAnswer(.created, Imported(reply))
+        let reply = try await partner.send(
+            ImportCohort(
+                partner: partner.partner, cohortID: body.cohortID, requestID: requestID, changes: body.changes))
+        return RESTAnswer(.created, Imported(import: ImportBody(reply, of: body.cohortID)))
+    }
+
+    /// An import as it was recorded.
+    private func receipt(of id: String, for partner: PartnerCaller) async throws -> RESTAnswer {
+        let unknown = Refusal(.notFound, "there is no such import")
+        guard let name = ImportName(id) else { throw unknown }
+        let call = ListImports(partner: partner.partner, cohortID: name.cohortID, version: name.version)
+        guard let recorded = try await partner.send(call).imports.first else { throw unknown }
+        return RESTAnswer(.ok, Imported(import: ImportBody(recorded, of: name.cohortID)))
+    }
+
+    /// The partner of a request and what it wants: in this order, so that nobody learns anything of a request who may not send it.
+    private func open<Body: Decodable & Sendable>(
+        _ request: Request, as partner: String, _ visit: Visit, _: Body.Type
+    ) async throws -> (PartnerCaller, Body) {
+        let (credentials, body) = try await request.json { value in
+            (try PartnerCredentials(value), Result { try JSONDecoding.decode(Body.self, from: value) })
+        }
+        let caller = try await admit(credentials, as: partner, visit)
+        do { return (caller, try body.get()) } catch let error as JSONError {
+            throw PartnerWords.content(error.description)
+        }
     }
 
     private func admit(
-        _ credentials: Credentials, to partner: String, deadline: ContinuousClock.Instant
-    ) async throws -> Session {
-        let session = try await desk.session(for: credentials.clientSecret, deadline: deadline)
-        guard session.kind == .import, session.partner == partner else {
-            throw Refusal(.unauthorized, "Invalid client secret")
-        }
-        return session
+        _ credentials: PartnerCredentials, as partner: String, _ visit: Visit
+    ) async throws -> PartnerCaller {
+        let caller = try await PartnerCaller(credentials, as: partner, desk, gate)
+        try visit.count(caller.session)
+        return caller
+    }
+}
+
+extension Request {
+    /// The name that the sender gave this request; nil where there is none. Throws a `Refusal` with status 400 for what can't be one.
+    fileprivate func idempotencyKey() throws -> Identifier? {
+        let values = headers[values: .idempotencyKey]
+        guard let value = values.first else { return nil }
+        // Other bytes may have been read as another character on the way, and two names must never become one.
+        guard values.count == 1, (1...Limits.requestIDBytes.value).contains(value.utf8.count),
+            value.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
+        else { throw Refusal(.badRequest, "`Idempotency-Key` must be one header of 1 to 255 ASCII characters") }
+        return Identifier(value)
     }
 }

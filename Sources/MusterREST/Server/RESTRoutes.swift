@@ -7,12 +7,14 @@ import MusterProtocol
 /// All routes with what answers them.
 struct RESTRoutes {
     let desk: AccessDesk
+    let gate: PartnerGate
+    let limiter: RateLimiter
     let router: MusterHandlers.Router
     let logger: Logger
 
     var responder: RouterResponder<RESTContext> {
         let routes = Hummingbird.Router(context: RESTContext.self)
-        PartnerRoutes(desk: desk).add(to: routes, self)
+        PartnerRoutes(desk: desk, gate: gate).add(to: routes, self)
         return routes.buildResponder()
     }
 
@@ -20,22 +22,36 @@ struct RESTRoutes {
     func answer(
         to request: Request, _ work: (ServiceCaller) async throws -> RESTAnswer
     ) async -> Response {
-        await answer { try await work(try await ServiceCaller(request, desk)) }
+        await answerVisit { visit in
+            let caller = try await ServiceCaller(request, desk)
+            try visit.count(caller.session)
+            return try await work(caller)
+        }
     }
 
-    /// Answers with what `work` returns, or with what its failure is called over HTTP.
+    /// Answers a request that is of no key's.
     func answer(_ work: () async throws -> RESTAnswer) async -> Response {
-        do {
-            return try await work().response
-        } catch let refusal as Refusal {
-            return refusal.answer.response
-        } catch let error as RPCError {
-            return Refusal(error).answer.response
-        } catch let error as JSONError {
-            return Refusal(RPCError(error)).answer.response
-        } catch {
+        await answerVisit { _ in try await work() }
+    }
+
+    /// Answers with what `work` returns, or with what its failure is called over HTTP. Once it knows whose request it is, `work`
+    /// has the visit counted.
+    func answerVisit(_ work: (Visit) async throws -> RESTAnswer) async -> Response {
+        let visit = Visit(limiter)
+        var answer: RESTAnswer
+        do { answer = try await work(visit) } catch { answer = refusal(error).answer }
+        answer.rate = visit.rate
+        return answer.response
+    }
+
+    private func refusal(_ error: any Error) -> Refusal {
+        switch error {
+        case let refusal as Refusal: return refusal
+        case let error as RPCError: return Refusal(error)
+        case let error as JSONError: return Refusal(RPCError(error))
+        default:
             logger.error("A REST route failed", metadata: ["cause": "\(error)"])
-            return Refusal(.internalServerError, "something went wrong in the server").answer.response
+            return Refusal(.internalServerError, "something went wrong in the server")
         }
     }
 }

@@ -8,13 +8,19 @@ public struct RESTServerSettings: Sendable {
     public var tls: TLSFiles?
     /// Whether a server without certificate may start at all. Who sets it has made sure that nobody can listen in.
     public var allowPlaintext: Bool
+    /// Requests in one hour of the clock that each key may send to this server; 0 is no limit.
+    public var requestsPerHour: Int
 
     /// Settings with the bounds of `Limits`.
-    public init(host: String = "127.0.0.1", port: Int, tls: TLSFiles? = nil, allowPlaintext: Bool = false) {
+    public init(
+        host: String = "127.0.0.1", port: Int, tls: TLSFiles? = nil, allowPlaintext: Bool = false,
+        requestsPerHour: Int = 250_000
+    ) {
         self.host = host
         self.port = port
         self.tls = tls
         self.allowPlaintext = allowPlaintext
+        self.requestsPerHour = requestsPerHour
     }
 
     /// Where the certificate chain and its private key are, both in PEM.

@@ -10,14 +10,31 @@ enum OutcomeCoding {
         var bytes: [UInt8] = []
         for run in runs {
             bytes.append(UInt8(codes.firstIndex(of: run.outcome) ?? codes.count))
-            var rest = run.count
-            while rest > 0x7F {
-                bytes.append(UInt8(rest & 0x7F) | 0x80)
-                rest >>= 7
-            }
-            bytes.append(UInt8(rest))
+            append(run.count, to: &bytes)
         }
         return bytes
+    }
+
+    /// The numbers of identifiers of each object, by kind.
+    static func encode(_ shape: [ChangeShape]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for object in shape {
+            for count in [object.userIDs, object.deviceIDs, object.aliases] { append(count, to: &bytes) }
+        }
+        return bytes
+    }
+
+    /// Nil where the bytes are none that `encode` wrote.
+    static func decodeShape(_ bytes: [UInt8]) -> [ChangeShape]? {
+        var shape: [ChangeShape] = []
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            guard let userIDs = varint(&rest), let deviceIDs = varint(&rest), let aliases = varint(&rest) else {
+                return nil
+            }
+            shape.append(ChangeShape(userIDs: userIDs, deviceIDs: deviceIDs, aliases: aliases))
+        }
+        return shape
     }
 
     /// Nil where the bytes are none that `encode` wrote.
@@ -29,6 +46,15 @@ enum OutcomeCoding {
             runs.append(OutcomeRun(codes[Int(code)], count))
         }
         return runs
+    }
+
+    private static func append(_ count: Int, to bytes: inout [UInt8]) {
+        var rest = count
+        while rest > 0x7F {
+            bytes.append(UInt8(rest & 0x7F) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
     }
 
     private static func varint(_ bytes: inout ArraySlice<UInt8>) -> Int? {

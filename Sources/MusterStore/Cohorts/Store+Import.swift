@@ -274,10 +274,10 @@ extension Connection {
         try execute(
             """
             INSERT INTO cohort_import (workspace_id, set_number, version, partner, from_caller, request_id, payload_digest,
-                key_id, imported_at, size, outcomes)
+                key_id, imported_at, size, outcomes, shape)
             VALUES (\(set.workspace), \(set.number), \(state.at.version), \(request.cohort.partner), \(id.isCallers),
                 \(id.value), \(request.digest), \(request.keyID), \(time), \(Int64(state.members.count)),
-                \(OutcomeCoding.encode(outcomes)))
+                \(OutcomeCoding.encode(outcomes)), \(OutcomeCoding.encode(request.changes.map(ChangeShape.init))))
             """)
     }
 }

@@ -33,7 +33,7 @@ extension Store {
             guard let set else { return nil }
             return try connection.query(
                 """
-                SELECT version, CASE WHEN from_caller THEN request_id END, key_id, imported_at, size, outcomes
+                SELECT version, CASE WHEN from_caller THEN request_id END, key_id, imported_at, size, outcomes, shape
                 FROM cohort_import
                 WHERE workspace_id = \(workspace) AND set_number = \(set)
                     AND version < \(bound ?? Int64.max)
@@ -47,15 +47,17 @@ extension Store {
 }
 
 extension ImportInfo {
-    /// From `version, request_id, key_id, imported_at, size, outcomes`.
+    /// From `version, request_id, key_id, imported_at, size, outcomes, shape`.
     fileprivate init(_ row: borrowing Row, withOutcomes: Bool) throws {
-        guard let outcomes = OutcomeCoding.decode(try row.value(5)) else {
+        guard let outcomes = OutcomeCoding.decode(try row.value(5)),
+            let shape = OutcomeCoding.decodeShape(try row.value(6))
+        else {
             throw PostgresError(.decoding, "recorded outcomes are damaged")
         }
         self.init(
             version: try row.value(0), requestID: try row.value(1), keyID: try row.value(2),
             importedAt: try row.value(3),
             size: Int(try row.value(4, as: Int64.self)), receipt: Receipt(outcomes),
-            outcomes: withOutcomes ? outcomes : nil)
+            outcomes: withOutcomes ? outcomes : nil, shape: withOutcomes ? shape : nil)
     }
 }

@@ -4,7 +4,7 @@ public struct ListImports: PagedCall {
     public static let summary = "Lists the receipts of a cohort's imports, newest first, or shows one of them whole."
     public static let notes = """
         - `partner`, `cohort_id`: which cohort. `imports`: what was imported into it, with the receipts.
-        - `version` or `request_id`: only that import, with `outcomes`: what became of every identifier, as runs in the order of the request. Unknown: `NOT_FOUND`.
+        - `version` or `request_id`: only that import, with `outcomes`: what became of every identifier, as runs in the order of the request, and `shape`: how many `user_ids`, `device_ids` and `aliases` each object of the request had. Unknown: `NOT_FOUND`.
         - `key_id`: the key that sent it.
         - A data import key can read the receipts of its own partner.
         - `page_size`, `page_token`, `next_page_token`: see paging.
@@ -16,7 +16,8 @@ public struct ListImports: PagedCall {
                 version: 1, requestID: "7f3c", keyID: "k_3f9a1c07be42",
                 importedAt: Instant(microseconds: 1_763_900_000_000_000), size: 1,
                 receipt: .init(received: 2, added: 1, unknown: 1),
-                outcomes: [OutcomeRun(.added, 1), OutcomeRun(.unknown, 1)])
+                outcomes: [OutcomeRun(.added, 1), OutcomeRun(.unknown, 1)],
+                shape: [ChangeShape(userIDs: 2, deviceIDs: 0, aliases: 0)])
         ])
     )
     public var partner: String
@@ -74,18 +75,20 @@ public struct ImportInfo: Codable, Sendable, Equatable {
     public var size: Int
     public var receipt: Receipt
     public var outcomes: [OutcomeRun]?
+    /// An entry for each object of the request.
+    public var shape: [ChangeShape]?
 
     enum CodingKeys: String, CodingKey {
         case version
         case requestID = "request_id"
         case keyID = "key_id"
         case importedAt = "imported_at"
-        case size, receipt, outcomes
+        case size, receipt, outcomes, shape
     }
 
     public init(
         version: Int64, requestID: Identifier? = nil, keyID: String, importedAt: Instant, size: Int, receipt: Receipt,
-        outcomes: [OutcomeRun]? = nil
+        outcomes: [OutcomeRun]? = nil, shape: [ChangeShape]? = nil
     ) {
         self.version = version
         self.requestID = requestID
@@ -94,5 +97,6 @@ public struct ImportInfo: Codable, Sendable, Equatable {
         self.size = size
         self.receipt = receipt
         self.outcomes = outcomes
+        self.shape = shape
     }
 }

@@ -1,22 +1,22 @@
 import Foundation
-import MusterProtocol
-import MusterTestSupport
+public import MusterProtocol
 
 /// The purchases of 23,570 customers of a music shop, with the sets that anyone can work out from them.
-struct CDNOW {
-    struct Customer {
-        var purchases = 0
-        var cents = 0
+public struct CDNOW: Sendable {
+    public struct Customer: Sendable {
+        public var purchases = 0
+        public var cents = 0
         /// YYYYMMDD
-        var lastDate = 0
+        public var lastDate = 0
     }
 
-    let customers: [Identifier: Customer]
+    public let customers: [Identifier: Customer]
 
-    /// Whether the file is there. In CI a test that needs it fails rather than be skipped.
-    static let isHere = mustRunEverything || FileManager.default.isReadableFile(atPath: path)
+    /// Whether the file is there; a test that needs it is skipped where it isn't.
+    public static let isHere = FileManager.default.isReadableFile(atPath: path)
 
-    init() throws {
+    /// Reads the file.
+    public init() throws {
         var customers: [Identifier: Customer] = [:]
         for line in try String(contentsOfFile: Self.path, encoding: .utf8).split(whereSeparator: \.isNewline)
             .dropFirst()
@@ -31,7 +31,7 @@ struct CDNOW {
     }
 
     /// `MUSTER_CDNOW` can name the file; else it is looked for beside the project.
-    static let path =
+    public static let path =
         ProcessInfo.processInfo.environment["MUSTER_CDNOW"]
         ?? URL(filePath: #filePath).appending(path: "../../../../shared/data/cdnow/CDNOW_master.txt").standardized.path
 
@@ -43,14 +43,14 @@ struct CDNOW {
         return Int(fraction).map { whole * 100 + $0 }
     }
 
-    func customers(where condition: (Customer) -> Bool) -> Set<Identifier> {
+    public func customers(where condition: (Customer) -> Bool) -> Set<Identifier> {
         Set(customers.filter { condition($0.value) }.keys)
     }
 
-    var everyone: Set<Identifier> { customers { _ in true } }
-    var `repeat`: Set<Identifier> { customers { $0.purchases >= 2 } }
-    var active: Set<Identifier> { customers { $0.lastDate >= 1998_01_01 } }
-    var big: Set<Identifier> { customers { $0.cents >= 100_00 } }
+    public var everyone: Set<Identifier> { customers { _ in true } }
+    public var `repeat`: Set<Identifier> { customers { $0.purchases >= 2 } }
+    public var active: Set<Identifier> { customers { $0.lastDate >= 1998_01_01 } }
+    public var big: Set<Identifier> { customers { $0.cents >= 100_00 } }
 }
 
 extension CDNOW.Customer {
@@ -61,7 +61,7 @@ extension CDNOW.Customer {
     }
 
     /// As the company registers it.
-    var attributes: Attributes {
+    public var attributes: Attributes {
         let date =
             "\(lastDate / 10_000)-" + String("\(lastDate % 10_000 + 10_000)".dropFirst().prefix(2)) + "-"
             + String("\(lastDate % 100 + 100)".dropFirst())

@@ -1,0 +1,40 @@
+public import MusterProtocol
+public import MusterStore
+
+/// Judges whether the owner of a data import key may act for a partner: the key must be that partner's, the partner must prove itself
+/// where the operator gave it a key of its own, and be enabled. Asked for every request, so that a change holds from the next one on.
+public struct PartnerGate: Sendable {
+    /// What came of it.
+    public enum Judgement: Sendable {
+        case admitted
+        /// The key is no data import key, or that of another partner: nothing more is said of either.
+        case notThePartners
+        /// The operator set a `partner_api_key`, and this is not it.
+        case wrongPartnerAPIKey
+        case disabled
+    }
+
+    private let store: Store
+
+    /// Over the partners of this store.
+    public init(store: Store) { self.store = store }
+
+    /// - Parameter partnerAPIKey: what the partner sent; nil is nothing, or nothing that could be one.
+    public func judge(
+        _ session: Session, as partner: String, partnerAPIKey: String?, deadline: ContinuousClock.Instant
+    ) async throws(RPCError) -> Judgement {
+        // By bytes: a `String` takes some characters outside of ASCII for equal to some inside.
+        guard session.kind == .import, let own = session.partner, own.utf8.elementsEqual(partner.utf8) else {
+            return .notThePartners
+        }
+        let found: PartnerAdmission?
+        do { found = try await store.admission(of: own, in: session.workspaceID, deadline: deadline) } catch {
+            throw RPCError(handling: error)
+        }
+        guard let found else { return .notThePartners }
+        if let digest = found.apiKeyDigest, !Secret.isSame(digest, Secret.digest(of: partnerAPIKey ?? "")) {
+            return .wrongPartnerAPIKey
+        }
+        return found.isEnabled ? .admitted : .disabled
+    }
+}

@@ -1,0 +1,63 @@
+import HTTPTypes
+import MusterProtocol
+
+/// A request that is refused, with the status and the words of the contract.
+struct Refusal: Error {
+    let status: HTTPResponse.Status
+    let message: String
+    /// What exactly is wrong, where the contract's words don't say it; never what was sent.
+    var errors: [String] = []
+    var details: RPCError.Details = [:]
+
+    init(_ status: HTTPResponse.Status, _ message: String, errors: [String] = []) {
+        (self.status, self.message, self.errors) = (status, message, errors)
+    }
+
+    /// - Parameter retryAfter: in seconds.
+    init(_ status: HTTPResponse.Status, _ message: String, retryAfter: Int64) {
+        self.init(status, message)
+        details.set("retry_after_ms", .integer(retryAfter * 1_000))
+    }
+
+    /// What a call's failure is called over HTTP. A passing fault is 5xx, which every client repeats. A lock that can't be had is
+    /// 423 on the routes of partners alone: clients of the others take any 4xx but 429 for final.
+    init(_ error: RPCError) {
+        (status, message, details) = (Self.status(of: error.code), error.message, error.details)
+    }
+
+    /// The table: a row for each code.
+    static func status(of code: RPCCode) -> HTTPResponse.Status {
+        switch code {
+        case .invalidArgument, .outOfRange, .alreadyExists: .badRequest
+        case .unauthenticated: .unauthorized
+        case .permissionDenied: .forbidden
+        case .notFound, .unimplemented: .notFound
+        case .failedPrecondition: .unprocessableContent
+        case .deadlineExceeded: .gatewayTimeout
+        case .aborted, .resourceExhausted, .unavailable, .unknown, .cancelled: .serviceUnavailable
+        case .internal, .dataLoss: .internalServerError
+        }
+    }
+
+    /// Whether the same request may go through later.
+    private var isPassing: Bool { [423, 429, 503].contains(status.code) }
+
+    var answer: RESTAnswer {
+        let problem = Problem(
+            message: message, errors: errors.isEmpty ? nil : errors, outcome: details.string("outcome"))
+        var answer = RESTAnswer(status, problem)
+        if isPassing {
+            let milliseconds = details.integer("retry_after_ms") ?? 1_000
+            answer.headers[.retryAfter] = String(max(1, (milliseconds + 999) / 1_000))
+        }
+        return answer
+    }
+}
+
+/// The body of a refusal.
+private struct Problem: Encodable {
+    let message: String
+    let errors: [String]?
+    /// `unknown`: nobody knows whether it was applied.
+    let outcome: String?
+}

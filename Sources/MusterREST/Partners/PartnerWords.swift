@@ -1,0 +1,42 @@
+import HTTPTypes
+import MusterProtocol
+
+/// The contract's words, letter by letter: people look for them in its tables.
+enum PartnerWords {
+    static let clientSecret = Refusal(.unauthorized, "Invalid client secret")
+    static let partnerAPIKey = Refusal(.unauthorized, "Invalid Partner API key")
+    /// The contract shows the secret behind these words; we don't.
+    static let notEnabled = Refusal(.unauthorized, "Partner not enabled for client with client secret")
+    static let unauthorized = Refusal(.unauthorized, "Unauthorized access")
+    static let locked = "Resource locked"
+    static let tooMany = "Only 1,000 `user_ids`, `device_ids`, and `aliases` are allowed per request"
+
+    private static let fields = [
+        "cohort_id": "`cohort_id` must be a valid string",
+        "cohort_changes":
+            "`cohort_changes` must be an array of objects each with key `user_ids` and/or `device_ids` mapping to an array of strings, or an `aliases` object",
+        "name": "`name` must be a non-empty string",
+        "created_at": "`created_at` must be a valid time as an ISO-8601 string",
+    ]
+
+    /// What a problem with the content is called: the contract's words where it is one field's, and beside them what exactly it is.
+    static func content(_ problem: String) -> Refusal {
+        // Every sentence about a field begins with where it stands.
+        let field = String(problem.prefix { $0.isASCII && ($0.isLetter || $0 == "_") })
+        guard let words = fields[field] else { return Refusal(.badRequest, problem) }
+        return Refusal(.badRequest, words, errors: [problem])
+    }
+
+    /// What a call's failure is called on the routes of partners.
+    static func refusal(_ error: RPCError) -> Refusal {
+        switch error.code {
+        case .unauthenticated, .permissionDenied: return clientSecret
+        case .invalidArgument: return content(error.message)
+        case .aborted:
+            var locked = Refusal(.init(code: 423, reasonPhrase: "Locked"), locked)
+            locked.details = error.details
+            return locked
+        default: return Refusal(error)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+import Postgres
+
+/// What decides whether a partner may come in.
+public struct PartnerAdmission: Sendable {
+    public let isEnabled: Bool
+    /// SHA-256 of the partner's own key; nil where the operator set none.
+    public let apiKeyDigest: [UInt8]?
+}
+
+extension Store {
+    /// What decides about a partner, by one look at its row; nil where there is none.
+    public func admission(
+        of partner: String, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> PartnerAdmission? {
+        try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT enabled, partner_api_key_digest FROM partner
+            WHERE workspace_id = \(workspace) AND partner = \(partner)
+            """
+        ) { row in PartnerAdmission(isEnabled: try row.value(0), apiKeyDigest: try row.value(1)) }.first
+    }
+}

@@ -1,0 +1,94 @@
+import MusterProtocol
+import MusterTestSupport
+import Testing
+
+/// What the contract calls each kind of content that is wrong.
+@Suite struct PartnerContentTests {
+    private static let cohortID = "`cohort_id` must be a valid string"
+    private static let changes =
+        "`cohort_changes` must be an array of objects each with key `user_ids` and/or `device_ids` mapping to an array of strings, or an `aliases` object"
+    private static let name = "`name` must be a non-empty string"
+    private static let createdAt = "`created_at` must be a valid time as an ISO-8601 string"
+
+    @Test func aCohortNameThatIsWrongIsRefusedInTheContractsWords() async throws {
+        let time = #""created_at":"2024-01-01""#
+        let rows: [(String, String)] = [
+            (#""name":"C",\#(time)"#, Self.cohortID),
+            (#""cohort_id":null,"name":"C",\#(time)"#, Self.cohortID),
+            (#""cohort_id":7,"name":"C",\#(time)"#, Self.cohortID),
+            (#""cohort_id":"","name":"C",\#(time)"#, Self.cohortID),
+            (#""cohort_id":"a\u0007b","name":"C",\#(time)"#, Self.cohortID),
+            (#""cohort_id":"\#(String(repeating: "x", count: 257))","name":"C",\#(time)"#, Self.cohortID),
+            (#""cohort_id":"c",\#(time)"#, Self.name),
+            (#""cohort_id":"c","name":"",\#(time)"#, Self.name),
+            (#""cohort_id":"c","name":{},\#(time)"#, Self.name),
+            (#""cohort_id":"c","name":"\#(String(repeating: "x", count: 513))",\#(time)"#, Self.name),
+            (#""cohort_id":"c","name":"C""#, Self.createdAt),
+            (#""cohort_id":"c","name":"C","created_at":null"#, Self.createdAt),
+            (#""cohort_id":"c","name":"C","created_at":1700000000"#, Self.createdAt),
+            (#""cohort_id":"c","name":"C","created_at":"yesterday""#, Self.createdAt),
+            (#""cohort_id":"c","name":"C","created_at":"2023-02-29""#, Self.createdAt),
+        ]
+        try await expect(rows, at: "")
+    }
+
+    @Test func aChangeThatIsWrongIsRefusedInTheContractsWordsAndAppliesNothing() async throws {
+        let good = #"{"user_ids":["u-1"]}"#
+        let wrong = [
+            #"{}"#, #"{"should_remove":true}"#, #"{"user_ids":"u-1"}"#, #"{"user_ids":[7]}"#, #"{"user_ids":[null]}"#,
+            #"{"device_ids":{}}"#, #"{"aliases":{"alias_label":"l","alias_name":"n"}}"#, #"{"aliases":["n"]}"#,
+            #"{"aliases":[{"alias_name":"n"}]}"#, #"{"aliases":[{"alias_label":7,"alias_name":"n"}]}"#,
+            #"{"user_ids":["u-1"],"should_remove":"yes"}"#, #""u-1""#, "null",
+        ]
+        var rows: [(String, String)] = wrong.map {
+            (#""cohort_id":"c","cohort_changes":[\#(good),\#($0)]"#, Self.changes)
+        }
+        for value in [#""x""#, "7", "null", #"{"user_ids":["u-1"]}"#] {
+            rows.append((#""cohort_id":"c","cohort_changes":\#(value)"#, Self.changes))
+        }
+        rows.append((#""cohort_id":"c""#, Self.changes))
+        rows.append((#""cohort_changes":[\#(good)]"#, Self.cohortID))
+        rows.append((#""cohort_id":"","cohort_changes":[\#(good)]"#, Self.cohortID))
+        try await expect(rows, at: "/users")
+    }
+
+    private func expect(_ rows: [(String, String)], at path: String) async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let connector = try await Connector(muster)
+            for (fields, message) in rows {
+                let reply = try await connector.post(path, fields)
+                #expect(reply.status == 400 && reply.message == message, "\(fields): \(reply.text)")
+                #expect(reply.headers["x-ratelimit-limit"] == "250000")
+            }
+            #expect(try await muster.send(ListCohorts()).cohorts.isEmpty)
+        }
+    }
+
+    @Test func beneathTheContractsWordsStandsWhatExactlyIsWrong() async throws {
+        try await withMuster { muster in
+            let connector = try await Connector(muster)
+            let reply = try await connector.change("c", #"{"user_ids":["u-1",7]}"#)
+            #expect(
+                try reply.decode(PartnerAnswer.self).errors
+                    == ["cohort_changes[0].user_ids[1] must be a string, and is a number"])
+        }
+    }
+
+    @Test(arguments: ["", "{", "[]", "7", #"{"client_secret":"a","client_secret":"b"}"#, #"{"x":"\u0000"}"#])
+    func whatIsNoProperJSONObjectIsRefused(_ body: String) async throws {
+        try await withMuster { muster in
+            let reply = try await Connector(muster).send("/users", body)
+            #expect(reply.status == 400)
+            #expect(reply.message != nil)
+        }
+    }
+
+    @Test func aBodyOfMoreThanFourMegabytesIsTooLarge() async throws {
+        try await withMuster { muster in
+            let connector = try await Connector(muster)
+            let reply = try await connector.post("", #""x":"\#(String(repeating: "x", count: 4_000_000))""#)
+            #expect(reply.status == 413)
+            #expect(reply.message != nil)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import MusterProtocol
+import MusterStore
+import MusterTestSupport
+import Postgres
+import Testing
+
+/// What a connector hears of faults that pass.
+@Suite struct PartnerLoadTests {
+    @Test func aCohortThatAnotherConnectionHoldsIsLocked() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let connector = try await Connector(muster)
+            try await muster.importCohort("c", adding: ["u-1"])
+            try await held(
+                "SELECT FROM set_head h JOIN cohort c USING (set_number) WHERE c.cohort_id = 'c' FOR UPDATE OF h, c",
+                muster
+            ) {
+                try await expectLocked {
+                    try await connector.change("c", #"{"user_ids":["u-1"]}"#, idempotencyKey: "k")
+                }
+                try await expectLocked {
+                    try await connector.post("", #""cohort_id":"c","name":"D","created_at":"2024-01-01""#)
+                }
+            }
+            let again = try await connector.change("c", #"{"user_ids":["u-1"]}"#, idempotencyKey: "k")
+            #expect(again.status == 201 && again.imported?.version == 2)
+        }
+    }
+
+    /// The RPC's callers have more patience.
+    @Test func theRPCWaitsLongerThanREST() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            try await muster.importCohort("c", adding: ["u-1"])
+            try await held("SELECT FROM set_head WHERE kind = 'cohort' FOR UPDATE", muster) {
+                let clock = ContinuousClock()
+                let started = clock.now
+                let error = await #expect(throws: RPCError.self) {
+                    try await muster.importCohort("c", adding: ["u-1"])
+                }
+                #expect(error?.code == .aborted)
+                #expect(clock.now - started > .milliseconds(1_900))
+            }
+        }
+    }
+
+    private func expectLocked(_ send: () async throws -> RESTReply) async throws {
+        let clock = ContinuousClock()
+        let started = clock.now
+        let reply = try await send()
+        #expect(reply.status == 423)
+        #expect(reply.text == #"{"message":"Resource locked"}"#)
+        #expect(reply.headers["retry-after"] == "1")
+        #expect((.milliseconds(900)...(.milliseconds(1_900))).contains(clock.now - started))
+    }
+
+    /// Runs `body` while another connection holds what `sql` locks.
+    private func held(
+        _ sql: SQL, _ muster: MusterUnderTest, _ body: () async throws -> Void
+    ) async throws {
+        let url = muster.database.ownerURL
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            let (holds, release) = (Flag(), Flag())
+            group.addTask {
+                try await TestDatabase.open(url, connections: 1) { database in
+                    try await database.transaction(deadline: .soon) { connection in
+                        try connection.execute(sql)
+                        holds.raise()
+                        while !release.isRaised { try connection.execute("SELECT pg_sleep(0.02)") }
+                    }
+                }
+            }
+            while !holds.isRaised { try await Task.sleep(for: .milliseconds(5)) }
+            defer { release.raise() }
+            try await body()
+            release.raise()
+            try await group.waitForAll()
+        }
+    }
+
+    @Test func aDatabaseThatIsAwayIsUnavailable() async throws {
+        try await withMuster { muster in
+            let connector = try await Connector(muster)
+            #expect(try await connector.change("c", "").status == 201)
+            await muster.server.store.database.close()
+            let reply = try await connector.change("c", "")
+            #expect(reply.status == 503)
+            #expect(reply.headers["retry-after"] != nil && reply.message != nil)
+        }
+    }
+}
+
+/// Something that one side says to the other.
+private final class Flag: Sendable {
+    private let value = Locked(false)
+    var isRaised: Bool { value.withLock { $0 } }
+    func raise() { value.withLock { $0 = true } }
+}
