@@ -25,10 +25,8 @@ let hummingbird: [Target.Dependency] = [
     .product(name: "HummingbirdCore", package: "hummingbird"),
     .product(name: "HTTPTypes", package: "swift-http-types"),
 ]
-let httpClient: [Target.Dependency] = [
-    .product(name: "AsyncHTTPClient", package: "async-http-client"),
-    .product(name: "NIOHTTP1", package: "swift-nio"),
-]
+let http1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let httpClient: [Target.Dependency] = [.product(name: "AsyncHTTPClient", package: "async-http-client"), http1]
 
 let package = Package(
     name: "muster",
@@ -71,7 +69,8 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "MusterREST",
-            dependencies: ["MusterHandlers", "MusterStore", "MusterProtocol", log, lifecycle] + hummingbird + nio,
+            dependencies: ["MusterHandlers", "MusterStore", "MusterProtocol", log, lifecycle, http1]
+                + hummingbird + nio,
             swiftSettings: settings),
         .target(name: "MusterClient", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
         .target(
