@@ -20,6 +20,8 @@ public final class Store: Sendable {
     let lookouts = Locked<[LookoutKey: Lookout]>([:])
     let plans = Locked<[WorkspaceID: Plans]>([:])
     let logger: Logger
+    /// What it did, for the metrics.
+    public let counts = StoreCounts()
     /// Where a test holds a request at a known place; does nothing in a release build.
     public let failpoints = Failpoints()
 

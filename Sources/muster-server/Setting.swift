@@ -29,6 +29,10 @@ struct Setting: Sendable, Hashable {
     static let restHost = Setting("rest.host", standard: "127.0.0.1", "Where the REST endpoint of partners listens.")
     static let restPort = Setting(
         "rest.port", standard: "7880", "Where the REST endpoint listens; 0 lets the system choose.")
+    static let opsHost = Setting(
+        "ops.host", standard: "127.0.0.1",
+        "Where /livez, /readyz and /metrics listen, in plain HTTP; empty for nowhere.")
+    static let opsPort = Setting("ops.port", standard: "7881", "Where they listen; 0 lets the system choose.")
     static let tlsCertificate = Setting(
         "tls.certificate", "File with the certificate chain, in PEM; SIGHUP reads it again.")
     static let tlsKey = Setting("tls.key", "File with the private key, in PEM.")
@@ -56,7 +60,8 @@ struct Setting: Sendable, Hashable {
 
     /// All of them, in the order of `--help`.
     static let all: [Setting] = [
-        databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, tlsCertificate, tlsKey, insecure,
+        databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, opsHost, opsPort,
+        tlsCertificate, tlsKey, insecure,
         publicRESTURL,
         cacheMB, lockTimeout, drainSeconds, historyDays, upkeepSeconds, allowOwnerRole, logLevel, logFormat,
         serverRolePassword,

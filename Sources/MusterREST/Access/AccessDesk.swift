@@ -26,7 +26,7 @@ final class AccessDesk: Sendable {
     private func judge(_ secret: String, deadline: ContinuousClock.Instant) async throws(RPCError) -> Session {
         guard let digest = Secret(secret)?.digest else { throw Self.refusal }
         if let known = sessions.withLockedValue({ $0[digest] }) { return known }
-        let (session, _) = try await router.run(OpenSession(key: secret), deadline: deadline)
+        let (session, _) = try await router.run(OpenSession(key: secret), over: .rest, deadline: deadline)
         sessions.withLockedValue { sessions in
             if sessions.count >= Self.most { sessions.removeAll() }
             sessions[digest] = session

@@ -1,5 +1,6 @@
 public import Logging
 public import MusterHandlers
+public import MusterMetrics
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
@@ -25,6 +26,7 @@ public final class RESTServer: Sendable {
         }
     }
 
+    private let name: String
     private let settings: RESTServerSettings
     private let certificate: Certificate
     private let logger: Logger
@@ -32,16 +34,24 @@ public final class RESTServer: Sendable {
     private let connections: RESTConnections
     private let strangers: ByteBudget
     private let channel = NIOLockedValueBox<(any Channel)?>(nil)
+    private let serving = NIOLockedValueBox<Task<Void, Never>?>(nil)
     private let accepted = AsyncStream.makeStream(of: Conversation.self)
     private let group = MultiThreadedEventLoopGroup.singleton
 
     /// A server that answers with the calls of `router`, on the event loops of the process.
-    public init(settings: RESTServerSettings, router: MusterHandlers.Router, logger: Logger) {
+    public convenience init(settings: RESTServerSettings, router: MusterHandlers.Router, logger: Logger) {
+        let desk = AccessDesk(router: router, mostInFlight: settings.bounds.requestsInFlightPerKey)
+        let routes = RESTRoutes(desk: desk, router: router, logger: logger)
+        self.init(name: "REST", settings: settings, responder: RESTResponder(routes), logger: logger)
+    }
+
+    /// A server that answers with what `responder` says.
+    init(name: String, settings: RESTServerSettings, responder: RESTResponder, logger: Logger) {
+        self.name = name
         self.settings = settings
         self.logger = logger
+        self.responder = responder
         certificate = Certificate(settings.tls)
-        let desk = AccessDesk(router: router, mostInFlight: settings.bounds.requestsInFlightPerKey)
-        responder = RESTResponder(RESTRoutes(desk: desk, router: router, logger: logger))
         connections = RESTConnections(most: settings.bounds.connections)
         strangers = ByteBudget(settings.bounds.strangers)
     }
@@ -51,11 +61,18 @@ public final class RESTServer: Sendable {
 
     /// How much there is of it right now.
     public var status: Status {
-        Status(connections: connections.count, requestsInFlight: responder.inFlight.count)
+        Status(connections: connections.count, requestsInFlight: responder.counts.inFlight)
     }
 
     /// Bytes that are held of bodies whose callers are not known yet.
     public var strangerBytes: Int { strangers.taken }
+
+    /// Writes what it is like right now, and what it answered, onto a page.
+    public func writeMetrics(to page: inout Exposition) {
+        responder.counts.write(to: &page)
+        page.gauge(
+            "muster_http_stranger_bytes", "Bytes held of bodies whose callers are not known yet.", strangers.taken)
+    }
 
     /// Certificate and key as they are in the files now; connections that are open keep the old one.
     public func reloadCertificate() throws {
@@ -67,21 +84,24 @@ public final class RESTServer: Sendable {
 
     /// Serves until a graceful shutdown, then answers what is in flight and returns; or until a cancellation, which cuts everything.
     public func run() async throws {
+        try await start()
+        do {
+            try await gracefulShutdown()
+            await drain()
+        } catch {
+            await cutNow()
+        }
+    }
+
+    /// Begins to listen; returns when connections are accepted.
+    func start() async throws {
         try reloadCertificate()
         let listener = try await listen()
         channel.withLockedValue { $0 = listener }
         logger.info(
-            "REST listens", metadata: ["address": "\(listener.localAddress.map(String.init(describing:)) ?? "?")"])
-        // Not a child of this task: what doesn't heed its cancellation after a cut must not hold up the end of the process.
-        let serving = Task { await serve() }
-        do {
-            try await gracefulShutdown()
-            await drain(listener)
-        } catch {
-            try? await listener.close()
-            await cut()
-        }
-        serving.cancel()
+            "\(name) listens", metadata: ["address": "\(listener.localAddress.map(String.init(describing:)) ?? "?")"])
+        // Nobody's child: what doesn't heed its cancellation after a cut must not hold up the end of the process.
+        serving.withLockedValue { $0 = Task { await serve() } }
     }
 
     private func serve() async {
@@ -93,20 +113,27 @@ public final class RESTServer: Sendable {
     }
 
     /// Accepts nothing more, answers what is in flight, and cuts what lasts too long.
-    private func drain(_ listener: any Channel) async {
-        try? await listener.close()
+    private func drain() async {
+        try? await channel.withLockedValue(\.self)?.close()
         connections.drain()
         let connections = connections
         let cut = group.next().scheduleTask(in: TimeAmount(settings.bounds.drain)) { connections.cut() }
         await connections.allGone()
         cut.cancel()
-        accepted.continuation.finish()
+        end()
     }
 
-    private func cut() async {
+    /// Closes everything at once.
+    func cutNow() async {
+        try? await channel.withLockedValue(\.self)?.close()
         connections.cut()
         await connections.allGone()
+        end()
+    }
+
+    private func end() {
         accepted.continuation.finish()
+        serving.withLockedValue { $0 }?.cancel()
     }
 
     // MARK: Listening
