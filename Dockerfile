@@ -26,6 +26,6 @@ COPY --from=build /out/ /usr/local/bin/
 USER muster
 # Swift's report of a crash prints memory behind each register unless told not to: that could be somebody's data.
 ENV SWIFT_BACKTRACE=registers=none,sanitize=yes
-EXPOSE 7878 7880
+EXPOSE 7878 7880 7881
 # No shell between: SIGTERM must reach the server.
 ENTRYPOINT ["/usr/local/bin/muster-server"]

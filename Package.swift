@@ -25,10 +25,8 @@ let hummingbird: [Target.Dependency] = [
     .product(name: "HummingbirdCore", package: "hummingbird"),
     .product(name: "HTTPTypes", package: "swift-http-types"),
 ]
-let httpClient: [Target.Dependency] = [
-    .product(name: "AsyncHTTPClient", package: "async-http-client"),
-    .product(name: "NIOHTTP1", package: "swift-nio"),
-]
+let http1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let httpClient: [Target.Dependency] = [.product(name: "AsyncHTTPClient", package: "async-http-client"), http1]
 
 let package = Package(
     name: "muster",
@@ -55,8 +53,8 @@ let package = Package(
         .executableTarget(
             name: "muster-server",
             dependencies: [
-                "MusterServer", "MusterREST", "MusterHandlers", "MusterStore", "MusterProtocol", "Postgres",
-                log, lifecycle, signals, arguments, configuration,
+                "MusterServer", "MusterREST", "MusterHandlers", "MusterStore", "MusterMetrics", "MusterProtocol",
+                "Postgres", log, lifecycle, signals, arguments, configuration,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -71,14 +69,19 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "MusterREST",
-            dependencies: ["MusterHandlers", "MusterStore", "MusterProtocol", log, lifecycle] + hummingbird + nio,
+            dependencies: [
+                "MusterHandlers", "MusterStore", "MusterMetrics", "MusterProtocol", log, lifecycle, http1,
+            ]
+                + hummingbird + nio,
             swiftSettings: settings),
         .target(name: "MusterClient", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
         .target(
-            name: "MusterHandlers", dependencies: ["MusterStore", "MusterProtocol", "Postgres", log, crypto],
+            name: "MusterHandlers",
+            dependencies: ["MusterStore", "MusterMetrics", "MusterProtocol", "Postgres", log, crypto],
             swiftSettings: settings),
         .target(
-            name: "MusterStore", dependencies: ["Postgres", "MusterSets", "MusterSchema", "MusterProtocol", log],
+            name: "MusterStore",
+            dependencies: ["Postgres", "MusterSets", "MusterSchema", "MusterMetrics", "MusterProtocol", log],
             swiftSettings: settings),
         .target(
             name: "MusterSchema", path: "sql",
@@ -90,6 +93,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),
+        .target(name: "MusterMetrics", swiftSettings: settings),
         .target(name: "Postgres", dependencies: ["CLibpq", log], swiftSettings: settings),
         .target(name: "MusterProtocol", dependencies: ["CSimdJSON"], swiftSettings: settings),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
@@ -119,8 +123,8 @@ let package = Package(
         .testTarget(
             name: "MusterOpsTests",
             dependencies: [
-                "muster-server", "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
-                "MusterSchema", "MusterProtocol", "Postgres", log, arguments,
+                "muster-server", "MusterTestSupport", "MusterServer", "MusterREST", "MusterClient", "MusterHandlers",
+                "MusterStore", "MusterMetrics", "MusterSchema", "MusterProtocol", "Postgres", log, lifecycle, arguments,
             ],
             swiftSettings: settings),
         .testTarget(

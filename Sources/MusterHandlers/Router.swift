@@ -70,6 +70,8 @@ public final class Router: Sendable {
     private let open: Open
     private let verify: Verify
     private let logger: Logger
+    /// What its calls came to.
+    public let metrics = CallMetrics()
 
     /// - Parameters:
     ///   - open: judges a key.
@@ -90,16 +92,17 @@ public final class Router: Sendable {
     }
 
     /// Judges the key of `session.open`; the reply is the encoded body.
-    public func run(_ call: OpenSession, deadline: ContinuousClock.Instant) async throws(RPCError) -> (Session, [UInt8])
-    {
-        let started = ContinuousClock.now
+    public func run(
+        _ call: OpenSession, over wire: Wire = .rpc, deadline: ContinuousClock.Instant
+    ) async throws(RPCError) -> (Session, [UInt8]) {
+        let started = begin(wire)
         do {
             let (session, reply) = try await open(call, deadline)
-            log(OpenSession.method, keyID: session.keyID, started: started, failure: nil)
+            end(OpenSession.method, wire, keyID: session.keyID, started: started, failure: nil)
             return (session, try JSONEncoding.encode(reply))
         } catch {
             let failure = RPCError(handling: error)
-            log(OpenSession.method, keyID: nil, started: started, failure: failure)
+            end(OpenSession.method, wire, keyID: nil, started: started, failure: failure)
             throw failure
         }
     }
@@ -107,19 +110,24 @@ public final class Router: Sendable {
     /// Reads a call. Synchronous, so that the body's bytes need not outlive it.
     public func prepare(method: String, body: JSONValue) throws(RPCError) -> PreparedCall {
         guard let route = routes[method] else {
+            metrics.refused(method, .rpc, .unimplemented)
             throw RPCError(.unimplemented, "there is no method of this name; see the list of calls")
         }
-        do { return try route.prepare(body) } catch { throw RPCError(reading: error) }
+        do { return try route.prepare(body) } catch {
+            let failure = RPCError(reading: error)
+            metrics.refused(method, .rpc, failure.code)
+            throw failure
+        }
     }
 
     /// Runs a call; the reply is the encoded body.
     public func run(_ call: PreparedCall, in context: CallContext) async throws(RPCError) -> [UInt8] {
-        try await supervise(call.method, in: context) { try await call.run(context) }
+        try await supervise(call.method, .rpc, in: context) { try await call.run(context) }
     }
 
     /// Runs a call that didn't come over the RPC's wire. On the caller's threads: call it from a task of no event loop.
     public func answer<C: Call>(_ call: C, in context: CallContext) async throws(RPCError) -> C.Reply {
-        try await supervise(C.method, in: context) { [routes] in
+        try await supervise(C.method, .rest, in: context) { [routes] in
             guard let handle = routes[C.method]?.handler as? Route.Handler<C> else {
                 throw RPCError(.unimplemented, "there is no handler of \(C.method)")
             }
@@ -134,9 +142,9 @@ public final class Router: Sendable {
 
     /// The rules that hold for every call.
     private func supervise<R>(
-        _ method: String, in context: CallContext, _ work: () async throws -> R
+        _ method: String, _ wire: Wire, in context: CallContext, _ work: () async throws -> R
     ) async throws(RPCError) -> R {
-        let started = ContinuousClock.now
+        let started = begin(wire)
         do {
             guard started < context.deadline else {
                 throw RPCError(.deadlineExceeded, "the deadline passed before the call was started")
@@ -146,13 +154,25 @@ public final class Router: Sendable {
             }
             try await verify(context.session, context.deadline)
             let reply = try await Store.$lockWait.withValue(context.lockWait) { try await work() }
-            log(method, keyID: context.session.keyID, started: started, failure: nil)
+            end(method, wire, keyID: context.session.keyID, started: started, failure: nil)
             return reply
         } catch {
             let failure = RPCError(handling: error)
-            log(method, keyID: context.session.keyID, started: started, failure: failure)
+            end(method, wire, keyID: context.session.keyID, started: started, failure: failure)
             throw failure
         }
+    }
+
+    private func begin(_ wire: Wire) -> ContinuousClock.Instant {
+        metrics.began(wire)
+        return .now
+    }
+
+    private func end(
+        _ method: String, _ wire: Wire, keyID: String?, started: ContinuousClock.Instant, failure: RPCError?
+    ) {
+        metrics.ended(method, wire, after: .now - started, failure?.code)
+        log(method, keyID: keyID, started: started, failure: failure)
     }
 
     private func log(_ method: String, keyID: String?, started: ContinuousClock.Instant, failure: RPCError?) {

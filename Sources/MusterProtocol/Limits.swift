@@ -18,6 +18,14 @@ public enum Limits {
         "frame_bytes_before_open", 16 << 10, "bytes", "One frame before session.open: strangers get little memory.")
     public static let restBody = Limit(
         "rest_body_bytes", 4_000_000, "bytes", "The body of one REST request; Braze answers 413 above it.")
+    public static let restStrangers = Limit(
+        "rest_stranger_bytes", 64 << 20, "bytes", "All REST bodies together whose senders are not known yet; then 503.")
+    public static let restHeader = Limit(
+        "rest_header_bytes", 32 << 10, "bytes", "The header fields of one REST request; then 431.")
+    public static let restHeaderField = Limit(
+        "rest_header_field_bytes", 8 << 10, "bytes", "One header field of a REST request, or its target; then 431.")
+    public static let restHeaderFields = Limit(
+        "rest_header_fields", 64, "fields", "In one REST request; then 431.")
     public static let restImportIdentifiers = Limit(
         "rest_import_identifiers", 1_000, "identifiers", "In one import by REST, over all kinds and objects; Braze's.")
     public static let jsonValues = Limit(
@@ -29,7 +37,7 @@ public enum Limits {
     public static let requestsInFlightPerKey = Limit(
         "requests_in_flight_per_key", 256, "requests", "Over all connections of a key to one server.")
     public static let connections = Limit(
-        "connections", 1_024, "connections", "Open at once to one server; file descriptors and memory.")
+        "connections", 1_024, "connections", "Open at once to each listener of a server; file descriptors and memory.")
     public static let openSeconds = Limit(
         "session_open_seconds", 10, "seconds", "From connecting to session.open; then the connection is closed.")
     public static let idleSeconds = Limit(
@@ -84,7 +92,8 @@ public enum Limits {
 
     /// All of them, in the order in which `server.info` reports them.
     public static let all: [Limit] = [
-        frame, frameBeforeOpen, restBody, restImportIdentifiers, jsonValues, jsonDepth, requestsInFlight,
+        frame, frameBeforeOpen, restBody, restStrangers, restHeader, restHeaderField, restHeaderFields,
+        restImportIdentifiers, jsonValues, jsonDepth, requestsInFlight,
         requestsInFlightPerKey, connections,
         openSeconds,
         idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, drainSeconds, importIdentifiers,

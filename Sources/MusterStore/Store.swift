@@ -21,6 +21,8 @@ public final class Store: Sendable {
     let plans = Locked<[WorkspaceID: Plans]>([:])
     let pageTokenKeys = Locked<[WorkspaceID: [UInt8]]>([:])
     let logger: Logger
+    /// What it did, for the metrics.
+    public let counts = StoreCounts()
     /// Where a test holds a request at a known place; does nothing in a release build.
     public let failpoints = Failpoints()
 

@@ -9,6 +9,7 @@ public final class Database: Sendable {
     private let queue: WorkQueue
     private let workers: [Worker]
     private let canceller: Canceller
+    private let errors = ErrorCounts()
 
     /// Starts to connect and returns at once. Ask `settings.validate()` whether the connection string can be read.
     public init(_ settings: DatabaseSettings, logger: Logger) {
@@ -76,6 +77,9 @@ public final class Database: Sendable {
     /// How much waits and runs at this moment.
     public var statistics: DatabaseStatistics { queue.statistics }
 
+    /// Units of work that ended with an error, by the class of its SQLSTATE (`23`), or by its kind where there is none (`connectionLost`).
+    public var errorCounts: [String: Int] { errors.all }
+
     private func end() {
         queue.close()
         for worker in workers { worker.wake() }
@@ -89,6 +93,18 @@ public final class Database: Sendable {
     ) async throws -> R {
         let ticket = Ticket()
         let moment = Moment(deadline)
+        do {
+            return try await enqueue(ticket, moment, mayRunAgain: mayRunAgain, body)
+        } catch {
+            errors.count(error)
+            throw error
+        }
+    }
+
+    private func enqueue<R: Sendable>(
+        _ ticket: Ticket, _ moment: Moment, mayRunAgain: Bool, _ body: @escaping @Sendable (Session, Moment) throws -> R
+    ) async throws -> R {
+        let queue = queue
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<R, any Error>) in
                 let work = Work(ticket: ticket, deadline: moment) { session, isFirstRun in

@@ -45,8 +45,8 @@ struct Failure: Error, CustomStringConvertible {
 
     private static func advice(_ error: RESTServerError) -> String {
         switch error {
-        case .addressInUse: "end it, or set rest.port"
-        case .cannotListen: "look at rest.host and rest.port"
+        case .addressInUse: "end it, or set rest.port or ops.port"
+        case .cannotListen: "look at rest.host and rest.port, ops.host and ops.port"
         case .plaintextNotAllowed: "set tls.certificate and tls.key, or --insecure where nobody can listen in"
         case .certificate: "look at the files of tls.certificate and tls.key"
         }

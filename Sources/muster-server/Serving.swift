@@ -15,8 +15,10 @@ final class Serving: Service {
     private let store: Store
     private let schema: Schema
     private let keyGuard: KeyGuard
-    private let rpc: RPCServer
-    private let rest: RESTServer
+    let rpc: RPCServer
+    let rest: RESTServer
+    /// Nil where the operator wants none.
+    let ops: OpsServer?
     private let draining: Draining
 
     init(settings: Settings, logger: Logger) {
@@ -36,6 +38,14 @@ final class Serving: Service {
         rpc = RPCServer(settings: settings.rpc, router: router, logger: logger)
         rest = RESTServer(
             settings: settings.rest, router: router, gate: PartnerGate(store: store), logger: logger)
+        let metrics = ServerMetrics(router: router, store: store, rpc: rpc, rest: rest)
+        ops = settings.opsHost.map { [schema, draining] host in
+            OpsServer(host: host, port: settings.opsPort, logger: logger) {
+                await schema.readiness(isDraining: draining.hasBegun)
+            } metrics: {
+                metrics.page
+            }
+        }
     }
 
     /// Certificate and key as they are in the files now.
@@ -50,8 +60,13 @@ final class Serving: Service {
     }
 
     func run() async throws {
-        try await serve()
+        // Before there is a database, and until the last answer: that is when operators ask.
+        try await ops?.start()
+        let result: Result<Void, any Error>
+        do { result = .success(try await serve()) } catch { result = .failure(error) }
+        await ops?.stop()
         await database.close()
+        try result.get()
     }
 
     private func serve() async throws {
@@ -161,10 +176,13 @@ extension Settings {
     }
 
     var rest: RESTServerSettings {
-        RESTServerSettings(
+        var bounds = RESTServerSettings.Bounds()
+        bounds.drain = .seconds(drainSeconds)
+        return RESTServerSettings(
             host: restHost, port: restPort,
             tls: tls.map { .init(certificateFile: $0.certificate, keyFile: $0.key) },
-            allowPlaintext: publicHost == nil || isInsecureAllowed, requestsPerHour: restRequestsPerHour)
+            allowPlaintext: publicHost == nil || isInsecureAllowed, requestsPerHour: restRequestsPerHour,
+            bounds: bounds)
     }
 }
 

@@ -32,6 +32,10 @@ struct Setting: Sendable, Hashable {
     static let restRequestsPerHour = Setting(
         "rest.requests_per_hour", standard: "250000",
         "Requests an hour that each key may send to this server by REST; 0 is no limit.")
+    static let opsHost = Setting(
+        "ops.host", standard: "127.0.0.1",
+        "Where /livez, /readyz and /metrics listen, in plain HTTP; empty for nowhere.")
+    static let opsPort = Setting("ops.port", standard: "7881", "Where they listen; 0 lets the system choose.")
     static let tlsCertificate = Setting(
         "tls.certificate", "File with the certificate chain, in PEM; SIGHUP reads it again.")
     static let tlsKey = Setting("tls.key", "File with the private key, in PEM.")
@@ -59,7 +63,8 @@ struct Setting: Sendable, Hashable {
 
     /// All of them, in the order of `--help`.
     static let all: [Setting] = [
-        databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, restRequestsPerHour,
+        databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, restRequestsPerHour, opsHost,
+        opsPort,
         tlsCertificate, tlsKey, insecure,
         publicRESTURL,
         cacheMB, lockTimeout, drainSeconds, historyDays, upkeepSeconds, allowOwnerRole, logLevel, logFormat,

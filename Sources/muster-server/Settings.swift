@@ -13,6 +13,9 @@ struct Settings: Sendable {
     var restHost: String
     var restPort: Int
     var restRequestsPerHour: Int
+    /// Nil where the operator wants no such listener.
+    var opsHost: String?
+    var opsPort: Int
     var tls: (certificate: String, key: String)?
     var isInsecureAllowed: Bool
     var publicRESTURL: String?
@@ -44,6 +47,8 @@ struct Settings: Sendable {
         restHost = try reader.text(.restHost)
         restPort = try reader.number(.restPort, 0...65_535)
         restRequestsPerHour = try reader.number(.restRequestsPerHour, 0...1_000_000_000)
+        opsHost = try reader.optionalText(.opsHost)
+        opsPort = try reader.number(.opsPort, 0...65_535)
         let (certificate, key) = (try reader.text(.tlsCertificate), try reader.text(.tlsKey))
         tls = certificate.isEmpty && key.isEmpty ? nil : (certificate, key)
         isInsecureAllowed = try reader.flag(.insecure)
@@ -76,6 +81,9 @@ struct Settings: Sendable {
 
     /// Where something listens that can be reached from other machines; nil where nobody outside of this one can listen in.
     var publicHost: String? { [listenHost, restHost].first { !Self.isLoopback($0) } }
+
+    /// Where the listener for operators could be reached from other machines; it knows no TLS.
+    var publicOpsHost: String? { opsHost.flatMap { Self.isLoopback($0) ? nil : $0 } }
 
     private static func isLoopback(_ host: String) -> Bool {
         host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.split(separator: ".").count == 4)

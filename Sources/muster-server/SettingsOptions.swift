@@ -20,6 +20,8 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.restHost)) var restHost: String?
     @Option(help: .of(.restPort)) var restPort: String?
     @Option(help: .of(.restRequestsPerHour)) var restRequestsPerHour: String?
+    @Option(help: .of(.opsHost)) var opsHost: String?
+    @Option(help: .of(.opsPort)) var opsPort: String?
     @Option(help: .of(.tlsCertificate)) var tlsCertificate: String?
     @Option(help: .of(.tlsKey)) var tlsKey: String?
     @Flag(help: .of(.insecure)) var insecure = false
@@ -35,6 +37,7 @@ struct ServeOptions: ParsableArguments {
         given([
             .databaseConnections: databaseConnections, .listenHost: listenHost, .listenPort: listenPort,
             .restHost: restHost, .restPort: restPort, .restRequestsPerHour: restRequestsPerHour,
+            .opsHost: opsHost, .opsPort: opsPort,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .insecure: insecure ? "true" : nil,
             .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
             .drainSeconds: drainSeconds, .historyDays: historyDays, .upkeepSeconds: upkeepSeconds,

@@ -24,6 +24,7 @@ final class ServerProcess: Sendable {
         self.port = port
         let variables = [
             "MUSTER_DATABASE_URL": databaseURL, "MUSTER_LISTEN_PORT": "\(port)", "MUSTER_REST_PORT": "0",
+            "MUSTER_OPS_PORT": "0",
             "MUSTER_UPKEEP_SECONDS": "1",
             "MUSTER_LOG_LEVEL": "critical",
         ]

@@ -28,20 +28,8 @@ extension TestServer {
         _ method: String = "POST", _ path: String, _ body: String? = nil, bearer: String? = nil,
         headers: [String: String] = [:]
     ) async throws -> RESTReply {
-        var request = HTTPClientRequest(url: "http://127.0.0.1:\(try await restPort())\(path)")
-        request.method = .init(rawValue: method)
-        if let body {
-            request.headers.add(name: "content-type", value: "application/json")
-            request.body = .bytes(ByteBuffer(string: body))
-        }
-        if let bearer { request.headers.add(name: "authorization", value: "Bearer \(bearer)") }
-        for (name, value) in headers { request.headers.add(name: name, value: value) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
-        let bytes = try await response.body.collect(upTo: 64 << 20)
-        return RESTReply(
-            status: Int(response.status.code),
-            headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { $1 },
-            body: Array(bytes.readableBytesView))
+        try await sendHTTP(
+            method, "http://127.0.0.1:\(try await restPort())\(path)", body, bearer: bearer, headers: headers)
     }
 
     /// The port of the REST endpoint, once it listens.
@@ -52,4 +40,24 @@ extension TestServer {
         }
         throw RPCError(.unavailable, "the REST endpoint did not start")
     }
+}
+
+/// Sends a request over a real socket, to any server.
+public func sendHTTP(
+    _ method: String, _ url: String, _ body: String? = nil, bearer: String? = nil, headers: [String: String] = [:]
+) async throws -> RESTReply {
+    var request = HTTPClientRequest(url: url)
+    request.method = .init(rawValue: method)
+    if let body {
+        request.headers.add(name: "content-type", value: "application/json")
+        request.body = .bytes(ByteBuffer(string: body))
+    }
+    if let bearer { request.headers.add(name: "authorization", value: "Bearer \(bearer)") }
+    for (name, value) in headers { request.headers.add(name: name, value: value) }
+    let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+    let bytes = try await response.body.collect(upTo: 64 << 20)
+    return RESTReply(
+        status: Int(response.status.code),
+        headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { $1 },
+        body: Array(bytes.readableBytesView))
 }

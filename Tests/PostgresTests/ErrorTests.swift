@@ -35,6 +35,20 @@ import Testing
         }
     }
 
+    @Test func errorsAreCountedByClassAndKind() async throws {
+        try await withSchema(script: tables) { database in
+            let statements: [SQL] = [
+                "INSERT INTO t VALUES ('secret', 2)", "INSERT INTO t VALUES ('x', 500)", "SELECT 1 / 0", "SELEC",
+                "DO $$ BEGIN RAISE 'x' USING ERRCODE = 'ZZ999'; END $$",
+            ]
+            for sql in statements {
+                _ = try await failure { try await database.transaction(deadline: soon) { try $0.execute(sql) } }
+            }
+            _ = try await failure { try await database.transaction(deadline: .now) { try $0.execute("SELECT 1") } }
+            #expect(database.errorCounts == ["23": 2, "22": 1, "42": 1, "other": 1, "deadlineExceeded": 1])
+        }
+    }
+
     @Test func theFieldsOfTheServerAreThere() async throws {
         try await withSchema(script: tables) { database in
             let error = try await failure {

@@ -37,7 +37,9 @@ public struct CohortHandlers: Sendable {
             keyID: context.session.keyID)
         let answer = try await store.importCohort(
             request, in: context.session.workspaceID, deadline: context.deadline)
-        return try reply(answer, withOutcomes: call.withOutcomes ?? false)
+        let reply = try reply(answer, withOutcomes: call.withOutcomes ?? false)
+        store.counts.imported(reply.receipt)
+        return reply
     }
 
     /// `cohorts.get`

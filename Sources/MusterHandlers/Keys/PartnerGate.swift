@@ -14,10 +14,21 @@ public struct PartnerGate: Sendable {
         case disabled
     }
 
-    private let store: Store
+    /// What the operator decided about a partner of a workspace; nil where there is none of that name.
+    public typealias Find =
+        @Sendable (_ partner: String, WorkspaceID, _ deadline: ContinuousClock.Instant) async throws -> PartnerAdmission?
+
+    private let find: Find
+
+    /// Asks this for the partners.
+    public init(find: @escaping Find) { self.find = find }
 
     /// Over the partners of this store.
-    public init(store: Store) { self.store = store }
+    public init(store: Store) {
+        self.init { partner, workspace, deadline in
+            try await store.admission(of: partner, in: workspace, deadline: deadline)
+        }
+    }
 
     /// - Parameter partnerAPIKey: what the partner sent; nil is nothing, or nothing that could be one.
     public func judge(
@@ -28,7 +39,7 @@ public struct PartnerGate: Sendable {
             return .notThePartners
         }
         let found: PartnerAdmission?
-        do { found = try await store.admission(of: own, in: session.workspaceID, deadline: deadline) } catch {
+        do { found = try await find(own, session.workspaceID, deadline) } catch {
             throw RPCError(handling: error)
         }
         guard let found else { return .notThePartners }

@@ -9,11 +9,21 @@ final class AccessDesk: Sendable {
 
     private let router: Router
     private let sessions = NIOLockedValueBox<[[UInt8]: Session]>([:])
+    private let inFlight: KeysInFlight
 
-    init(router: Router) { self.router = router }
+    init(router: Router, mostInFlight: Int) {
+        self.router = router
+        inFlight = KeysInFlight(most: mostInFlight)
+    }
 
-    /// The session of a secret. Throws UNAUTHENTICATED for what is no good key.
+    /// The session of a secret. Throws UNAUTHENTICATED for what is no good key. Whose key is good is no stranger from then on.
     func session(for secret: String, deadline: ContinuousClock.Instant) async throws(RPCError) -> Session {
+        let session = try await judge(secret, deadline: deadline)
+        IncomingRequest.current?.callerIsKnown()
+        return session
+    }
+
+    private func judge(_ secret: String, deadline: ContinuousClock.Instant) async throws(RPCError) -> Session {
         guard let digest = Secret(secret)?.digest else { throw Self.refusal }
         if let known = sessions.withLockedValue({ $0[digest] }) {
             // Before anything else of the request is judged: an ended key must not learn whether its request was good.
@@ -23,7 +33,7 @@ final class AccessDesk: Sendable {
             }
             return known
         }
-        let (session, _) = try await router.run(OpenSession(key: secret), deadline: deadline)
+        let (session, _) = try await router.run(OpenSession(key: secret), over: .rest, deadline: deadline)
         sessions.withLockedValue { sessions in
             if sessions.count >= Self.most { sessions.removeAll() }
             sessions[digest] = session
@@ -31,10 +41,13 @@ final class AccessDesk: Sendable {
         return session
     }
 
-    /// Runs a call as the owner of a secret whose session was given out here.
+    /// Runs a call as the owner of a secret whose session was given out here. Throws a `Refusal` with status 429 where the key has too
+    /// much in flight, and an `RPCError` for what else goes wrong.
     func answer<C: Call>(
         _ call: C, as session: Session, secret: String, deadline: ContinuousClock.Instant
-    ) async throws(RPCError) -> C.Reply {
+    ) async throws -> C.Reply {
+        try inFlight.enter(session)
+        defer { inFlight.leave(session) }
         do {
             return try await router.answer(
                 call,

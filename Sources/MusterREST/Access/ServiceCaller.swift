@@ -29,7 +29,9 @@ struct ServiceCaller {
 
     /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
     func send<C: Call>(_ call: C) async throws -> C.Reply {
-        do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch {
+        do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch let error
+            as RPCError
+        {
             switch error.code {
             case .permissionDenied: throw Refusal(.forbidden, "Access Denied")
             case .unauthenticated: throw Self.unknownKey

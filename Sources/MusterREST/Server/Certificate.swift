@@ -1,8 +1,4 @@
-import Hummingbird
-import HummingbirdCore
-import Logging
 import NIOConcurrencyHelpers
-import NIOCore
 import NIOSSL
 
 /// The certificate that new connections are met with; none on a server that speaks plaintext.
@@ -29,26 +25,4 @@ final class Certificate: Sendable {
             throw RESTServerError.certificate(reason: "\(error)")
         }
     }
-}
-
-/// A channel behind TLS where there is a certificate. Not Hummingbird's own, which keeps its first certificate for ever.
-struct CertifiedChannel: ServerChildChannel {
-    typealias Value = HTTP1Channel.Value
-    private let base: HTTP1Channel
-    private let certificate: Certificate
-
-    init(_ base: HTTP1Channel, _ certificate: Certificate) {
-        self.base = base
-        self.certificate = certificate
-    }
-
-    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        let certificate = certificate
-        return channel.eventLoop.makeCompletedFuture {
-            guard let context = certificate.context else { return }
-            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
-        }.flatMap { base.setup(channel: channel, logger: logger) }
-    }
-
-    func handle(value: Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
 }

@@ -13,8 +13,10 @@ struct RESTRoutes {
     let logger: Logger
 
     var responder: RouterResponder<RESTContext> {
-        let routes = Hummingbird.Router(context: RESTContext.self)
+        let routes = Hummingbird.Router(context: RESTContext.self, options: .autoGenerateHeadEndpoints)
+        routes.add(middleware: NothingHere(routes: self))
         PartnerRoutes(desk: desk, gate: gate).add(to: routes, self)
+        refuseOtherMethods(routes)
         return routes.buildResponder()
     }
 
@@ -57,15 +59,10 @@ struct RESTRoutes {
 }
 
 extension Request {
-    /// The body as bytes, up to the limit.
+    /// The body as bytes. Throws a `Refusal` where it is too large, too slow, or not taken for another reason.
     func bytes() async throws -> [UInt8] {
         var bytes: [UInt8] = []
-        for try await part in body {
-            guard bytes.count + part.readableBytes <= Limits.restBody.value else {
-                throw Refusal(.contentTooLarge, "the body has more than \(Limits.restBody.value) bytes")
-            }
-            bytes.append(contentsOf: part.readableBytesView)
-        }
+        for try await part in body { bytes.append(contentsOf: part.readableBytesView) }
         return bytes
     }
 

@@ -1,3 +1,5 @@
+import MusterProtocol
+
 /// What a REST server needs to know: where to listen, how to be trusted, and which bounds to keep.
 public struct RESTServerSettings: Sendable {
     /// Where to listen.
@@ -10,17 +12,20 @@ public struct RESTServerSettings: Sendable {
     public var allowPlaintext: Bool
     /// Requests in one hour of the clock that each key may send to this server; 0 is no limit.
     public var requestsPerHour: Int
+    /// The bounds; tests set shorter ones.
+    public var bounds: Bounds
 
     /// Settings with the bounds of `Limits`.
     public init(
         host: String = "127.0.0.1", port: Int, tls: TLSFiles? = nil, allowPlaintext: Bool = false,
-        requestsPerHour: Int = 250_000
+        requestsPerHour: Int = 250_000, bounds: Bounds = Bounds()
     ) {
         self.host = host
         self.port = port
         self.tls = tls
         self.allowPlaintext = allowPlaintext
         self.requestsPerHour = requestsPerHour
+        self.bounds = bounds
     }
 
     /// Where the certificate chain and its private key are, both in PEM.
@@ -38,8 +43,55 @@ public struct RESTServerSettings: Sendable {
     }
 }
 
+extension RESTServerSettings {
+    /// What a connection may take. `Limits` has the values that callers are told.
+    public struct Bounds: Sendable {
+        /// Open connections; one more is refused.
+        public var connections = Limits.connections.value
+        /// Requests in flight of one key, over all of its connections.
+        public var requestsInFlightPerKey = Limits.requestsInFlightPerKey.value
+        /// Bytes of one body.
+        public var body = Limits.restBody.value
+        /// Bytes of all bodies together whose callers are not known yet.
+        public var strangers = Limits.restStrangers.value
+        /// Header fields of one request.
+        public var headerFields = Limits.restHeaderFields.value
+        /// Bytes of one header field, and of the request's target.
+        public var headerField = Limits.restHeaderField.value
+        /// Bytes of all header fields together.
+        public var header = Limits.restHeader.value
+        /// From connecting, TLS included, or from the first byte of a later request, until its header has come.
+        public var head: Duration = .seconds(10)
+        /// From asking for a body until all of it has come.
+        public var bodyTime: Duration = .seconds(30)
+        /// From asking for a body until it is expected to come at `bodyRate`.
+        public var bodyPatience: Duration = .seconds(5)
+        /// Bytes of a body in a second, at the least.
+        public var bodyRate = 1_024
+        /// Between an answer and the next request.
+        public var idle: Duration = .seconds(60)
+        /// That a client may take for 64 KiB of an answer.
+        public var unread: Duration = .seconds(30)
+        /// What a request in flight is given after its client has closed its half: it may still be reading. Most have just gone.
+        public var halfClosed: Duration = .seconds(1)
+        /// After the last answer, for the client to read it: a socket closed with bytes unread would take it away again.
+        public var linger: Duration = .seconds(1)
+        /// From the beginning of a shutdown until what is still in flight is cut.
+        public var drain: Duration = .seconds(Limits.drainSeconds.value)
+
+        /// The bounds of `Limits`.
+        public init() {}
+
+        /// How often a connection looks at its clocks: often enough for the shortest of them.
+        var tick: Duration {
+            let shortest = min(head, bodyTime, bodyPatience, idle, unread)
+            return min(.seconds(1), max(.milliseconds(10), shortest / 4))
+        }
+    }
+}
+
 /// Why a REST server can't start.
-public enum RESTServerError: Error, CustomStringConvertible {
+public enum RESTServerError: Error, Equatable, CustomStringConvertible {
     /// Another process listens there.
     case addressInUse(String)
     case cannotListen(String, reason: String)

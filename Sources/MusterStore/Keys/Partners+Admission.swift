@@ -5,6 +5,11 @@ public struct PartnerAdmission: Sendable {
     public let isEnabled: Bool
     /// SHA-256 of the partner's own key; nil where the operator set none.
     public let apiKeyDigest: [UInt8]?
+
+    /// What an operator decided.
+    public init(isEnabled: Bool, apiKeyDigest: [UInt8]?) {
+        (self.isEnabled, self.apiKeyDigest) = (isEnabled, apiKeyDigest)
+    }
 }
 
 extension Store {

@@ -23,10 +23,12 @@ final class Lookout: Sendable {
 
     private let state = Locked(State())
     private let look: @Sendable (LookRequest, ContinuousClock.Instant) async throws -> Look
+    private let counts: StoreCounts
 
     /// - Parameter look: one look for the union of some requests.
-    init(_ look: @escaping @Sendable (LookRequest, ContinuousClock.Instant) async throws -> Look) {
+    init(counts: StoreCounts, _ look: @escaping @Sendable (LookRequest, ContinuousClock.Instant) async throws -> Look) {
         self.look = look
+        self.counts = counts
     }
 
     func look(_ request: LookRequest, deadline: ContinuousClock.Instant) async throws -> Look {
@@ -45,6 +47,7 @@ final class Lookout: Sendable {
 
     private func serve() async {
         while let batch = next() {
+            counts.looked(for: batch.calls.count)
             do {
                 let (union, places) = batch.union
                 let seen = try await look(union, batch.deadline)

@@ -48,7 +48,7 @@ extension Store {
             let key = LookoutKey(workspace: workspace, isScanning: scanning)
             if let there = lookouts[key] { return there }
             // The look-out is the store's; a strong reference back would keep both for ever.
-            let made = Lookout { [weak self] request, deadline in
+            let made = Lookout(counts: counts) { [weak self] request, deadline in
                 guard let self else { throw CancellationError() }
                 return try await self.lookOnce(request, in: workspace, deadline: deadline)
             }

@@ -12,6 +12,7 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         var entries: [Key: Entry] = [:]
         var bytes = 0
         var clock: UInt64 = 0
+        var (hits, misses, evictions) = (0, 0, 0)
     }
 
     private let state = Locked(State())
@@ -24,8 +25,13 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     subscript(key: Key) -> Value? {
         state.withLock { state in
             state.clock += 1
+            guard let value = state.entries[key]?.value else {
+                state.misses += 1
+                return nil
+            }
+            state.hits += 1
             state.entries[key]?.lastUsed = state.clock
-            return state.entries[key]?.value
+            return value
         }
     }
 
@@ -46,8 +52,13 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         }
     }
 
-    /// Entries and their bytes, for the metrics.
-    var usage: (entries: Int, bytes: Int) { state.withLock { ($0.entries.count, $0.bytes) } }
+    /// What it holds and did, for the metrics.
+    var usage: CacheUsage {
+        state.withLock {
+            CacheUsage(
+                entries: $0.entries.count, bytes: $0.bytes, hits: $0.hits, misses: $0.misses, evictions: $0.evictions)
+        }
+    }
 
     /// Frees a tenth more than it must, so that the sort is paid for by many puts.
     private func evict(_ state: inout State) {
@@ -55,6 +66,7 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
             if state.bytes <= byteLimit / 10 * 9 { return }
             state.entries.removeValue(forKey: key)
             state.bytes -= entry.bytes
+            state.evictions += 1
         }
     }
 }

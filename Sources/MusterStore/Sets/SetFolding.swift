@@ -77,7 +77,9 @@ extension Store {
     }
 
     /// The sets of a workspace whose changes since the snapshot outgrow it: more than 1,000, or more than 64 KiB and half of the snapshot.
-    func setsToFold(in workspace: WorkspaceID, deadline: ContinuousClock.Instant) async throws -> [SetKey] {
+    func setsToFold(
+        in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> (due: [SetKey], sets: Int, changesBehind: Int64) {
         try await transaction(in: workspace, deadline: deadline) { connection in
             let behind = try connection.query(
                 """
@@ -91,12 +93,13 @@ extension Store {
                     snapshot: try row.value(2, as: Int64?.self) ?? 0
                 )
             }
-            return try behind.filter { set, head, snapshot in
+            let due = try behind.filter { set, head, snapshot in
                 guard head - snapshot >= 8 else { return false }
                 if head - snapshot > 1_000 { return true }
                 let (tail, whole) = try connection.storedBytes(of: set, after: snapshot)
                 return tail > max(65_536, whole / 2)
             }.map(\.set)
+            return (due, behind.count, behind.reduce(0) { $0 + max(0, $1.head - $1.snapshot) })
         }
     }
 }

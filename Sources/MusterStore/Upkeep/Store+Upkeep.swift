@@ -28,14 +28,20 @@ extension Store {
     /// Each step is a transaction of its own and may be ended at any point; several servers may be at it at once.
     public func upkeep(_ retention: Retention) async throws -> UpkeepReport {
         var report = UpkeepReport()
+        var sets = 0
+        var changesBehind: Int64 = 0
         for workspace in try await workspaceIDs() {
-            for set in try await setsToFold(in: workspace, deadline: .now + .seconds(30)) {
+            let found = try await setsToFold(in: workspace, deadline: .now + .seconds(30))
+            sets += found.sets
+            changesBehind += found.changesBehind
+            for set in found.due {
                 let folded = try await fold(set, deadline: .now + .seconds(60))
                 report.changesFolded += folded
                 report.setsFolded += folded > 0 ? 1 : 0
             }
             try await forget(retention, in: workspace, report: &report)
         }
+        counts.sawSets(sets, changesNotFolded: max(0, changesBehind - report.changesFolded))
         return report
     }
 

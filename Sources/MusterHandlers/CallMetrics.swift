@@ -1,0 +1,66 @@
+public import MusterMetrics
+import MusterProtocol
+
+/// How a call came.
+public enum Wire: String, Sendable, CaseIterable {
+    case rpc, rest
+}
+
+/// What the calls of one server came to: counts by wire, method and code, and how long they took. A method is one of `allCalls`, or `other`:
+/// nothing that a caller writes is ever a label.
+public final class CallMetrics: Sendable {
+    private static let methods = allCalls.map { $0.method } + ["other"]
+    private static let places = Dictionary(uniqueKeysWithValues: methods.enumerated().map { ($1, $0) })
+    private static let codes = ["OK"] + RPCCode.allCases.map(\.rawValue)
+    private static let codePlaces = Dictionary(uniqueKeysWithValues: RPCCode.allCases.enumerated().map { ($1, $0 + 1) })
+
+    private let finished = Cells(Wire.allCases.count * methods.count * codes.count)
+    private let running = Cells(Wire.allCases.count)
+    private let times = Histograms(kinds: methods.count)
+
+    /// Counts that are all zero.
+    public init() {}
+
+    func began(_ wire: Wire) { running.add(at: Self.place(wire)) }
+
+    /// A call that `began` has ended.
+    func ended(_ method: String, _ wire: Wire, after time: Duration, _ failure: RPCCode?) {
+        running.add(-1, at: Self.place(wire))
+        times.record(time, of: Self.place(method))
+        count(method, wire, failure)
+    }
+
+    /// A call that could not even be read.
+    func refused(_ method: String, _ wire: Wire, _ failure: RPCCode) { count(method, wire, failure) }
+
+    private func count(_ method: String, _ wire: Wire, _ failure: RPCCode?) {
+        let code = failure.flatMap { Self.codePlaces[$0] } ?? 0
+        finished.add(at: (Self.place(wire) * Self.methods.count + Self.place(method)) * Self.codes.count + code)
+    }
+
+    private static func place(_ wire: Wire) -> Int { wire == .rpc ? 0 : 1 }
+    private static func place(_ method: String) -> Int { places[method] ?? methods.count - 1 }
+
+    /// Writes them onto a page. What never happened is left out.
+    public func write(to page: inout Exposition) {
+        var samples: [Exposition.Sample] = []
+        for wire in Wire.allCases {
+            for (method, name) in Self.methods.enumerated() {
+                for (code, word) in Self.codes.enumerated() {
+                    let count = finished[
+                        (Self.place(wire) * Self.methods.count + method) * Self.codes.count + code]
+                    guard count > 0 else { continue }
+                    samples.append(.init(["wire": wire.rawValue, "method": name, "code": word], count))
+                }
+            }
+        }
+        page.counter(
+            "muster_requests_total", "Calls that were answered, by how they came and what they came to.", samples)
+        page.gauge(
+            "muster_requests_in_flight", "Calls that are being answered.",
+            Wire.allCases.map { .init(["wire": $0.rawValue], running[Self.place($0)]) })
+        page.histogram(
+            "muster_request_seconds", "From the beginning of a call's work to its reply.", by: "method",
+            Self.methods.enumerated().map { ($1, times.snapshot(of: $0)) }.filter { $0.1.count > 0 })
+    }
+}

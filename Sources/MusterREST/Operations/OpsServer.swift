@@ -1,0 +1,112 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+public import Logging
+public import MusterMetrics
+import MusterProtocol
+import NIOCore
+
+/// Whether a server can answer calls, in words for an operator.
+public struct Readiness: Sendable, Encodable {
+    /// Whether PostgreSQL answers.
+    public var postgres: Bool
+    /// Whether the database has the schema that this server serves.
+    public var schema: Bool
+    /// Whether the server is shutting down.
+    public var draining: Bool
+
+    /// All three facts.
+    public init(postgres: Bool, schema: Bool, draining: Bool) {
+        self.postgres = postgres
+        self.schema = schema
+        self.draining = draining
+    }
+
+    /// Whether calls may be sent to it.
+    public var isReady: Bool { postgres && schema && !draining }
+
+    private var message: String {
+        if draining { return "not ready: the server is shutting down" }
+        if !postgres { return "not ready: PostgreSQL can't be reached" }
+        return schema ? "ready" : "not ready: the database has another schema than this server serves"
+    }
+
+    enum CodingKeys: String, CodingKey { case message, postgres, schema, draining }
+
+    /// The facts and a sentence.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(message, forKey: .message)
+        try container.encode(postgres, forKey: .postgres)
+        try container.encode(schema, forKey: .schema)
+        try container.encode(draining, forKey: .draining)
+    }
+}
+
+/// The listener for operators: whether the process lives, whether it is ready, and its metrics. Plain HTTP, without a key.
+public final class OpsServer: Sendable {
+    private let server: RESTServer
+
+    /// - Parameters:
+    ///   - host: where to listen; an operator's machines only.
+    ///   - port: 0 lets the system choose, and `boundPort` tells.
+    ///   - readiness: asked for each `GET /readyz`.
+    ///   - metrics: asked for each `GET /metrics`.
+    public init(
+        host: String, port: Int, logger: Logger, readiness: @escaping @Sendable () async -> Readiness,
+        metrics: @escaping @Sendable () -> Exposition
+    ) {
+        var settings = RESTServerSettings(host: host, port: port, allowPlaintext: true)
+        settings.bounds.connections = 64
+        settings.bounds.body = 0
+        let desk = OpsDesk(readiness: readiness, metrics: metrics)
+        server = RESTServer(
+            name: "Operations", settings: settings,
+            responder: RESTResponder {
+                await desk.answer($0)
+            } refuse: {
+                desk.refuse($0)
+            }, logger: logger)
+    }
+
+    /// The port that it listens on, once it has started.
+    public var boundPort: Int? { server.boundPort }
+
+    /// Begins to listen; returns when connections are accepted.
+    public func start() async throws { try await server.start() }
+
+    /// Closes everything at once.
+    public func stop() async { await server.cutNow() }
+}
+
+/// The answers of the listener for operators.
+private struct OpsDesk: Sendable {
+    let readiness: @Sendable () async -> Readiness
+    let metrics: @Sendable () -> Exposition
+
+    func answer(_ request: Request) async -> Response {
+        let path = request.uri.path
+        guard ["/livez", "/readyz", "/metrics"].contains(path) else {
+            return RESTAnswer(.notFound, Message(message: "there is /livez, /readyz and /metrics")).response
+        }
+        guard request.method == .get || request.method == .head else {
+            var refusal = RESTAnswer(.methodNotAllowed, Message(message: "this path answers GET, HEAD only"))
+            refusal.headers[.allow] = "GET, HEAD"
+            return refusal.response
+        }
+        switch path {
+        case "/livez": return RESTAnswer(.ok, Message(message: "alive")).response
+        case "/readyz":
+            let readiness = await readiness()
+            return RESTAnswer(readiness.isReady ? .ok : .serviceUnavailable, readiness).response
+        default:
+            return Response(
+                status: .ok, headers: [.contentType: Exposition.contentType],
+                body: .init(byteBuffer: ByteBuffer(string: metrics().text)))
+        }
+    }
+
+    func refuse(_ error: any Error) -> Response {
+        ((error as? Refusal) ?? Refusal(.internalServerError, "something went wrong in the server")).answer.response
+    }
+}

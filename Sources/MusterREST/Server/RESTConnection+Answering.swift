@@ -1,0 +1,115 @@
+import HTTPTypes
+import MusterProtocol
+import NIOCore
+import NIOHTTP1
+
+extension RESTConnection {
+    /// Sends a part of an answer; the future is kept when the system has taken it.
+    func send(_ parts: [HTTPServerResponsePart], of exchange: Exchange) -> EventLoopFuture<Void>? {
+        guard let context, case .serving(let current) = phase, current === exchange else { return nil }
+        clock.unreadSince = .now
+        var last: EventLoopFuture<Void>?
+        for part in parts {
+            let promise = context.eventLoop.makePromise(of: Void.self)
+            last = promise.futureResult
+            switch part {
+            case .head(var head):
+                if mustClose(exchange) { isGoing = true }
+                if isGoing { head.headers.replaceOrAdd(name: "connection", value: "close") }
+                context.write(wrapOutboundOut(.head(head)), promise: promise)
+            case .body: context.write(wrapOutboundOut(part), promise: promise)
+            case .end: finish(context, exchange, promise)
+            }
+        }
+        context.flush()
+        last?.assumeIsolated().whenComplete { _ in self.clock.unreadSince = nil }
+        return last
+    }
+
+    /// Whether nothing can come after this request: its body is not read to the end, or one of the two sides is going.
+    private func mustClose(_ exchange: Exchange) -> Bool {
+        let head = exchange.head
+        return inputEnded || !exchange.isComplete || exchange.failure != nil || !head.isKeepAlive
+            || head.version != .http1_1 || head.method == .CONNECT || head.headers.contains(name: "upgrade")
+    }
+
+    private func finish(_ context: ChannelHandlerContext, _ exchange: Exchange, _ promise: EventLoopPromise<Void>) {
+        release(exchange, RPCError(.cancelled, "the request is answered"))
+        let isLast = isGoing || mustClose(exchange)
+        // Before the end is written: the next request may have come already, and comes in here then.
+        phase = isLast ? .ended : .waiting
+        clock.idleSince = .now
+        context.write(wrapOutboundOut(.end(nil)), promise: promise)
+        if isLast { end(context) } else { context.read() }
+    }
+
+    /// Closes after what is written. The client gets a moment to read it: closing a socket that has unread bytes makes the system
+    /// throw away what was sent.
+    private func end(_ context: ChannelHandlerContext) {
+        phase = .ended
+        requests.continuation.finish()
+        context.flush()
+        if inputEnded { return context.close(promise: nil) }
+        context.close(mode: .output, promise: nil)
+        _ = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(bounds.linger)) { self.lingerEnds() }
+        context.read()  // to throw away what comes, and to see the client close
+    }
+
+    /// A client that still reads its answer is waited for as long as any other.
+    private func lingerEnds() { if clock.unreadSince == nil { cut() } else { clock.endsWhenRead = true } }
+
+    /// Answers what is in flight, and takes nothing more.
+    func drain() {
+        guard let context else { return }
+        isGoing = true
+        guard isWaiting else { return }
+        // A request may be under way: its client would have to guess what became of it.
+        _ = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(100)) {
+            if self.isWaiting, let context = self.context { self.end(context) }
+        }
+    }
+
+    /// Closes now, whatever is in flight.
+    func cut() { context?.close(promise: nil) }
+
+    // MARK: Clocks
+
+    /// When things happened on a connection. One timer looks at them all.
+    struct Clock {
+        var ticking: RepeatedTask?
+        /// When the first byte of the request came that is waited for; of the first request, when the connection was made.
+        var headBegan: ContinuousClock.Instant? = .now
+        var idleSince = ContinuousClock.now
+        /// Since when a part of an answer waits for the client to read.
+        var unreadSince: ContinuousClock.Instant?
+        var endsWhenRead = false
+    }
+
+    func startClock(_ context: ChannelHandlerContext) {
+        let tick = TimeAmount(bounds.tick)
+        let me = NIOLoopBound(self, eventLoop: context.eventLoop)
+        clock.ticking = context.eventLoop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in me.value.tick() }
+    }
+
+    private func tick() {
+        let now = ContinuousClock.now
+        func isOver(_ since: ContinuousClock.Instant?, _ most: Duration) -> Bool {
+            since.map { now - $0 > most } ?? false
+        }
+        if isOver(clock.unreadSince, bounds.unread) { return cut() }
+        switch phase {
+        case .waiting: if isOver(clock.headBegan, bounds.head) || isOver(clock.idleSince, bounds.idle) { cut() }
+        case .serving(let exchange): if isTooSlow(exchange, now) { fail(exchange, Self.tooSlow) }
+        case .ended: if clock.endsWhenRead, clock.unreadSince == nil { cut() }
+        }
+    }
+
+    private func isTooSlow(_ exchange: Exchange, _ now: ContinuousClock.Instant) -> Bool {
+        guard exchange.waiter != nil, let asked = exchange.askedAt else { return false }
+        let elapsed = now - asked
+        let expected = Double(bounds.bodyRate) * (elapsed / .seconds(1))
+        return elapsed > bounds.bodyTime || elapsed > bounds.bodyPatience && Double(exchange.received) < expected
+    }
+
+    private static let tooSlow = Refusal(.requestTimeout, "the body came too slowly")
+}

@@ -1,0 +1,92 @@
+import HTTPTypes
+import MusterProtocol
+import NIOCore
+import NIOHTTP1
+
+extension RESTConnection {
+    /// Begins to read the body, which is given whole. Its size is judged by what the header says before a byte of it is read.
+    func askForBody(_ context: ChannelHandlerContext, _ exchange: Exchange) -> EventLoopFuture<ByteBuffer> {
+        let promise = context.eventLoop.makePromise(of: ByteBuffer.self)
+        if let failure = exchange.failure ?? refusal(of: exchange.head) {
+            exchange.failure = failure
+            promise.fail(failure)
+            return promise.futureResult
+        }
+        exchange.waiter = promise
+        exchange.askedAt = .now
+        charge(exchange, exchange.body.readableBytes)
+        giveBody(exchange)
+        if exchange.waiter != nil {
+            if exchange.received == 0 { sayContinue(context, exchange.head) }
+            context.read()
+        }
+        return promise.futureResult
+    }
+
+    private func refusal(of head: HTTPRequestHead) -> Refusal? {
+        if head.headers[canonicalForm: "content-encoding"].contains(where: { $0.lowercased() != "identity" }) {
+            return Refusal(.unsupportedMediaType, "the body must not be compressed: send it without Content-Encoding")
+        }
+        let declared = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+        return declared > bounds.body ? tooLarge : nil
+    }
+
+    private var tooLarge: Refusal { Refusal(.contentTooLarge, "the body has more than \(bounds.body) bytes") }
+
+    private func sayContinue(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
+        guard head.version == .http1_1,
+            head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" })
+        else { return }
+        context.writeAndFlush(
+            wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+    }
+
+    /// A part of the body has come.
+    func take(_ bytes: ByteBuffer, _ exchange: Exchange) {
+        guard exchange.failure == nil else { return }
+        var bytes = bytes
+        exchange.received += bytes.readableBytes
+        guard exchange.received <= bounds.body else { return fail(exchange, tooLarge) }
+        exchange.body.writeBuffer(&bytes)
+        if exchange.waiter != nil { charge(exchange, exchange.received - exchange.charged) }
+    }
+
+    /// Counts bytes of a caller who is not known.
+    private func charge(_ exchange: Exchange, _ bytes: Int) {
+        guard !exchange.isCallerKnown else { return }
+        guard strangers.take(bytes) else {
+            return fail(exchange, Refusal(.serviceUnavailable, "the server has too much to read; try again"))
+        }
+        exchange.charged += bytes
+    }
+
+    /// The caller's key is good: what she sends is no stranger's.
+    func callerIsKnown(_ exchange: Exchange) {
+        exchange.isCallerKnown = true
+        strangers.giveBack(exchange.charged)
+        exchange.charged = 0
+    }
+
+    /// Gives the body to who asked for it, once it is whole.
+    func giveBody(_ exchange: Exchange) {
+        guard exchange.isComplete, let waiter = exchange.waiter else { return }
+        exchange.waiter = nil
+        waiter.succeed(exchange.body)
+        exchange.body = ByteBuffer()
+    }
+
+    /// There will be no body, and nothing more on this connection: who asked for it is told why, and answers with that.
+    func fail(_ exchange: Exchange, _ refusal: Refusal) {
+        exchange.failure = refusal
+        release(exchange, refusal)
+    }
+
+    /// Lets go of what is held of a request.
+    func release(_ exchange: Exchange, _ error: any Error) {
+        exchange.waiter?.fail(error)
+        exchange.waiter = nil
+        exchange.body = ByteBuffer()
+        strangers.giveBack(exchange.charged)
+        exchange.charged = 0
+    }
+}

@@ -1,0 +1,161 @@
+import HTTPTypes
+import MusterProtocol
+import NIOCore
+import NIOHTTP1
+
+/// One connection of the REST listener, on its event loop: takes one request after the other, hands it over, and sends its answer.
+///
+/// It reads from the socket only what is wanted: a header, then a body once somebody asks for it.
+final class RESTConnection: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    enum Phase {
+        /// For the header of a request.
+        case waiting
+        case serving(Exchange)
+        /// The last answer is sent; what comes is thrown away.
+        case ended
+    }
+
+    let bounds: RESTServerSettings.Bounds
+    let strangers: ByteBudget
+    /// What is to be answered, one at a time.
+    let requests = AsyncStream.makeStream(of: IncomingRequest.self)
+    /// Kept when nobody can read an answer any more.
+    var gone: EventLoopPromise<Void>?
+    var phase = Phase.waiting
+    var clock = Clock()
+    var context: ChannelHandlerContext?
+    /// Whether the request in flight is the last one.
+    var isGoing = false
+    var inputEnded = false
+
+    init(bounds: RESTServerSettings.Bounds, strangers: ByteBudget) {
+        self.bounds = bounds
+        self.strangers = strangers
+    }
+
+    // MARK: What comes
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        startClock(context)
+        context.read()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { leave() }
+
+    func handlerRemoved(context: ChannelHandlerContext) { leave() }
+
+    private func leave() {
+        context = nil
+        clock.ticking?.cancel()
+        if case .serving(let exchange) = phase { release(exchange, RPCError(.cancelled, "the client has gone")) }
+        phase = .ended
+        requests.continuation.finish()
+        gone?.succeed()
+        gone = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch (unwrapInboundIn(data), phase) {
+        case (.head(let head), .waiting): begin(Exchange(head))
+        case (.body(let bytes), .serving(let exchange)): take(bytes, exchange)
+        case (.end, .serving(let exchange)):
+            exchange.isComplete = true
+            giveBody(exchange)
+        default: break  // of a request that was refused
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        switch phase {
+        case .waiting, .ended: context.read()
+        case .serving(let exchange): if exchange.waiter != nil { context.read() }
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case ChannelEvent.inputClosed? = event as? ChannelEvent else { return }
+        inputEnded = true
+        switch phase {
+        case .waiting, .ended: context.close(promise: nil)
+        case .serving(let exchange):
+            // Either it wants no more than this answer, or it has gone; only time tells.
+            _ = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(bounds.halfClosed)) {
+                if case .serving(let current) = self.phase, current === exchange { self.cut() }
+            }
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? HTTPParserError else { return cut() }
+        let refusal =
+            error == .headerOverflow
+            ? Refusal(.requestHeaderFieldsTooLarge, "the header has more fields or bytes than the server takes")
+            : Refusal(.badRequest, "this is not well-formed HTTP")
+        switch phase {
+        case .waiting: begin(Exchange(refused: refusal))
+        case .serving(let exchange): fail(exchange, refusal)
+        case .ended: break
+        }
+    }
+
+    private func begin(_ exchange: Exchange) {
+        guard let context else { return }
+        phase = .serving(exchange)
+        clock.headBegan = nil
+        requests.continuation.yield(
+            IncomingRequest(
+                head: exchange.head, refusal: exchange.failure, loop: context.eventLoop,
+                connection: NIOLoopBound(self, eventLoop: context.eventLoop)))
+    }
+
+    /// The first bytes of a request have come, perhaps of one that takes its time.
+    func bytesCame() {
+        if case .waiting = phase, clock.headBegan == nil { clock.headBegan = .now }
+    }
+
+    var isWaiting: Bool { if case .waiting = phase { true } else { false } }
+    var hasEnded: Bool { if case .ended = phase { true } else { false } }
+}
+
+/// One request and its answer.
+final class Exchange {
+    let head: HTTPRequestHead
+    var body = ByteBuffer()
+    /// Bytes of the body that have come.
+    var received = 0
+    /// Bytes of the body that count as a stranger's.
+    var charged = 0
+    /// Whether all of the request has come.
+    var isComplete = false
+    var isCallerKnown = false
+    /// Why there will be no body.
+    var failure: Refusal?
+    var waiter: EventLoopPromise<ByteBuffer>?
+    var askedAt: ContinuousClock.Instant?
+
+    init(_ head: HTTPRequestHead) { self.head = head }
+
+    /// What was no request at all.
+    init(refused: Refusal) {
+        head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+        failure = refused
+    }
+}
+
+/// Sees the bytes before they are a request: when one begins, and that none goes on after the last answer.
+final class FirstBytes: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let connection: RESTConnection
+
+    init(_ connection: RESTConnection) { self.connection = connection }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !connection.hasEnded else { return }
+        connection.bytesCame()
+        context.fireChannelRead(data)
+    }
+}

@@ -1,0 +1,71 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import MusterMetrics
+
+/// Answers requests, and counts its answers.
+struct RESTResponder: Sendable {
+    let counts = AnswerCounts()
+    private let respond: @Sendable (Request) async throws -> Response
+    private let refuse: @Sendable (any Error) async -> Response
+
+    /// - Parameters:
+    ///   - respond: to a request that is one.
+    ///   - refuse: what `respond` threw, or what kept a request from being one.
+    init(
+        respond: @escaping @Sendable (Request) async throws -> Response,
+        refuse: @escaping @Sendable (any Error) async -> Response
+    ) {
+        self.respond = respond
+        self.refuse = refuse
+    }
+
+    /// By the routes of the calls.
+    init(_ routes: RESTRoutes) {
+        let router = routes.responder
+        self.init { request in
+            try await router.respond(to: request, context: RESTContext(logger: routes.logger))
+        } refuse: { error in
+            await routes.answer { throw error }
+        }
+    }
+
+    /// Answers one request, whatever is the matter with it. On the shared threads: what a route computes holds up no connection.
+    func answer(_ incoming: IncomingRequest) async {
+        counts.began()
+        defer { counts.ended() }
+        let response = await IncomingRequest.$current.withValue(incoming) { await respond(to: incoming) }
+        counts.answered(response.status.code)
+        do {
+            try await response.body.write(AnswerWriter(incoming, response))
+        } catch {
+            incoming.cut()
+        }
+    }
+
+    private func respond(to incoming: IncomingRequest) async -> Response {
+        do { return try await respond(try incoming.request()) } catch { return await refuse(error) }
+    }
+}
+
+/// What was answered over HTTP, by status: refusals of the transport among them, which are no calls.
+final class AnswerCounts: Sendable {
+    private static let statuses = [
+        200, 201, 202, 204, 207, 400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 423, 429, 431, 500, 503, 504,
+    ]
+    private let cells = Cells(statuses.count + 1)
+    private let running = Cells(1)
+
+    var inFlight: Int { running[0] }
+
+    func began() { running.add() }
+    func ended() { running.add(-1) }
+    func answered(_ status: Int) { cells.add(at: Self.statuses.firstIndex(of: status) ?? Self.statuses.count) }
+
+    func write(to page: inout Exposition) {
+        let names = Self.statuses.map(String.init) + ["other"]
+        page.counter(
+            "muster_http_answers_total", "Answers of the REST listener, by status.",
+            names.enumerated().filter { cells[$0.offset] > 0 }.map { .init(["status": $1], cells[$0]) })
+    }
+}

@@ -1,0 +1,67 @@
+public import MusterMetrics
+public import MusterProtocol
+
+/// What the store did since it was made, for the metrics.
+public final class StoreCounts: Sendable {
+    private let numbers = Cells(3)
+    private let outcomes = Cells(Outcome.allCases.count)
+    private let lag = Cells(2)
+
+    init() {}
+
+    func looked(for calls: Int) {
+        numbers.add(at: 0)
+        numbers.add(calls, at: 1)
+    }
+
+    /// An import was answered with this receipt.
+    public func imported(_ receipt: Receipt) {
+        numbers.add(at: 2)
+        for (place, outcome) in Outcome.allCases.enumerated() { outcomes.add(receipt[outcome], at: place) }
+    }
+
+    /// What the last round of upkeep found.
+    func sawSets(_ sets: Int, changesNotFolded: Int64) {
+        lag.add(sets - lag[0], at: 0)
+        lag.add(Int(changesNotFolded) - lag[1], at: 1)
+    }
+
+    /// Writes them onto a page.
+    public func write(to page: inout Exposition) {
+        page.counter("muster_looks_total", "Statements that read the state of a workspace's sets.", numbers[0])
+        page.counter("muster_look_calls_total", "Calls that those statements served; they share them.", numbers[1])
+        page.gauge("muster_sets", "Stored sets, as of the last round of upkeep.", lag[0])
+        page.gauge(
+            "muster_changes_not_folded", "Changes that no snapshot holds yet, as of the last round of upkeep.", lag[1])
+        page.counter("muster_imports_total", "Imports that were answered, repeats of answers included.", numbers[2])
+        page.counter(
+            "muster_import_identifiers_total", "What became of the identifiers of imports.",
+            Outcome.allCases.enumerated().map { .init(["outcome": $1.rawValue], outcomes[$0]) })
+    }
+}
+
+/// What a cache holds and did.
+struct CacheUsage: Sendable {
+    var entries = 0
+    var bytes = 0
+    var hits = 0
+    var misses = 0
+    var evictions = 0
+}
+
+extension Store {
+    /// Writes what the store did, and what its caches hold, onto a page.
+    public func writeMetrics(to page: inout Exposition) {
+        counts.write(to: &page)
+        let caches = [("sets", cache.usage), ("derived", derived.usage), ("users", seenUsers.usage)]
+        func samples(_ figure: KeyPath<CacheUsage, Int>) -> [Exposition.Sample] {
+            caches.map { .init(["cache": $0.0], $0.1[keyPath: figure]) }
+        }
+        page.gauge("muster_cache_entries", "Entries of a cache.", samples(\.entries))
+        page.gauge("muster_cache_bytes", "Bytes of a cache.", samples(\.bytes))
+        page.counter("muster_cache_hits_total", "Questions that a cache could answer.", samples(\.hits))
+        page.counter("muster_cache_misses_total", "Questions that a cache could not answer.", samples(\.misses))
+        page.counter(
+            "muster_cache_evictions_total", "Entries that had to make room for others.", samples(\.evictions))
+    }
+}

@@ -1,0 +1,56 @@
+import MusterHandlers
+import MusterMetrics
+import MusterREST
+import MusterServer
+import MusterStore
+import Postgres
+
+/// All metrics of one server, on one page.
+struct ServerMetrics: Sendable {
+    private let startedAt = ProcessFigures.time
+    let router: Router
+    let store: Store
+    let rpc: RPCServer
+    let rest: RESTServer
+
+    var page: Exposition {
+        var page = Exposition()
+        router.metrics.write(to: &page)
+        rest.writeMetrics(to: &page)
+        page.gauge(
+            "muster_connections", "Open connections, by listener.",
+            [
+                .init(["wire": "rpc"], rpc.status.connections), .init(["wire": "rest"], rest.status.connections),
+            ])
+        writeDatabase(&page)
+        store.writeMetrics(to: &page)
+        writeProcess(&page)
+        return page
+    }
+
+    private func writeDatabase(_ page: inout Exposition) {
+        let now = store.database.statistics
+        page.gauge(
+            "muster_database_connections", "Connections to PostgreSQL that are up.", now.connected)
+        page.gauge(
+            "muster_database_work", "Units of work that wait for a connection, and that run on one.",
+            [.init(["state": "waiting"], now.waiting), .init(["state": "running"], now.running)])
+        page.counter(
+            "muster_database_errors_total",
+            "Units of work that ended with an error, by class of SQLSTATE or, where PostgreSQL named none, by kind.",
+            store.database.errorCounts.sorted { $0.key < $1.key }.map { .init(["class": $0.key], $0.value) })
+    }
+
+    private func writeProcess(_ page: inout Exposition) {
+        let process = ProcessFigures.now
+        page.gauge(
+            "muster_build_info", "1, with the version of this server.",
+            [.init(["version": MusterServerCommand.version], 1)])
+        page.counter(
+            "process_cpu_seconds_total", "Processor time that the process has taken.", [.init([:], process.cpuSeconds)])
+        page.gauge("process_resident_memory_bytes", "Memory of the process.", process.residentBytes)
+        page.gauge("process_open_fds", "Open files and sockets of the process.", process.openFiles)
+        page.gauge(
+            "process_start_time_seconds", "When the process started, in seconds since 1970.", [.init([:], startedAt)])
+    }
+}

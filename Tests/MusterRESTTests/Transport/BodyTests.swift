@@ -1,0 +1,134 @@
+import MusterREST
+import Testing
+
+/// What a body may be, and what it may hold of the server.
+@Suite struct BodyTests {
+    @Test func aBodyOfFourMillionBytesIsTakenAndOneMoreIsNot() async throws {
+        try await withConnection { connection, _, stage in
+            let small = stage.naming().utf8.count
+            try await connection.send("POST", namePath, body: stage.naming("a", padding: 4_000_000 - small))
+            #expect(try await connection.answer()?.status == 201)
+            try await connection.send("POST", namePath, body: stage.naming("b", padding: 4_000_001 - small))
+            let answer = try await connection.answer()
+            #expect(answer?.status == 413 && answer?.closes == true)
+            #expect(answer?.message == "the body has more than 4000000 bytes")
+            #expect(stage.named == ["a"])
+        }
+    }
+
+    @Test func aDeclaredBodyThatIsTooLargeIsRefusedBeforeAByteOfIt() async throws {
+        try await withConnection { connection, _, _ in
+            try await connection.send("POST", namePath, headers: ["Content-Length: 10000000000"])
+            #expect(try await connection.answer()?.status == 413)
+            #expect(await connection.closes())
+        }
+    }
+
+    @Test func whoSendsTooMuchCanStillReadTheAnswer() async throws {
+        try await withConnection { connection, _, _ in
+            try await connection.send("POST", namePath, headers: ["Content-Length: 20000000"])
+            // Goes on sending while the server has answered already.
+            for _ in 0..<50 { try? await connection.send(String(repeating: " ", count: 64 << 10)) }
+            #expect(try await connection.answer()?.status == 413)
+            #expect(await connection.closes())
+            #expect(!connection.wasReset)
+        }
+    }
+
+    @Test func aChunkedBodyIsCutAtTheLimit() async throws {
+        var bounds = quickBounds
+        bounds.body = 1_000
+        try await withConnection(bounds: bounds) { connection, _, stage in
+            let body = stage.naming("a")
+            try await connection.send("POST", namePath, headers: ["Transfer-Encoding: chunked"])
+            for character in body { try await connection.send("1\r\n\(character)\r\n") }
+            try await connection.send("0\r\n\r\n")
+            #expect(try await connection.answer()?.status == 201)
+            try await connection.send("POST", namePath, headers: ["Transfer-Encoding: chunked"])
+            try await connection.send("3E9\r\n\(String(repeating: " ", count: 1_001))")
+            #expect(try await connection.answer()?.status == 413)
+            #expect(await connection.closes())
+            #expect(stage.named == ["a"])
+        }
+    }
+
+    @Test func strangersShareABudget() async throws {
+        var bounds = quickBounds
+        bounds.strangers = 100_000
+        try await withServer(bounds: bounds) { server, stage in
+            let first = try await RawHTTP(port: server.port)
+            try await first.send("POST", namePath, headers: ["Content-Length: 90001"])
+            try await first.send(String(repeating: " ", count: 90_000))
+            #expect(await eventually { server.strangerBytes == 90_000 })
+            let second = try await RawHTTP(port: server.port)
+            try await second.send("POST", namePath, body: stage.naming("b", padding: 20_000))
+            let refused = try await second.answer()
+            #expect(refused?.status == 503 && refused?.headers["retry-after"] == "1" && refused?.message != nil)
+            // One that has room is served meanwhile.
+            let third = try await RawHTTP(port: server.port)
+            try await third.send("POST", namePath, body: stage.naming("c"))
+            #expect(try await third.answer()?.status == 201)
+            await first.close()
+            #expect(await eventually { server.strangerBytes == 0 })
+            try await third.send("POST", namePath, body: stage.naming("d", padding: 90_000))
+            #expect(try await third.answer()?.status == 201)
+            #expect(server.strangerBytes == 0)
+            #expect(stage.named == ["c", "d"])
+            for connection in [second, third] { await connection.close() }
+        }
+    }
+
+    @Test func whoseKeyIsGoodIsNoStrangerWhileHerCallRuns() async throws {
+        try await withConnection { connection, server, stage in
+            try await connection.send("POST", importPath, body: stage.importing("a"))
+            #expect(await eventually { stage.arrived == ["a"] })
+            #expect(await eventually { server.strangerBytes == 0 })
+            stage.letGo("a")
+            #expect(try await connection.answer()?.status == 201)
+        }
+    }
+
+    @Test(arguments: ["gzip", "GZIP, identity", "br"]) func aCompressedBodyIsRefused(encoding: String) async throws {
+        try await withConnection { connection, _, stage in
+            try await connection.send(
+                "POST", namePath, headers: ["Content-Encoding: \(encoding)"], body: stage.naming())
+            let answer = try await connection.answer()
+            #expect(answer?.status == 415 && answer?.message != nil)
+            #expect(stage.named == [])
+        }
+    }
+
+    @Test func theContentTypeIsOfNoInterest() async throws {
+        try await withConnection { connection, _, stage in
+            for type in ["Content-Type: text/plain", "Content-Encoding: identity", "X: y"] {
+                try await connection.send("POST", namePath, headers: [type], body: stage.naming())
+                #expect(try await connection.answer()?.status == 201)
+            }
+        }
+    }
+
+    @Test func whoAsksWhetherToGoOnIsTold() async throws {
+        try await withConnection { connection, _, stage in
+            let body = stage.naming()
+            let length = "Content-Length: \(body.utf8.count)"
+            try await connection.send("POST", namePath, headers: ["Expect: 100-continue", length])
+            #expect(try await connection.answer()?.status == 100)
+            try await connection.send(body)
+            #expect(try await connection.answer()?.status == 201)
+            try await connection.send(
+                "POST", namePath, headers: ["Expect: 100-continue", "Content-Length: 5000000"])
+            #expect(try await connection.answer()?.status == 413)
+        }
+    }
+
+    @Test func aBodyThatEndsEarlyHasNoEffect() async throws {
+        try await withConnection { connection, server, stage in
+            try await connection.send("POST", namePath, headers: ["Content-Length: 5000"])
+            try await connection.send(stage.naming())
+            try await connection.finishSending()
+            #expect(try await connection.answer()?.status == 400)
+            #expect(await connection.closes())
+            #expect(stage.named == [] && server.strangerBytes == 0)
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import MusterREST
+import Testing
+
+/// One request after the other, and clients that stop, stall or go.
+@Suite struct ConversationTests {
+    @Test func requestsSentAtOnceAreAnsweredInOrder() async throws {
+        try await withConnection { connection, _, stage in
+            let names = (0..<100).map { "c\($0)" }
+            let requests = names.map { name in
+                let body = stage.naming(name)
+                return "POST \(namePath) HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+            }
+            try await connection.send(requests.joined())
+            for _ in names { #expect(try await connection.answer()?.status == 201) }
+            #expect(stage.named == names)
+        }
+    }
+
+    @Test func aRequestInSmallPiecesIsThatRequest() async throws {
+        try await withConnection { connection, _, stage in
+            let body = stage.naming()
+            let text = "POST \(namePath) HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+            for byte in text { try await connection.send(String(byte)) }
+            #expect(try await connection.answer()?.status == 201)
+        }
+    }
+
+    @Test(arguments: ["Connection: close", "Connection: Upgrade\r\nUpgrade: websocket"])
+    func aClientThatWantsNoMoreIsClosed(header: String) async throws {
+        try await withConnection { connection, _, stage in
+            try await connection.send("POST", namePath, headers: [header], body: stage.naming())
+            let answer = try await connection.answer()
+            #expect(answer?.status == 201 && answer?.closes == true)
+            #expect(await connection.closes())
+        }
+    }
+
+    @Test func anOldClientIsAnsweredAndClosed() async throws {
+        try await withConnection { connection, _, stage in
+            let body = stage.naming()
+            try await connection.send(
+                "POST \(namePath) HTTP/1.0\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            #expect(try await connection.answer()?.status == 201)
+            #expect(await connection.closes())
+        }
+    }
+
+    @Test func whoClosesHerHalfStillGetsTheAnswer() async throws {
+        try await withConnection { connection, _, stage in
+            try await connection.send("POST", importPath, body: stage.importing("a"))
+            try await connection.finishSending()
+            #expect(await eventually { stage.arrived == ["a"] })
+            stage.letGo("a")
+            #expect(try await connection.answer()?.status == 201)
+            #expect(await connection.closes())
+        }
+    }
+
+    @Test func aClientThatGoesAwayEndsTheWorkOnItsRequest() async throws {
+        try await withConnection { connection, server, stage in
+            try await connection.send("POST", importPath, body: stage.importing("a"))
+            #expect(await eventually { stage.arrived == ["a"] })
+            #expect(server.status == .init(connections: 1, requestsInFlight: 1))
+            await connection.close()
+            #expect(await eventually { stage.cancelled == ["a"] })
+            #expect(await eventually { server.status == .init(connections: 0, requestsInFlight: 0) })
+        }
+    }
+
+    @Test func aKeyHasSoManyRequestsInFlightAndNoMore() async throws {
+        var bounds = quickBounds
+        bounds.requestsInFlightPerKey = 2
+        try await withServer(bounds: bounds) { server, stage in
+            var connections: [RawHTTP] = []
+            for name in ["a", "b"] {
+                connections.append(try await RawHTTP(port: server.port))
+                try await connections.last?.send("POST", importPath, body: stage.importing(name))
+                #expect(await eventually { stage.arrived.contains(name) })
+            }
+            connections.append(try await RawHTTP(port: server.port))
+            try await connections[2].send("POST", namePath, body: stage.naming())
+            let refused = try await connections[2].answer()
+            #expect(refused?.status == 429 && refused?.headers["retry-after"] == "1")
+            stage.letGo("a")
+            #expect(try await connections[0].answer()?.status == 201)
+            try await connections[2].send("POST", namePath, body: stage.naming())
+            #expect(try await connections[2].answer()?.status == 201)
+            for connection in connections { await connection.close() }
+        }
+    }
+
+    @Test func oneConnectionMoreThanThereMayBeIsTold() async throws {
+        var bounds = quickBounds
+        bounds.connections = 2
+        try await withServer(bounds: bounds) { server, stage in
+            let good = try await RawHTTP(port: server.port)
+            let other = try await RawHTTP(port: server.port)
+            #expect(await eventually { server.status.connections == 2 })
+            let surplus = try await RawHTTP(port: server.port)
+            try? await surplus.send("POST", namePath, body: stage.naming("lost"))
+            let answer = try await surplus.answer()
+            #expect(answer?.status == 503 && answer?.headers["retry-after"] == "1" && answer?.message != nil)
+            #expect(await surplus.closes())
+            try await good.send("POST", namePath, body: stage.naming())
+            #expect(try await good.answer()?.status == 201)
+            await other.close()
+            #expect(await eventually { server.status.connections == 1 })
+            let next = try await RawHTTP(port: server.port)
+            try await next.send("POST", namePath, body: stage.naming())
+            #expect(try await next.answer()?.status == 201)
+            #expect(!stage.named.contains("lost"))
+            for connection in [good, surplus, next] { await connection.close() }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import MusterHandlers
+import MusterREST
+import MusterTestSupport
+import ServiceLifecycle
+import Testing
+
+/// How a server begins and ends.
+@Suite struct LifeTests {
+    /// A server that is told to end as the process is, while `body` runs.
+    private func withShutdown(
+        _ bounds: RESTServerSettings.Bounds = quickBounds,
+        _ body: (RESTServer, Stage, _ end: () async -> Void) async throws -> Void
+    ) async throws {
+        let stage = Stage()
+        let server = RESTServer(
+            settings: .init(port: 0, allowPlaintext: true, bounds: bounds), router: stage.router, logger: quietLogger)
+        let group = ServiceGroup(services: [Ending(server: server)], logger: quietLogger)
+        let running = Task { try await group.run() }
+        #expect(await eventually { server.boundPort != nil })
+        try await body(server, stage) { await group.triggerGracefulShutdown() }
+        try await running.value
+    }
+
+    private struct Ending: Service {
+        let server: RESTServer
+        func run() async throws { try await server.run() }
+    }
+
+    @Test func whatIsInFlightIsAnsweredAndNothingNewIsTaken() async throws {
+        try await withShutdown { server, stage, end in
+            let busy = try await RawHTTP(port: server.port)
+            let idle = try await RawHTTP(port: server.port)
+            try await idle.send("POST", namePath, body: stage.naming())
+            #expect(try await idle.answer()?.status == 201)
+            try await busy.send("POST", importPath, body: stage.importing("a"))
+            #expect(await eventually { stage.arrived == ["a"] })
+            let port = server.port
+            await end()
+            #expect(await idle.closes())
+            await #expect(throws: (any Error).self) { try await RawHTTP(port: port) }
+            stage.letGo("a")
+            let answer = try await busy.answer()
+            #expect(answer?.status == 201 && answer?.closes == true)
+            #expect(await busy.closes())
+        }
+    }
+
+    @Test func whatLastsTooLongIsCut() async throws {
+        var bounds = quickBounds
+        bounds.drain = .milliseconds(200)
+        let began = ContinuousClock.now
+        try await withShutdown(bounds) { server, stage, end in
+            let busy = try await RawHTTP(port: server.port)
+            try await busy.send("POST", importPath, body: stage.importing("a"))
+            let half = try await RawHTTP(port: server.port)
+            try await half.send("POST", importPath, headers: ["Content-Length: 1000"])
+            #expect(await eventually { stage.arrived == ["a"] && server.status.requestsInFlight == 2 })
+            await end()
+            #expect(await busy.closes())
+            #expect(await half.closes())
+            #expect(await eventually { stage.cancelled == ["a"] })
+        }
+        #expect(ContinuousClock.now - began < .seconds(5))
+    }
+
+    @Test func aSecondServerOnThePortSaysWhy() async throws {
+        try await withServer { server, stage in
+            let second = RESTServer(
+                settings: .init(port: server.port, allowPlaintext: true), router: stage.router, logger: quietLogger)
+            await #expect(throws: RESTServerError.addressInUse("127.0.0.1:\(server.port)")) { try await second.run() }
+        }
+    }
+
+    @Test func plaintextHasToBeAllowed() async throws {
+        let server = RESTServer(settings: .init(port: 0), router: Stage().router, logger: quietLogger)
+        await #expect(throws: RESTServerError.plaintextNotAllowed) { try await server.run() }
+    }
+}

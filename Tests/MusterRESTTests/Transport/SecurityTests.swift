@@ -1,0 +1,86 @@
+import AsyncHTTPClient
+import Foundation
+import MusterREST
+import MusterTestSupport
+import NIOCore
+import NIOSSL
+import Testing
+
+/// HTTP behind TLS.
+@Suite(.enabled(if: TestCertificates.isPossible)) struct SecurityTests {
+    private func post(
+        _ server: RESTServer, _ body: String, trusting authorities: String, least: TLSVersion = .tlsv12,
+        most: TLSVersion? = nil
+    ) async throws -> UInt {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.trustRoots = .file(authorities)
+        tls.minimumTLSVersion = least
+        tls.maximumTLSVersion = most
+        var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(configuration: configuration)
+        var request = HTTPClientRequest(url: "https://127.0.0.1:\(server.port)\(namePath)")
+        request.method = .POST
+        request.body = .bytes(ByteBuffer(string: body))
+        let status: Result<UInt, any Error>
+        do { status = .success(try await client.execute(request, timeout: .seconds(20)).status.code) } catch {
+            status = .failure(error)
+        }
+        try await client.shutdown()
+        return try status.get()
+    }
+
+    private func files(_ certificates: borrowing TestCertificates) -> RESTServerSettings.TLSFiles {
+        .init(certificateFile: certificates.file("server.pem"), keyFile: certificates.file("server.key"))
+    }
+
+    @Test func requestsPassThroughTLSAndACertificateIsReadAgain() async throws {
+        let certificates = try TestCertificates()
+        let (old, new) = (certificates.file("old.pem"), certificates.file("stranger.pem"))
+        try FileManager.default.copyItem(atPath: certificates.file("server.pem"), toPath: old)
+        let tls = files(certificates)
+        try await withServer(tls: tls) { server, stage in
+            let large = stage.naming("a", padding: 1_000_000)
+            #expect(try await post(server, large, trusting: old) == 201)
+            await #expect(throws: (any Error).self) { try await post(server, stage.naming("b"), trusting: new) }
+            try Data("nothing".utf8).write(to: URL(filePath: tls.certificateFile))
+            #expect(throws: RESTServerError.self) { try server.reloadCertificate() }
+            #expect(try await post(server, stage.naming("c"), trusting: old) == 201)
+            for end in ["pem", "key"] {
+                let from = new.replacing(".pem", with: ".\(end)")
+                let to = tls.certificateFile.replacing(".pem", with: ".\(end)")
+                try FileManager.default.removeItem(atPath: to)
+                try FileManager.default.copyItem(atPath: from, toPath: to)
+            }
+            try server.reloadCertificate()
+            #expect(try await post(server, stage.naming("d"), trusting: new) == 201)
+            #expect(stage.named == ["a", "c", "d"])
+        }
+        try FileManager.default.removeItem(atPath: old)
+    }
+
+    @Test func oldVersionsOfTLSAreRefused() async throws {
+        let certificates = try TestCertificates()
+        let (tls, authority) = (files(certificates), certificates.file("server.pem"))
+        try await withServer(tls: tls) { server, stage in
+            await #expect(throws: (any Error).self) {
+                try await post(server, stage.naming(), trusting: authority, least: .tlsv1, most: .tlsv11)
+            }
+            #expect(try await post(server, stage.naming("b"), trusting: authority, most: .tlsv12) == 201)
+            #expect(stage.named == ["b"])
+        }
+    }
+
+    @Test func plaintextToATLSServerIsClosed() async throws {
+        let certificates = try TestCertificates()
+        let tls = files(certificates)
+        try await withServer(tls: tls) { server, stage in
+            let connection = try await RawHTTP(port: server.port)
+            try await connection.send("POST", namePath, body: stage.naming())
+            #expect(await connection.closes())
+            #expect(await eventually { server.status.connections == 0 })
+            #expect(stage.named == [])
+            await connection.close()
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import MusterREST
+import Testing
+
+/// Clients that send or read too slowly, who hold memory for nothing.
+@Suite struct SlowPeerTests {
+    private func bounds(_ change: (inout RESTServerSettings.Bounds) -> Void) -> RESTServerSettings.Bounds {
+        var bounds = quickBounds
+        change(&bounds)
+        return bounds
+    }
+
+    @Test func aHeaderThatTakesTooLongIsCut() async throws {
+        try await withServer(bounds: bounds { $0.head = .milliseconds(200) }) { server, stage in
+            let silent = try await RawHTTP(port: server.port)
+            let dribbling = try await RawHTTP(port: server.port)
+            let served = try await RawHTTP(port: server.port)
+            try await served.send("POST", namePath, body: stage.naming())
+            #expect(try await served.answer()?.status == 201)
+            try await served.send("P")
+            for character in "POST / HTTP/1.1\r\nHost: a" {
+                try? await dribbling.send(String(character))
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            for connection in [silent, dribbling, served] { #expect(await connection.closes()) }
+            #expect(await eventually { server.status.connections == 0 })
+        }
+    }
+
+    @Test func aConnectionWithoutRequestsIsClosedInTime() async throws {
+        try await withServer(bounds: bounds { $0.idle = .milliseconds(300) }) { server, stage in
+            let connection = try await RawHTTP(port: server.port)
+            for _ in 0..<4 {
+                try await connection.send("POST", namePath, body: stage.naming())
+                #expect(try await connection.answer()?.status == 201)
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            #expect(await connection.closes())
+        }
+    }
+
+    @Test func aBodyThatComesTooSlowlyIsCut() async throws {
+        let bounds = bounds { bounds in
+            bounds.bodyPatience = .milliseconds(100)
+            bounds.bodyRate = 1_000
+        }
+        try await withConnection(bounds: bounds) { connection, server, _ in
+            try await connection.send("POST", namePath, headers: ["Content-Length: 5000"])
+            for _ in 0..<20 {
+                try? await connection.send(" ")
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            let answer = try await connection.answer()
+            #expect(answer?.status == 408 && answer?.closes == true && answer?.message != nil)
+            #expect(await connection.closes())
+            #expect(server.strangerBytes == 0)
+        }
+    }
+
+    @Test func aBodyThatComesFastEnoughForTooLongIsCut() async throws {
+        let bounds = bounds { $0.bodyTime = .milliseconds(300) }
+        try await withConnection(bounds: bounds) { connection, _, _ in
+            try await connection.send("POST", namePath, headers: ["Content-Length: 3000000"])
+            for _ in 0..<60 {
+                try? await connection.send(String(repeating: " ", count: 1_000))
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(try await connection.answer()?.status == 408)
+        }
+    }
+
+    @Test func aClientThatDoesNotReadIsCut() async throws {
+        let bounds = bounds { $0.unread = .milliseconds(300) }
+        try await withServer(bounds: bounds) { server, stage in
+            let connection = try await RawHTTP(port: server.port, reads: false)
+            // Answers to these fill what the system holds for the client, which takes some megabytes.
+            let request = "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+            let sending = Task {
+                for _ in 0..<2_000 { try await connection.send(String(repeating: request, count: 100)) }
+            }
+            #expect(await eventually { server.status.connections == 1 })
+            var isCut = false
+            for _ in 0..<6 where !isCut { isCut = await eventually { server.status.connections == 0 } }
+            #expect(isCut)
+            sending.cancel()
+            _ = await sending.result
+            await connection.close()
+        }
+    }
+}
