@@ -76,10 +76,12 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "MusterClient", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
         .target(
-            name: "MusterHandlers", dependencies: ["MusterStore", "MusterMetrics", "MusterProtocol", "Postgres", log, crypto],
+            name: "MusterHandlers",
+            dependencies: ["MusterStore", "MusterMetrics", "MusterProtocol", "Postgres", log, crypto],
             swiftSettings: settings),
         .target(
-            name: "MusterStore", dependencies: ["Postgres", "MusterSets", "MusterSchema", "MusterMetrics", "MusterProtocol", log],
+            name: "MusterStore",
+            dependencies: ["Postgres", "MusterSets", "MusterSchema", "MusterMetrics", "MusterProtocol", log],
             swiftSettings: settings),
         .target(
             name: "MusterSchema", path: "sql",
@@ -141,7 +143,7 @@ let package = Package(
             name: "MusterRESTTests",
             dependencies: [
                 "muster-server", "MusterTestSupport", "MusterREST", "MusterServer", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterProtocol", "Postgres", log,
+                "MusterStore", "MusterProtocol", "Postgres", log, lifecycle,
             ] + nio + httpClient,
             swiftSettings: settings),
         .testTarget(

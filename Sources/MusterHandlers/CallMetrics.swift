@@ -54,7 +54,8 @@ public final class CallMetrics: Sendable {
                 }
             }
         }
-        page.counter("muster_requests_total", "Calls that were answered, by how they came and what they came to.", samples)
+        page.counter(
+            "muster_requests_total", "Calls that were answered, by how they came and what they came to.", samples)
         page.gauge(
             "muster_requests_in_flight", "Calls that are being answered.",
             Wire.allCases.map { .init(["wire": $0.rawValue], running[Self.place($0)]) })

@@ -32,7 +32,9 @@ public struct Exposition: Sendable {
     }
 
     /// What grows, without labels.
-    public mutating func counter(_ name: String, _ help: String, _ value: Int) { counter(name, help, [.init([:], value)]) }
+    public mutating func counter(_ name: String, _ help: String, _ value: Int) {
+        counter(name, help, [.init([:], value)])
+    }
 
     /// What goes up and down.
     public mutating func gauge(_ name: String, _ help: String, _ samples: [Sample]) {

@@ -2,7 +2,8 @@
 final class ErrorCounts: Sendable {
     /// SQLSTATE's classes. A server could name others, and a count must not grow with what a server says.
     private static let classes: Set<String> = [
-        "08", "0A", "21", "22", "23", "25", "26", "28", "2B", "2D", "3D", "3F", "40", "42", "44", "53", "54", "55", "57",
+        "08", "0A", "21", "22", "23", "25", "26", "28", "2B", "2D", "3D", "3F", "40", "42", "44", "53", "54", "55",
+        "57",
         "58", "P0", "XX",
     ]
     private let counts = Locked<[String: Int]>([:])

@@ -20,7 +20,8 @@ final class ServerProcess: Sendable {
         pid = try Self.spawn(
             ["serve"],
             [
-                "MUSTER_DATABASE_URL": databaseURL, "MUSTER_LISTEN_PORT": "\(port)", "MUSTER_REST_PORT": "0", "MUSTER_OPS_PORT": "0",
+                "MUSTER_DATABASE_URL": databaseURL, "MUSTER_LISTEN_PORT": "\(port)", "MUSTER_REST_PORT": "0",
+                "MUSTER_OPS_PORT": "0",
                 "MUSTER_UPKEEP_SECONDS": "1",
                 "MUSTER_LOG_LEVEL": "critical",
             ])

@@ -28,7 +28,8 @@ extension TestServer {
         _ method: String = "POST", _ path: String, _ body: String? = nil, bearer: String? = nil,
         headers: [String: String] = [:]
     ) async throws -> RESTReply {
-        try await sendHTTP(method, "http://127.0.0.1:\(try await restPort())\(path)", body, bearer: bearer, headers: headers)
+        try await sendHTTP(
+            method, "http://127.0.0.1:\(try await restPort())\(path)", body, bearer: bearer, headers: headers)
     }
 
     /// The port of the REST endpoint, once it listens.

@@ -30,7 +30,9 @@ struct ServiceCaller {
 
     /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
     func send<C: Call>(_ call: C) async throws -> C.Reply {
-        do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch let error as RPCError {
+        do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch let error
+            as RPCError
+        {
             throw error.code == .permissionDenied ? Refusal(.forbidden, "Access Denied") : Refusal(error)
         }
     }

@@ -62,7 +62,11 @@ public final class OpsServer: Sendable {
         let desk = OpsDesk(readiness: readiness, metrics: metrics)
         server = RESTServer(
             name: "Operations", settings: settings,
-            responder: RESTResponder { await desk.answer($0) } refuse: { desk.refuse($0) }, logger: logger)
+            responder: RESTResponder {
+                await desk.answer($0)
+            } refuse: {
+                desk.refuse($0)
+            }, logger: logger)
     }
 
     /// The port that it listens on, once it has started.

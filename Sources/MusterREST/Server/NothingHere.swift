@@ -24,7 +24,8 @@ struct NothingHere: RouterMiddleware {
         _ request: Request, context: RESTContext, next: (Request, RESTContext) async throws -> Response
     ) async throws -> Response {
         do { return try await next(request, context) } catch let error as HTTPError {
-            let refusal = Refusal(error.status, error.status == .notFound ? "there is nothing at this path" : "bad request")
+            let refusal = Refusal(
+                error.status, error.status == .notFound ? "there is nothing at this path" : "bad request")
             return await routes.answer { throw refusal }
         }
     }

@@ -34,7 +34,8 @@ extension RESTConnection {
     private var tooLarge: Refusal { Refusal(.contentTooLarge, "the body has more than \(bounds.body) bytes") }
 
     private func sayContinue(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
-        guard head.version == .http1_1, head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" })
+        guard head.version == .http1_1,
+            head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" })
         else { return }
         context.writeAndFlush(
             wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)

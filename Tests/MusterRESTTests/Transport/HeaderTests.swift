@@ -55,7 +55,9 @@ import Testing
 
     @Test func aPathThatIsNotThereIsSaidNotToBe() async throws {
         try await withConnection { connection, _, _ in
-            for path in ["/", "/nothing", "/partners/p/cohorts/users/more", "/%00", "/../etc", "/partners/%2e%2e/cohorts/x"] {
+            for path in [
+                "/", "/nothing", "/partners/p/cohorts/users/more", "/%00", "/../etc", "/partners/%2e%2e/cohorts/x",
+            ] {
                 try await connection.send("GET", path)
                 let answer = try await connection.answer()
                 #expect(answer?.status == 404 && answer?.message == "there is nothing at this path")
@@ -81,7 +83,8 @@ import Testing
             // The length of the body that GET would have, and then the next answer at once.
             #expect(await eventually { connection.text().contains("\r\n\r\nHTTP/1.1 201 Created\r\n") })
             let text = connection.text()
-            #expect(text.hasPrefix("HTTP/1.1 404 Not Found\r\n") && text.contains("content-length: 43\r\n"), "\(text)")
+            #expect(
+                text.hasPrefix("HTTP/1.1 404 Not Found\r\n") && text.lowercased().contains("content-length: 43\r\n"))
         }
     }
 }
