@@ -62,7 +62,7 @@ let package = Package(
             swiftSettings: settings),
         // What scripts/bench runs.
         .executableTarget(
-            name: "muster-bench", dependencies: ["MusterClient", "MusterProtocol", arguments],
+            name: "muster-bench", dependencies: ["MusterClient", "MusterProtocol", arguments] + nio + httpClient,
             path: "Benchmarks/MusterBench", swiftSettings: settings),
         .target(
             name: "MusterServer", dependencies: ["MusterHandlers", "MusterProtocol", log, lifecycle] + nio,

@@ -7,6 +7,7 @@ import MusterProtocol
 @main
 struct MusterBench: AsyncParsableCommand {
     @Option(help: "Port of the server on this machine.") var port: Int
+    @Option(help: "Port of its REST endpoint.") var restPort: Int
     @Option(help: "Process id of the server.") var server: Int
     @Option(help: "Process id of PostgreSQL's first process.") var postmaster: Int
     @Option(help: "Connection string for psql, as a role that may create tables.") var psql: String
@@ -19,7 +20,7 @@ struct MusterBench: AsyncParsableCommand {
     )
     var only: Part?
 
-    enum Part: String, CaseIterable, ExpressibleByArgument { case register, imports, sizes, checks }
+    enum Part: String, CaseIterable, ExpressibleByArgument { case register, imports, rest, sizes, checks }
 
     func run() async throws {
         let key = ProcessInfo.processInfo.environment["MUSTER_KEY"] ?? ""
@@ -29,12 +30,13 @@ struct MusterBench: AsyncParsableCommand {
         let bench = Bench(
             client: client, processes: Processes(server: server, postmaster: postmaster),
             baseline: Baseline(psql, folder),
-            users: users)
+            users: users, restPort: restPort)
         try await bench.head()
         for part in Part.allCases where only == nil || only == part {
             switch part {
             case .register: try await bench.register()
             case .imports: try await bench.imports()
+            case .rest: try await bench.rest()
             case .sizes: try await bench.sizes()
             case .checks: try await bench.checks()
             }
@@ -50,6 +52,7 @@ struct Bench {
     let processes: Processes
     let baseline: Baseline
     let users: Int
+    let restPort: Int
 
     func userID(_ number: Int) -> Identifier {
         Identifier("user-" + String(number &* 2_654_435_761 % 4_294_967_296, radix: 16))
