@@ -78,7 +78,7 @@ let package = Package(
             name: "MusterHandlers", dependencies: ["MusterStore", "MusterProtocol", "Postgres", log, crypto],
             swiftSettings: settings),
         .target(
-            name: "MusterStore", dependencies: ["Postgres", "MusterSets", "MusterSchema", "MusterProtocol", log],
+            name: "MusterStore", dependencies: ["Postgres", "Zip", "MusterSets", "MusterSchema", "MusterProtocol", log],
             swiftSettings: settings),
         .target(
             name: "MusterSchema", path: "sql",
@@ -90,9 +90,11 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),
         .target(name: "Postgres", dependencies: ["CLibpq", log], swiftSettings: settings),
+        .target(name: "Zip", dependencies: ["CZip"], swiftSettings: settings),
         .target(name: "MusterProtocol", dependencies: ["CSimdJSON"], swiftSettings: settings),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
 
         .testTarget(name: "MusterProtocolTests", dependencies: ["MusterProtocol"], swiftSettings: settings),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", log], swiftSettings: settings),

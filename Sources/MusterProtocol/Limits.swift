@@ -52,6 +52,12 @@ public enum Limits {
         "upsert_users", 5_000, "users", "In one users.upsert, which is one transaction.")
     public static let deleteUsers = Limit(
         "delete_users", 1_000, "users", "In one users.delete, which holds back every import of the workspace.")
+    public static let exportUsers = Limit("export_users", 50, "users", "In one users.export.ids; Braze's.")
+    public static let exportFields = Limit(
+        "export_fields", 500, "names", "In fields_to_export, and in custom_attributes_to_export.")
+    public static let exportsUnfinished = Limit(
+        "exports_unfinished", 100, "exports", "Of one workspace, waiting or running; Braze's. And one a segment.")
+    public static let dataSeriesDays = Limit("data_series_days", 100, "days", "In one segments.data_series.")
     public static let identifierBytes = Limit(
         "identifier_bytes", 1_024, "bytes", "External id, alias name, device id; an index entry must hold it.")
     public static let labelBytes = Limit("alias_label_bytes", 256, "bytes", "An alias label.")
@@ -85,7 +91,7 @@ public enum Limits {
         openSeconds,
         idleSeconds, deadlineDefault, deadlineMost, lockWait, drainSeconds, importIdentifiers, importChanges,
         upsertUsers,
-        deleteUsers, identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
+        deleteUsers, exportUsers, exportFields, exportsUnfinished, dataSeriesDays, identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
         devicesPerUser,
         attributesPerUser, attributeNameBytes, attributesBytes, filterDepth, filterNodes, checkUsers, checkSegments,
         pageDefault, pageMost, scopesPerKey, requestIDDays, listingSeconds, stalenessMost,

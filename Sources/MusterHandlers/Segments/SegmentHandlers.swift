@@ -50,14 +50,14 @@ public struct SegmentHandlers: Sendable {
     /// `segments.list`
     public func list(_ call: ListSegments, _ context: CallContext) async throws -> ListSegments.Reply {
         let workspace = context.session.workspaceID
-        let after = try PageToken.decode(SegmentReference.self, of: call, in: workspace)
+        let after = try PageToken.decode(SegmentPosition.self, of: call, in: workspace)
         let limit = try call.limit()
         let (segments, goesOn) = try await store.segments(
-            nameContains: call.nameContains, after: after?.segmentID, limit: limit + 1, in: workspace,
-            deadline: context.deadline
+            nameContains: call.nameContains, order: call.order ?? .segmentID, after: after,
+            skip: after == nil ? try call.skipped() : 0, limit: limit + 1, in: workspace, deadline: context.deadline
         ).page(limit)
         guard goesOn, let last = segments.last else { return .init(segments: segments) }
-        let token = try PageToken.encode(SegmentReference(segmentID: last.segmentID), of: call, in: workspace)
+        let token = try PageToken.encode(SegmentPosition(last), of: call, in: workspace)
         return .init(segments: segments, nextPageToken: token)
     }
 
@@ -145,6 +145,22 @@ public struct SegmentHandlers: Sendable {
             nextPageToken: token)
     }
 
+    /// `segments.data_series`
+    public func dataSeries(
+        _ call: SegmentDataSeries, _ context: CallContext
+    ) async throws -> SegmentDataSeries.Reply {
+        try check(objectID: call.segmentID, "segment_id")
+        guard (1...Limits.dataSeriesDays.value).contains(call.length) else {
+            throw RPCError(
+                .invalidArgument, "length must be a number of days from 1 to \(Limits.dataSeriesDays.value)")
+        }
+        let sizes = try await store.dailySizes(
+            of: call.segmentID, endingAt: call.endingAt ?? .now, length: call.length,
+            in: context.session.workspaceID, deadline: context.deadline)
+        guard let sizes else { throw FilterFault.unknownSegment(call.segmentID) }
+        return .init(data: sizes)
+    }
+
     private func question(_ id: Identifier?, _ filter: Filter?) throws -> Question {
         switch (id, filter) {
         case (let id?, nil):
@@ -155,5 +171,14 @@ public struct SegmentHandlers: Sendable {
             return .filter(filter)
         default: throw RPCError(.invalidArgument, "name either segment_id or filter")
         }
+    }
+}
+
+extension ListSegments {
+    /// How many entries the first page leaves out.
+    fileprivate func skipped() throws -> Int {
+        guard let skip else { return 0 }
+        guard skip >= 0 else { throw RPCError(.invalidArgument, "skip must not be negative") }
+        return skip
     }
 }

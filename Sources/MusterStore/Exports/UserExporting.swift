@@ -1,0 +1,107 @@
+import MusterProtocol
+import MusterSets
+import Postgres
+
+/// What exports say of one user, before it is put into Braze's form.
+struct UserRecord {
+    let number: Int32
+    let identifiers: Member
+    let attributes: Attributes
+    let createdAt: Instant
+}
+
+extension Connection {
+    /// The users that have these numbers, in the form of exports.
+    borrowing func exportedUsers(
+        _ numbers: [UInt32], _ shape: ExportShape, in workspace: WorkspaceID
+    ) throws -> [UInt32: ExportedUser] {
+        guard !numbers.isEmpty else { return [:] }
+        let identifiers = try identifiers(of: numbers, all: true, in: workspace)
+        var users: [UInt32: ExportedUser] = [:]
+        users.reserveCapacity(numbers.count)
+        try forEach(
+            """
+            SELECT user_number, attributes, created_at FROM registered_user
+            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers.map(Int32.init(clamping:))))
+            """
+        ) { row in
+            let number: Int32 = try row.value(0)
+            guard let own = identifiers[UInt32(clamping: number)] else { return }
+            let record = UserRecord(
+                number: number, identifiers: own,
+                attributes: try Attributes(stored: try row.value(1, as: JSONB.self).bytes), createdAt: try row.value(2))
+            users[UInt32(clamping: number)] = try ExportedUser(record, shape, in: workspace)
+        }
+        return users
+    }
+}
+
+extension ExportedUser {
+    /// Attributes that Braze knows by name; all others are custom ones.
+    static let profile = [
+        "first_name", "last_name", "email", "dob", "country", "home_city", "language", "gender", "phone", "time_zone",
+        "email_subscribe", "push_subscribe",
+    ].map { Array($0.utf8) }
+
+    init(_ user: UserRecord, _ shape: ExportShape, in workspace: WorkspaceID) throws {
+        self.init(fields: [:])
+        var writer = FieldWriter(shape)
+        writer.add("external_id", user.identifiers.externalID.map { .string($0.bytes) })
+        writer.add("user_aliases", try AttributeValue(nonEmpty: user.identifiers.aliases))
+        writer.add("random_bucket", .integer(randomBucket(of: user.number, in: workspace)))
+        writer.add("created_at", .string(Array(user.createdAt.iso8601.utf8)))
+        writer.add("devices", try AttributeValue(nonEmpty: user.identifiers.deviceIDs?.map(ExportedDevice.init)))
+        writer.add(user.attributes.entries.filter { Self.profile.contains($0.name) })
+        let custom = user.attributes.entries.filter { !Self.profile.contains($0.name) && shape.wants($0) }
+        if !custom.isEmpty { writer.add("custom_attributes", .other(try RawJSON(encoding: Attributes(custom)))) }
+        fields = Attributes(writer.entries)
+    }
+}
+
+/// Writes the fields that are wanted and not empty.
+private struct FieldWriter {
+    private let wanted: Set<[UInt8]>?
+    private(set) var entries: [Attributes.Entry] = []
+
+    init(_ shape: ExportShape) { wanted = shape.fields.map { Set($0.map(\.bytes)) } }
+
+    mutating func add(_ name: String, _ value: AttributeValue?) {
+        guard let value else { return }
+        add([.init(name: Array(name.utf8), value: value)])
+    }
+
+    mutating func add(_ more: [Attributes.Entry]) {
+        entries += more.filter { wanted?.contains($0.name) ?? true }
+    }
+}
+
+private struct ExportedDevice: Encodable {
+    let id: Identifier
+
+    init(_ id: Identifier) { self.id = id }
+
+    enum CodingKeys: String, CodingKey { case id = "device_id" }
+}
+
+extension ExportShape {
+    fileprivate func wants(_ custom: Attributes.Entry) -> Bool {
+        customAttributes?.contains { $0.bytes == custom.name } ?? true
+    }
+}
+
+extension AttributeValue {
+    /// Nil for a list with nothing in it.
+    fileprivate init?(nonEmpty list: [some Encodable]?) throws {
+        guard let list, !list.isEmpty else { return nil }
+        self = .other(try RawJSON(encoding: list))
+    }
+}
+
+/// A number from 0 to 9,999 that a user keeps for as long as her number, spread evenly (SplitMix64's finish over both numbers).
+func randomBucket(of number: Int32, in workspace: WorkspaceID) -> Int64 {
+    var mixed = UInt64(UInt32(bitPattern: workspace.rawValue)) << 32 | UInt64(UInt32(bitPattern: number))
+    mixed &+= 0x9E37_79B9_7F4A_7C15
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return Int64((mixed ^ (mixed >> 31)) % 10_000)
+}
