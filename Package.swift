@@ -114,7 +114,7 @@ let package = Package(
             name: "MusterTestSupport",
             dependencies: [
                 "MusterServer", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
-                "Postgres", log,
+                "Postgres", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         .testTarget(

@@ -29,7 +29,8 @@ extension Router {
                     isDraining: identity.isDraining),
                 keys: KeyHandlers(store: store), partners: PartnerHandlers(store: store, restURL: identity.restURL),
                 users: UserHandlers(store: store), cohorts: CohortHandlers(store: store),
-                segments: SegmentHandlers(store: store)),
+                segments: SegmentHandlers(store: store),
+                exports: ExportHandlers(store: store, restURL: identity.restURL)),
             open: { call, deadline in try await sessions.open(call, deadline: deadline) },
             verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) }, logger: logger)
     }

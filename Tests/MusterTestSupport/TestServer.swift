@@ -41,7 +41,8 @@ public final class TestServer: Sendable {
             logger: logger)
         (self.rpc, methods) = (rpc, router.methods)
         let rest = RESTServer(
-            settings: RESTServerSettings(port: 0, allowPlaintext: true), router: router, logger: logger)
+            settings: RESTServerSettings(port: 0, allowPlaintext: true), router: router,
+            archives: ExportArchives(store: store), logger: logger)
         self.rest = rest
         try await rpc.start()
         // Ends with `stop` too.

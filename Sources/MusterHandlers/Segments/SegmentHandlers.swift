@@ -154,8 +154,12 @@ public struct SegmentHandlers: Sendable {
             throw RPCError(
                 .invalidArgument, "length must be a number of days from 1 to \(Limits.dataSeriesDays.value)")
         }
+        let end = call.endingAt ?? .now
+        guard end.microseconds >= 0 else {
+            throw RPCError(.invalidArgument, "ending_at must not be before 1970")
+        }
         let sizes = try await store.dailySizes(
-            of: call.segmentID, endingAt: call.endingAt ?? .now, length: call.length,
+            of: call.segmentID, endingAt: end, length: call.length,
             in: context.session.workspaceID, deadline: context.deadline)
         guard let sizes else { throw FilterFault.unknownSegment(call.segmentID) }
         return .init(data: sizes)

@@ -58,6 +58,8 @@ struct Refusal: Error {
         case .failedPrecondition: .unprocessableContent
         case .aborted: .init(code: 423, reasonPhrase: "Locked")
         case .deadlineExceeded: .gatewayTimeout
+        // A limit that the caller has reached, and not a shortage of the server's.
+        case .resourceExhausted where error.details.string("limit") != nil: .tooManyRequests
         case .resourceExhausted, .unavailable, .unknown, .cancelled: .serviceUnavailable
         case .internal, .dataLoss: .internalServerError
         }

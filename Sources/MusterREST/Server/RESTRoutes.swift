@@ -8,11 +8,14 @@ import MusterProtocol
 struct RESTRoutes {
     let desk: AccessDesk
     let router: MusterHandlers.Router
+    let exports: ExportRoutes
     let logger: Logger
 
     var responder: RouterResponder<RESTContext> {
         let routes = Hummingbird.Router(context: RESTContext.self)
         PartnerRoutes(desk: desk).add(to: routes, self)
+        exports.add(to: routes, self)
+        SegmentRoutes().add(to: routes, self)
         return routes.buildResponder()
     }
 

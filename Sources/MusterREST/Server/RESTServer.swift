@@ -16,11 +16,16 @@ public final class RESTServer: Sendable {
     private let channel = NIOLockedValueBox<(any Channel)?>(nil)
 
     /// A server that answers with the calls of `router`, on the event loops of the process.
-    public init(settings: RESTServerSettings, router: MusterHandlers.Router, logger: Logger) {
+    public init(
+        settings: RESTServerSettings, router: MusterHandlers.Router, archives: ExportArchives, logger: Logger
+    ) {
         self.settings = settings
         self.logger = logger
         certificate = Certificate(settings.tls)
-        responder = RESTRoutes(desk: AccessDesk(router: router), router: router, logger: logger).responder
+        responder = RESTRoutes(
+            desk: AccessDesk(router: router), router: router,
+            exports: ExportRoutes(archives: archives, scheme: settings.tls == nil ? "http" : "https"), logger: logger
+        ).responder
     }
 
     /// The port that it listens on, once it has started.

@@ -43,7 +43,7 @@ extension Store {
         } catch let error where !(error is PostgresError) && !(error is CancellationError) {
             // What no other server can do better.
             logger.warning("An export failed", metadata: ["cause": "\(error)"])
-            try await fail(export, keepHours: keepHours)
+            do { try await fail(export, keepHours: keepHours) } catch is LeaseLost {}
             return false
         }
     }
@@ -93,12 +93,12 @@ extension Store {
 
     private func fail(_ export: ClaimedExport, keepHours: Int) async throws {
         try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
+            try connection.renewLease(of: export)
             try connection.execute(
                 """
                 UPDATE segment_export SET state = 'failed', lease_until = NULL,
                     expires_at = \(Instant.now.adding(hours: keepHours))
                 WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
-                    AND attempt = \(export.attempt) AND state = 'running'
                 """)
             try connection.forgetChunks(of: export)
         }

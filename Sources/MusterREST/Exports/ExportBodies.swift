@@ -1,0 +1,120 @@
+import HTTPTypes
+import MusterProtocol
+
+/// The body of `/users/export/ids`.
+struct ExportIDsBody: Decodable {
+    let externalIDs: [LooseIdentifier]?
+    let userAliases: [Alias]?
+    let deviceID: LooseIdentifier?
+    let fieldsToExport: [Identifier]?
+
+    enum CodingKeys: String, CodingKey {
+        case externalIDs = "external_ids"
+        case userAliases = "user_aliases"
+        case deviceID = "device_id"
+        case fieldsToExport = "fields_to_export"
+    }
+
+    /// All who are meant. Throws a `Refusal` where nobody is named.
+    var users: [UserReference] {
+        get throws {
+            guard externalIDs != nil || userAliases != nil || deviceID != nil else {
+                throw Refusal(.badRequest, "external_ids, user_aliases or device_id is required")
+            }
+            return (externalIDs ?? []).map { .externalID($0.identifier) } + (userAliases ?? []).map { .alias($0) }
+                + [deviceID].compactMap { $0.map { .deviceID($0.identifier) } }
+        }
+    }
+}
+
+/// An identifier that Braze's clients also write as a number.
+struct LooseIdentifier: Decodable {
+    let identifier: Identifier
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let number = try? container.decode(Int64.self) {
+            identifier = Identifier(String(number))
+        } else {
+            identifier = try container.decode(Identifier.self)
+        }
+    }
+}
+
+/// The answer of `/users/export/ids`.
+struct ExportedUsers: Encodable {
+    let users: [ExportedUser]
+    let message = "success"
+    let invalidUserIDs: [Identifier]
+
+    init(_ reply: ExportUsers.Reply) {
+        users = reply.users
+        invalidUserIDs = reply.unknown.map(\.bareName)
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case users, message
+        case invalidUserIDs = "invalid_user_ids"
+    }
+}
+
+extension UserReference {
+    /// What Braze lists of a user that it didn't find: one string.
+    fileprivate var bareName: Identifier {
+        switch self {
+        case .externalID(let id), .deviceID(let id): id
+        case .alias(let alias): alias.name
+        }
+    }
+}
+
+/// The body of `/users/export/segment`.
+struct ExportSegmentBody: Decodable {
+    let segmentID: SegmentAPIIdentifier
+    let callbackEndpoint: String?
+    let fieldsToExport: [Identifier]?
+    let customAttributesToExport: [Identifier]?
+    let outputFormat: String?
+
+    enum CodingKeys: String, CodingKey {
+        case segmentID = "segment_id"
+        case callbackEndpoint = "callback_endpoint"
+        case fieldsToExport = "fields_to_export"
+        case customAttributesToExport = "custom_attributes_to_export"
+        case outputFormat = "output_format"
+    }
+
+    /// Throws a `Refusal` for what Muster doesn't do.
+    var call: ExportSegment {
+        get throws {
+            guard callbackEndpoint?.isEmpty ?? true else {
+                throw Refusal(
+                    .badRequest, "callback_endpoint is not supported: ask for the url of the answer until it is there")
+            }
+            guard outputFormat ?? "zip" == "zip" else { throw Refusal(.badRequest, "output_format must be zip") }
+            return ExportSegment(
+                segmentID: segmentID.identifier, fieldsToExport: fieldsToExport,
+                customAttributesToExport: customAttributesToExport)
+        }
+    }
+}
+
+/// The body of `/export/segment/cancel`.
+struct CancelExportBody: Decodable {
+    let segmentID: SegmentAPIIdentifier
+
+    enum CodingKeys: String, CodingKey { case segmentID = "segment_id" }
+}
+
+/// The answer of `/users/export/segment`.
+struct BegunExport: Encodable {
+    let message = "success"
+    let objectPrefix: String
+    let url: String
+
+    enum CodingKeys: String, CodingKey {
+        case message
+        case objectPrefix = "object_prefix"
+        case url
+    }
+}
