@@ -16,8 +16,9 @@ DECLARE
 BEGIN
     FOREACH walled IN ARRAY ARRAY[
         'identity', 'definitions', 'request_record', 'partner', 'api_key', 'registered_user', 'user_alias', 'user_device',
-        'merged_user', 'set_head', 'set_change', 'set_snapshot', 'set_chunk', 'cohort', 'cohort_import', 'segment',
-        'segment_cohort', 'segment_segment', 'segment_export', 'export_chunk', 'segment_size'
+        'deprecated_external_id', 'merged_user', 'set_head', 'set_change', 'set_snapshot', 'set_chunk', 'cohort', 'cohort_import', 'segment',
+        'segment_cohort', 'segment_segment',
+        'segment_export', 'export_chunk', 'segment_size'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', walled);

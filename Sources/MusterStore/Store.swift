@@ -19,6 +19,8 @@ public final class Store: Sendable {
     let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
     let lookouts = Locked<[LookoutKey: Lookout]>([:])
     let plans = Locked<[WorkspaceID: Plans]>([:])
+    /// Workspaces that have deprecated external ids, as the last look at each found.
+    let deprecating = Locked<Set<WorkspaceID>>([])
     let logger: Logger
     /// Where a test holds a request at a known place; does nothing in a release build.
     public let failpoints = Failpoints()

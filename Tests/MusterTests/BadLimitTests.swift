@@ -228,7 +228,7 @@ import Testing
             "partner is of data import keys only"),
         Case(
             GetUser.method, #"{"user":{"external_id":"u-1","device_id":"d"}}"#,
-            "user must have exactly one of external_id, alias and device_id"),
+            "user must have exactly one of external_id, alias, device_id, braze_id, email and phone"),
         Case(
             ImportCohort.method, cohort(#""c""#, #","cohort_changes":[{"user_ids":["u-1"]},{"should_remove":true}]"#),
             "cohort_changes[1] must have user_ids, device_ids or aliases"),

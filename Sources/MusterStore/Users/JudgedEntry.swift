@@ -25,6 +25,8 @@ struct JudgedEntry: Sendable {
         case .externalID: return "external_id"
         case .alias: return "aliases[\(position - (identifiers[0].isExternalID ? 1 : 0))]"
         case .deviceID: return "device_ids[\(position - identifiers.count { !$0.isDevice })]"
+        // An entry has none of these.
+        case .brazeID, .email, .phone: return "users"
         }
     }
 

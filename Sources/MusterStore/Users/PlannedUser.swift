@@ -46,6 +46,8 @@ struct PlannedUser {
                 return (.tooMany, Self.tooMany(Limits.devicesPerUser))
             }
             newDevices.append(id)
+        // Nobody is given one of these: the first is made up, and the others are attributes.
+        case .brazeID, .email, .phone: break
         }
         return nil
     }
