@@ -72,6 +72,7 @@ private struct LookAssembly {
     private let statement: LookStatement
     private var everyone: SetState?
     private var attributes: SetVersion?
+    private var events: SetVersion?
     private var cohorts: [CohortReference: SetState?]
     private var definitions: [Identifier: FoundDefinition?]
     private var users: [FoundUser?]
@@ -100,7 +101,8 @@ private struct LookAssembly {
         for row in rows {
             switch row {
             case .head(SetKey.everyone, let at, let change): Self.note(&seenEveryone, SetKey.everyone, at, change)
-            case .head(_, let at, _): attributes = at
+            case .head(SetKey.attributes, let at, _): attributes = at
+            case .head(_, let at, _): events = at
             case .cohort(let position, let number, let at, let change):
                 Self.note(&seenCohorts[position], number, at, change)
             case .definition(let position, let version, let filter):
@@ -140,9 +142,10 @@ private struct LookAssembly {
     }
 
     func look(startedAt: ContinuousClock.Instant) -> Look? {
-        guard let everyone, let attributes else { return nil }
+        guard let everyone, let attributes, let events else { return nil }
         return Look(
-            startedAt: startedAt, everyone: everyone, attributes: attributes, cohorts: cohorts, sets: sets,
+            startedAt: startedAt, everyone: everyone, attributes: attributes, events: events, cohorts: cohorts,
+            sets: sets,
             definitions: definitions, users: users,
             scans: scans.mapValues { MemberSetAtVersion(at: attributes, members: MemberSet($0)) })
     }
