@@ -3,40 +3,53 @@ import MusterProtocol
 
 /// The body of `/users/export/ids`.
 struct ExportIDsBody: Decodable {
-    let externalIDs: [LooseIdentifier]?
+    let externalIDs: [LooseID]?
     let userAliases: [Alias]?
-    let deviceID: LooseIdentifier?
+    let deviceID: LooseID?
+    let brazeID: Identifier?
+    let email: Identifier?
+    let phone: Identifier?
     let fieldsToExport: [Identifier]?
 
     enum CodingKeys: String, CodingKey {
         case externalIDs = "external_ids"
         case userAliases = "user_aliases"
         case deviceID = "device_id"
+        case brazeID = "braze_id"
+        case email = "email_address"
+        case phone
         case fieldsToExport = "fields_to_export"
     }
 
     /// All who are meant. Throws a `Refusal` where nobody is named.
     var users: [UserReference] {
         get throws {
-            guard externalIDs != nil || userAliases != nil || deviceID != nil else {
-                throw Refusal(.badRequest, "external_ids, user_aliases or device_id is required")
+            let many = externalIDs.map { $0.map { UserReference.externalID($0.id) } }
+            let aliases = userAliases.map { $0.map(UserReference.alias) }
+            let one = [
+                deviceID.map { .deviceID($0.id) }, brazeID.map { .brazeID($0) }, email.map { .email(Contact($0)) },
+                phone.map { .phone(Contact($0)) },
+            ].compactMap(\.self)
+            guard many != nil || aliases != nil || !one.isEmpty else {
+                throw Refusal(
+                    .badRequest,
+                    "external_ids, user_aliases, device_id, braze_id, email_address or phone is required")
             }
-            return (externalIDs ?? []).map { .externalID($0.identifier) } + (userAliases ?? []).map { .alias($0) }
-                + [deviceID].compactMap { $0.map { .deviceID($0.identifier) } }
+            return (many ?? []) + (aliases ?? []) + one
         }
     }
 }
 
 /// An identifier that Braze's clients also write as a number.
-struct LooseIdentifier: Decodable {
-    let identifier: Identifier
+struct LooseID: Decodable {
+    let id: Identifier
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if let number = try? container.decode(Int64.self) {
-            identifier = Identifier(String(number))
+            id = Identifier(String(number))
         } else {
-            identifier = try container.decode(Identifier.self)
+            id = try container.decode(Identifier.self)
         }
     }
 }
@@ -62,7 +75,8 @@ extension UserReference {
     /// What Braze lists of a user that it didn't find: one string.
     fileprivate var bareName: Identifier {
         switch self {
-        case .externalID(let id), .deviceID(let id): id
+        case .externalID(let id), .deviceID(let id), .brazeID(let id): id
+        case .email(let contact), .phone(let contact): contact.value
         case .alias(let alias): alias.name
         }
     }

@@ -5,9 +5,12 @@ import Postgres
 /// What exports say of one user, before it is put into Braze's form.
 struct UserRecord {
     let number: Int32
+    let brazeID: Identifier
     let identifiers: Member
     let attributes: Attributes
     let createdAt: Instant
+    /// What she did and bought.
+    let summaries: EventSummaries?
 }
 
 extension Connection {
@@ -17,19 +20,22 @@ extension Connection {
     ) throws -> [UInt32: ExportedUser] {
         guard !numbers.isEmpty else { return [:] }
         let identifiers = try identifiers(of: numbers, all: true, in: workspace)
+        let stored = numbers.map(Int32.init(clamping:))
+        let summaries = try shape.wantsSummaries ? eventSummaries(of: stored, in: workspace) : [:]
         var users: [UInt32: ExportedUser] = [:]
         users.reserveCapacity(numbers.count)
         try forEach(
             """
-            SELECT user_number, attributes, created_at FROM registered_user
-            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers.map(Int32.init(clamping:))))
+            SELECT user_number, braze_id, attributes, created_at FROM registered_user
+            WHERE workspace_id = \(workspace) AND user_number = ANY (\(stored))
             """
         ) { row in
             let number: Int32 = try row.value(0)
             guard let own = identifiers[UInt32(clamping: number)] else { return }
             let record = UserRecord(
-                number: number, identifiers: own,
-                attributes: try Attributes(stored: try row.value(1, as: JSONB.self).bytes), createdAt: try row.value(2))
+                number: number, brazeID: try row.value(1), identifiers: own,
+                attributes: try Attributes(stored: try row.value(2, as: JSONB.self).bytes), createdAt: try row.value(3),
+                summaries: summaries[number])
             users[UInt32(clamping: number)] = try ExportedUser(record, shape, in: workspace)
         }
         return users
@@ -48,12 +54,14 @@ extension ExportedUser {
         var writer = FieldWriter(shape)
         writer.add("external_id", user.identifiers.externalID.map { .string($0.bytes) })
         writer.add("user_aliases", try AttributeValue(nonEmpty: user.identifiers.aliases))
+        writer.add("braze_id", .string(user.brazeID.bytes))
         writer.add("random_bucket", .integer(randomBucket(of: user.number, in: workspace)))
         writer.add("created_at", .string(Array(user.createdAt.iso8601.utf8)))
         writer.add("devices", try AttributeValue(nonEmpty: user.identifiers.deviceIDs?.map(ExportedDevice.init)))
         writer.add(user.attributes.entries.filter { Self.profile.contains($0.name) })
         let custom = user.attributes.entries.filter { !Self.profile.contains($0.name) && shape.wants($0) }
         if !custom.isEmpty { writer.add("custom_attributes", .other(try RawJSON(encoding: Attributes(custom)))) }
+        if let summaries = user.summaries { try writer.add(summaries) }
         fields = Attributes(writer.entries)
     }
 }
@@ -70,6 +78,13 @@ private struct FieldWriter {
         add([.init(name: Array(name.utf8), value: value)])
     }
 
+    mutating func add(_ summaries: EventSummaries) throws {
+        add("custom_events", try AttributeValue(nonEmpty: summaries.events.map(ExportedSummary.init)))
+        add("purchases", try AttributeValue(nonEmpty: summaries.purchases.map(ExportedSummary.init)))
+        guard !summaries.purchases.isEmpty else { return }
+        add("total_revenue", .number(summaries.totalRevenue.units))
+    }
+
     mutating func add(_ more: [Attributes.Entry]) {
         entries += more.filter { wanted?.contains($0.name) ?? true }
     }
@@ -83,7 +98,24 @@ private struct ExportedDevice: Encodable {
     enum CodingKeys: String, CodingKey { case id = "device_id" }
 }
 
+/// A summary as Braze's exports have it.
+private struct ExportedSummary: Encodable {
+    let name: Identifier
+    let first: Instant
+    let last: Instant
+    let count: Int
+
+    init(_ summary: EventSummary) {
+        (name, first, last, count) = (summary.name, summary.first, summary.last, summary.count)
+    }
+}
+
 extension ExportShape {
+    /// Whether anything is wanted that takes going through a user's events.
+    fileprivate var wantsSummaries: Bool {
+        fields?.contains { ["custom_events", "purchases", "total_revenue"].contains($0) } ?? true
+    }
+
     fileprivate func wants(_ custom: Attributes.Entry) -> Bool {
         customAttributes?.contains { $0.bytes == custom.name } ?? true
     }
