@@ -37,6 +37,52 @@ import Testing
         }
     }
 
+    @Test func everyWayToNameAUserFindsHer() async throws {
+        try await withMuster { muster in
+            _ = try await muster.send(
+                UpsertUsers(users: [
+                    UserEntry(externalID: "ada", attributes: ["email": "Ada@example.com", "phone": "+331"]),
+                    UserEntry(externalID: "ben", attributes: ["email": "ada@example.com"]),
+                ]))
+            let brazeID = try await muster.send(GetUser(user: .externalID("ben"))).brazeID.text
+            func found(_ body: String) async throws -> [AttributeValue?] {
+                try await export(muster, body).decode(Answer.self).users.map { $0.fields["external_id"] }
+            }
+            #expect(try await found(#"{"braze_id":"\#(brazeID)"}"#) == ["ben"])
+            #expect(try await found(#"{"phone":"+331"}"#) == ["ada"])
+            // All who have the address.
+            #expect(try await found(#"{"email_address":"ADA@example.com"}"#) == ["ada", "ben"])
+            #expect(try await export(muster, #"{"phone":"1"}"#).decode(Answer.self).invalidUserIDs == ["1"])
+        }
+    }
+
+    @Test func whatSheDidAndBoughtIsSummedUp() async throws {
+        try await withMuster(users: ["ada", "ben"]) { muster in
+            try await muster.asOwner(
+                """
+                INSERT INTO user_event (workspace_id, user_number, occurred_at, name, version, place)
+                SELECT workspace_id, 0, at::timestamptz, e.name, 1, 0
+                FROM (VALUES ('2026-11-01 00:00Z', 'seen'), ('2026-11-03 00:00Z', 'seen'), ('2026-11-02 00:00Z', 'left')) e (at, name), workspace WHERE workspace.name = 'test';
+                INSERT INTO user_purchase (workspace_id, user_number, occurred_at, product_id, currency, quantity,
+                    amount_millionths, version, place)
+                SELECT workspace_id, 0, at::timestamptz, 'hat', 'EUR', 1, amount, 1, 0
+                FROM (VALUES ('2026-11-01 00:00Z', 12340000), ('2026-11-04 00:00Z', 660000)) p (at, amount), workspace WHERE workspace.name = 'test';
+                """)
+            let answer = try await export(muster, #"{"external_ids":["ada","ben"]}"#).decode(Answer.self)
+            let user = try #require(answer.users.first?.fields)
+            #expect(
+                user["custom_events"]?.text == """
+                    [{"name":"left","first":"2026-11-02T00:00:00Z","last":"2026-11-02T00:00:00Z","count":1},\
+                    {"name":"seen","first":"2026-11-01T00:00:00Z","last":"2026-11-03T00:00:00Z","count":2}]
+                    """)
+            #expect(
+                user["purchases"]?.text
+                    == #"[{"name":"hat","first":"2026-11-01T00:00:00Z","last":"2026-11-04T00:00:00Z","count":2}]"#)
+            #expect(user["total_revenue"] == 13)
+            #expect(answer.users[1].fields["purchases"] == nil && answer.users[1].fields["total_revenue"] == nil)
+        }
+    }
+
     @Test func whatAUserLacksIsNoField() async throws {
         try await withMuster { muster in
             try await seed(muster)

@@ -139,6 +139,8 @@ func fullBody(of call: any Call.Type) throws -> Tree {
 
 /// What optional fields are like, where an example leaves them out.
 private let samples = [
+    "order": #""oldest_first""#, "skip": "0", "fields_to_export": #"["country"]"#,
+    "custom_attributes_to_export": #"["plan"]"#, "ending_at": #""2026-01-01""#,
     "page_size": "10", "page_token": #""x""#, "with_versions": "true", "with_outcomes": "true", "with_nodes": "true",
     "all_identifiers": "true", "max_staleness_ms": "0", "at_version": "1", "version": "1", "request_id": #""r-1""#,
     "created_at": #""2026-01-01""#, "expires_at": #""2126-01-01T00:00:00Z""#, "scopes": #"["segments.*"]"#,

@@ -46,6 +46,8 @@ import Testing
                 (ImportCohort.method, Self.cohort(#""c""#, #","request_id":\#(text(255)),"cohort_changes":[]"#)),
                 (CheckSegments.method, #"{"users":\#(list(1_000, Self.nobody)),"segments":\#(list(100, text(256)))}"#),
                 (DeleteUsers.method, #"{"users":\#(list(1_000, Self.nobody))}"#),
+                (ExportUsers.method, #"{"users":\#(list(50, Self.nobody)),"fields_to_export":\#(list(500, "\"f\""))}"#),
+                (SegmentDataSeries.method, #"{"segment_id":\#(text(256)),"length":100}"#),
                 (UpsertUsers.method, #"{"users":\#(list(5_000, "{}"))}"#),
                 (CreateKey.method, Self.key(64)), (ListSegments.method, #"{"page_size":9007199254740992}"#),
             ]
@@ -77,7 +79,7 @@ import Testing
         }
         + [
             GetSegment.method, DeleteSegment.method, UpdateSegment.method, SizeSegment.method,
-            ListSegmentMembers.method,
+            ListSegmentMembers.method, ExportSegment.method, CancelExport.method,
         ].flatMap {
             [
                 Case($0, #"{"segment_id":\#(text(257))}"#, "segment_id has more than 256 bytes"),
@@ -135,6 +137,20 @@ import Testing
         Case(
             CheckSegments.method, #"{"users":\#(list(1_001, nobody)),"segments":[]}"#,
             "users has more than 1000 entries"),
+        Case(
+            ExportUsers.method, #"{"users":\#(list(51, nobody))}"#, "users has 51 entries; send at most 50"),
+        Case(
+            ExportUsers.method, #"{"users":[],"fields_to_export":\#(list(501, "\"f\""))}"#,
+            "fields_to_export has more than 500 names"),
+        Case(
+            ExportSegment.method, #"{"segment_id":"s","custom_attributes_to_export":\#(list(501, "\"f\""))}"#,
+            "custom_attributes_to_export has more than 500 names"),
+        Case(SegmentDataSeries.method, #"{"segment_id":"s","length":101}"#, "length must be a number of days"),
+        Case(SegmentDataSeries.method, #"{"segment_id":"s","length":0}"#, "length must be a number of days"),
+        Case(ListSegments.method, #"{"skip":-1}"#, "skip must not be negative"),
+        Case(
+            SegmentDataSeries.method, #"{"segment_id":"s","length":1,"ending_at":"1969-12-31"}"#,
+            "ending_at must not be before 1970"),
         Case(
             CheckSegments.method, #"{"users":[],"segments":\#(list(101, "\"s\""))}"#,
             "segments has more than 100 entries"),

@@ -82,7 +82,7 @@ import Testing
     /// Calls that answer about what there is, be it nothing.
     private static let listing: Set<String> = [
         GetHealth.method, GetInfo.method, ListKeys.method, ListPartners.method, ListCohorts.method, ListSegments.method,
-        DeleteUsers.method,
+        DeleteUsers.method, ExportUsers.method,
     ]
     private static let importing: Set<String> = [ImportCohort.method, CreateCohort.method, ListImports.method]
 
@@ -154,6 +154,7 @@ import Testing
                     CreateSegment(
                         segmentID: named(segment), name: mark + "x", filter: .cohort("tinyclues", named("active"))))
             }
+            _ = try await client.send(ExportSegment(segmentID: named("lapsed")))
             try await database.asOwner(
                 """
                 INSERT INTO api_key (workspace_id, key_id, digest, kind, partner, name, scopes, created_at)
@@ -174,6 +175,8 @@ import Testing
     private func repair(after method: String, _ muster: MusterUnderTest) async throws {
         switch method {
         case DeleteUsers.method, MergeUsers.method: try await seedUsers(muster.client, mark: "", .own)
+        case ExportSegment.method: _ = try await muster.send(CancelExport(segmentID: "fr-win-back"))
+        case CancelExport.method: _ = try await muster.send(ExportSegment(segmentID: "lapsed"))
         case DeleteCohort.method: try await muster.importCohort("win-back", adding: ["u-1"])
         case DeleteSegment.method:
             _ = try await muster.send(

@@ -24,12 +24,13 @@ struct ExportIDsBody: Decodable {
     /// All who are meant. Throws a `Refusal` where nobody is named.
     var users: [UserReference] {
         get throws {
-            let many = externalIDs.map { $0.map { UserReference.externalID($0.id) } }
-            let aliases = userAliases.map { $0.map(UserReference.alias) }
-            let one = [
-                deviceID.map { .deviceID($0.id) }, brazeID.map { .brazeID($0) }, email.map { .email(Contact($0)) },
-                phone.map { .phone(Contact($0)) },
-            ].compactMap(\.self)
+            let many: [UserReference]? = externalIDs?.map { .externalID($0.id) }
+            let aliases: [UserReference]? = userAliases?.map { .alias($0) }
+            var one: [UserReference] = []
+            if let deviceID { one.append(.deviceID(deviceID.id)) }
+            if let brazeID { one.append(.brazeID(brazeID)) }
+            if let email { one.append(.email(Contact(email))) }
+            if let phone { one.append(.phone(Contact(phone))) }
             guard many != nil || aliases != nil || !one.isEmpty else {
                 throw Refusal(
                     .badRequest,

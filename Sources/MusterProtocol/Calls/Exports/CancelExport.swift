@@ -5,7 +5,7 @@ public struct CancelExport: Call {
     public static let notes = """
         - `segment_id`: whose export. Where none is waiting or running it is `NOT_FOUND`; an archive that is done stays until it expires.
         """
-    public static let example = (call: Self(segmentID: "fr-win-back"), reply: Done())
+    public static let example = (call: Self(segmentID: "lapsed"), reply: Done())
     public var segmentID: Identifier
 
     enum CodingKeys: String, CodingKey {
