@@ -78,7 +78,8 @@ let package = Package(
             name: "MusterHandlers", dependencies: ["MusterStore", "MusterProtocol", "Postgres", log, crypto],
             swiftSettings: settings),
         .target(
-            name: "MusterStore", dependencies: ["Postgres", "Zip", "MusterSets", "MusterSchema", "MusterProtocol", log],
+            name: "MusterStore",
+            dependencies: ["Postgres", "Zip", "MusterSets", "MusterSchema", "MusterProtocol", log],
             swiftSettings: settings),
         .target(
             name: "MusterSchema", path: "sql",

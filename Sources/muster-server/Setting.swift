@@ -60,7 +60,8 @@ struct Setting: Sendable, Hashable {
     static let all: [Setting] = [
         databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, tlsCertificate, tlsKey, insecure,
         publicRESTURL,
-        cacheMB, lockTimeout, drainSeconds, historyDays, exportKeepHours, upkeepSeconds, allowOwnerRole, logLevel, logFormat,
+        cacheMB, lockTimeout, drainSeconds, historyDays, exportKeepHours, upkeepSeconds, allowOwnerRole, logLevel,
+        logFormat,
         serverRolePassword,
     ]
 

@@ -137,7 +137,10 @@ import Testing
         try await withMuster { muster in
             let many = (0..<51).map { "\"u-\($0)\"" }.joined(separator: ",")
             let refused = [
-                (#"{"external_ids":[\#(many)]}"#, "The max number of external_ids and aliases per request was exceeded"),
+                (
+                    #"{"external_ids":[\#(many)]}"#,
+                    "The max number of external_ids and aliases per request was exceeded"
+                ),
                 ("{}", "is required"),
                 (#"{"external_ids":"ada"}"#, "external_ids must be"),
                 (#"{"external_ids":["a",true]}"#, "external_ids[1] must be"),

@@ -106,9 +106,9 @@ import Testing
                 reply.text
                     == #"{"message":"success","data":[{"time":"\#(yesterday)","size":2},{"time":"\#(today)","size":3}]}"#
             )
-            let one_ = try await muster.admin(
+            let earlier = try await muster.admin(
                 "GET", "/segments/data_series?segment_id=s&length=1&ending_at=\(yesterday)T12:00:00Z")
-            #expect(one_.text == #"{"message":"success","data":[{"time":"\#(yesterday)","size":2}]}"#)
+            #expect(earlier.text == #"{"message":"success","data":[{"time":"\#(yesterday)","size":2}]}"#)
             let none = try await muster.admin(
                 "GET", "/segments/data_series?segment_id=s&length=100&ending_at=2018-06-27")
             #expect(none.text == #"{"message":"success","data":[]}"#)
@@ -129,7 +129,8 @@ import Testing
 
     @Test(arguments: [
         ("/segments/details", "segment_id must be a string of the Segment api identifier"),
-        ("/segments/details?segment_id=", "segment_id must be"), ("/segments/details?segment_id=x", "segment_id must be"),
+        ("/segments/details?segment_id=", "segment_id must be"),
+        ("/segments/details?segment_id=x", "segment_id must be"),
         ("/segments/data_series?length=3", "segment_id must be"),
         ("/segments/data_series?segment_id=x&length=3", "segment_id must be"),
         ("/segments/data_series?segment_id=s", "length is missing"),
@@ -168,7 +169,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["/segments/list", "/segments/details?segment_id=s", "/segments/data_series?segment_id=s&length=1"])
+    @Test(arguments: [
+        "/segments/list", "/segments/details?segment_id=s", "/segments/data_series?segment_id=s&length=1",
+    ])
     func theKeyDecides(path: String) async throws {
         try await withMuster { muster in
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "s", filter: .everyone))

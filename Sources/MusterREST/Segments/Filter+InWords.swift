@@ -16,7 +16,12 @@ extension Filter {
         }
     }
 
-    private var inWordsAsPart: String { children.isEmpty ? inWords : "(\(inWords))" }
+    private var inWordsAsPart: String {
+        switch self {
+        case .all, .any: "(\(inWords))"
+        default: inWords
+        }
+    }
 
     private static func joined(_ filters: [Filter], by word: String, none: String) -> String {
         guard filters.count != 1 else { return filters[0].inWords }

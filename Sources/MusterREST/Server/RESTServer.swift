@@ -22,10 +22,12 @@ public final class RESTServer: Sendable {
         self.settings = settings
         self.logger = logger
         certificate = Certificate(settings.tls)
-        responder = RESTRoutes(
-            desk: AccessDesk(router: router), router: router,
-            exports: ExportRoutes(archives: archives, scheme: settings.tls == nil ? "http" : "https"), logger: logger
-        ).responder
+        responder =
+            RESTRoutes(
+                desk: AccessDesk(router: router), router: router,
+                exports: ExportRoutes(archives: archives, scheme: settings.tls == nil ? "http" : "https"),
+                logger: logger
+            ).responder
     }
 
     /// The port that it listens on, once it has started.

@@ -72,7 +72,8 @@ extension Store {
             var users = try connection.exportedUsers(numbers, export.shape, in: export.workspace)
             let missing = numbers.filter { users[$0] == nil }
             let kept = try connection.kept(for: missing, in: members, export.workspace)
-            users.merge(try connection.exportedUsers(Array(kept.values), export.shape, in: export.workspace)) { own, _ in
+            users.merge(try connection.exportedUsers(Array(kept.values), export.shape, in: export.workspace)) {
+                own, _ in
                 own
             }
             var page: [UInt32: (shown: UInt32, user: ExportedUser)] = [:]

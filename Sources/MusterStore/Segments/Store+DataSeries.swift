@@ -65,7 +65,8 @@ extension Store {
     private func countedSize(of id: Identifier, in workspace: WorkspaceID) async throws -> Int? {
         do {
             return try await size(
-                of: .segments([id]), in: workspace, withNodes: false, options: ReadOptions(deadline: .now + .seconds(60))
+                of: .segments([id]), in: workspace, withNodes: false,
+                options: ReadOptions(deadline: .now + .seconds(60))
             ).size
         } catch is FilterFault {
             return nil
