@@ -13,6 +13,7 @@ struct RESTRoutes {
     var responder: RouterResponder<RESTContext> {
         let routes = Hummingbird.Router(context: RESTContext.self)
         PartnerRoutes(desk: desk).add(to: routes, self)
+        UserRoutes().add(to: routes, self)
         return routes.buildResponder()
     }
 
