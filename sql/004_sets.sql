@@ -2,7 +2,7 @@
 -- Stored bytes are 8 bytes of checksum and a bitmap in Roaring's portable format.
 
 CREATE SEQUENCE set_number AS int4 MINVALUE 16;
-COMMENT ON SEQUENCE set_number IS 'Numbers of sets; below 16 stand the sets that every workspace has: 0 everyone, 1 attributes.';
+COMMENT ON SEQUENCE set_number IS 'Numbers of sets; below 16 stand the sets that every workspace has: 0 everyone, 1 attributes, 2 events.';
 
 CREATE TABLE set_head (
     workspace_id int4 NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE set_head (
     expires_at timestamptz,
     CONSTRAINT set_head_pkey PRIMARY KEY (workspace_id, set_number),
     CONSTRAINT set_head_workspace FOREIGN KEY (workspace_id) REFERENCES workspace,
-    CONSTRAINT set_head_kind CHECK (kind IN ('everyone', 'attributes', 'cohort', 'listing')),
+    CONSTRAINT set_head_kind CHECK (kind IN ('everyone', 'attributes', 'events', 'cohort', 'listing')),
     CONSTRAINT set_head_version_not_negative CHECK (version >= 0),
     CONSTRAINT set_head_size_not_negative CHECK (size >= 0),
     CONSTRAINT set_head_numbers_of_everyone CHECK ((kind = 'everyone') = (next_user_number IS NOT NULL)),

@@ -75,6 +75,10 @@ public enum Limits {
     public static let attributeNameBytes = Limit("attribute_name_bytes", 256, "bytes", "An attribute's name.")
     public static let attributesBytes = Limit(
         "attributes_bytes", 65_536, "bytes", "The attributes of one user in one request, as JSON.")
+    public static let eventLead = Limit(
+        "event_lead_hours", 24, "hours", "How far after the server's clock an event may lie: clocks differ, and zones.")
+    public static let purchaseAmount = Limit(
+        "purchase_amount", 1_000_000_000, "units", "Price times quantity of one purchase: sums stay exact.")
     public static let filterDepth = Limit("filter_depth", 32, "levels", "A filter, saved filters inside it included.")
     public static let filterNodes = Limit("filter_nodes", 256, "nodes", "A filter, saved filters inside it included.")
     public static let checkUsers = Limit("check_users", 1_000, "users", "In one segments.check.")
@@ -96,9 +100,11 @@ public enum Limits {
         openSeconds,
         idleSeconds, deadlineDefault, deadlineMost, lockWait, drainSeconds, importIdentifiers, importChanges,
         upsertUsers,
-        deleteUsers, trackObjects, renamesAtOnce, identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
+        deleteUsers, trackObjects, renamesAtOnce, identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes,
+        aliasesPerUser,
         devicesPerUser,
-        attributesPerUser, arrayElements, attributeNameBytes, attributesBytes, filterDepth, filterNodes, checkUsers, checkSegments,
+        attributesPerUser, arrayElements, attributeNameBytes, attributesBytes, eventLead, purchaseAmount, filterDepth,
+        filterNodes, checkUsers, checkSegments,
         pageDefault, pageMost, scopesPerKey, requestIDDays, listingSeconds, stalenessMost,
     ]
 }

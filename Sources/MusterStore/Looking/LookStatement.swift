@@ -56,7 +56,7 @@ struct LookStatement: Sendable {
                 WHERE y.workspace_id = \(workspace) AND y.set_number = h.set_number AND y.version > \(everyoneKnown)
                     AND h.set_number = 0 AND \(everyoneKnown) >= h.version - \(Self.mostChanges)
                 OFFSET 0) x ON true
-            WHERE h.workspace_id = \(workspace) AND h.set_number IN (0, 1)
+            WHERE h.workspace_id = \(workspace) AND h.set_number IN (0, 1, 2)
             """
     }
 

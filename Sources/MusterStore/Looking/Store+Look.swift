@@ -78,6 +78,7 @@ private struct LookAssembly {
     private let statement: LookStatement
     private var everyone: SetState?
     private var attributes: SetVersion?
+    private var events: SetVersion?
     private var cohorts: [CohortReference: SetState?]
     private var definitions: [Identifier: FoundDefinition?]
     private var users: [FoundUser?]
@@ -110,7 +111,8 @@ private struct LookAssembly {
             case .head(SetKey.everyone, let at, let change, let has):
                 Self.note(&seenEveryone, SetKey.everyone, at, change)
                 hasDeprecatedIDs = has
-            case .head(_, let at, _, _): attributes = at
+            case .head(SetKey.attributes, let at, _, _): attributes = at
+            case .head(_, let at, _, _): events = at
             case .cohort(let position, let number, let at, let change):
                 Self.note(&seenCohorts[position], number, at, change)
             case .definition(let position, let version, let filter):
@@ -155,9 +157,10 @@ private struct LookAssembly {
     }
 
     func look(startedAt: ContinuousClock.Instant) -> Look? {
-        guard let everyone, let attributes else { return nil }
+        guard let everyone, let attributes, let events else { return nil }
         return Look(
-            startedAt: startedAt, everyone: everyone, attributes: attributes, cohorts: cohorts, sets: sets,
+            startedAt: startedAt, everyone: everyone, attributes: attributes, events: events, cohorts: cohorts,
+            sets: sets,
             definitions: definitions, users: users,
             scans: scans.mapValues { MemberSetAtVersion(at: attributes, members: MemberSet($0)) })
     }

@@ -29,7 +29,8 @@ extension Schema {
             try connection.execute(
                 """
                 INSERT INTO set_head (workspace_id, set_number, kind, next_user_number)
-                VALUES (\(workspace), 0, 'everyone', 0), (\(workspace), 1, 'attributes', NULL)
+                VALUES (\(workspace), 0, 'everyone', 0), (\(workspace), 1, 'attributes', NULL),
+                    (\(workspace), 2, 'events', NULL)
                 """)
             try connection.insert(firstKey(workspace), in: workspace)
             return workspace

@@ -38,7 +38,7 @@ extension TrackedFields {
             try .event(name: required("name"), at: moment("time"), properties: properties())
         case .purchases:
             try .purchase(
-                productID: required("product_id"), currency: currency(), price: number("price"), quantity: quantity(),
+                productID: required("product_id"), currency: currency(), price: price(), quantity: quantity(),
                 at: moment("time"), properties: properties())
         }
     }

@@ -51,22 +51,29 @@ struct TrackedFields {
         return identifier
     }
 
-    /// A moment, which must be there.
+    /// When something happened, which must be there. Clocks differ, so it may lie a little ahead.
     func moment(_ field: String) throws -> Instant {
         guard let value = self[field] else { throw TrackRefusal.required(field) }
-        guard case .string(let text) = value, let moment = Instant(iso8601: text) else {
+        let latest = Instant.now.microseconds + Int64(Limits.eventLead.value) * 3_600_000_000
+        guard case .string(let text) = value, let moment = Instant(iso8601: text), moment.microseconds <= latest else {
             throw TrackRefusal.invalid(field)
         }
         return moment
     }
 
-    func number(_ field: String) throws -> Double {
-        switch self[field] {
-        case nil: throw TrackRefusal.required(field)
-        case .integer(let number): return Double(number)
-        case .number(let number) where abs(number) <= 0x1p53: return number
-        default: throw TrackRefusal.invalid(field)
+    func price() throws -> Double {
+        guard let value = self["price"] else { throw TrackRefusal.required("price") }
+        let price: Double? =
+            switch value {
+            case .integer(let number): Double(number)
+            case .number(let number): number
+            default: nil
+            }
+        // Times 100, the most that one purchase may be of.
+        guard let price, let amount = Amount(price * 100), abs(amount.units) <= Double(Limits.purchaseAmount.value) else {
+            throw TrackRefusal.invalid("price")
         }
+        return price
     }
 
     /// The properties of an event or purchase.
