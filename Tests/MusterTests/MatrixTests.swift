@@ -77,12 +77,12 @@ import Testing
     /// Calls that make what they name where it is not there.
     private static let making: Set<String> = [
         CreateKey.method, SetPartner.method, UpsertUsers.method, CreateCohort.method, ImportCohort.method,
-        CreateSegment.method,
+        CreateSegment.method, TrackUsers.method, AddAliases.method,
     ]
     /// Calls that answer about what there is, be it nothing.
     private static let listing: Set<String> = [
         GetHealth.method, GetInfo.method, ListKeys.method, ListPartners.method, ListCohorts.method, ListSegments.method,
-        DeleteUsers.method,
+        DeleteUsers.method, UpdateAliases.method, RenameExternalIDs.method, RemoveExternalIDs.method,
     ]
     private static let importing: Set<String> = [ImportCohort.method, CreateCohort.method, ListImports.method]
 

@@ -69,10 +69,8 @@ struct TrackedFields {
             case .number(let number): number
             default: nil
             }
-        // Times 100, the most that one purchase may be of.
-        guard let price, let amount = Amount(price * 100), abs(amount.units) <= Double(Limits.purchaseAmount.value) else {
-            throw TrackRefusal.invalid("price")
-        }
+        // Of a hundred, the most that one purchase may be of.
+        guard let price, Amount(price * 100) != nil else { throw TrackRefusal.invalid("price") }
         return price
     }
 
