@@ -16,8 +16,8 @@ DECLARE
 BEGIN
     FOREACH walled IN ARRAY ARRAY[
         'identity', 'definitions', 'request_record', 'partner', 'api_key', 'registered_user', 'user_alias', 'user_device',
-        'deprecated_external_id', 'merged_user', 'set_head', 'set_change', 'set_snapshot', 'set_chunk', 'cohort', 'cohort_import', 'segment',
-        'segment_cohort', 'segment_segment', 'user_event', 'user_purchase',
+        'deprecated_external_id', 'merged_user', 'set_head', 'set_change', 'set_snapshot', 'set_chunk', 'cohort',
+        'cohort_import', 'segment', 'segment_cohort', 'segment_segment', 'user_event', 'user_purchase',
         'segment_export', 'export_chunk', 'segment_size'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);

@@ -2,7 +2,8 @@ import MusterProtocol
 
 /// Every call with the method that handles it. A test holds it against the list of calls.
 public func allRoutes(
-    server: ServerHandlers, keys: KeyHandlers, partners: PartnerHandlers, users: UserHandlers, cohorts: CohortHandlers,
+    server: ServerHandlers, keys: KeyHandlers, partners: PartnerHandlers, users: UserHandlers,
+    registry: RegistryHandlers, cohorts: CohortHandlers,
     segments: SegmentHandlers, exports: ExportHandlers
 ) -> [Route] {
     [
@@ -13,6 +14,9 @@ public func allRoutes(
         Route(heavy: UpsertUsers.self, users.upsert), Route(GetUser.self, users.get),
         Route(heavy: IdentifyUser.self, users.identify),
         Route(heavy: MergeUsers.self, users.merge), Route(heavy: DeleteUsers.self, users.delete),
+        Route(heavy: TrackUsers.self, registry.track), Route(heavy: AddAliases.self, registry.addAliases),
+        Route(heavy: UpdateAliases.self, registry.updateAliases), Route(heavy: RenameExternalIDs.self, registry.rename),
+        Route(heavy: RemoveExternalIDs.self, registry.remove),
         Route(heavy: ExportUsers.self, exports.users), Route(ExportSegment.self, exports.segment),
         Route(CancelExport.self, exports.cancel),
         Route(CreateCohort.self, cohorts.create), Route(heavy: ImportCohort.self, cohorts.import),

@@ -20,6 +20,10 @@ public enum Limits {
         "rest_body_bytes", 4_000_000, "bytes", "The body of one REST request; Braze answers 413 above it.")
     public static let restImportIdentifiers = Limit(
         "rest_import_identifiers", 1_000, "identifiers", "In one import by REST, over all kinds and objects; Braze's.")
+    public static let restTrackObjects = Limit(
+        "rest_track_objects", 75, "objects", "In each array of one /users/track; Braze's.")
+    public static let restBulkBody = Limit(
+        "rest_bulk_body_bytes", 2_000_000, "bytes", "The body of one /users/track/bulk; Braze's.")
     public static let jsonValues = Limit(
         "json_values", 200_000, "values", "Values in one request: bounds the walk over it.")
     public static let jsonDepth = Limit(
@@ -52,6 +56,11 @@ public enum Limits {
         "upsert_users", 5_000, "users", "In one users.upsert, which is one transaction.")
     public static let deleteUsers = Limit(
         "delete_users", 1_000, "users", "In one users.delete, which holds back every import of the workspace.")
+    public static let trackObjects = Limit(
+        "track_objects", 1_000, "objects", "In one users.track, over attributes, events and purchases.")
+    public static let renamesAtOnce = Limit(
+        "renames_at_once", 50, "entries",
+        "In one call about aliases or external ids, and in one REST request that identifies, merges or erases; Braze's.")
     public static let exportUsers = Limit("export_users", 50, "users", "In one users.export.ids; Braze's.")
     public static let exportFields = Limit(
         "export_fields", 500, "names", "In fields_to_export, and in custom_attributes_to_export.")
@@ -67,6 +76,8 @@ public enum Limits {
     public static let aliasesPerUser = Limit("aliases_per_user", 128, "aliases", "One user.")
     public static let devicesPerUser = Limit("devices_per_user", 128, "devices", "One user.")
     public static let attributesPerUser = Limit("attributes_per_user", 256, "attributes", "One user.")
+    public static let arrayElements = Limit(
+        "array_elements", 500, "values", "In an array that users.track sets; the first ones go.")
     public static let attributeNameBytes = Limit("attribute_name_bytes", 256, "bytes", "An attribute's name.")
     public static let attributesBytes = Limit(
         "attributes_bytes", 65_536, "bytes", "The attributes of one user in one request, as JSON.")
@@ -90,16 +101,16 @@ public enum Limits {
 
     /// All of them, in the order in which `server.info` reports them.
     public static let all: [Limit] = [
-        frame, frameBeforeOpen, restBody, restImportIdentifiers, jsonValues, jsonDepth, requestsInFlight,
+        frame, frameBeforeOpen, restBody, restImportIdentifiers, restTrackObjects, restBulkBody, jsonValues, jsonDepth, requestsInFlight,
         requestsInFlightPerKey, connections,
         openSeconds,
         idleSeconds, deadlineDefault, deadlineMost, lockWait, drainSeconds, importIdentifiers, importChanges,
         upsertUsers,
-        deleteUsers, exportUsers, exportFields, exportsUnfinished, dataSeriesDays, identifierBytes, labelBytes,
-        objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
+        deleteUsers, trackObjects, renamesAtOnce, exportUsers, exportFields, exportsUnfinished, dataSeriesDays,
+        identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
         devicesPerUser,
-        attributesPerUser, attributeNameBytes, attributesBytes, eventLead, purchaseAmount, filterDepth, filterNodes,
-        checkUsers, checkSegments,
+        attributesPerUser, arrayElements, attributeNameBytes, attributesBytes, eventLead, purchaseAmount, filterDepth,
+        filterNodes, checkUsers, checkSegments,
         pageDefault, pageMost, scopesPerKey, requestIDDays, listingSeconds, stalenessMost,
     ]
 }

@@ -49,6 +49,8 @@ import Testing
                 (ExportUsers.method, #"{"users":\#(list(50, Self.nobody)),"fields_to_export":\#(list(500, "\"f\""))}"#),
                 (SegmentDataSeries.method, #"{"segment_id":\#(text(256)),"length":100}"#),
                 (UpsertUsers.method, #"{"users":\#(list(5_000, "{}"))}"#),
+                (TrackUsers.method, #"{"attributes":\#(list(400, "{}")),"purchases":\#(list(600, "{}"))}"#),
+                (RemoveExternalIDs.method, #"{"external_ids":\#(list(50, "\"nobody\""))}"#),
                 (CreateKey.method, Self.key(64)), (ListSegments.method, #"{"page_size":9007199254740992}"#),
             ]
             for (method, body) in fitting {
@@ -154,6 +156,23 @@ import Testing
         Case(
             CheckSegments.method, #"{"users":[],"segments":\#(list(101, "\"s\""))}"#,
             "segments has more than 100 entries"),
+        Case(
+            TrackUsers.method, #"{"attributes":\#(list(500, "{}")),"events":\#(list(501, "{}"))}"#,
+            "attributes, events and purchases have 1001 objects; send at most 1000 in one call"),
+        Case(
+            AddAliases.method, #"{"user_aliases":\#(list(51, #"{"alias_label":"a","alias_name":"b"}"#))}"#,
+            "user_aliases has more than 50 entries"),
+        Case(
+            UpdateAliases.method,
+            #"{"alias_updates":\#(list(51, #"{"alias_label":"a","old_alias_name":"b","new_alias_name":"c"}"#))}"#,
+            "alias_updates has more than 50 entries"),
+        Case(
+            RenameExternalIDs.method,
+            #"{"external_id_renames":\#(list(51, #"{"current_external_id":"u-1","new_external_id":"c"}"#))}"#,
+            "external_id_renames has more than 50 entries"),
+        Case(RenameExternalIDs.method, #"{"external_id_renames":[]}"#, "external_id_renames is empty"),
+        Case(RemoveExternalIDs.method, #"{"external_ids":\#(list(51, "\"u\""))}"#, "external_ids has more than 50"),
+        Case(RemoveExternalIDs.method, #"{"external_ids":[]}"#, "external_ids is empty"),
         Case(CreateKey.method, key(65), "scopes has more than 64 entries"),
         Case(CreateKey.method, key(0), "scopes is missing"),
         Case(

@@ -41,20 +41,6 @@ struct ExportIDsBody: Decodable {
     }
 }
 
-/// An identifier that Braze's clients also write as a number.
-struct LooseID: Decodable {
-    let id: Identifier
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let number = try? container.decode(Int64.self) {
-            id = Identifier(String(number))
-        } else {
-            id = try container.decode(Identifier.self)
-        }
-    }
-}
-
 /// The answer of `/users/export/ids`.
 struct ExportedUsers: Encodable {
     let users: [ExportedUser]

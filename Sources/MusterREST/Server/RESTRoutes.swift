@@ -14,6 +14,7 @@ struct RESTRoutes {
     var responder: RouterResponder<RESTContext> {
         let routes = Hummingbird.Router(context: RESTContext.self)
         PartnerRoutes(desk: desk).add(to: routes, self)
+        UserRoutes().add(to: routes, self)
         exports.add(to: routes, self)
         SegmentRoutes().add(to: routes, self)
         return routes.buildResponder()

@@ -7,8 +7,11 @@ struct JudgedEntry: Sendable {
     let identifiers: [UserReference]
     let attributes: [Attributes.Entry]
     let refusal: UpsertResult?
+    /// Whether a user is made where nobody is meant.
+    let makesUser: Bool
 
-    init(_ entry: UserEntry) {
+    init(_ entry: UserEntry, makesUser: Bool = true) {
+        self.makesUser = makesUser
         identifiers =
             [entry.externalID.map(UserReference.externalID)].compactMap(\.self)
             + (entry.aliases ?? []).map(UserReference.alias) + (entry.deviceIDs ?? []).map(UserReference.deviceID)
