@@ -81,7 +81,9 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "MusterStore",
-            dependencies: ["Postgres", "MusterSets", "MusterSchema", "MusterMetrics", "MusterProtocol", log],
+            dependencies: [
+                "Postgres", "Zip", "MusterSets", "MusterSchema", "MusterMetrics", "MusterProtocol", log,
+            ],
             swiftSettings: settings),
         .target(
             name: "MusterSchema", path: "sql",
@@ -95,9 +97,11 @@ let package = Package(
         .target(name: "MusterSets", swiftSettings: settings),
         .target(name: "MusterMetrics", swiftSettings: settings),
         .target(name: "Postgres", dependencies: ["CLibpq", log], swiftSettings: settings),
+        .target(name: "Zip", dependencies: ["CZip"], swiftSettings: settings),
         .target(name: "MusterProtocol", dependencies: ["CSimdJSON"], swiftSettings: settings),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
 
         .testTarget(name: "MusterProtocolTests", dependencies: ["MusterProtocol"], swiftSettings: settings),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", log], swiftSettings: settings),
@@ -117,7 +121,7 @@ let package = Package(
             name: "MusterTestSupport",
             dependencies: [
                 "MusterServer", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
-                "Postgres", log,
+                "Postgres", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         .testTarget(

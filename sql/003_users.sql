@@ -4,11 +4,20 @@ CREATE TABLE registered_user (
     workspace_id int4 NOT NULL,
     user_number int4 NOT NULL,
     external_id text COLLATE "C",
+    braze_id text COLLATE "C" NOT NULL DEFAULT substr(replace(gen_random_uuid()::text, '-', ''), 1, 24),
     attributes jsonb NOT NULL DEFAULT '{}',
+    -- Columns of their own, since an index over jsonb is of no use under row-level security. Only A to Z are made small.
+    email text COLLATE "C" GENERATED ALWAYS AS (CASE
+        WHEN jsonb_typeof(attributes -> 'email') = 'string' AND octet_length(attributes ->> 'email') BETWEEN 1 AND 1024
+        THEN lower((attributes ->> 'email') COLLATE "C") END) STORED,
+    phone text COLLATE "C" GENERATED ALWAYS AS (CASE
+        WHEN jsonb_typeof(attributes -> 'phone') = 'string' AND octet_length(attributes ->> 'phone') BETWEEN 1 AND 1024
+        THEN attributes ->> 'phone' END) STORED,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     CONSTRAINT registered_user_pkey PRIMARY KEY (workspace_id, user_number) INCLUDE (external_id),
     CONSTRAINT registered_user_external_id_unique UNIQUE (workspace_id, external_id) INCLUDE (user_number),
+    CONSTRAINT registered_user_braze_id_unique UNIQUE (workspace_id, braze_id) INCLUDE (user_number),
     CONSTRAINT registered_user_workspace FOREIGN KEY (workspace_id) REFERENCES workspace,
     CONSTRAINT registered_user_number_not_negative CHECK (user_number >= 0),
     CONSTRAINT registered_user_external_id_length CHECK (octet_length(external_id) BETWEEN 1 AND 1024),
@@ -17,6 +26,22 @@ CREATE TABLE registered_user (
 COMMENT ON TABLE registered_user IS
     'A person. user_number is dense from 0 in a workspace, given out under the head of everyone, and never used twice.';
 COMMENT ON COLUMN registered_user.external_id IS 'Null: an anonymous user, known by aliases and devices only.';
+COMMENT ON COLUMN registered_user.braze_id IS 'A random name in 24 hexadecimal digits that no one chooses and that never changes.';
+COMMENT ON COLUMN registered_user.email IS 'A way to find users and no identifier: several may have the same.';
+CREATE INDEX registered_user_email ON registered_user (workspace_id, email) WHERE email IS NOT NULL;
+CREATE INDEX registered_user_phone ON registered_user (workspace_id, phone) WHERE phone IS NOT NULL;
+
+CREATE TABLE deprecated_external_id (
+    workspace_id int4 NOT NULL,
+    external_id text COLLATE "C" NOT NULL,
+    user_number int4 NOT NULL,
+    CONSTRAINT deprecated_external_id_pkey PRIMARY KEY (workspace_id, external_id) INCLUDE (user_number),
+    CONSTRAINT deprecated_external_id_user FOREIGN KEY (workspace_id, user_number) REFERENCES registered_user ON DELETE CASCADE,
+    CONSTRAINT deprecated_external_id_length CHECK (octet_length(external_id) BETWEEN 1 AND 1024)
+);
+COMMENT ON TABLE deprecated_external_id IS
+    'External ids that users had before they were renamed. Each finds its user until it is removed; none is the external_id of anybody, which whoever gives one makes sure of under the head of everyone.';
+CREATE INDEX deprecated_external_id_of_user ON deprecated_external_id (workspace_id, user_number);
 
 CREATE TABLE user_alias (
     workspace_id int4 NOT NULL,

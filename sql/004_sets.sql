@@ -2,7 +2,7 @@
 -- Stored bytes are 8 bytes of checksum and a bitmap in Roaring's portable format.
 
 CREATE SEQUENCE set_number AS int4 MINVALUE 16;
-COMMENT ON SEQUENCE set_number IS 'Numbers of sets; below 16 stand the sets that every workspace has: 0 everyone, 1 attributes.';
+COMMENT ON SEQUENCE set_number IS 'Numbers of sets; below 16 stand the sets that every workspace has: 0 everyone, 1 attributes, 2 events.';
 
 CREATE TABLE set_head (
     workspace_id int4 NOT NULL,
@@ -12,10 +12,11 @@ CREATE TABLE set_head (
     tag int8 NOT NULL DEFAULT 0,
     size int8 NOT NULL DEFAULT 0,
     next_user_number int4,
+    has_deprecated_ids bool NOT NULL DEFAULT false,
     expires_at timestamptz,
     CONSTRAINT set_head_pkey PRIMARY KEY (workspace_id, set_number),
     CONSTRAINT set_head_workspace FOREIGN KEY (workspace_id) REFERENCES workspace,
-    CONSTRAINT set_head_kind CHECK (kind IN ('everyone', 'attributes', 'cohort', 'listing')),
+    CONSTRAINT set_head_kind CHECK (kind IN ('everyone', 'attributes', 'events', 'cohort', 'listing')),
     CONSTRAINT set_head_version_not_negative CHECK (version >= 0),
     CONSTRAINT set_head_size_not_negative CHECK (size >= 0),
     CONSTRAINT set_head_numbers_of_everyone CHECK ((kind = 'everyone') = (next_user_number IS NOT NULL)),
@@ -23,6 +24,8 @@ CREATE TABLE set_head (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 COMMENT ON TABLE set_head IS
     'A set''s version, without gaps and in commit order because writers take this row''s lock, and its tag, which tells histories apart that share version numbers.';
+COMMENT ON COLUMN set_head.has_deprecated_ids IS
+    'Of everyone: whether deprecated_external_id may have rows, so that only the reads of such a workspace look there.';
 COMMENT ON COLUMN set_head.next_user_number IS 'Of everyone: the next number to give out. Not derived from a size: numbers are never used twice.';
 
 CREATE TABLE set_change (

@@ -16,8 +16,9 @@ DECLARE
 BEGIN
     FOREACH walled IN ARRAY ARRAY[
         'identity', 'definitions', 'request_record', 'partner', 'api_key', 'registered_user', 'user_alias', 'user_device',
-        'merged_user', 'set_head', 'set_change', 'set_snapshot', 'set_chunk', 'cohort', 'cohort_import', 'segment',
-        'segment_cohort', 'segment_segment'
+        'deprecated_external_id', 'merged_user', 'set_head', 'set_change', 'set_snapshot', 'set_chunk', 'cohort',
+        'cohort_import', 'segment', 'segment_cohort', 'segment_segment', 'user_event', 'user_purchase',
+        'segment_export', 'export_chunk', 'segment_size'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', walled);
@@ -33,6 +34,7 @@ $$;
 
 GRANT SELECT ON workspace, migration TO muster_server;
 GRANT USAGE ON SEQUENCE set_number TO muster_server;
+GRANT EXECUTE ON FUNCTION add_event_months(timestamptz), drop_event_months(timestamptz, int8) TO muster_server;
 DO $$
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO muster_server', current_schema());

@@ -28,8 +28,10 @@ extension Router {
                     schema: schema, version: identity.version, restURL: identity.restURL,
                     isDraining: identity.isDraining),
                 keys: KeyHandlers(store: store), partners: PartnerHandlers(store: store, restURL: identity.restURL),
-                users: UserHandlers(store: store), cohorts: CohortHandlers(store: store),
-                segments: SegmentHandlers(store: store)),
+                users: UserHandlers(store: store), registry: RegistryHandlers(store: store),
+                cohorts: CohortHandlers(store: store),
+                segments: SegmentHandlers(store: store),
+                exports: ExportHandlers(store: store, restURL: identity.restURL)),
             open: { call, deadline in try await sessions.open(call, deadline: deadline) },
             verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) }, logger: logger)
     }

@@ -140,6 +140,11 @@ public final class Router: Sendable {
         do { try await verify(session, deadline) } catch { throw RPCError(handling: error) }
     }
 
+    /// Keeps the same rules for what is no call: throws where the session's key has ended, or lacks the scope.
+    public func authorize(_ scope: String, in context: CallContext) async throws(RPCError) {
+        try await supervise(scope, .rest, in: context) {}
+    }
+
     /// The rules that hold for every call.
     private func supervise<R>(
         _ method: String, _ wire: Wire, in context: CallContext, _ work: () async throws -> R

@@ -2,8 +2,9 @@ import MusterProtocol
 
 /// Every call with the method that handles it. A test holds it against the list of calls.
 public func allRoutes(
-    server: ServerHandlers, keys: KeyHandlers, partners: PartnerHandlers, users: UserHandlers, cohorts: CohortHandlers,
-    segments: SegmentHandlers
+    server: ServerHandlers, keys: KeyHandlers, partners: PartnerHandlers, users: UserHandlers,
+    registry: RegistryHandlers, cohorts: CohortHandlers,
+    segments: SegmentHandlers, exports: ExportHandlers
 ) -> [Route] {
     [
         Route(GetHealth.self, server.health), Route(GetInfo.self, server.info),
@@ -13,6 +14,11 @@ public func allRoutes(
         Route(heavy: UpsertUsers.self, users.upsert), Route(GetUser.self, users.get),
         Route(heavy: IdentifyUser.self, users.identify),
         Route(heavy: MergeUsers.self, users.merge), Route(heavy: DeleteUsers.self, users.delete),
+        Route(heavy: TrackUsers.self, registry.track), Route(heavy: AddAliases.self, registry.addAliases),
+        Route(heavy: UpdateAliases.self, registry.updateAliases), Route(heavy: RenameExternalIDs.self, registry.rename),
+        Route(heavy: RemoveExternalIDs.self, registry.remove),
+        Route(heavy: ExportUsers.self, exports.users), Route(ExportSegment.self, exports.segment),
+        Route(CancelExport.self, exports.cancel),
         Route(CreateCohort.self, cohorts.create), Route(heavy: ImportCohort.self, cohorts.import),
         Route(GetCohort.self, cohorts.get), Route(ListCohorts.self, cohorts.list),
         Route(heavy: ListCohortMembers.self, cohorts.members), Route(heavy: DiffCohort.self, cohorts.diff),
@@ -21,6 +27,6 @@ public func allRoutes(
         Route(GetSegment.self, segments.get), Route(ListSegments.self, segments.list),
         Route(DeleteSegment.self, segments.delete), Route(heavy: SizeSegment.self, segments.size),
         Route(CheckSegments.self, segments.checkUsers), Route(heavy: SegmentsOfUser.self, segments.of),
-        Route(heavy: ListSegmentMembers.self, segments.members),
+        Route(heavy: ListSegmentMembers.self, segments.members), Route(SegmentDataSeries.self, segments.dataSeries),
     ]
 }

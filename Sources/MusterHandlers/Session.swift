@@ -26,8 +26,6 @@ public struct Session: Sendable, Equatable {
         self.expiresAt = expiresAt
     }
 
-    /// Whether the key may make this call: `*`, the method itself, or all of its noun.
-    public func allows(_ method: String) -> Bool {
-        scopes.contains { Scope.covers($0, method) }
-    }
+    /// Whether the key may make this call, or has what one of Braze's permissions stands for.
+    public func allows(_ method: String) -> Bool { Scope.cover(scopes, method) }
 }

@@ -28,6 +28,10 @@ public enum Limits {
         "rest_header_fields", 64, "fields", "In one REST request; then 431.")
     public static let restImportIdentifiers = Limit(
         "rest_import_identifiers", 1_000, "identifiers", "In one import by REST, over all kinds and objects; Braze's.")
+    public static let restTrackObjects = Limit(
+        "rest_track_objects", 75, "objects", "In each array of one /users/track; Braze's.")
+    public static let restBulkBody = Limit(
+        "rest_bulk_body_bytes", 2_000_000, "bytes", "The body of one /users/track/bulk; Braze's.")
     public static let jsonValues = Limit(
         "json_values", 200_000, "values", "Values in one request: bounds the walk over it.")
     public static let jsonDepth = Limit(
@@ -62,6 +66,18 @@ public enum Limits {
         "upsert_users", 5_000, "users", "In one users.upsert, which is one transaction.")
     public static let deleteUsers = Limit(
         "delete_users", 1_000, "users", "In one users.delete, which holds back every import of the workspace.")
+    public static let trackObjects = Limit(
+        "track_objects", 1_000, "objects", "In one users.track, over attributes, events and purchases.")
+    public static let renamesAtOnce = Limit(
+        "renames_at_once", 50, "entries",
+        "In one call about aliases or external ids, and in one REST request that identifies, merges or erases; Braze's."
+    )
+    public static let exportUsers = Limit("export_users", 50, "users", "In one users.export.ids; Braze's.")
+    public static let exportFields = Limit(
+        "export_fields", 500, "names", "In fields_to_export, and in custom_attributes_to_export.")
+    public static let exportsUnfinished = Limit(
+        "exports_unfinished", 100, "exports", "Of one workspace, waiting or running; Braze's. And one a segment.")
+    public static let dataSeriesDays = Limit("data_series_days", 100, "days", "In one segments.data_series.")
     public static let identifierBytes = Limit(
         "identifier_bytes", 1_024, "bytes", "External id, alias name, device id; an index entry must hold it.")
     public static let labelBytes = Limit("alias_label_bytes", 256, "bytes", "An alias label.")
@@ -71,9 +87,15 @@ public enum Limits {
     public static let aliasesPerUser = Limit("aliases_per_user", 128, "aliases", "One user.")
     public static let devicesPerUser = Limit("devices_per_user", 128, "devices", "One user.")
     public static let attributesPerUser = Limit("attributes_per_user", 256, "attributes", "One user.")
+    public static let arrayElements = Limit(
+        "array_elements", 500, "values", "In an array that users.track sets; the first ones go.")
     public static let attributeNameBytes = Limit("attribute_name_bytes", 256, "bytes", "An attribute's name.")
     public static let attributesBytes = Limit(
         "attributes_bytes", 65_536, "bytes", "The attributes of one user in one request, as JSON.")
+    public static let eventLead = Limit(
+        "event_lead_hours", 24, "hours", "How far after the server's clock an event may lie: clocks differ, and zones.")
+    public static let purchaseAmount = Limit(
+        "purchase_amount", 1_000_000_000, "units", "Price times quantity of one purchase: sums stay exact.")
     public static let filterDepth = Limit("filter_depth", 32, "levels", "A filter, saved filters inside it included.")
     public static let filterNodes = Limit("filter_nodes", 256, "nodes", "A filter, saved filters inside it included.")
     public static let checkUsers = Limit("check_users", 1_000, "users", "In one segments.check.")
@@ -93,15 +115,17 @@ public enum Limits {
     /// All of them, in the order in which `server.info` reports them.
     public static let all: [Limit] = [
         frame, frameBeforeOpen, restBody, restStrangers, restHeader, restHeaderField, restHeaderFields,
-        restImportIdentifiers, jsonValues, jsonDepth, requestsInFlight,
+        restImportIdentifiers, restTrackObjects, restBulkBody, jsonValues, jsonDepth, requestsInFlight,
         requestsInFlightPerKey, connections,
         openSeconds,
         idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, drainSeconds, importIdentifiers,
         importChanges,
         upsertUsers,
-        deleteUsers, identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
+        deleteUsers, trackObjects, renamesAtOnce, exportUsers, exportFields, exportsUnfinished, dataSeriesDays,
+        identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
         devicesPerUser,
-        attributesPerUser, attributeNameBytes, attributesBytes, filterDepth, filterNodes, checkUsers, checkSegments,
+        attributesPerUser, arrayElements, attributeNameBytes, attributesBytes, eventLead, purchaseAmount, filterDepth,
+        filterNodes, checkUsers, checkSegments,
         pageDefault, pageMost, scopesPerKey, partnerKeysShown, requestIDDays, listingSeconds, stalenessMost,
     ]
 }

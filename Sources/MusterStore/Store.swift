@@ -20,6 +20,8 @@ public final class Store: Sendable {
     let lookouts = Locked<[LookoutKey: Lookout]>([:])
     let plans = Locked<[WorkspaceID: Plans]>([:])
     let pageTokenKeys = Locked<[WorkspaceID: [UInt8]]>([:])
+    /// Workspaces that have deprecated external ids, as the last look at each found.
+    let deprecating = Locked<Set<WorkspaceID>>([])
     let logger: Logger
     /// What it did, for the metrics.
     public let counts = StoreCounts()

@@ -37,7 +37,8 @@ final class Serving: Service {
             logger: logger)
         rpc = RPCServer(settings: settings.rpc, router: router, logger: logger)
         rest = RESTServer(
-            settings: settings.rest, router: router, gate: PartnerGate(store: store), logger: logger)
+            settings: settings.rest, router: router, gate: PartnerGate(store: store),
+            archives: ExportArchives(store: store), logger: logger)
         let metrics = ServerMetrics(router: router, store: store, rpc: rpc, rest: rest)
         ops = settings.opsHost.map { [schema, draining] host in
             OpsServer(host: host, port: settings.opsPort, logger: logger) {
@@ -83,6 +84,7 @@ final class Serving: Service {
                     await self.keyGuard.run { isMeant in self.rpc.endSessions(where: isMeant) }
                 }
                 group.addTask { await self.keepUp() }
+                group.addTask { await self.export() }
                 // The listeners end when they have drained; until then their keys are watched.
                 defer { group.cancelAll() }
                 try await group.next()
@@ -113,6 +115,21 @@ final class Serving: Service {
             } catch {
                 logger.warning("Upkeep failed; it is tried again", metadata: ["cause": "\(error)"])
             }
+        }
+    }
+
+    /// Makes the archives of exports, apart from upkeep, since one may take minutes. What fails is another round's or server's work.
+    private func export() async {
+        while !Task.isCancelled {
+            do {
+                let count = try await store.runExports(keepHours: settings.exportKeepHours)
+                if count > 0 { logger.info("Exports done", metadata: ["exports": "\(count)"]) }
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.warning("Exports failed; they are tried again", metadata: ["cause": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(settings.upkeepSeconds) * Double.random(in: 0.8...1.2))
         }
     }
 
@@ -191,6 +208,7 @@ extension UpkeepReport {
         [
             "sets": "\(setsFolded)", "changes": "\(changesFolded)", "listings": "\(listingsEnded)",
             "requests": "\(requestsForgotten)", "forgotten": "\(changesForgotten)",
+            "exports": "\(exportsEnded)", "sizes": "\(sizesRecorded)",
         ]
     }
 }

@@ -49,6 +49,8 @@ struct Setting: Sendable, Hashable {
         "drain_seconds", standard: "8", "From SIGTERM until what is in flight is cut; at most 9.")
     static let historyDays = Setting(
         "history_days", standard: "0", "How long changes of sets are kept; 0 keeps them for ever.")
+    static let exportKeepHours = Setting(
+        "exports.keep_hours", standard: "4", "How long the archive of an export can be fetched.")
     static let upkeepSeconds = Setting(
         "upkeep_seconds", standard: "5",
         "Between rounds of upkeep: snapshots are written anew, what is past its time goes.")
@@ -67,7 +69,8 @@ struct Setting: Sendable, Hashable {
         opsPort,
         tlsCertificate, tlsKey, insecure,
         publicRESTURL,
-        cacheMB, lockTimeout, drainSeconds, historyDays, upkeepSeconds, allowOwnerRole, logLevel, logFormat,
+        cacheMB, lockTimeout, drainSeconds, historyDays, exportKeepHours, upkeepSeconds, allowOwnerRole, logLevel,
+        logFormat,
         serverRolePassword,
     ]
 

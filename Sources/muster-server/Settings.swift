@@ -23,6 +23,7 @@ struct Settings: Sendable {
     var lockTimeoutMilliseconds: Int
     var drainSeconds: Int
     var historyDays: Int?
+    var exportKeepHours: Int
     var upkeepSeconds: Int
     var isOwnerRoleAllowed: Bool
     var logLevel: Logger.Level
@@ -58,6 +59,7 @@ struct Settings: Sendable {
         drainSeconds = try reader.number(.drainSeconds, 0...9)
         let days = try reader.number(.historyDays, 0...36_500)
         historyDays = days == 0 ? nil : days
+        exportKeepHours = try reader.number(.exportKeepHours, 1...720)
         upkeepSeconds = try reader.number(.upkeepSeconds, 1...86_400)
         isOwnerRoleAllowed = try reader.flag(.allowOwnerRole)
         logLevel = try reader.choice(.logLevel, Logger.Level.init(rawValue:))

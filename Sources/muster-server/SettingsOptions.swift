@@ -30,6 +30,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.lockTimeout)) var lockTimeoutMs: String?
     @Option(help: .of(.drainSeconds)) var drainSeconds: String?
     @Option(help: .of(.historyDays)) var historyDays: String?
+    @Option(help: .of(.exportKeepHours)) var exportsKeepHours: String?
     @Option(help: .of(.upkeepSeconds)) var upkeepSeconds: String?
     @Flag(help: .of(.allowOwnerRole)) var allowOwnerRole = false
 
@@ -40,7 +41,8 @@ struct ServeOptions: ParsableArguments {
             .opsHost: opsHost, .opsPort: opsPort,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .insecure: insecure ? "true" : nil,
             .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
-            .drainSeconds: drainSeconds, .historyDays: historyDays, .upkeepSeconds: upkeepSeconds,
+            .drainSeconds: drainSeconds, .historyDays: historyDays, .exportKeepHours: exportsKeepHours,
+            .upkeepSeconds: upkeepSeconds,
             .allowOwnerRole: allowOwnerRole ? "true" : nil,
         ])
     }

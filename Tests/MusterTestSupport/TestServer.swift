@@ -42,7 +42,8 @@ public final class TestServer: Sendable {
         (self.rpc, methods) = (rpc, router.methods)
         let rest = RESTServer(
             settings: RESTServerSettings(port: 0, allowPlaintext: true, requestsPerHour: restRequestsPerHour),
-            router: router, gate: PartnerGate(store: store), logger: logger)
+            router: router, gate: PartnerGate(store: store), archives: ExportArchives(store: store),
+            logger: logger)
         self.rest = rest
         try await rpc.start()
         // Ends with `stop` too.

@@ -98,6 +98,8 @@ import Testing
     /// One value of each kind that a place must not have. `null` counts as absent, which another test is about.
     private static func wrongValues(at path: String, right: Tree) -> [Tree] {
         if path.contains("attributes") && path != "users[0].attributes" { return [] }  // any value is an attribute
+        // Fields of these are judged object by object: users.track answers with its errors.
+        if path.hasPrefix("events[0].") || path.hasPrefix("purchases[0].") { return [] }
         let isFilterValue = path.hasSuffix("attribute.value")
         var wrong = Tree.Kind.allCases.filter { kind in
             if isFilterValue { return kind == .array || kind == .object }
@@ -139,9 +141,12 @@ func fullBody(of call: any Call.Type) throws -> Tree {
 
 /// What optional fields are like, where an example leaves them out.
 private let samples = [
+    "order": #""oldest_first""#, "skip": "0", "fields_to_export": #"["country"]"#,
+    "custom_attributes_to_export": #"["plan"]"#, "ending_at": #""2026-01-01""#,
     "page_size": "10", "page_token": #""x""#, "with_versions": "true", "with_outcomes": "true", "with_nodes": "true",
     "all_identifiers": "true", "max_staleness_ms": "0", "at_version": "1", "version": "1", "request_id": #""r-1""#,
-    "created_at": #""2026-01-01""#, "expires_at": #""2126-01-01T00:00:00Z""#, "scopes": #"["segments.*"]"#,
+    "external_id": #""u-1""#, "created_at": #""2026-01-01""#, "expires_at": #""2126-01-01T00:00:00Z""#,
+    "scopes": #"["segments.*"]"#,
     "enabled": "true", "partner_api_key": #""0123456789abcdef""#, "display_name": #""Name""#,
     "partner": #""tinyclues""#,
     "name": #""Name""#, "name_contains": #""x""#, "segment_id": #""fr-win-back""#,

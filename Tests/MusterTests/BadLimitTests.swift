@@ -46,7 +46,11 @@ import Testing
                 (ImportCohort.method, Self.cohort(#""c""#, #","request_id":\#(text(255)),"cohort_changes":[]"#)),
                 (CheckSegments.method, #"{"users":\#(list(1_000, Self.nobody)),"segments":\#(list(100, text(256)))}"#),
                 (DeleteUsers.method, #"{"users":\#(list(1_000, Self.nobody))}"#),
+                (ExportUsers.method, #"{"users":\#(list(50, Self.nobody)),"fields_to_export":\#(list(500, "\"f\""))}"#),
+                (SegmentDataSeries.method, #"{"segment_id":\#(text(256)),"length":100}"#),
                 (UpsertUsers.method, #"{"users":\#(list(5_000, "{}"))}"#),
+                (TrackUsers.method, #"{"attributes":\#(list(400, "{}")),"purchases":\#(list(600, "{}"))}"#),
+                (RemoveExternalIDs.method, #"{"external_ids":\#(list(50, "\"nobody\""))}"#),
                 (CreateKey.method, Self.key(64)), (ListSegments.method, #"{"page_size":9007199254740992}"#),
             ]
             for (method, body) in fitting {
@@ -77,7 +81,7 @@ import Testing
         }
         + [
             GetSegment.method, DeleteSegment.method, UpdateSegment.method, SizeSegment.method,
-            ListSegmentMembers.method,
+            ListSegmentMembers.method, ExportSegment.method, CancelExport.method,
         ].flatMap {
             [
                 Case($0, #"{"segment_id":\#(text(257))}"#, "segment_id has more than 256 bytes"),
@@ -136,8 +140,39 @@ import Testing
             CheckSegments.method, #"{"users":\#(list(1_001, nobody)),"segments":[]}"#,
             "users has more than 1000 entries"),
         Case(
+            ExportUsers.method, #"{"users":\#(list(51, nobody))}"#, "users has 51 entries; send at most 50"),
+        Case(
+            ExportUsers.method, #"{"users":[],"fields_to_export":\#(list(501, "\"f\""))}"#,
+            "fields_to_export has more than 500 names"),
+        Case(
+            ExportSegment.method, #"{"segment_id":"s","custom_attributes_to_export":\#(list(501, "\"f\""))}"#,
+            "custom_attributes_to_export has more than 500 names"),
+        Case(SegmentDataSeries.method, #"{"segment_id":"s","length":101}"#, "length must be a number of days"),
+        Case(SegmentDataSeries.method, #"{"segment_id":"s","length":0}"#, "length must be a number of days"),
+        Case(ListSegments.method, #"{"skip":-1}"#, "skip must not be negative"),
+        Case(
+            SegmentDataSeries.method, #"{"segment_id":"s","length":1,"ending_at":"1969-12-31"}"#,
+            "ending_at must not be before 1970"),
+        Case(
             CheckSegments.method, #"{"users":[],"segments":\#(list(101, "\"s\""))}"#,
             "segments has more than 100 entries"),
+        Case(
+            TrackUsers.method, #"{"attributes":\#(list(500, "{}")),"events":\#(list(501, "{}"))}"#,
+            "attributes, events and purchases have 1001 objects; send at most 1000 in one call"),
+        Case(
+            AddAliases.method, #"{"user_aliases":\#(list(51, #"{"alias_label":"a","alias_name":"b"}"#))}"#,
+            "user_aliases has more than 50 entries"),
+        Case(
+            UpdateAliases.method,
+            #"{"alias_updates":\#(list(51, #"{"alias_label":"a","old_alias_name":"b","new_alias_name":"c"}"#))}"#,
+            "alias_updates has more than 50 entries"),
+        Case(
+            RenameExternalIDs.method,
+            #"{"external_id_renames":\#(list(51, #"{"current_external_id":"u-1","new_external_id":"c"}"#))}"#,
+            "external_id_renames has more than 50 entries"),
+        Case(RenameExternalIDs.method, #"{"external_id_renames":[]}"#, "external_id_renames is empty"),
+        Case(RemoveExternalIDs.method, #"{"external_ids":\#(list(51, "\"u\""))}"#, "external_ids has more than 50"),
+        Case(RemoveExternalIDs.method, #"{"external_ids":[]}"#, "external_ids is empty"),
         Case(CreateKey.method, key(65), "scopes has more than 64 entries"),
         Case(CreateKey.method, key(0), "scopes is missing"),
         Case(
@@ -230,7 +265,7 @@ import Testing
             "partner is of data import keys only"),
         Case(
             GetUser.method, #"{"user":{"external_id":"u-1","device_id":"d"}}"#,
-            "user must have exactly one of external_id, alias and device_id"),
+            "user must have exactly one of external_id, alias, device_id, braze_id, email and phone"),
         Case(
             ImportCohort.method, cohort(#""c""#, #","cohort_changes":[{"user_ids":["u-1"]},{"should_remove":true}]"#),
             "cohort_changes[1] must have user_ids, device_ids or aliases"),

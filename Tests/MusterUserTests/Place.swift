@@ -134,7 +134,7 @@ struct Place: Sendable {
                     UInt32(bitPattern: try row.value(0, as: Int32.self))
                 },
                 try connection.query(
-                    "SELECT set_number FROM set_head WHERE workspace_id = \(workspace) AND kind <> 'attributes'"
+                    "SELECT set_number FROM set_head WHERE workspace_id = \(workspace) AND kind NOT IN ('attributes', 'events')"
                 ) { row in try row.value(0, as: Int32.self) }
             )
         }

@@ -16,7 +16,8 @@ public struct PartnerGate: Sendable {
 
     /// What the operator decided about a partner of a workspace; nil where there is none of that name.
     public typealias Find =
-        @Sendable (_ partner: String, WorkspaceID, _ deadline: ContinuousClock.Instant) async throws -> PartnerAdmission?
+        @Sendable (_ partner: String, WorkspaceID, _ deadline: ContinuousClock.Instant) async throws ->
+        PartnerAdmission?
 
     private let find: Find
 

@@ -20,24 +20,36 @@ public struct Secret: Sendable, Equatable {
     public init(_ kind: KeyKind, in workspace: WorkspaceID) {
         self.kind = kind
         self.workspace = workspace
+        text = String(decoding: Self.withChance(Self.prefix(kind, workspace)), as: UTF8.self)
+    }
+
+    /// `prefix` with chance and checksum behind it.
+    static func withChance(_ prefix: [UInt8]) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
-        var bytes = Self.prefix(kind, workspace)
-        for _ in 0..<Self.chanceLength {
-            bytes.append(Self.alphabet[Int.random(in: 0..<Self.alphabet.count, using: &generator)])
+        var bytes = prefix
+        for _ in 0..<chanceLength {
+            bytes.append(alphabet[Int.random(in: 0..<alphabet.count, using: &generator)])
         }
-        bytes += Self.checksum(of: bytes)
-        text = String(decoding: bytes, as: UTF8.self)
+        return bytes + checksum(of: bytes)
+    }
+
+    /// Whether bytes are a prefix with chance and the right checksum behind it.
+    static func isWellFormed(_ bytes: [UInt8], after prefix: [UInt8]) -> Bool {
+        let rest = bytes.dropFirst(prefix.count)
+        return bytes.starts(with: prefix) && rest.count == chanceLength + checksumLength
+            && rest.allSatisfy(alphabet.contains)
+            && bytes.suffix(checksumLength).elementsEqual(checksum(of: bytes.dropLast(checksumLength)))
     }
 
     /// Reads one. Nil for all that was never made by the initialiser above, but for one in four thousand million.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
         let parts = bytes.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
-        guard bytes.count <= 80, parts.count == 4, parts[3].count == Self.chanceLength + Self.checksumLength,
-            parts[3].allSatisfy(Self.alphabet.contains),
+        guard bytes.count <= 80, parts.count == 4,
             let number = Int32(String(decoding: parts[2], as: UTF8.self)), number > 0,
-            let kind = KeyKind.allKinds.first(where: { bytes.starts(with: Self.prefix($0, .init(rawValue: number))) }),
-            bytes.suffix(Self.checksumLength).elementsEqual(Self.checksum(of: bytes.dropLast(Self.checksumLength)))
+            let kind = KeyKind.allKinds.first(where: {
+                Self.isWellFormed(bytes, after: Self.prefix($0, .init(rawValue: number)))
+            })
         else { return nil }
         self.kind = kind
         workspace = WorkspaceID(rawValue: number)

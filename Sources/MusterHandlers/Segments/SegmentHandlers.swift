@@ -51,14 +51,14 @@ public struct SegmentHandlers: Sendable {
     public func list(_ call: ListSegments, _ context: CallContext) async throws -> ListSegments.Reply {
         let workspace = context.session.workspaceID
         let tokens = try await PageTokens(store, context)
-        let after = try tokens.position(SegmentReference.self, of: call)
+        let after = try tokens.position(SegmentPosition.self, of: call)
         let limit = try call.limit()
         let (segments, goesOn) = try await store.segments(
-            nameContains: call.nameContains, after: after?.segmentID, limit: limit + 1, in: workspace,
-            deadline: context.deadline
+            nameContains: call.nameContains, order: call.order ?? .segmentID, after: after,
+            skip: after == nil ? try call.skipped() : 0, limit: limit + 1, in: workspace, deadline: context.deadline
         ).page(limit)
         guard goesOn, let last = segments.last else { return .init(segments: segments) }
-        let token = try tokens.token(SegmentReference(segmentID: last.segmentID), of: call)
+        let token = try tokens.token(SegmentPosition(last), of: call)
         return .init(segments: segments, nextPageToken: token)
     }
 
@@ -155,6 +155,26 @@ public struct SegmentHandlers: Sendable {
             nextPageToken: token)
     }
 
+    /// `segments.data_series`
+    public func dataSeries(
+        _ call: SegmentDataSeries, _ context: CallContext
+    ) async throws -> SegmentDataSeries.Reply {
+        try check(objectID: call.segmentID, "segment_id")
+        guard (1...Limits.dataSeriesDays.value).contains(call.length) else {
+            throw RPCError(
+                .invalidArgument, "length must be a number of days from 1 to \(Limits.dataSeriesDays.value)")
+        }
+        let end = call.endingAt ?? .now
+        guard end.microseconds >= 0 else {
+            throw RPCError(.invalidArgument, "ending_at must not be before 1970")
+        }
+        let sizes = try await store.dailySizes(
+            of: call.segmentID, endingAt: end, length: call.length,
+            in: context.session.workspaceID, deadline: context.deadline)
+        guard let sizes else { throw FilterFault.unknownSegment(call.segmentID) }
+        return .init(data: sizes)
+    }
+
     private func question(_ id: Identifier?, _ filter: Filter?) throws -> Question {
         switch (id, filter) {
         case (let id?, nil):
@@ -165,5 +185,14 @@ public struct SegmentHandlers: Sendable {
             return .filter(filter)
         default: throw RPCError(.invalidArgument, "name either segment_id or filter")
         }
+    }
+}
+
+extension ListSegments {
+    /// How many entries the first page leaves out.
+    fileprivate func skipped() throws -> Int {
+        guard let skip else { return 0 }
+        guard skip >= 0 else { throw RPCError(.invalidArgument, "skip must not be negative") }
+        return skip
     }
 }

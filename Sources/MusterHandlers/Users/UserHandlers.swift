@@ -69,6 +69,9 @@ public struct UserHandlers: Sendable {
             case .externalID(let id): id.problem().map { "external_id \($0)" }
             case .alias(let alias): alias.problem.map { "alias.\($0)" }
             case .deviceID(let id): id.problem().map { "device_id \($0)" }
+            case .brazeID(let id): id.problem().map { "braze_id \($0)" }
+            case .email(let contact): contact.value.problem().map { "email \($0)" }
+            case .phone(let contact): contact.value.problem().map { "phone \($0)" }
             }
         if let problem { throw RPCError(.invalidArgument, "\(field).\(problem)") }
     }

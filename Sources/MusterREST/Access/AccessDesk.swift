@@ -65,6 +65,13 @@ final class AccessDesk: Sendable {
         sessions.withLockedValue { $0[digest] = nil }
     }
 
+    /// Throws where a key has ended or lacks a scope.
+    func authorize(
+        _ scope: String, as session: Session, deadline: ContinuousClock.Instant
+    ) async throws(RPCError) {
+        try await router.authorize(scope, in: CallContext(session: session, deadline: deadline))
+    }
+
     /// Of all that is no good key.
     static let refusal = RPCError(.unauthenticated, "the key is not valid")
 }

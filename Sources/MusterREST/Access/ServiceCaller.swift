@@ -27,6 +27,13 @@ struct ServiceCaller {
         guard session.kind == .service else { throw Self.unknownKey }
     }
 
+    /// Throws a `Refusal` with status 403 where the key lacks this scope, which is no call's.
+    func authorize(_ scope: String) async throws {
+        do { try await desk.authorize(scope, as: session, deadline: deadline) } catch {
+            throw error.code == .permissionDenied ? Refusal(.forbidden, "Access Denied") : Refusal(error)
+        }
+    }
+
     /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
     func send<C: Call>(_ call: C) async throws -> C.Reply {
         do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch let error

@@ -22,7 +22,13 @@ struct Refusal: Error {
     /// What a call's failure is called over HTTP. A passing fault is 5xx, which every client repeats. A lock that can't be had is
     /// 423 on the routes of partners alone: clients of the others take any 4xx but 429 for final.
     init(_ error: RPCError) {
-        (status, message, details) = (Self.status(of: error.code), error.message, error.details)
+        (status, message, details) = (Self.status(of: error), error.message, error.details)
+    }
+
+    private static func status(of error: RPCError) -> HTTPResponse.Status {
+        // A limit that the caller has reached, and not a shortage of the server's.
+        if error.code == .resourceExhausted, error.details.string("limit") != nil { return .tooManyRequests }
+        return status(of: error.code)
     }
 
     /// The table: a row for each code.

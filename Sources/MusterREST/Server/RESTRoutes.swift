@@ -10,12 +10,16 @@ struct RESTRoutes {
     let gate: PartnerGate
     let limiter: RateLimiter
     let router: MusterHandlers.Router
+    let exports: ExportRoutes
     let logger: Logger
 
     var responder: RouterResponder<RESTContext> {
         let routes = Hummingbird.Router(context: RESTContext.self, options: .autoGenerateHeadEndpoints)
         routes.add(middleware: NothingHere(routes: self))
         PartnerRoutes(desk: desk, gate: gate).add(to: routes, self)
+        UserRoutes().add(to: routes, self)
+        exports.add(to: routes, self)
+        SegmentRoutes().add(to: routes, self)
         refuseOtherMethods(routes)
         return routes.buildResponder()
     }

@@ -40,13 +40,18 @@ public final class RESTServer: Sendable {
 
     /// A server that answers with the calls of `router`, on the event loops of the process.
     ///
-    /// - Parameter gate: judges who comes as a partner.
+    /// - Parameters:
+    ///   - gate: judges who comes as a partner.
+    ///   - archives: exports that can be fetched; nil where there are none.
     public convenience init(
-        settings: RESTServerSettings, router: MusterHandlers.Router, gate: PartnerGate, logger: Logger
+        settings: RESTServerSettings, router: MusterHandlers.Router, gate: PartnerGate, archives: ExportArchives?,
+        logger: Logger
     ) {
         let routes = RESTRoutes(
             desk: AccessDesk(router: router, mostInFlight: settings.bounds.requestsInFlightPerKey), gate: gate,
-            limiter: RateLimiter(perHour: settings.requestsPerHour), router: router, logger: logger)
+            limiter: RateLimiter(perHour: settings.requestsPerHour), router: router,
+            exports: ExportRoutes(archives: archives, scheme: settings.tls == nil ? "http" : "https"),
+            logger: logger)
         self.init(name: "REST", settings: settings, responder: RESTResponder(routes), logger: logger)
     }
 

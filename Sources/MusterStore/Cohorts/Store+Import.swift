@@ -217,6 +217,7 @@ extension Connection {
     fileprivate borrowing func resolveUserIDs(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
         guard !batch.userIDs.isEmpty else { return }
         let (list, positions) = batch.userIDs.sorted()
+        var found = [Bool](repeating: false, count: list.count)
         try forEach(
             """
             SELECT w.place, u.user_number FROM unnest(\(list.textArray)) WITH ORDINALITY w (external_id, place)
@@ -226,7 +227,19 @@ extension Connection {
             """
         ) { row in
             let number = UInt32(clamping: try row.value(1, as: Int32.self))
-            batch.resolve(position: positions[Int(try row.value(0, as: Int64.self)) - 1], as: .user(number))
+            let place = Int(try row.value(0, as: Int64.self)) - 1
+            found[place] = true
+            batch.resolve(position: positions[place], as: .user(number))
+        }
+        var unknown = ReferencesByKind.Names()
+        for place in list.indices where !found[place] {
+            list.withBytes(at: place) { unknown.names.append($0) }
+            unknown.places.append(Int32(clamping: place))
+        }
+        guard !unknown.places.isEmpty else { return }
+        try forEach(ReferencesByKind.deprecatedPart(unknown, in: workspace)) { row in
+            let number = UInt32(clamping: try row.value(1, as: Int32.self))
+            batch.resolve(position: positions[Int(try row.value(0, as: Int32.self))], as: .user(number))
         }
     }
 

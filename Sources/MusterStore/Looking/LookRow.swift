@@ -4,7 +4,7 @@ import Postgres
 
 /// One row of a look's statement, read on the database's thread; what is expensive to decode is decoded there.
 enum LookRow: Sendable {
-    case head(number: Int32, at: SetVersion, change: SetChange?)
+    case head(number: Int32, at: SetVersion, change: SetChange?, hasDeprecatedIDs: Bool)
     case cohort(position: Int, number: Int32, at: SetVersion, change: SetChange?)
     case definition(position: Int, version: Int64, filter: Filter?)
     case segment(id: Identifier, version: Int64, name: String)
@@ -14,7 +14,7 @@ enum LookRow: Sendable {
     init(_ row: borrowing Row, of statement: LookStatement) throws {
         let position = Int(try row.value(1, as: Int64.self))
         switch LookStatement.Part(rawValue: try row.value(0)) {
-        case .head: self = try Self.head(row, workspace: statement.workspace)
+        case .head: self = try Self.head(row, hasDeprecatedIDs: position > 0, workspace: statement.workspace)
         case .cohort: self = try Self.cohort(row, position: position - 1, workspace: statement.workspace)
         case .definition: self = try Self.definition(row, position: position - 1)
         case .user:
@@ -30,11 +30,14 @@ enum LookRow: Sendable {
         }
     }
 
-    private static func head(_ row: borrowing Row, workspace: WorkspaceID) throws -> LookRow {
+    private static func head(
+        _ row: borrowing Row, hasDeprecatedIDs: Bool, workspace: WorkspaceID
+    ) throws -> LookRow {
         let number = Int32(clamping: try row.value(2, as: Int64.self))
         return .head(
             number: number, at: try version(row),
-            change: try row.change(5, of: SetKey(workspace: workspace, number: number), added: 8, removed: 9))
+            change: try row.change(5, of: SetKey(workspace: workspace, number: number), added: 8, removed: 9),
+            hasDeprecatedIDs: hasDeprecatedIDs)
     }
 
     private static func cohort(_ row: borrowing Row, position: Int, workspace: WorkspaceID) throws -> LookRow {

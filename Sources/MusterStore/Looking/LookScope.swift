@@ -50,6 +50,7 @@ struct Look: Sendable {
     let startedAt: ContinuousClock.Instant
     var everyone: SetState
     var attributes: SetVersion
+    var events: SetVersion
     /// Nil: there is no such cohort.
     var cohorts: [CohortReference: SetState?]
     /// The sets behind those that there are.

@@ -17,6 +17,8 @@ struct LookStatement: Sendable {
     var allSegments = false
     var users: [UserReference] = []
     var wantsUserAttributes = false
+    /// Whether former external ids are looked for too; a look says whether there are any.
+    var findsDeprecated = false
     var scans: [AttributeFilter] = []
 
     /// Beyond so many changes a set is loaded afresh: its snapshot is smaller than the way there.
@@ -31,14 +33,15 @@ struct LookStatement: Sendable {
     /// Only the parts that are asked for: PostgreSQL gets each part of a statement ready, also one that has nothing to do, which
     /// took most of the time of a look that serves a few checks.
     var sql: SQL {
-        let (externalIDs, aliases, devices) = usersByKind
+        let kinds = ReferencesByKind(users)
         var sql = headsPart
         if !cohorts.isEmpty { sql += cohortsPart }
         if !segments.isEmpty { sql += definitionsPart }
         if allSegments { sql += segmentsPart }
-        if !externalIDs.places.isEmpty { sql += Self.part(of: externalIDs, workspace, wantsUserAttributes) }
-        if !aliases.places.isEmpty { sql += Self.part(of: aliases, workspace, wantsUserAttributes) }
-        if !devices.places.isEmpty { sql += Self.part(of: devices, workspace, wantsUserAttributes) }
+        if !kinds.externalIDs.places.isEmpty { sql += externalIDsPart(kinds.externalIDs) }
+        if !kinds.aliases.names.places.isEmpty { sql += aliasesPart(kinds) }
+        if !kinds.devices.places.isEmpty { sql += devicesPart(kinds.devices) }
+        if let rare = SQL(union: kinds.rareParts(in: workspace, deprecated: findsDeprecated)) { sql += part(of: rare) }
         if !scans.isEmpty { sql += scansPart }
         return sql
     }
@@ -46,14 +49,14 @@ struct LookStatement: Sendable {
     private var headsPart: SQL {
         let everyoneKnown = everyone?.at.version ?? -1
         return """
-            SELECT 0, 0::int8, h.set_number::int8, h.version, h.tag, x.version, x.previous_tag, x.tag, x.added, x.removed,
+            SELECT 0, h.has_deprecated_ids::int4::int8, h.set_number::int8, h.version, h.tag, x.version, x.previous_tag, x.tag, x.added, x.removed,
                 NULL::text, NULL::jsonb
             FROM set_head h LEFT JOIN LATERAL (
                 SELECT y.version, y.previous_tag, y.tag, y.added, y.removed FROM set_change y
                 WHERE y.workspace_id = \(workspace) AND y.set_number = h.set_number AND y.version > \(everyoneKnown)
                     AND h.set_number = 0 AND \(everyoneKnown) >= h.version - \(Self.mostChanges)
                 OFFSET 0) x ON true
-            WHERE h.workspace_id = \(workspace) AND h.set_number IN (0, 1)
+            WHERE h.workspace_id = \(workspace) AND h.set_number IN (0, 1, 2)
             """
     }
 
@@ -97,43 +100,60 @@ struct LookStatement: Sendable {
         """
     }
 
-    private static func part(of users: ExternalIDs, _ workspace: WorkspaceID, _ wantsAttributes: Bool) -> SQL {
+    private func externalIDsPart(_ users: ReferencesByKind.Names) -> SQL {
         """
          UNION ALL
         SELECT 3, w.place, u.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
-        FROM unnest(\(users.names), \(users.places)) w (external_id, place)
+        FROM unnest(\(users.names.textArray), \(users.places)) w (external_id, place)
         CROSS JOIN LATERAL (
-            SELECT x.user_number, CASE WHEN \(wantsAttributes) THEN x.attributes END attributes FROM registered_user x
-            WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
+            SELECT x.user_number, CASE WHEN \(wantsUserAttributes) THEN x.attributes END attributes
+            FROM registered_user x WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
         """
     }
 
-    private static func part(of users: Aliases, _ workspace: WorkspaceID, _ wantsAttributes: Bool) -> SQL {
+    private func aliasesPart(_ users: ReferencesByKind) -> SQL {
         """
          UNION ALL
         SELECT 3, w.place, a.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
-        FROM unnest(\(users.labels), \(users.names), \(users.places)) w (alias_label, alias_name, place)
+        FROM unnest(\(users.aliases.labels.textArray), \(users.aliases.names.names.textArray),
+            \(users.aliases.names.places)) w (alias_label, alias_name, place)
         CROSS JOIN LATERAL (
             SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
                 AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
         LEFT JOIN LATERAL (
             SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
-                AND x.user_number = a.user_number AND \(wantsAttributes) LIMIT 1) u ON true
+                AND x.user_number = a.user_number AND \(wantsUserAttributes) LIMIT 1) u ON true
         """
     }
 
-    private static func part(of users: Devices, _ workspace: WorkspaceID, _ wantsAttributes: Bool) -> SQL {
+    private func devicesPart(_ users: ReferencesByKind.Names) -> SQL {
         """
          UNION ALL
         SELECT 3, w.place, d.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
-        FROM unnest(\(users.names), \(users.places)) w (device_id, place)
+        FROM unnest(\(users.names.textArray), \(users.places)) w (device_id, place)
         CROSS JOIN LATERAL (
             SELECT x.user_number FROM user_device x
             WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
         LEFT JOIN LATERAL (
             SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
-                AND x.user_number = d.user_number AND \(wantsAttributes) LIMIT 1) u ON true
+                AND x.user_number = d.user_number AND \(wantsUserAttributes) LIMIT 1) u ON true
         """
+    }
+
+    /// Users of all kinds that few calls name.
+    private func part(of found: SQL) -> SQL {
+        var sql: SQL = """
+             UNION ALL
+            SELECT 3, f.place, f.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes FROM (
+            """
+        sql += found
+        sql += """
+            ) f
+            LEFT JOIN LATERAL (
+                SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
+                    AND x.user_number = f.user_number AND \(wantsUserAttributes) LIMIT 1) u ON true
+            """
+        return sql
     }
 
     private var scansPart: SQL {
@@ -151,40 +171,4 @@ struct LookStatement: Sendable {
 
     /// The names of the attributes that are scanned, each once.
     var scannedNames: [Identifier] { Array(Set(scans.map(\.name))).sorted() }
-
-    private struct ExternalIDs {
-        var names: [Identifier] = []
-        var places: [Int64] = []
-    }
-    private struct Aliases {
-        var labels: [Identifier] = []
-        var names: [Identifier] = []
-        var places: [Int64] = []
-    }
-    private struct Devices {
-        var names: [Identifier] = []
-        var places: [Int64] = []
-    }
-
-    /// The users of each kind of identifier, with their places in `users`.
-    private var usersByKind: (ExternalIDs, Aliases, Devices) {
-        var externalIDs = ExternalIDs()
-        var aliases = Aliases()
-        var devices = Devices()
-        for (place, user) in users.enumerated() {
-            switch user {
-            case .externalID(let id):
-                externalIDs.names.append(id)
-                externalIDs.places.append(Int64(place))
-            case .alias(let alias):
-                aliases.labels.append(alias.label)
-                aliases.names.append(alias.name)
-                aliases.places.append(Int64(place))
-            case .deviceID(let id):
-                devices.names.append(id)
-                devices.places.append(Int64(place))
-            }
-        }
-        return (externalIDs, aliases, devices)
-    }
 }

@@ -25,6 +25,9 @@ extension Store {
                 try LookRow(row, of: statement)
             }
             let assembly = LookAssembly(statement, rows)
+            deprecating.withLock { deprecating in
+                if assembly.hasDeprecatedIDs { deprecating.insert(workspace) } else { deprecating.remove(workspace) }
+            }
             for (cohort, number) in assembly.sets {
                 cohortSets.put(number, for: CohortKey(workspace: workspace, cohort: cohort), bytes: 64)
             }
@@ -35,6 +38,8 @@ extension Store {
                 loaded.merge(try await reload(assembly.stale, in: workspace, deadline: deadline)) { $1 }
                 continue
             }
+            // The statement didn't look for former external ids, which the workspace has: the next one does.
+            if assembly.mayHaveMissedUsers { continue }
             if let look = assembly.look(startedAt: startedAt) { return look }
         }
         throw ChangingTooFast()
@@ -53,7 +58,8 @@ extension Store {
             workspace: workspace, cohorts: request.scope.cohorts, known: known,
             everyone: loaded[SetKey.everyone] ?? cache[.everyone(of: workspace)], segments: request.scope.segments,
             allSegments: request.scope.allSegments, users: request.users,
-            wantsUserAttributes: !request.users.isEmpty && !request.scope.attributes.isEmpty, scans: request.scans)
+            wantsUserAttributes: !request.users.isEmpty && !request.scope.attributes.isEmpty,
+            findsDeprecated: deprecating.withLock { $0.contains(workspace) }, scans: request.scans)
     }
 
     private func reload(
@@ -72,6 +78,7 @@ private struct LookAssembly {
     private let statement: LookStatement
     private var everyone: SetState?
     private var attributes: SetVersion?
+    private var events: SetVersion?
     private var cohorts: [CohortReference: SetState?]
     private var definitions: [Identifier: FoundDefinition?]
     private var users: [FoundUser?]
@@ -80,6 +87,8 @@ private struct LookAssembly {
     private(set) var sets: [CohortReference: Int32] = [:]
     /// Sets that went on from what was known.
     private(set) var advanced: [Int32: SetState] = [:]
+    /// Whether the workspace may have external ids that are deprecated.
+    private(set) var hasDeprecatedIDs = false
     /// Sets that must be loaded.
     private(set) var stale: [Int32] = []
 
@@ -99,8 +108,11 @@ private struct LookAssembly {
         var seenCohorts: [Int: Seen] = [:]
         for row in rows {
             switch row {
-            case .head(SetKey.everyone, let at, let change): Self.note(&seenEveryone, SetKey.everyone, at, change)
-            case .head(_, let at, _): attributes = at
+            case .head(SetKey.everyone, let at, let change, let has):
+                Self.note(&seenEveryone, SetKey.everyone, at, change)
+                hasDeprecatedIDs = has
+            case .head(SetKey.attributes, let at, _, _): attributes = at
+            case .head(_, let at, _, _): events = at
             case .cohort(let position, let number, let at, let change):
                 Self.note(&seenCohorts[position], number, at, change)
             case .definition(let position, let version, let filter):
@@ -123,6 +135,11 @@ private struct LookAssembly {
         }
     }
 
+    var mayHaveMissedUsers: Bool {
+        guard hasDeprecatedIDs, !statement.findsDeprecated else { return false }
+        return zip(statement.users, users).contains { $0.isExternalID && $1 == nil }
+    }
+
     private static func note(_ seen: inout Seen?, _ number: Int32, _ at: SetVersion, _ change: SetChange?) {
         if seen == nil { seen = Seen(number: number, at: at, changes: []) }
         if let change { seen?.changes.append(change) }
@@ -140,9 +157,10 @@ private struct LookAssembly {
     }
 
     func look(startedAt: ContinuousClock.Instant) -> Look? {
-        guard let everyone, let attributes else { return nil }
+        guard let everyone, let attributes, let events else { return nil }
         return Look(
-            startedAt: startedAt, everyone: everyone, attributes: attributes, cohorts: cohorts, sets: sets,
+            startedAt: startedAt, everyone: everyone, attributes: attributes, events: events, cohorts: cohorts,
+            sets: sets,
             definitions: definitions, users: users,
             scans: scans.mapValues { MemberSetAtVersion(at: attributes, members: MemberSet($0)) })
     }

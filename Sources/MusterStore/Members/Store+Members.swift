@@ -50,7 +50,7 @@ extension Store {
 
 extension Connection {
     /// For numbers that no user has any more: the kept user of each that was merged and speaks for her in `set`.
-    fileprivate borrowing func kept(
+    borrowing func kept(
         for numbers: [UInt32], in set: MemberSet, _ workspace: WorkspaceID
     ) throws -> [UInt32: UInt32] {
         guard !numbers.isEmpty else { return [:] }
@@ -72,7 +72,7 @@ extension Connection {
     }
 
     /// The users that have these numbers, each shown by its external id, else one alias, else one device; or by all there is.
-    fileprivate borrowing func identifiers(
+    borrowing func identifiers(
         of numbers: [UInt32], all: Bool, in workspace: WorkspaceID
     ) throws -> [UInt32: Member] {
         var members: [UInt32: Member] = [:]

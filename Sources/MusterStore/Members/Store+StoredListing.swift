@@ -9,18 +9,7 @@ extension Store {
     ) async throws -> Int32 {
         let expires = Instant(microseconds: Instant.now.microseconds + Int64(Limits.listingSeconds.value) * 1_000_000)
         return try await transaction(in: workspace, deadline: deadline) { connection in
-            let version = SetVersion.none.next()
-            let number = try connection.first(
-                """
-                INSERT INTO set_head (workspace_id, kind, version, tag, size, expires_at)
-                VALUES (\(workspace), 'listing', \(version.version), \(version.tag), \(Int64(members.count)), \(expires))
-                RETURNING set_number
-                """
-            ) { row in try row.value(0, as: Int32.self) }
-            guard let number else { throw ListingExpired() }
-            let set = SetKey(workspace: workspace, number: number)
-            try connection.writeSnapshot(of: set, SetState(at: version, members: members), replacing: nil)
-            return number
+            try connection.insertListing(members, expires: expires, in: workspace)
         }
     }
 
@@ -44,5 +33,25 @@ extension Store {
         guard let state else { throw ListingExpired() }
         cache.put(state, for: set)
         return state.members
+    }
+}
+
+extension Connection {
+    /// Writes a listing and returns the number of its set.
+    borrowing func insertListing(
+        _ members: MemberSet, expires: Instant, in workspace: WorkspaceID
+    ) throws -> Int32 {
+        let version = SetVersion.none.next()
+        let number = try first(
+            """
+            INSERT INTO set_head (workspace_id, kind, version, tag, size, expires_at)
+            VALUES (\(workspace), 'listing', \(version.version), \(version.tag), \(Int64(members.count)), \(expires))
+            RETURNING set_number
+            """
+        ) { row in try row.value(0, as: Int32.self) }
+        guard let number else { throw ListingExpired() }
+        let set = SetKey(workspace: workspace, number: number)
+        try writeSnapshot(of: set, SetState(at: version, members: members), replacing: nil)
+        return number
     }
 }

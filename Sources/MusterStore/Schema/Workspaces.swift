@@ -30,7 +30,8 @@ extension Schema {
             try connection.execute(
                 """
                 INSERT INTO set_head (workspace_id, set_number, kind, next_user_number)
-                VALUES (\(workspace), 0, 'everyone', 0), (\(workspace), 1, 'attributes', NULL)
+                VALUES (\(workspace), 0, 'everyone', 0), (\(workspace), 1, 'attributes', NULL),
+                    (\(workspace), 2, 'events', NULL)
                 """)
             try connection.execute(
                 "INSERT INTO page_token_key (workspace_id, key) VALUES (\(workspace), \(pageTokenKey))")

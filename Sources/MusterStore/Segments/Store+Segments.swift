@@ -60,22 +60,6 @@ extension Store {
         }
     }
 
-    /// Segments by id, those after `after`.
-    public func segments(
-        nameContains: String?, after: Identifier?, limit: Int, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
-    ) async throws -> [SegmentInfo] {
-        try await read(
-            in: workspace, deadline: deadline,
-            """
-            SELECT segment_id, name, filter, version, created_at, updated_at FROM segment
-            WHERE workspace_id = \(workspace) AND segment_id > \(after ?? Identifier(""))
-                AND (\(nameContains) IS NULL OR position(lower(\(nameContains)) in lower(name)) > 0)
-            ORDER BY segment_id LIMIT \(Int64(limit))
-            """
-        ) { row in try SegmentInfo(row) }
-    }
-
     public func deleteSegment(
         _ id: Identifier, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> Deletion {
@@ -239,7 +223,7 @@ private func dependents(of id: Identifier, _ definitions: [Identifier: Definitio
 
 extension SegmentInfo {
     /// From `segment_id, name, filter, version, created_at, updated_at`.
-    fileprivate init(_ row: borrowing Row) throws {
+    init(_ row: borrowing Row) throws {
         self.init(
             segmentID: try row.value(0), name: try row.value(1),
             filter: try JSONDecoding.decode(from: try row.value(2, as: JSONB.self).bytes), version: try row.value(3),

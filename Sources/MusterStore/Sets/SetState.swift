@@ -11,6 +11,8 @@ struct SetKey: Hashable, Sendable {
     static let everyone: Int32 = 0
     /// A head without members: its version counts the changes of attributes.
     static let attributes: Int32 = 1
+    /// A head without members: its version counts the changes of events and purchases.
+    static let events: Int32 = 2
 }
 
 /// Which change a set is at. The version alone does not tell two histories apart that share it, as after a fail-over to a

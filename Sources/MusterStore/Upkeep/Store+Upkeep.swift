@@ -18,6 +18,8 @@ public struct UpkeepReport: Sendable, Equatable {
     public var listingsEnded = 0
     public var requestsForgotten = 0
     public var changesForgotten = 0
+    public var exportsEnded = 0
+    public var sizesRecorded = 0
 
     /// A round that found nothing to do.
     public init() {}
@@ -40,12 +42,13 @@ extension Store {
                 report.setsFolded += folded > 0 ? 1 : 0
             }
             try await forget(retention, in: workspace, report: &report)
+            report.sizesRecorded += try await recordSizes(in: workspace, at: .now)
         }
         counts.sawSets(sets, changesNotFolded: max(0, changesBehind - report.changesFolded))
         return report
     }
 
-    private func workspaceIDs() async throws -> [WorkspaceID] {
+    func workspaceIDs() async throws -> [WorkspaceID] {
         try await database.read(
             deadline: .now + .seconds(10), "SELECT workspace_id FROM workspace ORDER BY workspace_id"
         ) { row in try row.value(0) }
@@ -58,11 +61,13 @@ extension Store {
         let counts = try await transaction(in: workspace, deadline: .now + .seconds(30)) { connection in
             (
                 listings: try connection.endListings(before: now, in: workspace),
+                exports: try connection.endExports(before: now, in: workspace),
                 requests: try connection.forgetRequests(before: requests, in: workspace),
                 changes: try history.map { try connection.forgetChanges(before: $0, in: workspace) } ?? 0
             )
         }
         report.listingsEnded += counts.listings
+        report.exportsEnded += counts.exports
         report.requestsForgotten += counts.requests
         report.changesForgotten += counts.changes
     }
@@ -76,6 +81,18 @@ extension Connection {
         try query(
             """
             DELETE FROM set_head WHERE workspace_id = \(workspace) AND kind = 'listing' AND expires_at < \(time) RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }.count
+    }
+
+    /// Exports with their archives, a few a round, since an archive may be large.
+    fileprivate borrowing func endExports(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+        try query(
+            """
+            DELETE FROM segment_export WHERE workspace_id = \(workspace) AND export_id IN (
+                SELECT export_id FROM segment_export
+                WHERE workspace_id = \(workspace) AND expires_at < \(time) LIMIT 10)
+            RETURNING 1
             """
         ) { row in try row.value(0, as: Int32.self) }.count
     }

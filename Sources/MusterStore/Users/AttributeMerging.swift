@@ -65,7 +65,7 @@ extension AttributeValue {
 
 extension RawJSON {
     /// Gives the value to `body`, which must not keep it.
-    fileprivate func read<R>(_ body: (JSONValue) throws -> R?) throws -> R? {
+    func read<R>(_ body: (JSONValue) throws -> R?) throws -> R? {
         try (Array("{\"v\":".utf8) + bytes + [UInt8(ascii: "}")]).withUnsafeBytes { bytes in
             try JSONReaders.shared.read(bytes) { document in try document.field("v").flatMap(body) }
         }

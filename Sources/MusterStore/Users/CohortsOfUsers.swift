@@ -6,15 +6,17 @@ import Postgres
 /// shares it, so no head moves meanwhile.
 extension Connection {
     /// Takes users out of everyone and out of every cohort, and puts `kept` in their place where it is given. Returns the sets
-    /// that changed. Everyone's head is held; attributes that go or move are counted before the heads of cohorts are taken.
+    /// that changed. Everyone's head is held; attributes and events that go or move are counted before the heads of cohorts are taken.
     borrowing func remove(
         _ gone: MemberSet, keeping kept: UInt32?, from everyone: LockedHead, raisingAttributes: Bool,
+        raisingEvents: Bool,
         in workspace: WorkspaceID, at now: Instant, cache: SetCache
     ) throws -> [SetKey: SetState] {
         var sets: [SetKey: SetState] = [:]
         sets[everyone.set] = try append(
             added: [], removed: gone, to: everyone, state: try state(of: everyone, cache: cache), at: now)
         if raisingAttributes { try raiseAttributes(in: workspace) }
+        if raisingEvents { try raiseEvents(in: workspace) }
         let cohorts = try cohorts(having: gone, in: workspace, cache: cache)
         var changes: [NewChange] = []
         for head in try lockHeads(cohorts.keys.sorted(), in: workspace) {

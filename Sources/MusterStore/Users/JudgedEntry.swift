@@ -7,8 +7,11 @@ struct JudgedEntry: Sendable {
     let identifiers: [UserReference]
     let attributes: [Attributes.Entry]
     let refusal: UpsertResult?
+    /// Whether a user is made where nobody is meant.
+    let makesUser: Bool
 
-    init(_ entry: UserEntry) {
+    init(_ entry: UserEntry, makesUser: Bool = true) {
+        self.makesUser = makesUser
         identifiers =
             [entry.externalID.map(UserReference.externalID)].compactMap(\.self)
             + (entry.aliases ?? []).map(UserReference.alias) + (entry.deviceIDs ?? []).map(UserReference.deviceID)
@@ -25,6 +28,8 @@ struct JudgedEntry: Sendable {
         case .externalID: return "external_id"
         case .alias: return "aliases[\(position - (identifiers[0].isExternalID ? 1 : 0))]"
         case .deviceID: return "device_ids[\(position - identifiers.count { !$0.isDevice })]"
+        // An entry has none of these.
+        case .brazeID, .email, .phone: return "users"
         }
     }
 

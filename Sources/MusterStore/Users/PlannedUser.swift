@@ -12,16 +12,22 @@ struct PlannedUser {
     private(set) var newDevices: [Identifier] = []
     private var labels: Set<Identifier>
     private var deviceCount: Int
+    private let hasExternalID: Bool
 
     /// A user who is made.
     init() {
-        (number, attributes, labels, deviceCount) = (nil, [:], [], 0)
+        (number, attributes, labels, deviceCount, hasExternalID) = (nil, [:], [], 0, false)
     }
 
     /// A user who is there.
-    init(number: Int32, attributes: AttributesByName, labels: Set<Identifier>, deviceCount: Int) {
-        (self.number, self.attributes, self.labels, self.deviceCount) = (number, attributes, labels, deviceCount)
+    init(
+        number: Int32, attributes: AttributesByName, labels: Set<Identifier>, deviceCount: Int, hasExternalID: Bool
+    ) {
+        (self.number, self.attributes, self.labels) = (number, attributes, labels)
+        (self.deviceCount, self.hasExternalID) = (deviceCount, hasExternalID)
     }
+
+    var isIdentified: Bool { hasExternalID || externalID != nil }
 
     var isChanged: Bool { changedAttributes != nil || !newAliases.isEmpty || !newDevices.isEmpty }
 
@@ -46,6 +52,8 @@ struct PlannedUser {
                 return (.tooMany, Self.tooMany(Limits.devicesPerUser))
             }
             newDevices.append(id)
+        // Nobody is given one of these: the first is made up, and the others are attributes.
+        case .brazeID, .email, .phone: break
         }
         return nil
     }
@@ -55,6 +63,11 @@ struct PlannedUser {
         guard attributes.merge(entries) else { return false }
         changedAttributes = try attributes.jsonWithinLimits
         return true
+    }
+
+    /// Applies changes of attributes. Throws `UserRefusal` as merging does, and `UnfitAttribute`.
+    mutating func change(_ changes: [AttributeChange]) throws {
+        if try attributes.apply(changes) { changedAttributes = try attributes.jsonWithinLimits }
     }
 
     static func tooMany(_ limit: Limit) -> String { "the user would have more than \(limit.value) \(limit.unit)" }

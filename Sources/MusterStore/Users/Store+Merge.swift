@@ -33,9 +33,11 @@ extension Connection {
         var own = try stored[kept].map { try Attributes(stored: $0).byName } ?? [:]
         let filled = own.fill(from: others) ? JSONB(try own.jsonWithinLimits) : nil
         // Also where nothing is filled in: the merged user's number is in the bitmaps that are cached under that version.
+        let hasEvents = try haveEvents([merged], in: workspace)
         let sets = try remove(
             [UInt32(bitPattern: merged)], keeping: UInt32(bitPattern: kept), from: everyone,
-            raisingAttributes: !others.isEmpty, in: workspace, at: now, cache: cache)
+            raisingAttributes: !others.isEmpty, raisingEvents: hasEvents, in: workspace, at: now, cache: cache)
+        if hasEvents { try moveEvents(of: merged, to: kept, in: workspace) }
         try execute(
             """
             UPDATE registered_user SET attributes = coalesce(\(filled), attributes), updated_at = \(now)

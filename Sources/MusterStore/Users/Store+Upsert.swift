@@ -7,7 +7,7 @@ extension Store {
     public func upsert(
         _ users: [UserEntry], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> UpsertUsers.Reply {
-        let batch = UpsertBatch(users)
+        let batch = UpsertBatch(users.map { JudgedEntry($0) })
         let cache = cache
         return try await recorded(request, in: workspace, deadline: deadline) { connection in
             try connection.upsert(batch, in: workspace, cache: cache)
@@ -20,54 +20,90 @@ struct UpsertBatch: Sendable {
     let entries: [JudgedEntry]
     let identifiers: [UserReference]
 
-    init(_ users: [UserEntry]) {
-        entries = users.map(JudgedEntry.init)
+    init(_ entries: [JudgedEntry]) {
+        self.entries = entries
         identifiers = Array(Set(entries.lazy.filter { $0.refusal == nil }.flatMap(\.identifiers)))
     }
 
     var hasAttributes: Bool { entries.contains { $0.refusal == nil && !$0.attributes.isEmpty } }
 }
 
+/// An entry of a batch that means a user and may add to what it is.
+protocol BatchEntry {
+    var meant: UserReference { get }
+    /// Further identifiers, which the user gets.
+    var others: [UserReference] { get }
+    var touchesAttributes: Bool { get }
+}
+
+extension JudgedEntry: BatchEntry {
+    var others: [UserReference] { Array(identifiers.dropFirst()) }
+    var touchesAttributes: Bool { !attributes.isEmpty }
+}
+
 extension Connection {
-    /// Locks: identity, shared; the head of everyone where an identifier is new; the head of attributes where anything can
-    /// change. Who writes a user's row holds either that head or the identity row alone, so the rows need no order of their own.
-    fileprivate borrowing func upsert(
+    borrowing func upsert(
         _ batch: UpsertBatch, in workspace: WorkspaceID, cache: SetCache
     ) throws -> Written<UpsertUsers.Reply> {
+        let (found, everyone) = try findToWrite(
+            batch.identifiers, locksFirst: false, changesAttributes: batch.hasAttributes, in: workspace)
+        let (users, holders) = try plannedUsers(
+            of: batch.entries.filter { $0.refusal == nil }, found, needsKind: false, in: workspace)
+        let plan = try UpsertPlan(batch.entries, users: users, holders: holders)
+        return Written(
+            reply: UpsertUsers.Reply(results: plan.results),
+            sets: try write(plan.users, under: everyone, in: workspace, cache: cache).sets)
+    }
+
+    /// Looks identifiers up, those that are to be added too, under the locks that writing needs.
+    ///
+    /// Locks: identity, shared; the head of everyone where an identifier is new; the head of attributes where anything can
+    /// change. Who writes a user's row holds either that head or the identity row alone, so the rows need no order of their own.
+    ///
+    /// - Parameter locksFirst: takes all of them before it looks: whom an attribute finds holds only under the head of attributes.
+    borrowing func findToWrite(
+        _ identifiers: [UserReference], locksFirst: Bool, changesAttributes: Bool, in workspace: WorkspaceID
+    ) throws -> (found: UpsertFindings, everyone: LockedHead?) {
         try shareIdentity(in: workspace)
-        var found = UpsertFindings(batch.identifiers, try find(batch.identifiers, in: workspace))
         var everyone: LockedHead?
-        if !found.unknown.isEmpty {
+        if locksFirst {
+            everyone = try lockHead(.everyone(of: workspace))
+            try lockAttributes(in: workspace)
+        }
+        var found = UpsertFindings(identifiers, try find(identifiers, in: workspace))
+        if !locksFirst, !found.unknown.isEmpty {
             everyone = try lockHead(.everyone(of: workspace))
             // Another batch may have added some of them while this one waited. Those that were known can't have gone.
             let unknown = found.unknown
             found.add(unknown, try find(unknown, in: workspace))
         }
-        if everyone != nil || batch.hasAttributes {
-            guard try lockHead(SetKey(workspace: workspace, number: SetKey.attributes)) != nil else {
-                throw UnfinishedWorkspace()
-            }
+        if !locksFirst, everyone != nil || changesAttributes { try lockAttributes(in: workspace) }
+        return (found, everyone)
+    }
+
+    private borrowing func lockAttributes(in workspace: WorkspaceID) throws {
+        guard try lockHead(SetKey(workspace: workspace, number: SetKey.attributes)) != nil else {
+            throw UnfinishedWorkspace()
         }
-        let (users, holders) = try plannedUsers(of: batch, found, in: workspace)
-        let plan = try UpsertPlan(batch.entries, users: users, holders: holders)
-        return Written(
-            reply: UpsertUsers.Reply(results: plan.results),
-            sets: try write(plan, under: everyone, in: workspace, cache: cache))
     }
 
     /// The stored users that entries mean, with as much of them as the entries touch.
-    private borrowing func plannedUsers(
-        of batch: UpsertBatch, _ found: UpsertFindings, in workspace: WorkspaceID
+    ///
+    /// - Parameter needsKind: whether it matters who is identified.
+    borrowing func plannedUsers(
+        of entries: [some BatchEntry], _ found: UpsertFindings, needsKind: Bool, in workspace: WorkspaceID
     ) throws -> (users: [PlannedUser], holders: [UserReference: Int]) {
-        let wanted = WantedFields(batch.entries, found)
+        let wanted = WantedFields(entries, found)
         let attributes = try attributes(of: Array(wanted.attributes), in: workspace)
         let labels = try aliasLabels(of: Array(wanted.labels), in: workspace)
         let devices = try deviceCounts(of: Array(wanted.devices), in: workspace)
         let numbers = Array(wanted.users)
+        let identified = try needsKind ? identified(among: numbers, in: workspace) : []
         let users = try numbers.map { number in
             PlannedUser(
                 number: number, attributes: try attributes[number].map { try Attributes(stored: $0).byName } ?? [:],
-                labels: labels[number] ?? [], deviceCount: devices[number] ?? 0)
+                labels: labels[number] ?? [], deviceCount: devices[number] ?? 0,
+                hasExternalID: identified.contains(number))
         }
         let places = Dictionary(uniqueKeysWithValues: zip(numbers, 0...))
         return (users, found.numbers.mapValues { places[$0] ?? UpsertPlan.somebodyElse })
@@ -99,12 +135,12 @@ private struct WantedFields {
     var labels: Set<Int32> = []
     var devices: Set<Int32> = []
 
-    init(_ entries: [JudgedEntry], _ found: UpsertFindings) {
-        for entry in entries where entry.refusal == nil {
+    init(_ entries: [some BatchEntry], _ found: UpsertFindings) {
+        for entry in entries {
             guard let number = found.numbers[entry.meant] else { continue }
             users.insert(number)
-            if !entry.attributes.isEmpty { attributes.insert(number) }
-            for identifier in entry.identifiers where found.numbers[identifier] == nil {
+            if entry.touchesAttributes { attributes.insert(number) }
+            for identifier in entry.others where found.numbers[identifier] == nil {
                 if identifier.isDevice { devices.insert(number) } else { labels.insert(number) }
             }
         }

@@ -20,14 +20,11 @@ struct UpsertPlan {
         for entry in entries { results.append(try apply(entry)) }
     }
 
-    var createdUsers: [PlannedUser] { users.filter { $0.number == nil } }
-    var changedUsers: [PlannedUser] { users.filter { $0.number != nil && $0.isChanged } }
-    var changesAttributes: Bool { users.contains { $0.changedAttributes != nil } }
-
     /// All of an entry or nothing: the user is worked on in a copy.
     private mutating func apply(_ entry: JudgedEntry) throws -> UpsertResult {
         if let refusal = entry.refusal { return refusal }
         let place = holders[entry.meant]
+        if place == nil, !entry.makesUser { return .refused(.unknown, "\(entry.part(0)) finds nobody") }
         var user = place.map { users[$0] } ?? PlannedUser()
         var added: [UserReference] = []
         for (position, identifier) in entry.identifiers.enumerated() {

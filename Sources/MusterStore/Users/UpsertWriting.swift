@@ -3,27 +3,28 @@ import MusterSets
 import Postgres
 
 extension Connection {
-    /// Writes what a plan came to, in a handful of statements. Returns the sets that it changed.
+    /// Writes what a plan came to, in a handful of statements. Returns the sets that it changed, and the number of each user.
     borrowing func write(
-        _ plan: UpsertPlan, under everyone: LockedHead?, in workspace: WorkspaceID, cache: SetCache
-    ) throws -> [SetKey: SetState] {
+        _ users: [PlannedUser], under everyone: LockedHead?, in workspace: WorkspaceID, cache: SetCache
+    ) throws -> (sets: [SetKey: SetState], numbers: [Int32]) {
         let now = Instant.now
-        let (created, changed) = (plan.createdUsers, plan.changedUsers)
+        let created = users.filter { $0.number == nil }
+        let changed = users.filter { $0.number != nil && $0.isChanged }
         var sets: [SetKey: SetState] = [:]
-        var numbers = changed.compactMap(\.number)
+        var new: [Int32] = []
         if !created.isEmpty {
             guard let everyone, let first = everyone.nextUserNumber else { throw UnfinishedWorkspace() }
-            let new = try numbersForNewUsers(created.count, from: first)
+            new = try numbersForNewUsers(created.count, from: first)
             try insert(created, numbers: new, in: workspace, at: now)
             sets[everyone.set] = try append(
                 added: MemberSet(new.map { UInt32(bitPattern: $0) }), removed: [], to: everyone,
                 state: try state(of: everyone, cache: cache), at: now, nextUserNumber: first + Int32(created.count))
-            numbers += new
         }
         try update(changed, in: workspace, at: now)
-        try insertIdentifiers(of: changed + created, numbers: numbers, in: workspace)
-        if plan.changesAttributes { try raiseAttributes(in: workspace) }
-        return sets
+        try insertIdentifiers(of: changed + created, numbers: changed.compactMap(\.number) + new, in: workspace)
+        if users.contains(where: { $0.changedAttributes != nil }) { try raiseAttributes(in: workspace) }
+        var rest = new[...]
+        return (sets, users.compactMap { $0.number ?? rest.popFirst() })
     }
 
     private borrowing func numbersForNewUsers(_ count: Int, from first: Int32) throws -> [Int32] {

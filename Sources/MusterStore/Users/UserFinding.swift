@@ -16,62 +16,25 @@ public enum UserRefusal: Error, Sendable, Equatable {
 /// A workspace without the rows that every workspace has.
 struct UnfinishedWorkspace: Error {}
 
-/// References to users by kind, as statements want them, each with its place among all.
-struct ReferencesByKind {
-    var externalIDs = (names: IdentifierList(), places: [Int32]())
-    var aliases = (labels: IdentifierList(), names: IdentifierList(), places: [Int32]())
-    var devices = (names: IdentifierList(), places: [Int32]())
-
-    init(_ references: [UserReference]) {
-        for (place, reference) in references.enumerated() {
-            let place = Int32(truncatingIfNeeded: place)
-            switch reference {
-            case .externalID(let id):
-                externalIDs.names.append(id)
-                externalIDs.places.append(place)
-            case .alias(let alias):
-                aliases.labels.append(alias.label)
-                aliases.names.append(alias.name)
-                aliases.places.append(place)
-            case .deviceID(let id):
-                devices.names.append(id)
-                devices.places.append(place)
-            }
-        }
-    }
-}
-
 extension Connection {
     /// Whom each reference means; nil: nobody.
     ///
-    /// `LIMIT 1` changes no answer, since each is unique: it keeps the planner from turning the join round, which it would for a table that
-    /// it takes for small, and then go through all identifiers for each user.
+    /// Former external ids are looked for only among those that are no user's now: two statements, between which nothing is missed
+    /// where the identity row is held, and what is missed raises its counter where it isn't.
     borrowing func find(_ references: [UserReference], in workspace: WorkspaceID) throws -> [Int32?] {
         var found = [Int32?](repeating: nil, count: references.count)
-        guard !references.isEmpty else { return found }
         let kinds = ReferencesByKind(references)
-        try forEach(
-            """
-            SELECT w.place, u.user_number
-            FROM unnest(\(kinds.externalIDs.names.textArray), \(kinds.externalIDs.places)) w (external_id, place)
-            CROSS JOIN LATERAL (
-                SELECT x.user_number FROM registered_user x
-                WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
-            UNION ALL
-            SELECT w.place, a.user_number
-            FROM unnest(\(kinds.aliases.labels.textArray), \(kinds.aliases.names.textArray), \(kinds.aliases.places))
-                w (alias_label, alias_name, place)
-            CROSS JOIN LATERAL (
-                SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
-                    AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
-            UNION ALL
-            SELECT w.place, d.user_number
-            FROM unnest(\(kinds.devices.names.textArray), \(kinds.devices.places)) w (device_id, place)
-            CROSS JOIN LATERAL (
-                SELECT x.user_number FROM user_device x
-                WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
-            """
-        ) { row in found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: Int32.self) }
+        guard let sql = kinds.parts(in: workspace, deprecated: false) else { return found }
+        try forEach(sql) { row in found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: Int32.self) }
+        var unknown = ReferencesByKind.Names()
+        for (index, place) in kinds.externalIDs.places.enumerated() where found[Int(place)] == nil {
+            kinds.externalIDs.names.withBytes(at: index) { unknown.names.append($0) }
+            unknown.places.append(place)
+        }
+        guard !unknown.places.isEmpty else { return found }
+        try forEach(ReferencesByKind.deprecatedPart(unknown, in: workspace)) { row in
+            found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: Int32.self)
+        }
         return found
     }
 

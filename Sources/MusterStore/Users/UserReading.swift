@@ -41,4 +41,15 @@ extension Connection {
         ) { row in counts[try row.value(0)] = try row.value(1) }
         return counts
     }
+
+    /// Those of some users who have an external id.
+    borrowing func identified(among numbers: [Int32], in workspace: WorkspaceID) throws -> Set<Int32> {
+        Set(
+            try query(
+                """
+                SELECT user_number FROM registered_user
+                WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers)) AND external_id IS NOT NULL
+                """
+            ) { row in try row.value(0, as: Int32.self) })
+    }
 }

@@ -96,6 +96,7 @@ struct Model {
                 guard user.aliases[alias.label] == nil else { return .refused }
                 user.aliases[alias.label] = alias.name
             case .deviceID(let id): user.devices.insert(id)
+            case .brazeID, .email, .phone: break
             }
         }
         for attribute in entry.attributes?.entries ?? [] {

@@ -118,7 +118,7 @@ func withServer(
     let stage = Stage()
     let server = RESTServer(
         settings: .init(port: 0, tls: tls, allowPlaintext: true, bounds: bounds), router: stage.router,
-        gate: stage.gate, logger: quietLogger)
+        gate: stage.gate, archives: nil, logger: quietLogger)
     let running = Task { try await server.run() }
     _ = await eventually { server.boundPort != nil }
     let result: Result<Void, any Error>

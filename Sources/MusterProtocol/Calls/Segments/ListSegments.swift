@@ -1,10 +1,11 @@
 /// The segments of the workspace.
 public struct ListSegments: PagedCall {
     public static let method = "segments.list"
-    public static let summary = "Lists segments by id, with their filters."
+    public static let summary = "Lists segments by id or by age, with their filters."
     public static let notes = """
         - `segments`: each with its filter; what uses it is shown by `segments.get` only.
         - `name_contains`: only those whose name has this text in it, in upper or lower case.
+        - `order`: `segment_id`, which holds where it is absent, `oldest_first` or `newest_first`. `skip`: leaves out so many at the beginning; pages that follow another by its token are the better way.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (
@@ -18,17 +19,25 @@ public struct ListSegments: PagedCall {
         ])
     )
     public var nameContains: String?
+    public var order: SegmentOrder?
+    public var skip: Int?
     public var pageSize: Int?
     public var pageToken: String?
 
     enum CodingKeys: String, CodingKey {
         case nameContains = "name_contains"
+        case order, skip
         case pageSize = "page_size"
         case pageToken = "page_token"
     }
 
-    public init(nameContains: String? = nil, pageSize: Int? = nil, pageToken: String? = nil) {
+    public init(
+        nameContains: String? = nil, order: SegmentOrder? = nil, skip: Int? = nil, pageSize: Int? = nil,
+        pageToken: String? = nil
+    ) {
         self.nameContains = nameContains
+        self.order = order
+        self.skip = skip
         self.pageSize = pageSize
         self.pageToken = pageToken
     }
@@ -48,4 +57,13 @@ public struct ListSegments: PagedCall {
             self.nextPageToken = nextPageToken
         }
     }
+}
+
+/// How segments are listed.
+public enum SegmentOrder: String, Codable, Sendable, CaseIterable {
+    case segmentID = "segment_id"
+    case oldestFirst = "oldest_first"
+    case newestFirst = "newest_first"
+
+    public init(from decoder: any Decoder) throws { self = try .oneOf(decoder) }
 }

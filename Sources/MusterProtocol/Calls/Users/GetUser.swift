@@ -3,14 +3,15 @@ public struct GetUser: ReadingCall {
     public static let method = "users.get"
     public static let summary = "Shows one user: all identifiers and attributes."
     public static let notes = """
-        - `user`: exactly one of `external_id`, `alias` and `device_id`.
-        - `external_id` (absent: an anonymous user), `aliases`, `device_ids`, `attributes`: all there are. `created_at`, `updated_at`: when the user was made, and last changed.
+        - `user`: exactly one of `external_id`, `alias`, `device_id`, `braze_id`, `email` and `phone`; see identifiers.
+        - `external_id` (absent: an anonymous user), `deprecated_external_ids` (those that `users.external_ids.rename` left, which find the user still), `braze_id` (24 hexadecimal digits that Muster gave), `aliases`, `device_ids`, `attributes`: all there are. `created_at`, `updated_at`: when the user was made, and last changed.
         - An unknown user is `NOT_FOUND`.
         """
     public static let example = (
         call: Self(user: .externalID("u-1")),
         reply: Reply(
-            externalID: "u-1", aliases: [Alias(label: "crm", name: "4711")], deviceIDs: [],
+            externalID: "u-1", deprecatedExternalIDs: [], brazeID: "3f9a1c07be425d6688a0b1c2",
+            aliases: [Alias(label: "crm", name: "4711")], deviceIDs: [],
             attributes: ["country": "FR"], createdAt: Instant(microseconds: 1_763_900_000_000_000),
             updatedAt: Instant(microseconds: 1_763_900_000_000_000))
     )
@@ -22,6 +23,8 @@ public struct GetUser: ReadingCall {
 
     public struct Reply: Codable, Sendable, Equatable {
         public var externalID: Identifier?
+        public var deprecatedExternalIDs: [Identifier]
+        public var brazeID: Identifier
         public var aliases: [Alias]
         public var deviceIDs: [Identifier]
         public var attributes: Attributes
@@ -30,6 +33,8 @@ public struct GetUser: ReadingCall {
 
         enum CodingKeys: String, CodingKey {
             case externalID = "external_id"
+            case deprecatedExternalIDs = "deprecated_external_ids"
+            case brazeID = "braze_id"
             case aliases
             case deviceIDs = "device_ids"
             case attributes
@@ -38,10 +43,12 @@ public struct GetUser: ReadingCall {
         }
 
         public init(
-            externalID: Identifier?, aliases: [Alias], deviceIDs: [Identifier], attributes: Attributes,
-            createdAt: Instant, updatedAt: Instant
+            externalID: Identifier?, deprecatedExternalIDs: [Identifier], brazeID: Identifier, aliases: [Alias],
+            deviceIDs: [Identifier], attributes: Attributes, createdAt: Instant, updatedAt: Instant
         ) {
             self.externalID = externalID
+            self.deprecatedExternalIDs = deprecatedExternalIDs
+            self.brazeID = brazeID
             self.aliases = aliases
             self.deviceIDs = deviceIDs
             self.attributes = attributes

@@ -94,6 +94,8 @@ public struct UpsertResult: Codable, Sendable, Equatable {
 
     public enum Reason: String, Codable, Sendable {
         case taken, invalid
+        /// Of calls that make nobody: the user is not there.
+        case unknown
         case noIdentifier = "no_identifier"
         case labelTaken = "label_taken"
         case tooMany = "too_many"

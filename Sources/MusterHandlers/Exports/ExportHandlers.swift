@@ -1,0 +1,79 @@
+import FoundationEssentials
+public import MusterProtocol
+public import MusterStore
+
+/// Shows users in the form of exports, at once or as archives that are made in the background.
+public struct ExportHandlers: Sendable {
+    let store: Store
+    let restURL: String?
+
+    /// - Parameter restURL: where archives can be fetched, where the operator has said it.
+    public init(store: Store, restURL: String?) {
+        self.store = store
+        self.restURL = restURL
+    }
+
+    /// `users.export.ids`
+    public func users(_ call: ExportUsers, _ context: CallContext) async throws -> ExportUsers.Reply {
+        guard call.users.count <= Limits.exportUsers.value else {
+            throw RPCError(
+                .invalidArgument,
+                "users has \(call.users.count) entries; send at most \(Limits.exportUsers.value) in one call",
+                details: ["limit": .string(Array(Limits.exportUsers.name.utf8))])
+        }
+        let shape = ExportShape(fields: try Self.names(call.fieldsToExport, "fields_to_export"))
+        return try await store.export(
+            call.users, shape: shape, in: context.session.workspaceID, deadline: context.deadline)
+    }
+
+    /// `users.export.segment`
+    public func segment(_ call: ExportSegment, _ context: CallContext) async throws -> ExportSegment.Reply {
+        try check(objectID: call.segmentID, "segment_id")
+        let shape = ExportShape(
+            fields: try Self.names(call.fieldsToExport, "fields_to_export"),
+            customAttributes: try Self.names(call.customAttributesToExport, "custom_attributes_to_export"))
+        let workspace = context.session.workspaceID
+        let token = ExportToken(in: workspace)
+        let exportID = "\(UUID().uuidString.lowercased())-\(Instant.now.microseconds / 1_000_000)"
+        let beginning = try await store.begin(
+            NewExport(exportID: exportID, segmentID: call.segmentID, tokenDigest: token.digest, shape: shape),
+            in: workspace, deadline: context.deadline)
+        try beginning.requireBegun(of: call.segmentID)
+        return .init(objectPrefix: exportID, path: token.path, url: restURL.map { $0 + token.path })
+    }
+
+    /// `users.export.cancel`
+    public func cancel(_ call: CancelExport, _ context: CallContext) async throws -> Done {
+        try check(objectID: call.segmentID, "segment_id")
+        let ended = try await store.cancelExport(
+            of: call.segmentID, in: context.session.workspaceID, deadline: context.deadline)
+        guard ended else { throw RPCError(.notFound, "no export of this segment is waiting or running") }
+        return Done()
+    }
+
+    /// An empty list is none: whoever wants nothing of users needs no export.
+    private static func names(_ names: [Identifier]?, _ field: String) throws -> [Identifier]? {
+        guard let names, !names.isEmpty else { return nil }
+        guard names.count <= Limits.exportFields.value else {
+            throw RPCError(.invalidArgument, "\(field) has more than \(Limits.exportFields.value) names")
+        }
+        return names
+    }
+}
+
+extension ExportBeginning {
+    fileprivate func requireBegun(of segmentID: Identifier) throws {
+        switch self {
+        case .begun: return
+        case .unknownSegment: throw FilterFault.unknownSegment(segmentID)
+        case .isBeingExported: throw Self.busy("this segment is being exported already; wait, or cancel that export")
+        case .tooMany: throw Self.busy("the workspace has \(Limits.exportsUnfinished.value) exports that are not done")
+        }
+    }
+
+    private static func busy(_ message: String) -> RPCError {
+        RPCError(
+            .resourceExhausted, message,
+            details: ["retry_after_ms": 10_000, "limit": .string(Array(Limits.exportsUnfinished.name.utf8))])
+    }
+}

@@ -1,0 +1,84 @@
+public import MusterProtocol
+public import MusterStore
+
+/// The secret part of an archive's address: the number of its workspace, 43 characters of chance (256 bits) and 6 of checksum, so that
+/// what nobody was given is mostly refused without a look-up.
+public struct ExportToken: Sendable {
+    public let workspace: WorkspaceID
+    private let text: String
+
+    /// A new one.
+    init(in workspace: WorkspaceID) {
+        self.workspace = workspace
+        text = String(decoding: Secret.withChance(Self.prefix(workspace)), as: UTF8.self)
+    }
+
+    /// Reads one. Nil for what can't be one.
+    public init?(_ text: String) {
+        let bytes = Array(text.utf8)
+        guard bytes.count <= 80, let number = Int32(text.prefix { $0 != "-" }), number > 0 else { return nil }
+        workspace = WorkspaceID(rawValue: number)
+        guard Secret.isWellFormed(bytes, after: Self.prefix(workspace)) else { return nil }
+        self.text = text
+    }
+
+    /// What is stored of it.
+    public var digest: [UInt8] { Secret.digest(of: text) }
+
+    /// Where its archive is, on the REST endpoint of any server.
+    var path: String { "/exports/\(text).zip" }
+
+    private static func prefix(_ workspace: WorkspaceID) -> [UInt8] { Array("\(workspace.rawValue)-".utf8) }
+}
+
+extension ExportToken: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Never the token.
+    public var description: String { "‹export token›" }
+    /// Never the token.
+    public var debugDescription: String { description }
+    /// Never the token.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// Gives out archives to whoever knows where they are.
+public struct ExportArchives: Sendable {
+    /// How long a statement may take.
+    private static let patience = Duration.seconds(10)
+
+    private let store: Store
+
+    /// The archives of this store.
+    public init(store: Store) { self.store = store }
+
+    /// The archive that a token stands for. Throws NOT_FOUND with the reason where there is none to fetch.
+    public func archive(_ token: String) async throws(RPCError) -> ExportArchive {
+        guard let token = ExportToken(token) else { throw Self.nothing }
+        do {
+            let found = try await store.exportArchive(
+                digest: token.digest, in: token.workspace, deadline: .now + Self.patience)
+            switch found {
+            case .ready(let archive): return archive
+            case .none: throw Self.nothing
+            case .unfinished: throw RPCError(.notFound, "the export is not done yet; try again later")
+            case .failed: throw RPCError(.notFound, "the export failed; start it again")
+            case .outdated: throw RPCError(.notFound, "a user in this export was erased since; start it again")
+            }
+        } catch {
+            throw RPCError(handling: error)
+        }
+    }
+
+    /// A chunk of an archive, counted from 0. Throws where the archive has gone meanwhile.
+    public func chunk(_ number: Int, of archive: ExportArchive) async throws(RPCError) -> [UInt8] {
+        do {
+            guard let chunk = try await store.chunk(number, of: archive, deadline: .now + Self.patience) else {
+                throw Self.nothing
+            }
+            return chunk
+        } catch {
+            throw RPCError(handling: error)
+        }
+    }
+
+    private static let nothing = RPCError(.notFound, "there is no export here, or none any more")
+}

@@ -1,0 +1,38 @@
+/// Lets deprecated external ids go.
+public struct RemoveExternalIDs: RecordedCall {
+    public static let method = "users.external_ids.remove"
+    public static let summary = "Removes deprecated external ids: they find no one then, and may be given again."
+    public static let notes = """
+        - `external_ids`: 1 to 50, all deprecated by `users.external_ids.rename`. A user's own external id can't be removed.
+        - `results` stand in their order: `removed`, `not_deprecated` (it is somebody's own) or `unknown`. `request_id`: optional; a repeat gets the recorded answer.
+        """
+    public static let example = (
+        call: Self(externalIDs: ["u-7"], requestID: "ids-2028"), reply: Reply(results: [.removed])
+    )
+    public var externalIDs: [Identifier]
+    public var requestID: Identifier?
+
+    enum CodingKeys: String, CodingKey {
+        case externalIDs = "external_ids"
+        case requestID = "request_id"
+    }
+
+    public init(externalIDs: [Identifier], requestID: Identifier? = nil) {
+        self.externalIDs = externalIDs
+        self.requestID = requestID
+    }
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public var results: [RemovalOutcome]
+
+        public init(results: [RemovalOutcome]) {
+            self.results = results
+        }
+    }
+}
+
+/// What became of an external id that was to be removed.
+public enum RemovalOutcome: String, Codable, Sendable {
+    case removed, unknown
+    case notDeprecated = "not_deprecated"
+}

@@ -1,0 +1,92 @@
+/// What users are, did and bought, in Braze's words.
+public struct TrackUsers: RecordedCall {
+    public static let method = "users.track"
+    public static let summary =
+        "Sets attributes of users and records what they did and bought: the body of Braze's /users/track."
+    public static let notes = """
+        - `attributes`, `events`, `purchases`: each optional, up to 1,000 objects together; applied in this order, in one transaction. Each object names its user by one of `external_id` (a number counts as its digits), `user_alias` (`alias_label`, `alias_name`), `braze_id`, `email` and `phone`; the first of these that it has counts.
+        - An unknown `external_id`, `email` or `phone` makes the user, unless `_update_existing_only` is true; an unknown alias only where that is false; an unknown `braze_id` never. What names nobody and makes nobody is processed and changes nothing.
+          Of several users with an e-mail address or telephone number the identified one who was updated last is meant, else the one who was updated last.
+        - All other fields of an object of `attributes` are attributes; `null` removes. `{"inc": 2}` adds to a whole number, `{"add": ["x"]}` and `{"remove": ["y"]}` change an array. Arrays hold each value once, at the place of its last, and the last 500 values; `_merge_objects`: true puts the fields of an object into the one that is there.
+          `email` is kept in small letters. `push_tokens`: their `device_id`s become devices of the user, but for those that another user has; tokens themselves are not kept.
+        - An event has a `name`, a `time` and optional `properties`, an object. A purchase has a `product_id`, a `currency` of three letters, a `price`, a `time`, and optionally a `quantity` from 1 to 100 and `properties`. Nothing recognizes that one comes twice but `request_id`.
+        - `attributes_processed`, `events_processed`, `purchases_processed`: how many were good, of each array that was sent. `errors`: the others, which change nothing, each with a `type` (what is wrong), `input_array` and `index`.
+        - `request_id`: optional; a repeat gets the recorded answer.
+        """
+    public static let example = (
+        call: Self(
+            attributes: [["external_id": "u-1", "country": "FR", "email": "ada@example.com"]],
+            events: [["external_id": "u-1", "name": "signed_up", "time": "2026-11-23T14:48:19Z"]],
+            purchases: [
+                ["external_id": "u-1", "product_id": "book", "currency": "EUR", "time": "2026-11-23T14:50:00Z"]
+            ],
+            requestID: "track-1"),
+        reply: Reply(
+            attributesProcessed: 1, eventsProcessed: 1, purchasesProcessed: 0,
+            errors: [TrackError("'price' is required", in: .purchases, at: 0)])
+    )
+    public var attributes: [Attributes]?
+    public var events: [Attributes]?
+    public var purchases: [Attributes]?
+    public var requestID: Identifier?
+
+    enum CodingKeys: String, CodingKey {
+        case attributes, events, purchases
+        case requestID = "request_id"
+    }
+
+    public init(
+        attributes: [Attributes]? = nil, events: [Attributes]? = nil, purchases: [Attributes]? = nil,
+        requestID: Identifier? = nil
+    ) {
+        self.attributes = attributes
+        self.events = events
+        self.purchases = purchases
+        self.requestID = requestID
+    }
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public var attributesProcessed: Int?
+        public var eventsProcessed: Int?
+        public var purchasesProcessed: Int?
+        public var errors: [TrackError]
+
+        enum CodingKeys: String, CodingKey {
+            case attributesProcessed = "attributes_processed"
+            case eventsProcessed = "events_processed"
+            case purchasesProcessed = "purchases_processed"
+            case errors
+        }
+
+        public init(
+            attributesProcessed: Int?, eventsProcessed: Int?, purchasesProcessed: Int?, errors: [TrackError]
+        ) {
+            self.attributesProcessed = attributesProcessed
+            self.eventsProcessed = eventsProcessed
+            self.purchasesProcessed = purchasesProcessed
+            self.errors = errors
+        }
+    }
+}
+
+/// An object of `users.track` that was not applied.
+public struct TrackError: Codable, Sendable, Equatable {
+    /// The arrays of the call.
+    public enum InputArray: String, Codable, Sendable, CaseIterable { case attributes, events, purchases }
+
+    /// What is wrong with it, in Braze's words.
+    public var type: String
+    public var inputArray: InputArray
+    /// Its place in the array, from 0.
+    public var index: Int
+
+    enum CodingKeys: String, CodingKey {
+        case type
+        case inputArray = "input_array"
+        case index
+    }
+
+    public init(_ type: String, in inputArray: InputArray, at index: Int) {
+        (self.type, self.inputArray, self.index) = (type, inputArray, index)
+    }
+}

@@ -1,0 +1,64 @@
+/// Gives aliases other names under their labels.
+public struct UpdateAliases: RecordedCall {
+    public static let method = "users.alias.update"
+    public static let summary = "Gives aliases other names under their labels, in one transaction."
+    public static let notes = """
+        - `alias_updates`: up to 50, applied in order, each with `alias_label`, `old_alias_name` and `new_alias_name`. The user of the old pair has the new one instead; the old one then finds no one.
+        - `results` stand in their order: `renamed`, `unchanged` (both names are the same), `unknown` (nobody has the old pair), `taken` (somebody has the new one) or `invalid` (the new one can't be an alias; see identifiers). Only `renamed` changes anything.
+        - `request_id`: optional; a repeat gets the recorded answer.
+        """
+    public static let example = (
+        call: Self(
+            aliasUpdates: [.init(label: "crm", oldName: "4711", newName: "4712")], requestID: "crm-migration"),
+        reply: Reply(results: [.renamed])
+    )
+    public var aliasUpdates: [AliasUpdate]
+    public var requestID: Identifier?
+
+    enum CodingKeys: String, CodingKey {
+        case aliasUpdates = "alias_updates"
+        case requestID = "request_id"
+    }
+
+    public init(aliasUpdates: [AliasUpdate], requestID: Identifier? = nil) {
+        self.aliasUpdates = aliasUpdates
+        self.requestID = requestID
+    }
+
+    public struct Reply: Codable, Sendable, Equatable {
+        public var results: [RenameOutcome]
+
+        public init(results: [RenameOutcome]) {
+            self.results = results
+        }
+    }
+}
+
+/// An alias and its new name.
+public struct AliasUpdate: Codable, Sendable, Equatable {
+    public var label: Identifier
+    public var oldName: Identifier
+    public var newName: Identifier
+
+    enum CodingKeys: String, CodingKey {
+        case label = "alias_label"
+        case oldName = "old_alias_name"
+        case newName = "new_alias_name"
+    }
+
+    public init(label: Identifier, oldName: Identifier, newName: Identifier) {
+        (self.label, self.oldName, self.newName) = (label, oldName, newName)
+    }
+
+    /// The alias as it was.
+    public var old: Alias { Alias(label: label, name: oldName) }
+    /// The alias as it is to be.
+    public var new: Alias { Alias(label: label, name: newName) }
+}
+
+/// What became of an identifier that was to get another name.
+public enum RenameOutcome: String, Codable, Sendable {
+    case renamed, unchanged, unknown, taken, invalid
+    /// A former external id, or none: only a user's own can be renamed.
+    case notPrimary = "not_primary"
+}

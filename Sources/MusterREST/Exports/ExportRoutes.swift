@@ -1,0 +1,77 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import MusterHandlers
+import MusterProtocol
+import MusterStore
+import NIOCore
+
+/// Exports of users: at once, and as archives.
+struct ExportRoutes {
+    let archives: ExportArchives?
+    /// Of addresses of archives, where the operator hasn't said what they begin with.
+    let scheme: String
+
+    func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
+        routes.post("/users/export/ids") { request, _ in
+            await all.answer(to: request) { caller in try await exportIDs(request, caller) }
+        }
+        routes.post("/users/export/segment") { request, _ in
+            await all.answer(to: request) { caller in try await exportSegment(request, caller) }
+        }
+        routes.post("/export/segment/cancel") { request, _ in
+            await all.answer(to: request) { caller in try await cancel(request, caller) }
+        }
+        routes.get("/exports/:file") { _, context in
+            let file = try context.parameters.require("file")
+            return await fetch(file, all)
+        }
+    }
+
+    private func exportIDs(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let body = try await request.json { try JSONDecoding.decode(ExportIDsBody.self, from: $0) }
+        do {
+            let reply = try await caller.send(ExportUsers(users: body.users, fieldsToExport: body.fieldsToExport))
+            return RESTAnswer(.created, ExportedUsers(reply))
+        } catch let refusal as Refusal where refusal.details.string("limit") == Limits.exportUsers.name {
+            throw Refusal(.badRequest, "The max number of external_ids and aliases per request was exceeded")
+        }
+    }
+
+    private func exportSegment(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let body = try await request.json { try JSONDecoding.decode(ExportSegmentBody.self, from: $0) }
+        let reply = try await SegmentAPIIdentifier.judging { try await caller.send(body.call) }
+        let url = reply.url ?? "\(scheme)://\(request.head.authority ?? "")\(reply.path)"
+        return RESTAnswer(.created, BegunExport(objectPrefix: reply.objectPrefix, url: url))
+    }
+
+    private func cancel(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let body = try await request.json { try JSONDecoding.decode(CancelExportBody.self, from: $0) }
+        _ = try await caller.send(CancelExport(segmentID: body.segmentID.identifier))
+        return RESTAnswer(.created, Message.success)
+    }
+
+    /// Hands out an archive, a chunk in memory at a time. Whoever knows the address may have it, and nobody on the way may keep it.
+    private func fetch(_ file: String, _ all: RESTRoutes) async -> Response {
+        guard let archives, file.hasSuffix(".zip") else {
+            return await all.answer { throw Refusal(.notFound, "not found") }
+        }
+        let archive: ExportArchive
+        do {
+            archive = try await archives.archive(String(file.dropLast(4)))
+        } catch {
+            return await all.answer { throw error }
+        }
+        let headers: HTTPFields = [
+            .contentType: "application/zip", .cacheControl: "private, no-store",
+            .contentDisposition: "attachment; filename=\"\(archive.exportID).zip\"",
+        ]
+        let body = ResponseBody(contentLength: archive.length) { writer in
+            for number in 0..<archive.chunkCount {
+                try await writer.write(ByteBuffer(bytes: try await archives.chunk(number, of: archive)))
+            }
+            try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: headers, body: body)
+    }
+}

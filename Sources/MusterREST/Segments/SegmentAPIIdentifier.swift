@@ -1,0 +1,22 @@
+import HTTPTypes
+import MusterProtocol
+
+/// The id of a segment in a request, with Braze's words for one that is none.
+struct SegmentAPIIdentifier: Decodable {
+    static let problem = "must be a string of the Segment api identifier"
+    static let refusal = Refusal(.badRequest, "segment_id \(problem)")
+
+    let identifier: Identifier
+
+    init(from decoder: any Decoder) throws {
+        guard let text = try? decoder.singleValueContainer().decode(Identifier.self) else {
+            throw JSONError(at: decoder, Self.problem)
+        }
+        identifier = text
+    }
+
+    /// Runs calls about a segment: where there is none, its id is wrong.
+    static func judging<R>(_ work: () async throws -> R) async throws -> R {
+        do { return try await work() } catch let error as Refusal where error.status == .notFound { throw refusal }
+    }
+}

@@ -1,0 +1,64 @@
+import HTTPTypes
+import MusterProtocol
+
+/// The body of `/users/merge`. Its refusals have texts of Braze's own, which clients show to people.
+struct MergeBody {
+    let calls: [MergeUsers]
+
+    /// Throws a `Refusal` with status 400.
+    init(_ body: JSONValue) throws {
+        guard let updates = body.field("merge_updates"), updates.kind == .array,
+            let elements = try? updates.elements(), elements.allSatisfy({ $0.kind == .object })
+        else { throw Refusal(.badRequest, "'merge_updates' must be an array of objects") }
+        guard elements.count <= Limits.renamesAtOnce.value else {
+            throw Refusal(
+                .badRequest, "a single request may not contain more than \(Limits.renamesAtOnce.value) merge updates")
+        }
+        calls = try elements.map { update in
+            let names = try update.fields().map { $0.name.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
+            guard Set(names) == ["identifier_to_merge", "identifier_to_keep"] else {
+                throw Refusal(
+                    .badRequest, "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'")
+            }
+            return MergeUsers(
+                merge: try Self.user(update.field("identifier_to_merge")),
+                keep: try Self.user(update.field("identifier_to_keep")))
+        }
+    }
+
+    private static func user(_ identifier: JSONValue?) throws -> UserReference {
+        let refusal = Refusal(
+            .badRequest,
+            "identifiers must be objects with an 'external_id' property that is a string, 'user_alias' property that is an object, 'email' property that is a string, or 'phone' property that is a string"
+        )
+        guard let identifier, identifier.kind == .object else { throw refusal }
+        do { return try JSONDecoding.decode(Wire.self, from: identifier).reference(or: refusal) } catch is JSONError {
+            throw refusal
+        }
+    }
+
+    private struct Wire: Decodable {
+        let externalID: LooseID?
+        let alias: Alias?
+        let brazeID: Identifier?
+        let email: Identifier?
+        let phone: Identifier?
+        let prioritization: [Prioritization]?
+
+        enum CodingKeys: String, CodingKey {
+            case externalID = "external_id"
+            case alias = "user_alias"
+            case brazeID = "braze_id"
+            case email, phone, prioritization
+        }
+
+        func reference(or refusal: Refusal) throws -> UserReference {
+            if let externalID { return .externalID(externalID.id) }
+            if let alias { return .alias(alias) }
+            if let brazeID { return .brazeID(brazeID) }
+            if let email { return .email(Contact(email, prioritization)) }
+            if let phone { return .phone(Contact(phone, prioritization)) }
+            throw refusal
+        }
+    }
+}

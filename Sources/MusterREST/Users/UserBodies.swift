@@ -1,0 +1,172 @@
+import MusterProtocol
+
+/// An external id as Braze's clients send it: a number counts as its digits.
+struct LooseID: Decodable {
+    let id: Identifier
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let number = try? container.decode(Int64.self) {
+            id = Identifier(String(number))
+        } else {
+            id = try container.decode(Identifier.self)
+        }
+    }
+}
+
+/// The body of `/users/track` and `/users/track/bulk`.
+struct TrackBody: Decodable {
+    let attributes: [Attributes]?
+    let events: [Attributes]?
+    let purchases: [Attributes]?
+
+    var call: TrackUsers { TrackUsers(attributes: attributes, events: events, purchases: purchases) }
+    var longestArray: Int { [attributes, events, purchases].map { $0?.count ?? 0 }.max() ?? 0 }
+    var count: Int { [attributes, events, purchases].reduce(0) { $0 + ($1?.count ?? 0) } }
+}
+
+/// The body of `/users/alias/new`.
+struct NewAliasBody: Decodable {
+    let aliases: [Entry]
+
+    enum CodingKeys: String, CodingKey {
+        case aliases = "user_aliases"
+    }
+
+    struct Entry: Decodable {
+        let new: NewAlias
+
+        enum CodingKeys: String, CodingKey {
+            case externalID = "external_id"
+            case userAlias = "user_alias"
+        }
+
+        /// Some clients wrap the alias in `user_alias`, as other routes have it.
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            let id = try container.decodeIfPresent(LooseID.self, forKey: .externalID)
+            let alias = try container.decodeIfPresent(Alias.self, forKey: .userAlias) ?? Alias(from: decoder)
+            new = NewAlias(externalID: id?.id, label: alias.label, name: alias.name)
+        }
+    }
+}
+
+/// The body of `/users/alias/update`.
+struct AliasUpdateBody: Decodable {
+    let updates: [AliasUpdate]
+
+    enum CodingKeys: String, CodingKey {
+        case updates = "alias_updates"
+    }
+}
+
+/// The body of `/users/identify`.
+struct IdentifyBody: Decodable {
+    /// In the order of the request, aliases first.
+    let calls: [IdentifyUser]
+
+    enum CodingKeys: String, CodingKey {
+        case aliases = "aliases_to_identify"
+        case emails = "emails_to_identify"
+        case phones = "phone_numbers_to_identify"
+    }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let aliases = try container.decodeIfPresent([AliasEntry].self, forKey: .aliases)
+        let emails = try container.decodeIfPresent([ContactEntry].self, forKey: .emails)
+        let phones = try container.decodeIfPresent([ContactEntry].self, forKey: .phones)
+        guard aliases != nil || emails != nil || phones != nil else {
+            throw JSONError(
+                at: decoder, "must have aliases_to_identify, emails_to_identify or phone_numbers_to_identify")
+        }
+        calls =
+            (aliases ?? []).map { IdentifyUser(user: .alias($0.alias), externalID: $0.externalID.id) }
+            + (emails ?? []).map { IdentifyUser(user: .email($0.contact), externalID: $0.externalID.id) }
+            + (phones ?? []).map { IdentifyUser(user: .phone($0.contact), externalID: $0.externalID.id) }
+    }
+
+    private struct AliasEntry: Decodable {
+        let externalID: LooseID
+        let alias: Alias
+
+        enum CodingKeys: String, CodingKey {
+            case externalID = "external_id"
+            case alias = "user_alias"
+        }
+    }
+
+    private struct ContactEntry: Decodable {
+        let externalID: LooseID
+        let email: Identifier?
+        let phone: Identifier?
+        let prioritization: [Prioritization]?
+
+        enum CodingKeys: String, CodingKey {
+            case externalID = "external_id"
+            case email, phone, prioritization
+        }
+
+        /// Only anonymous users can be identified, so they are who is meant where nothing is said.
+        var contact: Contact { Contact(email ?? phone ?? "", prioritization ?? [.unidentified]) }
+    }
+}
+
+/// The body of `/users/delete`.
+struct DeleteBody: Decodable {
+    let users: [UserReference]
+
+    enum CodingKeys: String, CodingKey {
+        case externalIDs = "external_ids"
+        case aliases = "user_aliases"
+        case brazeIDs = "braze_ids"
+        case emails = "email_addresses"
+        case phones = "phone_numbers"
+    }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let externalIDs = try container.decodeIfPresent([LooseID].self, forKey: .externalIDs) ?? []
+        let aliases = try container.decodeIfPresent([Alias].self, forKey: .aliases) ?? []
+        let brazeIDs = try container.decodeIfPresent([Identifier].self, forKey: .brazeIDs) ?? []
+        users =
+            externalIDs.map { .externalID($0.id) } + aliases.map(UserReference.alias)
+            + brazeIDs.map(UserReference.brazeID)
+            + (try container.decodeIfPresent([UserReference].self, forKey: .emails) ?? [])
+            + (try container.decodeIfPresent([UserReference].self, forKey: .phones) ?? [])
+        guard !users.isEmpty else {
+            throw JSONError(
+                at: decoder,
+                "must have external_ids, user_aliases, braze_ids, email_addresses or phone_numbers, and one user in them"
+            )
+        }
+    }
+}
+
+/// The body of `/users/external_ids/rename`.
+struct RenameBody: Decodable {
+    let renames: [Entry]
+
+    enum CodingKeys: String, CodingKey {
+        case renames = "external_id_renames"
+    }
+
+    struct Entry: Decodable {
+        let current: LooseID
+        let new: LooseID
+
+        enum CodingKeys: String, CodingKey {
+            case current = "current_external_id"
+            case new = "new_external_id"
+        }
+    }
+}
+
+/// The body of `/users/external_ids/remove`.
+struct RemoveBody: Decodable {
+    let externalIDs: [LooseID]
+
+    enum CodingKeys: String, CodingKey {
+        case externalIDs = "external_ids"
+    }
+}

@@ -1,0 +1,120 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import MusterProtocol
+
+/// The routes of the user registry, for services.
+struct UserRoutes {
+    func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
+        typealias Work = @Sendable (Request, ServiceCaller) async throws -> RESTAnswer
+        func post(_ path: RouterPath, _ work: @escaping Work) {
+            routes.post(path) { request, _ in await all.answer(to: request) { try await work(request, $0) } }
+        }
+        post("/users/track", Self.track)
+        post("/users/track/bulk", Self.trackInBulk)
+        post("/users/alias/new", Self.addAliases)
+        post("/users/alias/update", Self.updateAliases)
+        post("/users/identify", Self.identify)
+        post("/users/merge", Self.merge)
+        post("/users/delete", Self.delete)
+        post("/users/external_ids/rename", Self.rename)
+        post("/users/external_ids/remove", Self.remove)
+    }
+
+    @Sendable private static func track(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let body = try await request.body(TrackBody.self)
+        guard body.longestArray <= Limits.restTrackObjects.value else { throw tooMuch }
+        return try await answer(to: body, caller)
+    }
+
+    @Sendable private static func trackInBulk(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let bytes = try await request.bytes()
+        guard bytes.count <= Limits.restBulkBody.value else {
+            throw Refusal(.contentTooLarge, "the body has more than \(Limits.restBulkBody.value) bytes")
+        }
+        let body = try JSONDecoding.decode(TrackBody.self, from: bytes)
+        guard body.count <= Limits.trackObjects.value else { throw tooMuch }
+        return try await answer(to: body, caller)
+    }
+
+    private static let tooMuch = Refusal(.badRequest, "Max Input Length Exceeded")
+
+    private static func answer(to body: TrackBody, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let reply = try await caller.send(body.call)
+        return Tracked(reply).map { RESTAnswer(.created, $0) } ?? RESTAnswer(.badRequest, Tracked(refused: reply))
+    }
+
+    @Sendable private static func addAliases(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let aliases = try await request.body(NewAliasBody.self).aliases.map(\.new)
+        _ = try await caller.send(AddAliases(userAliases: aliases))
+        return RESTAnswer(.created, AliasesProcessed(count: aliases.count))
+    }
+
+    @Sendable private static func updateAliases(
+        _ request: Request, _ caller: ServiceCaller
+    ) async throws -> RESTAnswer {
+        _ = try await caller.send(UpdateAliases(aliasUpdates: try await request.body(AliasUpdateBody.self).updates))
+        return RESTAnswer(.created, Message.success)
+    }
+
+    @Sendable private static func identify(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let calls = try await request.body(IdentifyBody.self).calls
+        try await caller.sendEach(calls)
+        return RESTAnswer(.created, AliasesProcessed(count: calls.count))
+    }
+
+    @Sendable private static func merge(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        try await caller.sendEach(try await request.json { try MergeBody($0) }.calls)
+        return RESTAnswer(.accepted, Message.success)
+    }
+
+    @Sendable private static func delete(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let users = try await request.body(DeleteBody.self).users
+        try requireFew(users.count)
+        let reply = try await caller.send(DeleteUsers(users: users))
+        return RESTAnswer(.created, Deleted(deleted: reply.deleted))
+    }
+
+    @Sendable private static func rename(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let renames = try await request.body(RenameBody.self).renames.map {
+            ExternalIDRename(current: $0.current.id, new: $0.new.id)
+        }
+        let reply = try await caller.send(RenameExternalIDs(renames: renames))
+        return RESTAnswer(.created, Renamed(renames, reply.results))
+    }
+
+    @Sendable private static func remove(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        let ids = try await request.body(RemoveBody.self).externalIDs.map(\.id)
+        let reply = try await caller.send(RemoveExternalIDs(externalIDs: ids))
+        return RESTAnswer(.created, Removed(ids, reply.results))
+    }
+}
+
+/// Throws where a request has more entries than Braze takes.
+private func requireFew(_ count: Int) throws {
+    guard count <= Limits.renamesAtOnce.value else {
+        throw Refusal(.badRequest, "a single request may not contain more than \(Limits.renamesAtOnce.value) entries")
+    }
+}
+
+extension ServiceCaller {
+    /// Sends calls one after the other. One that finds nobody, or what it can't join, is dropped, as Braze does, which answers
+    /// before it has looked.
+    fileprivate func sendEach(_ calls: [some RecordedCall]) async throws {
+        try requireFew(calls.count)
+        for call in calls {
+            do { _ = try await send(call) } catch let refusal as Refusal where refusal.concernsOneEntry { continue }
+        }
+    }
+}
+
+extension Refusal {
+    fileprivate var concernsOneEntry: Bool { [400, 404, 422].contains(status.code) }
+}
+
+extension Request {
+    /// The body as this.
+    fileprivate func body<T: Decodable>(_: T.Type) async throws -> T {
+        try await json { try JSONDecoding.decode(T.self, from: $0) }
+    }
+}

@@ -1,0 +1,83 @@
+public import MusterProtocol
+import Postgres
+
+/// What a user did or bought under one name.
+public struct EventSummary: Sendable, Equatable {
+    /// The event's name, or the product's id.
+    public let name: Identifier
+    public let first: Instant
+    public let last: Instant
+    /// Of purchases: as often as bought, not how many of the product.
+    public let count: Int
+}
+
+/// All that a user did and bought, summed up.
+public struct EventSummaries: Sendable, Equatable {
+    /// By name.
+    public var events: [EventSummary] = []
+    /// By product id.
+    public var purchases: [EventSummary] = []
+    /// Over all purchases, the amounts of all currencies added as they are.
+    public var totalRevenue = Amount(millionths: 0)
+}
+
+extension Store {
+    /// What users did and bought, by user number; users without any are left out. For exports.
+    public func eventSummaries(
+        of userNumbers: [Int32], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> [Int32: EventSummaries] {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.eventSummaries(of: userNumbers, in: workspace)
+        }
+    }
+}
+
+extension Connection {
+    /// What users did and bought, by user number, of one moment; users without any are left out.
+    borrowing func eventSummaries(
+        of userNumbers: [Int32], in workspace: WorkspaceID
+    ) throws -> [Int32: EventSummaries] {
+        guard !userNumbers.isEmpty else { return [:] }
+        var summaries: [Int32: EventSummaries] = [:]
+        try forEach(
+            """
+            SELECT false, n.user_number, s.name, s.first, s.last, s.count, 0::int8
+            FROM unnest(\(userNumbers)) n (user_number) CROSS JOIN LATERAL (
+                SELECT e.name, min(e.occurred_at) first, max(e.occurred_at) last, count(*) count FROM user_event e
+                WHERE e.workspace_id = \(workspace) AND e.user_number = n.user_number GROUP BY e.name) s
+            UNION ALL
+            SELECT true, n.user_number, s.product_id, s.first, s.last, s.count, s.amount
+            FROM unnest(\(userNumbers)) n (user_number) CROSS JOIN LATERAL (
+                SELECT e.product_id, min(e.occurred_at) first, max(e.occurred_at) last, count(*) count,
+                    \(raw: EventSQL.sum) amount FROM user_purchase e
+                WHERE e.workspace_id = \(workspace) AND e.user_number = n.user_number GROUP BY e.product_id) s
+            ORDER BY 2, 1, 3
+            """
+        ) { row in
+            let summary = EventSummary(
+                name: try row.value(2), first: try row.value(3), last: try row.value(4), count: try row.value(5))
+            let user: Int32 = try row.value(1)
+            if try row.value(0) {
+                summaries[user, default: .init()].add(purchase: summary, Amount(millionths: try row.value(6)))
+            } else {
+                summaries[user, default: .init()].events.append(summary)
+            }
+        }
+        return summaries
+    }
+}
+
+/// Parts of statements over events and purchases.
+enum EventSQL {
+    /// The sum of amounts, which is a numeric, as int8. One that is out of its range ends at the range's end: thousands of purchases of a
+    /// billion each must not make a statement over all users fail.
+    static let sum: StaticString =
+        "greatest(least(sum(e.amount_millionths), 9223372036854775807), -9223372036854775807)::int8"
+}
+
+extension EventSummaries {
+    fileprivate mutating func add(purchase: EventSummary, _ amount: Amount) {
+        purchases.append(purchase)
+        totalRevenue = totalRevenue.adding(amount)
+    }
+}

@@ -1,0 +1,90 @@
+import MusterProtocol
+import Postgres
+
+extension Connection {
+    /// Appends what users did and bought, and raises the head of events. Fields have been judged: throws `UnjudgedEvent` where an amount
+    /// can't be stored, and a constraint's error for the rest.
+    ///
+    /// The identity row is held by now, and everyone's and attributes' heads where the transaction takes them: that of events comes
+    /// after them and before any cohort's.
+    borrowing func append(_ events: [NewEvent], _ purchases: [NewPurchase], in workspace: WorkspaceID) throws {
+        guard !events.isEmpty || !purchases.isEmpty else { return }
+        let version = try raiseEvents(in: workspace)
+        if !events.isEmpty { try insert(events, version, in: workspace) }
+        if !purchases.isEmpty { try insert(purchases, version, in: workspace) }
+    }
+
+    private borrowing func insert(_ events: [NewEvent], _ version: Int64, in workspace: WorkspaceID) throws {
+        try execute(
+            """
+            INSERT INTO user_event (workspace_id, user_number, name, occurred_at, version, place, properties)
+            SELECT \(workspace), n.user_number, n.name, n.occurred_at, \(version), n.place, n.properties
+            FROM unnest(\(events.map(\.userNumber)), \(IdentifierList(events.map(\.name)).textArray),
+                \(events.map(\.occurredAt)), \(events.map { $0.properties.map { JSONB($0.bytes) } }))
+                WITH ORDINALITY n (user_number, name, occurred_at, properties, place)
+            """)
+    }
+
+    private borrowing func insert(_ purchases: [NewPurchase], _ version: Int64, in workspace: WorkspaceID) throws {
+        let amounts = try purchases.map { purchase in
+            guard let amount = purchase.amount else { throw UnjudgedEvent() }
+            return amount.millionths
+        }
+        try execute(
+            """
+            INSERT INTO user_purchase (workspace_id, user_number, product_id, occurred_at, version, place, currency, quantity,
+                amount_millionths, properties)
+            SELECT \(workspace), n.user_number, n.product_id, n.occurred_at, \(version), n.place, n.currency, n.quantity,
+                n.amount_millionths, n.properties
+            FROM unnest(\(purchases.map(\.userNumber)), \(IdentifierList(purchases.map(\.productID)).textArray),
+                \(purchases.map(\.occurredAt)), \(purchases.map(\.currency)), \(purchases.map { Int32(clamping: $0.quantity) }),
+                \(amounts), \(purchases.map { $0.properties.map { JSONB($0.bytes) } }))
+                WITH ORDINALITY n (user_number, product_id, occurred_at, currency, quantity, amount_millionths, properties, place)
+            """)
+    }
+
+    /// Raises the head that counts the changes of events and purchases, and returns its new version.
+    @discardableResult
+    borrowing func raiseEvents(in workspace: WorkspaceID) throws -> Int64 {
+        let version = try first(
+            """
+            UPDATE set_head SET version = version + 1, tag = \(Int64.random(in: .min ... .max))
+            WHERE workspace_id = \(workspace) AND set_number = \(SetKey.events) RETURNING version
+            """
+        ) { row in try row.value(0, as: Int64.self) }
+        guard let version else { throw UnfinishedWorkspace() }
+        return version
+    }
+
+    /// Whether any of these users has done or bought anything.
+    borrowing func haveEvents(_ numbers: [Int32], in workspace: WorkspaceID) throws -> Bool {
+        try first(
+            """
+            SELECT EXISTS (SELECT FROM unnest(\(numbers)) n (user_number) CROSS JOIN LATERAL (
+                    SELECT FROM user_event e WHERE e.workspace_id = \(workspace) AND e.user_number = n.user_number LIMIT 1) x)
+                OR EXISTS (SELECT FROM unnest(\(numbers)) n (user_number) CROSS JOIN LATERAL (
+                    SELECT FROM user_purchase e WHERE e.workspace_id = \(workspace) AND e.user_number = n.user_number LIMIT 1) x)
+            """
+        ) { row in try row.value(0, as: Bool.self) } ?? false
+    }
+
+    /// The kept user did and bought what the merged one did. The head of events has been raised.
+    borrowing func moveEvents(of merged: Int32, to kept: Int32, in workspace: WorkspaceID) throws {
+        try execute(
+            """
+            UPDATE user_event SET user_number = \(kept)
+            WHERE workspace_id = \(workspace) AND user_number = \(merged)
+            """)
+        try execute(
+            """
+            UPDATE user_purchase SET user_number = \(kept)
+            WHERE workspace_id = \(workspace) AND user_number = \(merged)
+            """)
+    }
+
+    /// Erases what users did and bought. The head of events has been raised.
+    borrowing func eraseEvents(of numbers: [Int32], in workspace: WorkspaceID) throws {
+        try execute("DELETE FROM user_event WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
+        try execute("DELETE FROM user_purchase WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
+    }
+}

@@ -1,0 +1,154 @@
+public import MusterProtocol
+import Postgres
+
+/// An export to be begun.
+public struct NewExport: Sendable {
+    public var exportID: String
+    public var segmentID: Identifier
+    /// SHA-256 of the token in the archive's address.
+    public var tokenDigest: [UInt8]
+    public var shape: ExportShape
+
+    public init(exportID: String, segmentID: Identifier, tokenDigest: [UInt8], shape: ExportShape) {
+        (self.exportID, self.segmentID, self.tokenDigest, self.shape) = (exportID, segmentID, tokenDigest, shape)
+    }
+}
+
+/// What became of an attempt to begin an export.
+public enum ExportBeginning: Sendable, Equatable {
+    case begun
+    case unknownSegment
+    /// Another one of this segment is not done.
+    case isBeingExported
+    /// As many as `Limits.exportsUnfinished` are not done.
+    case tooMany
+}
+
+extension Store {
+    /// Writes an export down, for any server to take.
+    public func begin(
+        _ export: NewExport, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> ExportBeginning {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            // Exports of a workspace begin one at a time, so that the count holds.
+            try connection.execute("SELECT version FROM definitions WHERE workspace_id = \(workspace) FOR UPDATE")
+            let exists = try connection.first(
+                "SELECT 1 FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(export.segmentID)"
+            ) { row in try row.value(0, as: Int32.self) }
+            guard exists != nil else { return .unknownSegment }
+            let unfinished = try connection.query(
+                """
+                SELECT segment_id FROM segment_export
+                WHERE workspace_id = \(workspace) AND state IN ('waiting', 'running')
+                """
+            ) { row in try row.value(0, as: Identifier.self) }
+            guard !unfinished.contains(export.segmentID) else { return .isBeingExported }
+            guard unfinished.count < Limits.exportsUnfinished.value else { return .tooMany }
+            try connection.execute(
+                """
+                INSERT INTO segment_export (workspace_id, export_id, segment_id, token_digest, shape, created_at)
+                VALUES (\(workspace), \(export.exportID), \(export.segmentID), \(export.tokenDigest),
+                    \(JSONB(try JSONEncoding.encode(export.shape))), \(Instant.now))
+                """)
+            return .begun
+        }
+    }
+
+    /// Ends the export of a segment that is waiting or running; false where there is none. Who works on it finds out when it next
+    /// renews its lease.
+    public func cancelExport(
+        of segmentID: Identifier, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Bool {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            try connection.query(
+                """
+                UPDATE segment_export SET state = 'cancelled', lease_until = NULL, expires_at = \(Instant.now)
+                WHERE workspace_id = \(workspace) AND segment_id = \(segmentID) AND state IN ('waiting', 'running')
+                RETURNING 1
+                """
+            ) { row in try row.value(0, as: Int32.self) }.isEmpty == false
+        }
+    }
+}
+
+/// An export that this process works on, for as long as it renews the lease.
+struct ClaimedExport: Sendable {
+    let workspace: WorkspaceID
+    let exportID: String
+    let segmentID: Identifier
+    let shape: ExportShape
+    let attempt: Int32
+}
+
+/// Another server has taken the export, or somebody cancelled it.
+struct LeaseLost: Error {}
+
+/// How long a server that says nothing keeps an export.
+let exportLease = Duration.seconds(20)
+
+extension Store {
+    /// Takes the oldest export that nobody works on, and what a server that is gone has left of it.
+    func claimExport(in workspace: WorkspaceID) async throws -> ClaimedExport? {
+        try await transaction(in: workspace, deadline: .now + .seconds(30)) { connection in
+            let claimed = try connection.first(
+                """
+                UPDATE segment_export SET state = 'running', attempt = attempt + 1, lease_until = \(Instant.endOfLease)
+                WHERE workspace_id = \(workspace) AND export_id = (
+                    SELECT export_id FROM segment_export
+                    WHERE workspace_id = \(workspace) AND (state = 'waiting'
+                        OR (state = 'running' AND lease_until < \(Instant.now)))
+                    ORDER BY created_at, export_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+                RETURNING export_id, segment_id, shape, attempt
+                """
+            ) { row in
+                ClaimedExport(
+                    workspace: workspace, exportID: try row.value(0), segmentID: try row.value(1),
+                    shape: try JSONDecoding.decode(from: try row.value(2, as: JSONB.self).bytes),
+                    attempt: try row.value(3))
+            }
+            if let claimed { try connection.forgetChunks(of: claimed) }
+            return claimed
+        }
+    }
+
+    /// Keeps the lease, until it is lost or the task is cancelled.
+    func keepLease(of export: ClaimedExport) async throws {
+        while true {
+            try await Task.sleep(for: exportLease / 4)
+            try await transaction(in: export.workspace, deadline: .now + exportLease / 2) { connection in
+                try connection.renewLease(of: export)
+            }
+        }
+    }
+}
+
+extension Connection {
+    /// Throws `LeaseLost`. Holds the export's row until the transaction ends, so that nobody takes it meanwhile.
+    borrowing func renewLease(of export: ClaimedExport) throws {
+        let kept = try first(
+            """
+            UPDATE segment_export SET lease_until = \(Instant.endOfLease)
+            WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
+                AND attempt = \(export.attempt) AND state = 'running'
+            RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }
+        if kept == nil { throw LeaseLost() }
+    }
+
+    borrowing func forgetChunks(of export: ClaimedExport) throws {
+        try execute(
+            """
+            DELETE FROM export_chunk
+            WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
+            """)
+    }
+}
+
+extension Instant {
+    fileprivate static var endOfLease: Instant {
+        Instant(microseconds: now.microseconds + Int64(exportLease / .microseconds(1)))
+    }
+
+    func adding(hours: Int) -> Instant { Instant(microseconds: microseconds + Int64(hours) * 3_600_000_000) }
+}

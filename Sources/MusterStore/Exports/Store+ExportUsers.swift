@@ -1,0 +1,44 @@
+public import MusterProtocol
+import Postgres
+
+extension Store {
+    /// The users that references find, each once and in the order of the first that finds her, and the references that find nobody.
+    /// An e-mail address or telephone number finds all who have it, up to `Limits.exportUsers`, unless it says which one is meant.
+    public func export(
+        _ references: [UserReference], shape: ExportShape, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> ExportUsers.Reply {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            var found = try connection.find(references, in: workspace).map { [$0].compactMap(\.self) }
+            for (index, reference) in references.enumerated() {
+                guard let sql = reference.everybody(in: workspace) else { continue }
+                found[index] = try connection.query(sql) { row in try row.value(0, as: Int32.self) }
+            }
+            var seen: Set<Int32> = []
+            let numbers = found.joined().filter { seen.insert($0).inserted }.map(UInt32.init(clamping:))
+            let users = try connection.exportedUsers(numbers, shape, in: workspace)
+            return ExportUsers.Reply(
+                users: numbers.compactMap { users[$0] },
+                unknown: zip(references, found).compactMap { $1.isEmpty ? $0 : nil })
+        }
+    }
+}
+
+extension UserReference {
+    /// Finds all who have a contact; nil for a reference that means one user.
+    fileprivate func everybody(in workspace: WorkspaceID) -> SQL? {
+        let most = Int64(Limits.exportUsers.value)
+        return switch self {
+        case .email(let contact) where contact.prioritization?.isEmpty ?? true:
+            """
+            SELECT user_number FROM registered_user
+            WHERE workspace_id = \(workspace) AND email = \(contact.value.loweringASCII) ORDER BY user_number LIMIT \(most)
+            """
+        case .phone(let contact) where contact.prioritization?.isEmpty ?? true:
+            """
+            SELECT user_number FROM registered_user
+            WHERE workspace_id = \(workspace) AND phone = \(contact.value) ORDER BY user_number LIMIT \(most)
+            """
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import Logging
+import MusterProtocol
+import MusterSets
+import Postgres
+import Zip
+
+/// Servers that may end while they work on one export before it is given up: it may be what ends them.
+private let mostAttempts: Int32 = 10
+
+extension Store {
+    /// Makes all archives that wait for a server, one after the other, and returns how many it made.
+    ///
+    /// - Parameter keepHours: how long an archive can be fetched.
+    public func runExports(keepHours: Int) async throws -> Int {
+        var count = 0
+        for workspace in try await workspaceIDs() {
+            while let export = try await claimExport(in: workspace) {
+                if try await run(export, keepHours: keepHours) { count += 1 }
+            }
+        }
+        return count
+    }
+
+    /// Whether the archive was made here.
+    private func run(_ export: ClaimedExport, keepHours: Int) async throws -> Bool {
+        do {
+            guard export.attempt <= mostAttempts else { throw TooManyAttempts() }
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    try await self.keepLease(of: export)
+                    return true
+                }
+                group.addTask {
+                    try await self.makeArchive(of: export, keepHours: keepHours)
+                    return true
+                }
+                defer { group.cancelAll() }
+                _ = try await group.next()
+            }
+            return true
+        } catch is LeaseLost {
+            return false
+        } catch let error where !(error is PostgresError) && !(error is CancellationError) {
+            // What no other server can do better.
+            logger.warning("An export failed", metadata: ["cause": "\(error)"])
+            do { try await fail(export, keepHours: keepHours) } catch is LeaseLost {}
+            return false
+        }
+    }
+
+    private func makeArchive(of export: ClaimedExport, keepHours: Int) async throws {
+        let content = try await ExportContent(of: export, members: try await members(of: export), store: self)
+        let archive = try await ZipArchive.make(of: content.file, content.entries)
+        try await store(archive.file, length: archive.length, of: export)
+        try await finish(export, length: archive.length, users: content.users, keepHours: keepHours)
+    }
+
+    /// The members of one moment.
+    private func members(of export: ClaimedExport) async throws -> MemberSet {
+        let reading = try await reading(
+            of: .segments([export.segmentID]), in: export.workspace, options: ReadOptions(deadline: .now + .seconds(60))
+        )
+        return reading.evaluations.first?.members() ?? []
+    }
+
+    private func store(_ file: ScratchFile, length: Int, of export: ClaimedExport) async throws {
+        for (chunk, start) in stride(from: 0, to: length, by: ExportArchive.chunkBytes).enumerated() {
+            let bytes = try file.read(min(ExportArchive.chunkBytes, length - start), at: start)
+            try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
+                try connection.renewLease(of: export)
+                try connection.execute(
+                    """
+                    INSERT INTO export_chunk (workspace_id, export_id, chunk, bytes)
+                    VALUES (\(export.workspace), \(export.exportID), \(Int32(clamping: chunk)), \(bytes))
+                    """)
+            }
+        }
+    }
+
+    private func finish(_ export: ClaimedExport, length: Int, users: MemberSet, keepHours: Int) async throws {
+        let expires = Instant.now.adding(hours: keepHours)
+        try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
+            try connection.renewLease(of: export)
+            let set = try connection.insertListing(users, expires: expires, in: export.workspace)
+            try connection.execute(
+                """
+                UPDATE segment_export SET state = 'done', lease_until = NULL, expires_at = \(expires),
+                    byte_count = \(Int64(length)), user_set = \(set)
+                WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
+                """)
+        }
+    }
+
+    private func fail(_ export: ClaimedExport, keepHours: Int) async throws {
+        try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
+            try connection.renewLease(of: export)
+            try connection.execute(
+                """
+                UPDATE segment_export SET state = 'failed', lease_until = NULL,
+                    expires_at = \(Instant.now.adding(hours: keepHours))
+                WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
+                """)
+            try connection.forgetChunks(of: export)
+        }
+    }
+}
+
+private struct TooManyAttempts: Error {}

@@ -1,0 +1,54 @@
+public import MusterProtocol
+import Postgres
+
+/// The last segment of a page.
+public struct SegmentPosition: Codable, Sendable, Equatable {
+    public var segmentID: Identifier
+    public var createdAt: Instant
+
+    enum CodingKeys: String, CodingKey {
+        case segmentID = "s"
+        case createdAt = "c"
+    }
+
+    /// After this segment.
+    public init(_ segment: SegmentInfo) {
+        (segmentID, createdAt) = (segment.segmentID, segment.createdAt)
+    }
+}
+
+extension Store {
+    /// Segments in `order`, those after a position.
+    public func segments(
+        nameContains: String?, order: SegmentOrder, after: SegmentPosition?, skip: Int, limit: Int,
+        in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> [SegmentInfo] {
+        var sql: SQL = """
+            SELECT segment_id, name, filter, version, created_at, updated_at FROM segment
+            WHERE workspace_id = \(workspace)
+                AND (\(nameContains) IS NULL OR position(lower(\(nameContains)) in lower(name)) > 0)
+            """
+        if let after { sql += order.following(after) }
+        sql += order.clause
+        sql += " LIMIT \(Int64(limit)) OFFSET \(Int64(skip))"
+        return try await read(in: workspace, deadline: deadline, sql) { row in try SegmentInfo(row) }
+    }
+}
+
+extension SegmentOrder {
+    fileprivate var clause: SQL {
+        switch self {
+        case .segmentID: " ORDER BY segment_id"
+        case .oldestFirst: " ORDER BY created_at, segment_id"
+        case .newestFirst: " ORDER BY created_at DESC, segment_id DESC"
+        }
+    }
+
+    fileprivate func following(_ last: SegmentPosition) -> SQL {
+        switch self {
+        case .segmentID: " AND segment_id > \(last.segmentID)"
+        case .oldestFirst: " AND (created_at, segment_id) > (\(last.createdAt), \(last.segmentID))"
+        case .newestFirst: " AND (created_at, segment_id) < (\(last.createdAt), \(last.segmentID))"
+        }
+    }
+}

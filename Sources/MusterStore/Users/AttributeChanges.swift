@@ -1,0 +1,126 @@
+import MusterProtocol
+
+/// What is to become of one attribute.
+struct AttributeChange: Sendable {
+    enum Operation: Sendable {
+        /// `null` removes it.
+        case set(AttributeValue)
+        /// Adds to a whole or other number; to 0 where there is none.
+        case increment(Int64)
+        /// Puts values at the end of an array, or moves them there, and takes others out.
+        case edit(adding: [RawJSON], removing: [RawJSON])
+        /// Puts the fields of an object into the one that is there.
+        case merge(RawJSON)
+    }
+
+    let name: [UInt8]
+    let operation: Operation
+
+    init(_ name: [UInt8], _ operation: Operation) {
+        (self.name, self.operation) = (name, operation)
+    }
+}
+
+/// An attribute is of another kind than the change of it needs.
+struct UnfitAttribute: Error {
+    let name: [UInt8]
+}
+
+extension AttributesByName {
+    /// Applies changes in their order; whether anything changed. Throws `UnfitAttribute`.
+    mutating func apply(_ changes: [AttributeChange]) throws -> Bool {
+        var changed = false
+        for change in changes {
+            let value = try self[change.name].after(change)
+            if merge([Attributes.Entry(name: change.name, value: value)]) { changed = true }
+        }
+        return changed
+    }
+}
+
+extension AttributeValue? {
+    /// The value after a change; `null` where there is none any more.
+    fileprivate func after(_ change: AttributeChange) throws -> AttributeValue {
+        let unfit = UnfitAttribute(name: change.name)
+        switch change.operation {
+        case .set(let value): return value
+        case .increment(let step):
+            guard let sum = increased(by: step), sum.canBeStored else { throw unfit }
+            return sum
+        case .edit(let adding, let removing):
+            guard let old = self else {
+                return adding.isEmpty ? .null : try AttributeValue(elements: adding.lastOfEach(removing: removing))
+            }
+            guard let elements = try old.elements() else { throw unfit }
+            return try AttributeValue(elements: (elements + adding).lastOfEach(removing: removing))
+        case .merge(let fields):
+            guard let old = self else { return .other(fields) }
+            guard case .other(let object) = old else { throw unfit }
+            return .other(try object.merging(fields))
+        }
+    }
+
+    private func increased(by step: Int64) -> AttributeValue? {
+        switch self {
+        case nil: return .integer(step)
+        case .integer(let number):
+            // Both are within ±2^53, so that nothing overflows; what passes it can't be stored.
+            let sum = number + step
+            return abs(sum) <= 1 << 53 ? .integer(sum) : nil
+        case .number(let number): return .number(number + Double(step))
+        default: return nil
+        }
+    }
+}
+
+extension AttributeValue {
+    /// The elements of an array; nil for anything else.
+    func elements() throws -> [RawJSON]? {
+        let json = try JSONEncoding.encode(Attributes([.init(name: Array("v".utf8), value: self)]))
+        return try json.withUnsafeBytes { bytes in
+            try JSONReaders.shared.read(bytes) { document in
+                guard let value = document.field("v"), value.kind == .array else { return nil }
+                return try value.elements().map { RawJSON($0) }
+            }
+        }
+    }
+
+    /// An array of these.
+    init(elements: [RawJSON]) throws {
+        var json = Array("{\"v\":[".utf8)
+        json.append(contentsOf: elements.map(\.bytes).joined(separator: [UInt8(ascii: ",")]))
+        json.append(contentsOf: "]}".utf8)
+        self = try json.withUnsafeBytes { bytes in
+            try JSONReaders.shared.read(bytes) { document in document.field("v").map { AttributeValue($0) } ?? .null }
+        }
+    }
+}
+
+extension [RawJSON] {
+    /// Each value once, at the place of its last, and of all the last that one array may have.
+    func lastOfEach(removing gone: [RawJSON] = []) -> [RawJSON] {
+        var seen = Set(gone)
+        let kept = reversed().filter { seen.insert($0).inserted }
+        return kept.prefix(Limits.arrayElements.value).reversed()
+    }
+}
+
+extension RawJSON {
+    /// This object with the fields of another one, level by level; `null` removes. Recursive: the reader bounds the depth.
+    fileprivate func merging(_ other: RawJSON) throws -> RawJSON {
+        guard var fields = try asObject?.byName, let others = try other.asObject else { return other }
+        for entry in others.entries {
+            switch (fields[entry.name], entry.value) {
+            case (_, .null): fields[entry.name] = nil
+            case (.other(let old), .other(let new)): fields[entry.name] = .other(try old.merging(new))
+            default: fields[entry.name] = entry.value
+            }
+        }
+        return try RawJSON(encoding: Attributes(fields.map { Attributes.Entry(name: $0.key, value: $0.value) }))
+    }
+
+    /// Nil for what is no object.
+    var asObject: Attributes? {
+        get throws { try read { $0.kind == .object ? try Attributes($0) : nil } }
+    }
+}

@@ -1,0 +1,88 @@
+public import MusterProtocol
+import Postgres
+
+extension Store {
+    /// Gives users aliases, as an upsert does; who has an external id must be there.
+    public func addAliases(
+        _ aliases: [NewAlias], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> AddAliases.Reply {
+        let batch = UpsertBatch(
+            aliases.map { new in
+                JudgedEntry(
+                    UserEntry(externalID: new.externalID, aliases: [Alias(label: new.label, name: new.name)]),
+                    makesUser: new.externalID == nil)
+            })
+        let cache = cache
+        return try await recorded(request, in: workspace, deadline: deadline) { connection in
+            let written = try connection.upsert(batch, in: workspace, cache: cache)
+            return Written(reply: AddAliases.Reply(results: written.reply.results), sets: written.sets)
+        }
+    }
+
+    /// Gives aliases other names, each on what those before it left.
+    public func updateAliases(
+        _ updates: [AliasUpdate], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> UpdateAliases.Reply {
+        try await recorded(request, in: workspace, deadline: deadline) { connection in
+            _ = try connection.takeIdentity(in: workspace)
+            let aliases = Array(Set(updates.flatMap { [$0.old, $0.new] }))
+            let found = try connection.find(aliases.map(UserReference.alias), in: workspace)
+            let stored = Dictionary(uniqueKeysWithValues: zip(aliases, found))
+            var holders = stored
+            let results = updates.map { Self.rename($0, among: &holders) }
+            let moved = aliases.filter { stored[$0] != holders[$0] }.sorted {
+                ($0.label, $0.name) < ($1.label, $1.name)
+            }
+            try connection.remove(moved.filter { stored[$0] != .some(nil) }, in: workspace)
+            try connection.insert(
+                moved.compactMap { alias in (holders[alias] ?? nil).map { (alias, $0) } }, in: workspace)
+            return Written(reply: UpdateAliases.Reply(results: results))
+        }
+    }
+
+    private static func rename(_ update: AliasUpdate, among holders: inout [Alias: Int32?]) -> RenameOutcome {
+        guard let user = holders[update.old] ?? nil else { return .unknown }
+        if update.old == update.new { return .unchanged }
+        if update.new.problem != nil { return .invalid }
+        if holders[update.new] ?? nil != nil { return .taken }
+        holders[update.old] = .some(nil)
+        holders[update.new] = user
+        return .renamed
+    }
+}
+
+extension Connection {
+    fileprivate borrowing func remove(_ aliases: [Alias], in workspace: WorkspaceID) throws {
+        guard !aliases.isEmpty else { return }
+        try execute(
+            """
+            DELETE FROM user_alias a
+            USING unnest(\(aliases.map(\.label)), \(aliases.map(\.name))) o (alias_label, alias_name)
+            WHERE a.workspace_id = \(workspace) AND a.alias_label = o.alias_label AND a.alias_name = o.alias_name
+            """)
+    }
+
+    fileprivate borrowing func insert(
+        _ aliases: [(alias: Alias, number: Int32)], in workspace: WorkspaceID
+    ) throws {
+        guard !aliases.isEmpty else { return }
+        let numbers = aliases.map(\.number)
+        try execute(
+            """
+            INSERT INTO user_alias (workspace_id, alias_label, alias_name, user_number)
+            SELECT \(workspace), n.alias_label, n.alias_name, n.user_number
+            FROM unnest(\(aliases.map(\.alias.label)), \(aliases.map(\.alias.name)), \(numbers))
+                n (alias_label, alias_name, user_number)
+            """)
+        try touch(numbers, in: workspace)
+    }
+
+    /// Notes that users were changed now.
+    borrowing func touch(_ numbers: [Int32], in workspace: WorkspaceID) throws {
+        try execute(
+            """
+            UPDATE registered_user SET updated_at = \(Instant.now)
+            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))
+            """)
+    }
+}

@@ -1,0 +1,119 @@
+public import MusterProtocol
+import Postgres
+
+extension Store {
+    /// Gives users other external ids, each on what those before it left; the former ones become deprecated.
+    public func renameExternalIDs(
+        _ renames: [ExternalIDRename], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> RenameExternalIDs.Reply {
+        try await recorded(request, in: workspace, deadline: deadline) { connection in
+            _ = try connection.takeIdentity(in: workspace)
+            var ids = try connection.externalIDs(renames.flatMap { [$0.current, $0.new] }, in: workspace)
+            var deprecated: [(id: Identifier, user: Int32)] = []
+            var renamed: [Int32: Identifier] = [:]
+            let results = renames.map { rename in
+                let result = ids.rename(rename)
+                if result == .renamed, let user = ids.primary[rename.new] {
+                    deprecated.append((rename.current, user))
+                    renamed[user] = rename.new
+                }
+                return result
+            }
+            if !renamed.isEmpty { try connection.write(renamed, deprecated, in: workspace) }
+            return Written(reply: RenameExternalIDs.Reply(results: results))
+        }
+    }
+
+    /// Lets deprecated external ids go.
+    public func removeExternalIDs(
+        _ externalIDs: [Identifier], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> RemoveExternalIDs.Reply {
+        try await recorded(request, in: workspace, deadline: deadline) { connection in
+            _ = try connection.takeIdentity(in: workspace)
+            var ids = try connection.externalIDs(externalIDs, in: workspace)
+            let results = externalIDs.map { ids.remove($0) }
+            if results.contains(.removed) {
+                try connection.removeDeprecated(externalIDs, in: workspace)
+            }
+            return Written(reply: RemoveExternalIDs.Reply(results: results))
+        }
+    }
+}
+
+/// Whose some external ids are.
+private struct ExternalIDs {
+    var primary: [Identifier: Int32] = [:]
+    var deprecated: [Identifier: Int32] = [:]
+
+    mutating func rename(_ rename: ExternalIDRename) -> RenameOutcome {
+        guard let user = primary[rename.current] else {
+            return deprecated[rename.current] == nil ? .unknown : .notPrimary
+        }
+        if rename.current == rename.new { return .unchanged }
+        if rename.new.problem() != nil { return .invalid }
+        if primary[rename.new] != nil || deprecated[rename.new] != nil { return .taken }
+        primary[rename.current] = nil
+        (deprecated[rename.current], primary[rename.new]) = (user, user)
+        return .renamed
+    }
+
+    mutating func remove(_ id: Identifier) -> RemovalOutcome {
+        if deprecated.removeValue(forKey: id) != nil { return .removed }
+        return primary[id] == nil ? .unknown : .notDeprecated
+    }
+}
+
+extension Connection {
+    fileprivate borrowing func externalIDs(_ ids: [Identifier], in workspace: WorkspaceID) throws -> ExternalIDs {
+        var found = ExternalIDs()
+        try forEach(
+            """
+            SELECT external_id, user_number, true FROM registered_user
+            WHERE workspace_id = \(workspace) AND external_id = ANY (\(ids))
+            UNION ALL
+            SELECT external_id, user_number, false FROM deprecated_external_id
+            WHERE workspace_id = \(workspace) AND external_id = ANY (\(ids))
+            """
+        ) { row in
+            let (id, user): (Identifier, Int32) = (try row.value(0), try row.value(1))
+            if try row.value(2, as: Bool.self) { found.primary[id] = user } else { found.deprecated[id] = user }
+        }
+        return found
+    }
+
+    fileprivate borrowing func write(
+        _ renamed: [Int32: Identifier], _ deprecated: [(id: Identifier, user: Int32)], in workspace: WorkspaceID
+    ) throws {
+        let users = renamed.keys.sorted()
+        try execute(
+            """
+            UPDATE registered_user u SET external_id = n.external_id, updated_at = \(Instant.now)
+            FROM unnest(\(users), \(users.compactMap { renamed[$0] })) n (user_number, external_id)
+            WHERE u.workspace_id = \(workspace) AND u.user_number = n.user_number
+            """)
+        try execute(
+            """
+            INSERT INTO deprecated_external_id (workspace_id, external_id, user_number)
+            SELECT \(workspace), n.external_id, n.user_number
+            FROM unnest(\(deprecated.map(\.id)), \(deprecated.map(\.user))) n (external_id, user_number)
+            """)
+        try execute(
+            """
+            UPDATE set_head SET has_deprecated_ids = true
+            WHERE workspace_id = \(workspace) AND set_number = \(SetKey.everyone)
+            """)
+    }
+
+    fileprivate borrowing func removeDeprecated(_ ids: [Identifier], in workspace: WorkspaceID) throws {
+        try execute(
+            """
+            DELETE FROM deprecated_external_id WHERE workspace_id = \(workspace) AND external_id = ANY (\(ids))
+            """)
+        try execute(
+            """
+            UPDATE set_head SET has_deprecated_ids = EXISTS (
+                SELECT FROM deprecated_external_id WHERE workspace_id = \(workspace))
+            WHERE workspace_id = \(workspace) AND set_number = \(SetKey.everyone)
+            """)
+    }
+}

@@ -1,0 +1,140 @@
+import MusterProtocol
+
+/// An object of `users.track`, judged by itself: nothing of this depends on what is stored.
+struct JudgedObject: Sendable {
+    enum Deed: Sendable {
+        case event(name: Identifier, at: Instant, properties: RawJSON?)
+        case purchase(
+            productID: Identifier, currency: String, price: Double, quantity: Int, at: Instant, properties: RawJSON?)
+    }
+
+    let inputArray: TrackError.InputArray
+    let index: Int
+    let user: UserReference
+    /// Whether the user is made where there is none.
+    let makesUser: Bool
+    let devices: [Identifier]
+    let changes: [AttributeChange]
+    let deed: Deed?
+
+    /// Throws `TrackRefusal`.
+    init(_ object: Attributes, in inputArray: TrackError.InputArray, at index: Int) throws {
+        (self.inputArray, self.index) = (inputArray, index)
+        let fields = TrackedFields(object)
+        let isOfAttributes = inputArray == .attributes
+        devices = try isOfAttributes ? fields.devices() : []
+        user = try isOfAttributes ? fields.user(orDevice: devices.first) : fields.user()
+        makesUser = try fields.makes(user)
+        changes = try isOfAttributes ? fields.changes() : []
+        deed = try fields.deed(of: inputArray)
+    }
+}
+
+extension TrackedFields {
+    fileprivate func deed(of inputArray: TrackError.InputArray) throws -> JudgedObject.Deed? {
+        switch inputArray {
+        case .attributes: nil
+        case .events:
+            try .event(name: required("name"), at: moment("time"), properties: properties())
+        case .purchases:
+            try .purchase(
+                productID: required("product_id"), currency: currency(), price: price(), quantity: quantity(),
+                at: moment("time"), properties: properties())
+        }
+    }
+}
+
+extension TrackedFields {
+    /// An object without an identifier that brings a push token means who has its device.
+    fileprivate func user(orDevice device: Identifier?) throws -> UserReference {
+        guard try flag("push_token_import") == true, let device else { return try user() }
+        do { return try user() } catch is TrackRefusal { return .deviceID(device) }
+    }
+
+    fileprivate func currency() throws -> String {
+        let text = try required("currency").text
+        guard text.utf8.count == 3, text.utf8.allSatisfy({ ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7A }) else {
+            throw TrackRefusal.invalid("currency")
+        }
+        return text.uppercased()
+    }
+
+    fileprivate func quantity() throws -> Int {
+        switch self["quantity"] {
+        case nil: return 1
+        case .integer(let number) where (1...100).contains(number): return Int(number)
+        default: throw TrackRefusal.invalid("quantity")
+        }
+    }
+
+    fileprivate func devices() throws -> [Identifier] {
+        guard let value = self["push_tokens"] else { return [] }
+        guard let tokens = try value.elements() else { throw TrackRefusal.invalid("push_tokens") }
+        return try tokens.compactMap { token in
+            guard let fields = try token.asObject.map(TrackedFields.init) else {
+                throw TrackRefusal.invalid("push_tokens")
+            }
+            do { return try fields.identifier("device_id") } catch is TrackRefusal {
+                throw TrackRefusal.invalid("push_tokens")
+            }
+        }
+    }
+}
+
+// MARK: Attributes
+
+extension TrackedFields {
+    /// Fields that name the user or say how the object is meant.
+    private static let others: Set<[UInt8]> = Set(
+        [
+            "external_id", "user_alias", "braze_id", "_update_existing_only", "_merge_objects", "push_tokens",
+            "push_token_import",
+        ].map { Array($0.utf8) })
+
+    fileprivate func changes() throws -> [AttributeChange] {
+        let merges = try flag("_merge_objects") ?? false
+        return try entries.filter { !Self.others.contains($0.name) }.map { entry in
+            let name = String(decoding: entry.name, as: UTF8.self)
+            guard (1...Limits.attributeNameBytes.value).contains(entry.name.count) else {
+                throw TrackRefusal(
+                    type: "the name of an attribute must have 1 to \(Limits.attributeNameBytes.value) bytes")
+            }
+            guard entry.value.canBeStored else { throw TrackRefusal.invalid(name) }
+            return AttributeChange(entry.name, try operation(entry.value, name, merges: merges))
+        }
+    }
+
+    private func operation(
+        _ value: AttributeValue, _ name: String, merges: Bool
+    ) throws -> AttributeChange.Operation {
+        if name == "email", value != .null {
+            guard let email = try identifier(name) else { throw TrackRefusal.invalid(name) }
+            return .set(.string(email.loweringASCII.bytes))
+        }
+        if let elements = try value.elements() { return .set(try AttributeValue(elements: elements.lastOfEach())) }
+        guard case .other(let json) = value, let object = try json.asObject else { return .set(value) }
+        return try Self.operation(TrackedFields(object), name) ?? (merges ? .merge(json) : .set(value))
+    }
+
+    /// What an object asks for that stands for no value.
+    private static func operation(_ fields: TrackedFields, _ name: String) throws -> AttributeChange.Operation? {
+        let names = Set(fields.entries.map(\.name))
+        if names == [Array("inc".utf8)] {
+            guard case .integer(let step) = fields["inc"] else { throw TrackRefusal.invalid(name) }
+            return .increment(step)
+        }
+        if !names.isEmpty, names.isSubset(of: [Array("add".utf8), Array("remove".utf8)]) {
+            return .edit(
+                adding: try fields.elements("add", of: name), removing: try fields.elements("remove", of: name))
+        }
+        // Braze's operators on arrays of objects. Kept as values they would take the place of the array.
+        if names.contains(where: { $0.first == UInt8(ascii: "$") }) { throw TrackRefusal.invalid(name) }
+        return nil
+    }
+
+    private func elements(_ field: String, of name: String) throws -> [RawJSON] {
+        guard let value = self[field] else { return [] }
+        guard let elements = try value.elements() else { throw TrackRefusal.invalid(name) }
+        return elements
+    }
+}

@@ -1,0 +1,80 @@
+import MusterProtocol
+
+/// What a batch of objects does: each is applied in memory, in order, on what those before it left. It knows no database.
+struct TrackPlan {
+    private(set) var users: [PlannedUser]
+    private(set) var errors: [TrackError] = []
+    /// What users did, each with its place in `users`.
+    private(set) var deeds: [(place: Int, deed: JudgedObject.Deed)] = []
+    private var holders: [UserReference: Int]
+
+    /// - Parameters:
+    ///   - users: the stored users that objects mean.
+    ///   - holders: whom each identifier of the batch finds: a place in `users`, or `UpsertPlan.somebodyElse`.
+    init(_ objects: [JudgedObject], users: [PlannedUser], holders: [UserReference: Int]) throws {
+        self.users = users
+        self.holders = holders
+        for object in objects {
+            do { try apply(object) } catch let refusal as TrackRefusal {
+                errors.append(TrackError(refusal.type, in: object.inputArray, at: object.index))
+            }
+        }
+    }
+
+    /// All of an object or nothing: the user is worked on in a copy.
+    private mutating func apply(_ object: JudgedObject) throws {
+        let place = holders[object.user]
+        guard place != nil || object.makesUser else { return }
+        var user = place.map { users[$0] } ?? PlannedUser()
+        if place == nil { try user.take(object.user) }
+        let devices = object.devices.filter { holders[.deviceID($0)] == nil && .deviceID($0) != object.user }
+        for device in devices { try user.take(.deviceID(device)) }
+        try user.apply(object.changes)
+        let new = place ?? users.count
+        if place == nil { users.append(user) } else { users[new] = user }
+        for identifier in [object.user] + devices.map(UserReference.deviceID) { holders[identifier] = new }
+        noteContacts(of: object.changes, at: new)
+        if let deed = object.deed { deeds.append((new, deed)) }
+    }
+
+    /// An e-mail address or telephone number that the batch gives a user finds it in the objects that follow, unless it finds
+    /// somebody who goes before.
+    private mutating func noteContacts(of changes: [AttributeChange], at place: Int) {
+        for change in changes {
+            guard case .set(.string(let text)) = change.operation else { continue }
+            let contact = Contact(Identifier(bytes: text))
+            let reference: UserReference
+            switch String(decoding: change.name, as: UTF8.self) {
+            case "email": reference = .email(contact)
+            case "phone": reference = .phone(contact)
+            default: continue
+            }
+            if let holder = holders[reference], holder >= 0, users[holder].isIdentified, !users[place].isIdentified {
+                continue
+            }
+            holders[reference] = place
+        }
+    }
+}
+
+extension PlannedUser {
+    /// Gives a user that is made, or gets a device, what names it: an e-mail address and a telephone number are attributes.
+    fileprivate mutating func take(_ reference: UserReference) throws {
+        switch reference {
+        case .email(let contact):
+            try apply([AttributeChange(Array("email".utf8), .set(.string(contact.value.bytes)))])
+        case .phone(let contact):
+            try apply([AttributeChange(Array("phone".utf8), .set(.string(contact.value.bytes)))])
+        default:
+            if let refusal = add(reference) { throw TrackRefusal(type: refusal.problem) }
+        }
+    }
+
+    fileprivate mutating func apply(_ changes: [AttributeChange]) throws {
+        do { try change(changes) } catch UserRefusal.tooMany(let limit) {
+            throw TrackRefusal(type: PlannedUser.tooMany(limit))
+        } catch let unfit as UnfitAttribute {
+            throw TrackRefusal.invalid(String(decoding: unfit.name, as: UTF8.self))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import MusterProtocol
+
+/// What an object of `users.track` is refused for: a text that its sender gets, which names fields and never what they say.
+struct TrackRefusal: Error {
+    let type: String
+
+    static func required(_ field: String) -> TrackRefusal { TrackRefusal(type: "'\(field)' is required") }
+    static func invalid(_ field: String) -> TrackRefusal { TrackRefusal(type: "'\(field)' is not valid") }
+}
+
+/// The fields of one object of `users.track`, by name.
+struct TrackedFields {
+    let entries: [Attributes.Entry]
+    private let values: AttributesByName
+
+    init(_ object: Attributes) {
+        entries = object.entries
+        values = object.byName
+    }
+
+    /// The field's value; nil where it is absent or `null`.
+    subscript(field: String) -> AttributeValue? {
+        let value = values[Array(field.utf8)]
+        return value == .null ? nil : value
+    }
+
+    func flag(_ field: String) throws -> Bool? {
+        guard let value = self[field] else { return nil }
+        guard case .bool(let flag) = value else { throw TrackRefusal.invalid(field) }
+        return flag
+    }
+
+    /// A string that can be an identifier; whole numbers count as their digits where `numbers` says so.
+    func identifier(_ field: String, numbers: Bool = false) throws -> Identifier? {
+        let identifier: Identifier
+        switch self[field] {
+        case nil: return nil
+        case .string(let bytes): identifier = Identifier(bytes: bytes)
+        case .integer(let number) where numbers: identifier = Identifier(String(number))
+        default: throw TrackRefusal.invalid(field)
+        }
+        switch identifier.validity {
+        case .valid: return identifier
+        case .tooLong: throw TrackRefusal(type: "'\(field)' must be fewer than \(Identifier.longest + 1) bytes")
+        case .empty, .controlCharacter: throw TrackRefusal.invalid(field)
+        }
+    }
+
+    func required(_ field: String) throws -> Identifier {
+        guard let identifier = try identifier(field) else { throw TrackRefusal.required(field) }
+        return identifier
+    }
+
+    /// When something happened, which must be there. Clocks differ, so it may lie a little ahead.
+    func moment(_ field: String) throws -> Instant {
+        guard let value = self[field] else { throw TrackRefusal.required(field) }
+        let latest = Instant.now.microseconds + Int64(Limits.eventLead.value) * 3_600_000_000
+        guard case .string(let text) = value, let moment = Instant(iso8601: text), moment.microseconds <= latest else {
+            throw TrackRefusal.invalid(field)
+        }
+        return moment
+    }
+
+    func price() throws -> Double {
+        guard let value = self["price"] else { throw TrackRefusal.required("price") }
+        let price: Double? =
+            switch value {
+            case .integer(let number): Double(number)
+            case .number(let number): number
+            default: nil
+            }
+        // Of a hundred, the most that one purchase may be of.
+        guard let price, Amount(price * 100) != nil else { throw TrackRefusal.invalid("price") }
+        return price
+    }
+
+    /// The properties of an event or purchase.
+    func properties() throws -> RawJSON? {
+        guard let value = self["properties"] else { return nil }
+        guard case .other(let json) = value, json.bytes.first == UInt8(ascii: "{"), value.canBeStored,
+            json.bytes.count <= Limits.attributesBytes.value
+        else { throw TrackRefusal.invalid("properties") }
+        return json
+    }
+}
+
+extension TrackedFields {
+    /// The user that the object means, by the first kind of identifier that it has.
+    func user() throws -> UserReference {
+        if let id = try identifier("external_id", numbers: true) { return .externalID(id) }
+        if let alias = try alias() { return .alias(alias) }
+        if let id = try identifier("braze_id") { return .brazeID(id) }
+        if let email = try identifier("email") { return .email(Contact(email.loweringASCII)) }
+        if let phone = try identifier("phone") { return .phone(Contact(phone)) }
+        throw TrackRefusal(type: "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required")
+    }
+
+    /// Whether the object makes the user that it means, where there is none.
+    func makes(_ user: UserReference) throws -> Bool {
+        let updatesOnly = try flag("_update_existing_only")
+        return switch user {
+        case .externalID, .email, .phone, .deviceID: updatesOnly != true
+        case .alias: updatesOnly == false
+        case .brazeID: false
+        }
+    }
+
+    private func alias() throws -> Alias? {
+        guard let value = self["user_alias"] else { return nil }
+        guard case .other(let json) = value, let fields = try json.asObject.map(TrackedFields.init),
+            case .string(let label) = fields["alias_label"], case .string(let name) = fields["alias_name"]
+        else { throw TrackRefusal.invalid("user_alias") }
+        let alias = Alias(label: Identifier(bytes: label), name: Identifier(bytes: name))
+        guard alias.problem == nil else { throw TrackRefusal.invalid("user_alias") }
+        return alias
+    }
+}

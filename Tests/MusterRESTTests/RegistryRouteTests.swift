@@ -1,0 +1,225 @@
+import MusterHandlers
+import MusterProtocol
+import MusterTestSupport
+import Testing
+
+/// The routes that name, join and erase users.
+@Suite struct RegistryRouteTests {
+    private func post(_ muster: MusterUnderTest, _ path: String, _ body: String) async throws -> RESTReply {
+        try await muster.server.rest("POST", path, body, bearer: muster.server.workspace.adminKey.text)
+    }
+
+    private func externalID(_ muster: MusterUnderTest, _ user: UserReference) async throws -> Identifier? {
+        try await muster.send(GetUser(user: user)).externalID
+    }
+
+    private func isUnknown(_ muster: MusterUnderTest, _ user: UserReference) async throws -> Bool {
+        do { _ = try await muster.send(GetUser(user: user)) } catch let error as RPCError {
+            return error.code == .notFound
+        }
+        return false
+    }
+
+    private static func alias(_ name: Identifier) -> UserReference { .alias(Alias(label: "crm", name: name)) }
+
+    @Test func aliasesAreGivenAndMakeUsers() async throws {
+        try await withMuster(users: ["7"]) { muster in
+            let answer = try await post(
+                muster, "/users/alias/new",
+                """
+                {"user_aliases":[{"external_id":7,"alias_name":"a","alias_label":"crm"},{"alias_name":"b","alias_label":"crm"},
+                {"external_id":"nobody","alias_name":"c","alias_label":"crm"},{"user_alias":{"alias_name":"d","alias_label":"crm"}},
+                {"external_id":"7","alias_name":"b","alias_label":"crm"}]}
+                """)
+            #expect(answer.status == 201)
+            #expect(answer.text == #"{"message":"success","aliases_processed":5}"#)
+            #expect(try await externalID(muster, Self.alias("a")) == "7")
+            #expect(try await externalID(muster, Self.alias("b")) == nil)
+            #expect(try await isUnknown(muster, Self.alias("c")))
+            #expect(try await externalID(muster, Self.alias("d")) == nil)
+            let more =
+                "[" + Array(repeating: #"{"alias_name":"x","alias_label":"y"}"#, count: 51).joined(separator: ",")
+            #expect(try await post(muster, "/users/alias/new", #"{"user_aliases":\#(more)]}"#).status == 400)
+            #expect(try await post(muster, "/users/alias/new", #"{"user_aliases":[{}]}"#).status == 400)
+            #expect(try await post(muster, "/users/alias/new", "{}").status == 400)
+        }
+    }
+
+    @Test func anAliasGetsAnotherName() async throws {
+        try await withMuster { muster in
+            _ = try await muster.send(
+                UpsertUsers(users: [UserEntry(externalID: "u", aliases: [.init(label: "crm", name: "a")])]))
+            let answer = try await post(
+                muster, "/users/alias/update",
+                #"{"alias_updates":[{"alias_label":"crm","old_alias_name":"a","new_alias_name":"b"},{"alias_label":"crm","old_alias_name":"x","new_alias_name":"y"}]}"#
+            )
+            #expect(answer.status == 201 && answer.text == #"{"message":"success"}"#)
+            #expect(try await externalID(muster, Self.alias("b")) == "u")
+            #expect(try await isUnknown(muster, Self.alias("a")))
+        }
+    }
+
+    @Test func anonymousUsersAreIdentifiedByWhateverNamesThem() async throws {
+        try await withMuster(users: ["known"]) { muster in
+            _ = try await muster.send(
+                UpsertUsers(users: [
+                    UserEntry(aliases: [Alias(label: "crm", name: "a")], attributes: ["n": 1]),
+                    UserEntry(deviceIDs: ["d-1"], attributes: ["email": "a@x.eu"]),
+                    UserEntry(deviceIDs: ["d-2"], attributes: ["phone": "+331"]),
+                ]))
+            let answer = try await post(
+                muster, "/users/identify",
+                """
+                {"aliases_to_identify":[{"external_id":"known","user_alias":{"alias_name":"a","alias_label":"crm"}},
+                  {"external_id":"gone","user_alias":{"alias_name":"nobody","alias_label":"crm"}}],
+                 "emails_to_identify":[{"external_id":5,"email":"A@x.eu","prioritization":["unidentified"]}],
+                 "phone_numbers_to_identify":[{"external_id":"p","phone":"+331","prioritization":["unidentified","most_recently_updated"]}],
+                 "merge_behavior":"merge"}
+                """)
+            #expect(answer.status == 201 && answer.text == #"{"message":"success","aliases_processed":4}"#)
+            #expect(try await muster.send(GetUser(user: Self.alias("a"))).attributes["n"] == 1)
+            #expect(try await externalID(muster, Self.alias("a")) == "known")
+            #expect(try await externalID(muster, .deviceID("d-1")) == "5")
+            #expect(try await externalID(muster, .deviceID("d-2")) == "p")
+            #expect(try await isUnknown(muster, .externalID("gone")))
+            #expect(try await post(muster, "/users/identify", "{}").status == 400)
+        }
+    }
+
+    @Test func usersAreMergedAndRefusalsHaveBrazesWords() async throws {
+        try await withMuster(users: ["a", "b"]) { muster in
+            let answer = try await post(
+                muster, "/users/merge",
+                #"{"merge_updates":[{"identifier_to_merge":{"external_id":"a"},"identifier_to_keep":{"external_id":"b"}},{"identifier_to_merge":{"external_id":"nobody"},"identifier_to_keep":{"external_id":"b"}}]}"#
+            )
+            #expect(answer.status == 202 && answer.text == #"{"message":"success"}"#)
+            #expect(try await isUnknown(muster, .externalID("a")))
+            let update = #"{"identifier_to_merge":{"external_id":"x"},"identifier_to_keep":{"email":"y@z"}}"#
+            let identifiers =
+                "identifiers must be objects with an 'external_id' property that is a string, 'user_alias' property that is an object, 'email' property that is a string, or 'phone' property that is a string"
+            for (body, message) in [
+                ("{}", "'merge_updates' must be an array of objects"),
+                (#"{"merge_updates":[1]}"#, "'merge_updates' must be an array of objects"),
+                (
+                    #"{"merge_updates":[\#(Array(repeating: update, count: 51).joined(separator: ","))]}"#,
+                    "a single request may not contain more than 50 merge updates"
+                ),
+                (#"{"merge_updates":[{"identifier_to_merge":{"id":1},"identifier_to_keep":{}}]}"#, identifiers),
+                (#"{"merge_updates":[{"identifier_to_merge":"a","identifier_to_keep":"b"}]}"#, identifiers),
+                (
+                    #"{"merge_updates":[{"identifier_to_merge":{"external_id":"x"},"more":1}]}"#,
+                    "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'"
+                ),
+            ] {
+                let refused = try await post(muster, "/users/merge", body)
+                #expect(refused.status == 400 && refused.text == #"{"message":"\#(message)"}"#, "\(refused.text)")
+            }
+        }
+    }
+
+    @Test func usersAreErasedByWhateverNamesThem() async throws {
+        try await withMuster(users: ["a", "7", "b"]) { muster in
+            _ = try await muster.send(
+                UpsertUsers(users: [
+                    UserEntry(aliases: [Alias(label: "crm", name: "x")]),
+                    UserEntry(externalID: "b", attributes: ["email": "b@x.eu", "phone": "+33"]),
+                    UserEntry(externalID: "c", attributes: ["phone": "+44"]),
+                ]))
+            let id = try await muster.send(GetUser(user: .externalID("a"))).brazeID.text
+            let answer = try await post(
+                muster, "/users/delete",
+                """
+                {"external_ids":[7,"nobody"],"user_aliases":[{"alias_name":"x","alias_label":"crm"}],"braze_ids":["\(id)"],
+                 "email_addresses":[{"email":"B@x.eu","prioritization":["identified"]}],
+                 "phone_numbers":[{"phone":"+44","prioritization":["most_recently_updated"]}]}
+                """)
+            #expect(answer.status == 201 && answer.text == #"{"message":"success","deleted":5}"#)
+            for id: Identifier in ["a", "7", "b", "c"] { #expect(try await isUnknown(muster, .externalID(id))) }
+            #expect(try await post(muster, "/users/delete", "{}").status == 400)
+            let many = "[" + Array(repeating: #""x""#, count: 51).joined(separator: ",") + "]"
+            #expect(try await post(muster, "/users/delete", #"{"external_ids":\#(many)}"#).status == 400)
+        }
+    }
+
+    @Test func externalIDsAreRenamedAndRemoved() async throws {
+        try await withMuster(users: ["abc", "d"]) { muster in
+            let renamed = try await post(
+                muster, "/users/external_ids/rename",
+                #"{"external_id_renames":[{"current_external_id":"abc","new_external_id":"foo"},{"current_external_id":"abc","new_external_id":"bar"},{"current_external_id":"d","new_external_id":"abc"}]}"#
+            )
+            #expect(renamed.status == 201)
+            #expect(
+                renamed.text
+                    == #"{"message":"success","external_ids":[{"current_external_id":"abc","new_external_id":"foo"}],"rename_errors":[[1,"'current_external_id' is deprecated"],[2,"'new_external_id' is in use"]]}"#
+            )
+            #expect(try await externalID(muster, .externalID("abc")) == "foo")
+            let removed = try await post(
+                muster, "/users/external_ids/remove", #"{"external_ids":["abc","foo","nobody"]}"#)
+            #expect(removed.status == 201)
+            #expect(
+                removed.text
+                    == #"{"message":"success","removed_ids":["abc"],"removal_errors":[[1,"the external id is not deprecated"],[2,"the external id is no user's"]]}"#
+            )
+            #expect(try await isUnknown(muster, .externalID("abc")))
+            for path in ["rename", "remove"] {
+                let field = path == "rename" ? "external_id_renames" : "external_ids"
+                #expect(try await post(muster, "/users/external_ids/\(path)", #"{"\#(field)":[]}"#).status == 400)
+                #expect(try await post(muster, "/users/external_ids/\(path)", "{}").status == 400)
+            }
+        }
+    }
+}
+
+/// Who may use the routes of the registry.
+@Suite struct RegistryAccessTests {
+    private static let routes: [(path: String, body: String, scope: String, status: Int)] = [
+        ("/users/track", #"{"attributes":[{"external_id":"u"}]}"#, "users.track", 201),
+        ("/users/track/bulk", #"{"attributes":[{"external_id":"u"}]}"#, "users.track.bulk", 201),
+        ("/users/alias/new", #"{"user_aliases":[]}"#, "users.alias.new", 201),
+        ("/users/alias/update", #"{"alias_updates":[]}"#, "users.alias.update", 201),
+        (
+            "/users/identify",
+            #"{"aliases_to_identify":[{"external_id":"x","user_alias":{"alias_name":"a","alias_label":"b"}}]}"#,
+            "users.identify", 201
+        ),
+        (
+            "/users/merge",
+            #"{"merge_updates":[{"identifier_to_merge":{"external_id":"x"},"identifier_to_keep":{"external_id":"y"}}]}"#,
+            "users.merge", 202
+        ),
+        ("/users/delete", #"{"external_ids":["x"]}"#, "users.delete", 201),
+        (
+            "/users/external_ids/rename",
+            #"{"external_id_renames":[{"current_external_id":"x","new_external_id":"y"}]}"#,
+            "users.external_ids.rename", 201
+        ),
+        ("/users/external_ids/remove", #"{"external_ids":["x"]}"#, "users.external_ids.remove", 201),
+    ]
+
+    @Test func aKeyNeedsThePermissionOfTheRoute() async throws {
+        try await withMuster { muster in
+            func key(_ scopes: [String]) async throws -> String {
+                try await muster.send(CreateKey(kind: .service, name: "k", scopes: scopes)).secret
+            }
+            let other = try await key(["segments.list"])
+            for (path, body, scope, status) in Self.routes {
+                let fitting = try await muster.server.rest("POST", path, body, bearer: try await key([scope]))
+                #expect(fitting.status == status, "\(path): \(fitting.text)")
+                let denied = try await muster.server.rest("POST", path, body, bearer: other)
+                #expect(denied.status == 403 && denied.text == #"{"message":"Access Denied"}"#, "\(path)")
+            }
+        }
+    }
+
+    @Test func whatIsNoServiceKeyIs401AndIsNotEchoed() async throws {
+        try await withMuster { muster in
+            let importing = try await muster.send(CreateKey(kind: .import, partner: "tinyclues", name: "i")).secret
+            for (path, body, _, _) in Self.routes {
+                for bearer in [nil, "non-existent", importing] {
+                    let answer = try await muster.server.rest("POST", path, body, bearer: bearer)
+                    #expect(answer.status == 401 && answer.text == #"{"message":"Invalid API key"}"#, "\(path)")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import MusterHandlers
+import MusterProtocol
+import MusterTestSupport
+import Testing
+
+/// `POST /users/track` and `/users/track/bulk`, as Braze's clients use them.
+@Suite struct TrackRouteTests {
+    private func post(_ muster: MusterUnderTest, _ body: String, _ path: String = "/users/track") async throws
+        -> RESTReply
+    {
+        try await muster.server.rest("POST", path, body, bearer: muster.server.workspace.adminKey.text)
+    }
+
+    @Test func aRequestRegistersAUserAndSaysWhatItCounted() async throws {
+        try await withMuster { muster in
+            let all = try await post(
+                muster,
+                """
+                {"attributes":[{"external_id":"u-1","email":"Ada@Example.com","country":"FR","partner":{"a":[1]}}],
+                 "events":[{"external_id":"u-1","name":"signed_up","time":"2024-01-02T03:04:05+01:00"}],
+                 "purchases":[{"external_id":"u-1","product_id":"book","currency":"EUR","price":12.5,"time":"2024-01-02"}],
+                 "partner":"RudderStack","app_group_id":"x"}
+                """)
+            #expect(all.status == 201)
+            #expect(
+                all.text
+                    == #"{"message":"success","attributes_processed":1,"events_processed":1,"purchases_processed":1}"#)
+            let one = try await post(muster, #"{"attributes":[{"external_id":12345,"n":1}]}"#)
+            #expect(one.text == #"{"message":"success","attributes_processed":1}"#)
+            let user = try await muster.send(GetUser(user: .externalID("u-1")))
+            #expect(user.attributes["email"] == "ada@example.com")
+            #expect(user.attributes["country"] == "FR")
+            #expect(try await muster.send(GetUser(user: .externalID("12345"))).attributes["n"] == 1)
+        }
+    }
+
+    @Test func whatIsWrongWithSingleObjectsStandsBesideWhatWasDone() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let answer = try await post(
+                muster,
+                """
+                {"attributes":[{"external_id":"u-1","a":1},{"a":1},{"external_id":"u-1","n":{"inc":"x"}}],
+                 "events":[{"external_id":"u-1","name":"n","time":"soon"},{"external_id":"u-1","time":"2024-01-01"}],
+                 "purchases":[{"external_id":"u-1","product_id":"p","currency":"EUR","price":1,"time":"2024-01-01","quantity":0}]}
+                """)
+            #expect(answer.status == 201)
+            struct Body: Decodable {
+                let message: String
+                let attributes_processed, events_processed, purchases_processed: Int
+                let errors: [TrackError]
+            }
+            let body: Body = try answer.decode()
+            #expect(body.message == "success")
+            #expect((body.attributes_processed, body.events_processed, body.purchases_processed) == (1, 0, 0))
+            #expect(
+                body.errors == [
+                    TrackError(
+                        "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required", in: .attributes,
+                        at: 1),
+                    TrackError("'n' is not valid", in: .attributes, at: 2),
+                    TrackError("'time' is not valid", in: .events, at: 0),
+                    TrackError("'name' is required", in: .events, at: 1),
+                    TrackError("'quantity' is not valid", in: .purchases, at: 0),
+                ])
+        }
+    }
+
+    @Test func aRequestWithoutOneGoodObjectIs400() async throws {
+        try await withMuster { muster in
+            let none = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
+            for (body, errors) in [
+                ("{}", ""), (#"{"attributes":[]}"#, ""),
+                (
+                    #"{"events":[{"external_id":"u-1","name":"n"}]}"#,
+                    #","errors":[{"type":"'time' is required","input_array":"events","index":0}]"#
+                ),
+            ] {
+                let answer = try await post(muster, body)
+                #expect(answer.status == 400)
+                #expect(answer.text == #"{"message":"\#(none)"\#(errors)}"#)
+            }
+            for body in [#"{"attributes":{}}"#, #"{"attributes":[7]}"#, "[]", "no JSON"] {
+                let answer = try await post(muster, body)
+                #expect(answer.status == 400 && answer.text.hasPrefix(#"{"message":""#), "\(body): \(answer.text)")
+            }
+        }
+    }
+
+    @Test func seventyFiveObjectsAnArrayAreTakenAndOneMoreIsNot() async throws {
+        try await withMuster { muster in
+            func objects(_ count: Int, _ more: String = "") -> String {
+                "[" + (0..<count).map { #"{"external_id":"u-\#($0)"\#(more)}"# }.joined(separator: ",") + "]"
+            }
+            let event = #","name":"n","time":"2024-01-01""#
+            let full = try await post(muster, #"{"attributes":\#(objects(75)),"events":\#(objects(75, event))}"#)
+            #expect(full.text == #"{"message":"success","attributes_processed":75,"events_processed":75}"#)
+            let more = try await post(muster, #"{"attributes":\#(objects(76))}"#)
+            #expect(more.status == 400)
+            #expect(more.text == #"{"message":"Max Input Length Exceeded"}"#)
+
+            let bulk = try await post(
+                muster, #"{"attributes":\#(objects(600)),"events":\#(objects(400, event))}"#, "/users/track/bulk")
+            #expect(bulk.status == 201)
+            #expect(bulk.text == #"{"message":"success","attributes_processed":600,"events_processed":400}"#)
+            let bulkier = try await post(muster, #"{"attributes":\#(objects(1_001))}"#, "/users/track/bulk")
+            #expect(bulkier.status == 400)
+            #expect(bulkier.text == #"{"message":"Max Input Length Exceeded"}"#)
+            let blank = String(repeating: " ", count: 2_000_000)
+            #expect(try await post(muster, "{}" + blank, "/users/track/bulk").status == 413)
+        }
+    }
+
+    @Test func aPushTokensDeviceBecomesTheUsers() async throws {
+        try await withMuster { muster in
+            let answer = try await post(
+                muster,
+                #"{"attributes":[{"external_id":"u-1","push_tokens":[{"app_id":"a","token":"t","device_id":"d-1"},{"app_id":"a","token":"u"}]}]}"#
+            )
+            #expect(answer.status == 201)
+            let user = try await muster.send(GetUser(user: .deviceID("d-1")))
+            #expect(user.externalID == "u-1" && user.attributes.entries.isEmpty)
+        }
+    }
+}
