@@ -99,7 +99,9 @@ import Testing
         var rest = dense(output)[...]
         let parts = dense(wanted).components(separatedBy: "…")
         for (index, part) in parts.enumerated() {
-            guard let found = rest.range(of: part), index > 0 || found.lowerBound == rest.startIndex else { return false }
+            guard let found = rest.range(of: part), index > 0 || found.lowerBound == rest.startIndex else {
+                return false
+            }
             rest = rest[found.upperBound...]
         }
         return parts.last == "" || rest.isEmpty
