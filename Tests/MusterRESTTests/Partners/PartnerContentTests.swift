@@ -82,13 +82,4 @@ import Testing
             #expect(reply.message != nil)
         }
     }
-
-    @Test func aBodyOfMoreThanFourMegabytesIsTooLarge() async throws {
-        try await withMuster { muster in
-            let connector = try await Connector(muster)
-            let reply = try await connector.post("", #""x":"\#(String(repeating: "x", count: 4_000_000))""#)
-            #expect(reply.status == 413)
-            #expect(reply.message != nil)
-        }
-    }
 }
