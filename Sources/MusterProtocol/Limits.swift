@@ -60,7 +60,8 @@ public enum Limits {
         "track_objects", 1_000, "objects", "In one users.track, over attributes, events and purchases.")
     public static let renamesAtOnce = Limit(
         "renames_at_once", 50, "entries",
-        "In one call about aliases or external ids, and in one REST request that identifies, merges or erases; Braze's.")
+        "In one call about aliases or external ids, and in one REST request that identifies, merges or erases; Braze's."
+    )
     public static let identifierBytes = Limit(
         "identifier_bytes", 1_024, "bytes", "External id, alias name, device id; an index entry must hold it.")
     public static let labelBytes = Limit("alias_label_bytes", 256, "bytes", "An alias label.")
@@ -95,7 +96,8 @@ public enum Limits {
 
     /// All of them, in the order in which `server.info` reports them.
     public static let all: [Limit] = [
-        frame, frameBeforeOpen, restBody, restImportIdentifiers, restTrackObjects, restBulkBody, jsonValues, jsonDepth, requestsInFlight,
+        frame, frameBeforeOpen, restBody, restImportIdentifiers, restTrackObjects, restBulkBody, jsonValues, jsonDepth,
+        requestsInFlight,
         requestsInFlightPerKey, connections,
         openSeconds,
         idleSeconds, deadlineDefault, deadlineMost, lockWait, drainSeconds, importIdentifiers, importChanges,

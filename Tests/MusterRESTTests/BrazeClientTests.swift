@@ -28,7 +28,8 @@ import Testing
 
     private static func run(against url: String, key: String) async throws -> (status: Int32, output: String) {
         let process = Process()
-        process.executableURL = URL(filePath: #filePath).appending(path: "../../../scripts/braze-client")
+        process.executableURL =
+            URL(filePath: #filePath).appending(path: "../../../scripts/braze-client")
             .standardizedFileURL
         process.arguments = [url]
         process.environment = ProcessInfo.processInfo.environment.merging(["MUSTER_KEY": key]) { $1 }

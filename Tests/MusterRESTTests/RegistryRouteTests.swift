@@ -37,7 +37,8 @@ import Testing
             #expect(try await externalID(muster, Self.alias("b")) == nil)
             #expect(try await isUnknown(muster, Self.alias("c")))
             #expect(try await externalID(muster, Self.alias("d")) == nil)
-            let more = "[" + Array(repeating: #"{"alias_name":"x","alias_label":"y"}"#, count: 51).joined(separator: ",")
+            let more =
+                "[" + Array(repeating: #"{"alias_name":"x","alias_label":"y"}"#, count: 51).joined(separator: ",")
             #expect(try await post(muster, "/users/alias/new", #"{"user_aliases":\#(more)]}"#).status == 400)
             #expect(try await post(muster, "/users/alias/new", #"{"user_aliases":[{}]}"#).status == 400)
             #expect(try await post(muster, "/users/alias/new", "{}").status == 400)
@@ -46,7 +47,8 @@ import Testing
 
     @Test func anAliasGetsAnotherName() async throws {
         try await withMuster { muster in
-            _ = try await muster.send(UpsertUsers(users: [UserEntry(externalID: "u", aliases: [.init(label: "crm", name: "a")])]))
+            _ = try await muster.send(
+                UpsertUsers(users: [UserEntry(externalID: "u", aliases: [.init(label: "crm", name: "a")])]))
             let answer = try await post(
                 muster, "/users/alias/update",
                 #"{"alias_updates":[{"alias_label":"crm","old_alias_name":"a","new_alias_name":"b"},{"alias_label":"crm","old_alias_name":"x","new_alias_name":"y"}]}"#

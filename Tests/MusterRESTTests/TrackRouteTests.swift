@@ -44,18 +44,15 @@ import Testing
                  "purchases":[{"external_id":"u-1","product_id":"p","currency":"EUR","price":1,"time":"2024-01-01","quantity":0}]}
                 """)
             #expect(answer.status == 201)
-            struct Body: Decodable {
-                let message: String
-                let attributes_processed, events_processed, purchases_processed: Int
-                let errors: [TrackError]
-            }
-            let body: Body = try answer.decode()
-            #expect(body.message == "success")
-            #expect((body.attributes_processed, body.events_processed, body.purchases_processed) == (1, 0, 0))
+            #expect(answer.text.hasPrefix(#"{"message":"success","#))
+            // The fields of Braze's answer are those of the call's reply.
+            let body: TrackUsers.Reply = try answer.decode()
+            #expect((body.attributesProcessed, body.eventsProcessed, body.purchasesProcessed) == (1, 0, 0))
             #expect(
                 body.errors == [
                     TrackError(
-                        "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required", in: .attributes, at: 1),
+                        "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required", in: .attributes,
+                        at: 1),
                     TrackError("'n' is not valid", in: .attributes, at: 2),
                     TrackError("'time' is not valid", in: .events, at: 0),
                     TrackError("'name' is required", in: .events, at: 1),

@@ -143,7 +143,8 @@ func fullBody(of call: any Call.Type) throws -> Tree {
 private let samples = [
     "page_size": "10", "page_token": #""x""#, "with_versions": "true", "with_outcomes": "true", "with_nodes": "true",
     "all_identifiers": "true", "max_staleness_ms": "0", "at_version": "1", "version": "1", "request_id": #""r-1""#,
-    "external_id": #""u-1""#, "created_at": #""2026-01-01""#, "expires_at": #""2126-01-01T00:00:00Z""#, "scopes": #"["segments.*"]"#,
+    "external_id": #""u-1""#, "created_at": #""2026-01-01""#, "expires_at": #""2126-01-01T00:00:00Z""#,
+    "scopes": #"["segments.*"]"#,
     "enabled": "true", "partner_api_key": #""0123456789abcdef""#, "display_name": #""Name""#,
     "partner": #""tinyclues""#,
     "name": #""Name""#, "name_contains": #""x""#, "segment_id": #""fr-win-back""#,

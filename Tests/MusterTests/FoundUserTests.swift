@@ -13,7 +13,8 @@ import Testing
             #expect((reply.receipt.added, reply.receipt.unknown) == (2, 1))
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "s", filter: segment))
             for id: Identifier in ["a", "new"] {
-                let checked = try await muster.send(CheckSegments(users: [.externalID(id), .externalID("x")], segments: ["s"]))
+                let checked = try await muster.send(
+                    CheckSegments(users: [.externalID(id), .externalID("x")], segments: ["s"]))
                 #expect(checked.results.map(\.in) == [[true], [false]])
                 #expect(checked.results.map(\.user) == [.known, .unknown])
             }
@@ -41,10 +42,20 @@ import Testing
                     filter: .attribute(AttributeFilter(name: "n", comparison: .equals, value: .number(1)))))
             let id = try await muster.send(GetUser(user: .externalID("u"))).brazeID
             let users: [UserReference] = [
-                .brazeID(id), .email(Contact("a@X.eu")), .phone(Contact("+1", [.identified])), .email(Contact("b@x.eu")),
+                .brazeID(id), .email(Contact("a@X.eu")), .phone(Contact("+1", [.identified])),
+                .email(Contact("b@x.eu")),
             ]
             let checked = try await muster.send(CheckSegments(users: users, segments: ["s"]))
             #expect(checked.results.map(\.in) == [[true], [true], [true], [false]])
+        }
+    }
+
+    @Test func whoHasNothingElseIsShownByTheBrazeID() async throws {
+        try await withMuster(users: ["u"]) { muster in
+            _ = try await muster.send(TrackUsers(attributes: [["email": "a@x.eu"]]))
+            let id = try await muster.send(GetUser(user: .email(Contact("a@x.eu")))).brazeID
+            let members = try await muster.send(ListSegmentMembers(filter: .everyone)).members
+            #expect(members == [Member(externalID: "u"), Member(brazeID: id)])
         }
     }
 }

@@ -9,7 +9,9 @@ import Testing
     @Test func everyUserHasABrazeIDThatStays() async throws {
         try await Place.with { place in
             try await place.upsert(.external("u-1"), .external("u-2"))
-            let ids = [try await place.get(.externalID("u-1"))?.brazeID, try await place.get(.externalID("u-2"))?.brazeID]
+            let ids = [
+                try await place.get(.externalID("u-1"))?.brazeID, try await place.get(.externalID("u-2"))?.brazeID,
+            ]
             let (one, two) = (try #require(ids[0]), try #require(ids[1]))
             #expect(one != two && one.bytes.count == 24)
             #expect(one.bytes.allSatisfy { "0123456789abcdef".utf8.contains($0) })
@@ -66,7 +68,9 @@ import Testing
     @Test func anAddressIsFoundByAnIndex() async throws {
         try await Place.with { place in
             try await place.upsert((0..<50).map { .external(Identifier("u-\($0)"), ["email": "a@x.eu"]) })
-            for reference in [UserReference.email(Contact("a@x.eu")), .phone(Contact("1")), .brazeID("x"), .externalID("u")] {
+            for reference in [
+                UserReference.email(Contact("a@x.eu")), .phone(Contact("1")), .brazeID("x"), .externalID("u"),
+            ] {
                 let found = try #require(ReferencesByKind([reference]).parts(in: place.workspace, deprecated: true))
                 var explain: SQL = "EXPLAIN "
                 explain += found

@@ -36,7 +36,8 @@ extension Place {
 @Suite struct TrackAttributeTests {
     @Test func valuesAreSetAndRemovedAndTheRestStays() async throws {
         try await Place.with { place in
-            try await place.expect(#""a":1,"b":"x","c":{"d":[1,{"e":true}]}"#, gives: #"{"a":1,"b":"x","c":{"d":[1,{"e":true}]}}"#)
+            try await place.expect(
+                #""a":1,"b":"x","c":{"d":[1,{"e":true}]}"#, gives: #"{"a":1,"b":"x","c":{"d":[1,{"e":true}]}}"#)
             try await place.expect(#""a":null,"b":2.5"#, gives: #"{"b":2.5,"c":{"d":[1,{"e":true}]}}"#)
             try await place.expect(#""b":null,"c":null,"nothing":null"#, gives: "{}")
         }
@@ -85,7 +86,9 @@ extension Place {
     @Test func objectsAreMergedWhereTheCallSaysSo() async throws {
         try await Place.with { place in
             _ = try await place.after(#""o":{"a":1,"b":{"c":1,"d":2}}"#)
-            try await place.expect(#""_merge_objects":true,"o":{"b":{"c":null,"e":3},"f":4}"#, gives: #"{"o":{"a":1,"b":{"d":2,"e":3},"f":4}}"#)
+            try await place.expect(
+                #""_merge_objects":true,"o":{"b":{"c":null,"e":3},"f":4}"#,
+                gives: #"{"o":{"a":1,"b":{"d":2,"e":3},"f":4}}"#)
             try await place.expect(#""o":{"a":2}"#, gives: #"{"o":{"a":2}}"#)
         }
     }
@@ -96,7 +99,8 @@ extension Place {
             _ = try await place.after(many)
             try await place.expect(#""more":1"#, gives: "the user would have more than 256 attributes")
             let long = String(repeating: "x", count: 257)
-            try await place.expect(#""\#(long)":1"#, of: "v", gives: "the name of an attribute must have 1 to 256 bytes")
+            try await place.expect(
+                #""\#(long)":1"#, of: "v", gives: "the name of an attribute must have 1 to 256 bytes")
             let id = Identifier(String(repeating: "x", count: 1_025))
             try await place.expect(#""a":1"#, of: id, gives: "'external_id' must be fewer than 1025 bytes")
         }
@@ -139,7 +143,8 @@ extension Place {
         try await Place.with { place in
             try await place.upsert(
                 .external("u-1", ["email": "A@x.eu", "phone": "+1"]), .external("u-2", ["email": "a@x.eu"]))
-            try await place.upsert(UserEntry(deviceIDs: ["d"], attributes: ["email": "a@x.eu"]), .external("u-3", ["phone": "+1"]))
+            try await place.upsert(
+                UserEntry(deviceIDs: ["d"], attributes: ["email": "a@x.eu"]), .external("u-3", ["phone": "+1"]))
             try await place.track(#"{"attributes":[{"external_id":"u-1","touched":1}]}"#)
             try await place.track(#"{"attributes":[{"phone":"+1","email":"a@x.eu","hit":1}]}"#)
             #expect(try await place.get(.externalID("u-1"))?.attributes["hit"] == 1)
@@ -176,7 +181,8 @@ extension Place {
     @Test func badPartsOfAnObjectAreNamed() async throws {
         try await Place.with { place in
             let bad: [(String, String)] = [
-                (#""external_id":"""#, "'external_id' is not valid"), (#""external_id":true"#, "'external_id' is not valid"),
+                (#""external_id":"""#, "'external_id' is not valid"),
+                (#""external_id":true"#, "'external_id' is not valid"),
                 (#""external_id":"a\u0007""#, "'external_id' is not valid"),
                 (#""user_alias":"x""#, "'user_alias' is not valid"),
                 (#""user_alias":{"alias_name":"x"}"#, "'user_alias' is not valid"),
@@ -214,10 +220,13 @@ extension Place {
             #expect(first.eventsProcessed == 1 && first.purchasesProcessed == 1 && first.attributesProcessed == nil)
             #expect(try await place.track(json, requestID: "r") == first)
             let workspace = place.workspace
-            #expect(try await place.value("SELECT count(*) FROM user_event WHERE workspace_id = \(workspace) AND name = 'n'") == 1)
             #expect(
                 try await place.value(
-                    "SELECT sum(amount_millionths)::int8 FROM user_purchase WHERE workspace_id = \(workspace) AND currency = 'EUR'")
+                    "SELECT count(*) FROM user_event WHERE workspace_id = \(workspace) AND name = 'n'") == 1)
+            #expect(
+                try await place.value(
+                    "SELECT sum(amount_millionths)::int8 FROM user_purchase WHERE workspace_id = \(workspace) AND currency = 'EUR'"
+                )
                     == 5_000_000)
         }
     }
@@ -231,7 +240,8 @@ extension Place {
                     group.addTask {
                         for _ in 0..<10 {
                             try await place.track(
-                                #"{"attributes":[{"external_id":"u","n":{"inc":1},"s":{"add":["\#(sender)"]}},{"external_id":"v","n":{"inc":2}}]}"#)
+                                #"{"attributes":[{"external_id":"u","n":{"inc":1},"s":{"add":["\#(sender)"]}},{"external_id":"v","n":{"inc":2}}]}"#
+                            )
                         }
                     }
                 }

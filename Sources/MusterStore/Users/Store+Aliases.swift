@@ -30,7 +30,9 @@ extension Store {
             let stored = Dictionary(uniqueKeysWithValues: zip(aliases, found))
             var holders = stored
             let results = updates.map { Self.rename($0, among: &holders) }
-            let moved = aliases.filter { stored[$0] != holders[$0] }.sorted { ($0.label, $0.name) < ($1.label, $1.name) }
+            let moved = aliases.filter { stored[$0] != holders[$0] }.sorted {
+                ($0.label, $0.name) < ($1.label, $1.name)
+            }
             try connection.remove(moved.filter { stored[$0] != .some(nil) }, in: workspace)
             try connection.insert(
                 moved.compactMap { alias in (holders[alias] ?? nil).map { (alias, $0) } }, in: workspace)

@@ -1,7 +1,8 @@
 /// Gives users aliases, or makes users who have nothing but one.
 public struct AddAliases: RecordedCall {
     public static let method = "users.alias.new"
-    public static let summary = "Gives users aliases; an alias without an external id makes a user who has nothing else."
+    public static let summary =
+        "Gives users aliases; an alias without an external id makes a user who has nothing else."
     public static let notes = """
         - `user_aliases`: up to 50, each an alias (`alias_label`, `alias_name`) and, optionally, the `external_id` of the user who gets it. An unknown `external_id` makes nobody: the entry is refused as `unknown`.
         - Without `external_id`: where nobody has the alias, a user is made who has nothing else.

@@ -1,7 +1,8 @@
 /// What users are, did and bought, in Braze's words.
 public struct TrackUsers: RecordedCall {
     public static let method = "users.track"
-    public static let summary = "Sets attributes of users and records what they did and bought: the body of Braze's /users/track."
+    public static let summary =
+        "Sets attributes of users and records what they did and bought: the body of Braze's /users/track."
     public static let notes = """
         - `attributes`, `events`, `purchases`: each optional, up to 1,000 objects together; applied in this order, in one transaction. Each object names its user by one of `external_id` (a number counts as its digits), `user_alias` (`alias_label`, `alias_name`), `braze_id`, `email` and `phone`; the first of these that it has counts.
         - An unknown `external_id`, `email` or `phone` makes the user, unless `_update_existing_only` is true; an unknown alias only where that is false; an unknown `braze_id` never. What names nobody and makes nobody is processed and changes nothing.
@@ -16,7 +17,9 @@ public struct TrackUsers: RecordedCall {
         call: Self(
             attributes: [["external_id": "u-1", "country": "FR", "email": "ada@example.com"]],
             events: [["external_id": "u-1", "name": "signed_up", "time": "2026-11-23T14:48:19Z"]],
-            purchases: [["external_id": "u-1", "product_id": "book", "currency": "EUR", "time": "2026-11-23T14:50:00Z"]],
+            purchases: [
+                ["external_id": "u-1", "product_id": "book", "currency": "EUR", "time": "2026-11-23T14:50:00Z"]
+            ],
             requestID: "track-1"),
         reply: Reply(
             attributesProcessed: 1, eventsProcessed: 1, purchasesProcessed: 0,

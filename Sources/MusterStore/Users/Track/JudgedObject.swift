@@ -86,8 +86,10 @@ extension TrackedFields {
 extension TrackedFields {
     /// Fields that name the user or say how the object is meant.
     private static let others: Set<[UInt8]> = Set(
-        ["external_id", "user_alias", "braze_id", "_update_existing_only", "_merge_objects", "push_tokens",
-         "push_token_import"].map { Array($0.utf8) })
+        [
+            "external_id", "user_alias", "braze_id", "_update_existing_only", "_merge_objects", "push_tokens",
+            "push_token_import",
+        ].map { Array($0.utf8) })
 
     fileprivate func changes() throws -> [AttributeChange] {
         let merges = try flag("_merge_objects") ?? false

@@ -65,7 +65,8 @@ extension Connection {
         _ batch: TrackBatch, in workspace: WorkspaceID, cache: SetCache
     ) throws -> Written<TrackUsers.Reply> {
         let (found, everyone) = try findToWrite(
-            batch.identifiers, locksFirst: batch.namesContacts, changesAttributes: batch.changesAttributes, in: workspace)
+            batch.identifiers, locksFirst: batch.namesContacts, changesAttributes: batch.changesAttributes,
+            in: workspace)
         let (users, holders) = try plannedUsers(
             of: batch.objects, found, needsKind: batch.namesContacts, in: workspace)
         let plan = try TrackPlan(batch.objects, users: users, holders: holders)

@@ -49,7 +49,9 @@ struct TrackPlan {
             case "phone": reference = .phone(contact)
             default: continue
             }
-            if let holder = holders[reference], holder >= 0, users[holder].isIdentified, !users[place].isIdentified { continue }
+            if let holder = holders[reference], holder >= 0, users[holder].isIdentified, !users[place].isIdentified {
+                continue
+            }
             holders[reference] = place
         }
     }
