@@ -264,4 +264,25 @@ extension Place {
             #expect(try await place.get(.email(Contact("a@x.eu")))?.attributes.entries.count == 9)
         }
     }
+
+    @Test func whoHasAnAddressIsDecidedUnderTheLockUnderWhichAddressesChange() async throws {
+        try await Place.with { place in
+            try await place.upsert(.external("u-1", ["email": "a@x.eu"]), .external("u-2"))
+            let (store, workspace) = (place.store, place.workspace)
+            async let moving: Void = store.transaction(in: workspace, deadline: .soon) { connection in
+                _ = try connection.lockHead(SetKey(workspace: workspace, number: SetKey.attributes))
+                try connection.execute(
+                    """
+                    UPDATE registered_user SET attributes = CASE user_number WHEN 1 THEN '{"email": "a@x.eu"}' ELSE '{}' END::jsonb
+                    WHERE workspace_id = \(workspace)
+                    """)
+                try connection.execute("SELECT pg_sleep(0.6)")
+            }
+            try await Task.sleep(for: .milliseconds(200))
+            try await place.track(#"{"attributes":[{"email":"a@x.eu","hit":1}]}"#)
+            try await moving
+            #expect(try await place.get(.externalID("u-2"))?.attributes["hit"] == 1)
+            #expect(try await place.get(.externalID("u-1"))?.attributes["hit"] == nil)
+        }
+    }
 }
