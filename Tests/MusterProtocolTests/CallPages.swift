@@ -104,7 +104,10 @@ private func grouped(_ number: Int) -> String {
 
 /// The notes, which terminals show too, with links where they point at another page.
 private func linked(_ notes: String) -> String {
-    [("ee paging", "paging"), ("ee filters", "filters"), ("ee staleness", "staleness")].reduce(notes) { notes, link in
+    [
+        ("ee paging", "paging"), ("ee identifiers", "identifiers"), ("ee filters", "filters"),
+        ("ee staleness", "staleness"),
+    ].reduce(notes) { notes, link in
         notes.replacing(link.0, with: "ee [\(link.1)](../\(link.1).md)")
     }
 }

@@ -44,14 +44,10 @@ import Testing
                  "purchases":[{"external_id":"u-1","product_id":"p","currency":"EUR","price":1,"time":"2024-01-01","quantity":0}]}
                 """)
             #expect(answer.status == 201)
-            struct Body: Decodable {
-                let message: String
-                let attributes_processed, events_processed, purchases_processed: Int
-                let errors: [TrackError]
-            }
-            let body: Body = try answer.decode()
-            #expect(body.message == "success")
-            #expect((body.attributes_processed, body.events_processed, body.purchases_processed) == (1, 0, 0))
+            #expect(answer.text.hasPrefix(#"{"message":"success","#))
+            // The fields of Braze's answer are those of the call's reply.
+            let body: TrackUsers.Reply = try answer.decode()
+            #expect((body.attributesProcessed, body.eventsProcessed, body.purchasesProcessed) == (1, 0, 0))
             #expect(
                 body.errors == [
                     TrackError(

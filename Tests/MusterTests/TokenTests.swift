@@ -137,12 +137,17 @@ import Testing
                     Member(deviceIDs: ["d-4"]),
                 ])
             let whole = try await muster.send(ListSegmentMembers(filter: .everyone, allIdentifiers: true))
+            var ids: [Identifier] = []
+            for device: Identifier in ["d-1", "d-3", "d-4"] {
+                ids.append(try await muster.send(GetUser(user: .deviceID(device))).brazeID)
+            }
             #expect(
                 whole.members == [
-                    Member(externalID: "u", aliases: aliases, deviceIDs: ["d-1", "d-2"]),
+                    Member(externalID: "u", aliases: aliases, deviceIDs: ["d-1", "d-2"], brazeID: ids[0]),
                     Member(
-                        aliases: [Alias(label: "crm", name: "4"), Alias(label: "web", name: "3")], deviceIDs: ["d-3"]),
-                    Member(deviceIDs: ["d-4", "d-5"]),
+                        aliases: [Alias(label: "crm", name: "4"), Alias(label: "web", name: "3")], deviceIDs: ["d-3"],
+                        brazeID: ids[1]),
+                    Member(deviceIDs: ["d-4", "d-5"], brazeID: ids[2]),
                 ])
         }
     }

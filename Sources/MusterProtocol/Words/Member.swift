@@ -1,16 +1,23 @@
-/// A user in a listing: the external id, else one alias, else one device id; all identifiers where the call asks for them.
+/// A user in a listing: the external id, else one alias, else one device id, else the braze id; all identifiers where the call asks
+/// for them.
 public struct Member: Codable, Sendable, Hashable {
     public var externalID: Identifier?
     public var aliases: [Alias]?
     public var deviceIDs: [Identifier]?
+    public var brazeID: Identifier?
 
     enum CodingKeys: String, CodingKey {
         case externalID = "external_id"
         case aliases
         case deviceIDs = "device_ids"
+        case brazeID = "braze_id"
     }
 
-    public init(externalID: Identifier? = nil, aliases: [Alias]? = nil, deviceIDs: [Identifier]? = nil) {
+    public init(
+        externalID: Identifier? = nil, aliases: [Alias]? = nil, deviceIDs: [Identifier]? = nil,
+        brazeID: Identifier? = nil
+    ) {
+        self.brazeID = brazeID
         self.externalID = externalID
         self.aliases = aliases
         self.deviceIDs = deviceIDs

@@ -71,7 +71,7 @@ extension Connection {
         return Dictionary(uniqueKeysWithValues: lowest.map { ($0.value, $0.key) })
     }
 
-    /// The users that have these numbers, each shown by its external id, else one alias, else one device; or by all there is.
+    /// The users that have these numbers, each shown by its external id, else one alias, else one device, else its braze id; or by all there is.
     borrowing func identifiers(
         of numbers: [UInt32], all: Bool, in workspace: WorkspaceID
     ) throws -> [UInt32: Member] {
@@ -93,7 +93,22 @@ extension Connection {
         try addAliases(to: &members, of: needy, in: workspace)
         try addDevices(to: &members, of: needy, in: workspace)
         if !all { for number in needy { members[UInt32(clamping: number)]?.keepOne() } }
+        try addBrazeIDs(
+            to: &members, of: all ? needy : needy.filter { members[UInt32(clamping: $0)] == Member() }, in: workspace)
         return members
+    }
+
+    private borrowing func addBrazeIDs(
+        to members: inout [UInt32: Member], of numbers: [Int32], in workspace: WorkspaceID
+    ) throws {
+        guard !numbers.isEmpty else { return }
+        let ids = try query(
+            """
+            SELECT user_number, braze_id FROM registered_user
+            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))
+            """
+        ) { row in (UInt32(clamping: try row.value(0, as: Int32.self)), try row.value(1, as: Identifier.self)) }
+        for (number, id) in ids { members[number]?.brazeID = id }
     }
 
     private borrowing func addAliases(

@@ -15,7 +15,7 @@ public struct CreateKey: Call {
         "Makes a data import key for a partner, or a service key with scopes, and shows its secret once."
     public static let notes = """
         - `kind`: `import` (then `partner`, and no `scopes`) or `service` (then `scopes`, and no `partner`).
-        - `scopes`: method names such as `segments.check`, all of a noun (`segments.*`), or everything (`*`). Never one that the maker's own key lacks, those of an import key included: `PERMISSION_DENIED`.
+        - `scopes`: method names such as `segments.check`, all of a noun (`segments.*`), or everything (`*`). Braze's permissions are scopes too: most are methods' names, the others, such as `segments.details`, stand for the call behind their route. Never one that the maker's own key lacks, those of an import key included: `PERMISSION_DENIED`.
         - `name`: for people, up to 512 bytes. `expires_at`: optional; the key stops then.
         - A partner may have several live keys, so that a new one is in use before the old one is invalidated. The partner is made where there is none.
         - `secret` is shown only here: Muster keeps its SHA-256. `key_id` is public and appears in logs and lists.

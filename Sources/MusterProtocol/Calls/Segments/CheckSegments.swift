@@ -3,7 +3,7 @@ public struct CheckSegments: ReadingCall {
     public static let method = "segments.check"
     public static let summary = "Tells for up to 1,000 users whether each is in each of up to 100 segments."
     public static let notes = """
-        - `users`: each by exactly one of `external_id`, `alias` and `device_id`. `segments`: their ids.
+        - `users`: each by exactly one identifier; see identifiers. `segments`: their ids.
         - `results` stand in the order of `users`; `in` in the order of `segments`. A user that doesn't exist is `unknown` and in no segment, negative ones included.
         - All answers of one call are of one state, unless it allows for `max_staleness_ms`: then users and sets may be of two, each recent enough. `with_versions`: also `versions`, those that were read.
         - `max_staleness_ms`: answer from memory where it was proved current so recently; absent or 0 is exact. See staleness.

@@ -4,7 +4,7 @@ public struct ListSegmentMembers: PagedCall {
     public static let summary = "Lists the users of a saved segment or of any filter, in pages that all show one state."
     public static let notes = """
         - `segment_id` or `filter`: exactly one, the same in every page's call.
-        - `members`: each is shown by its external id, else one alias, else one device; `all_identifiers` shows all.
+        - `members`: each is shown by its external id, else one alias, else one device, else its braze id; `all_identifiers` shows all.
         - `size`: how many there are in that state. `with_versions`: also `versions`, those that were read. `at`: as in `segments.size`.
         - Pages go on across connections and restarts. They show the state of the first page, less the users erased since; merged ones appear as the kept one. A page of a filter that was changed since is refused (`FAILED_PRECONDITION`), and so is one of a stored listing older than an hour (`OUT_OF_RANGE`); begin again.
         - `page_size`, `page_token`, `next_page_token`: see paging.

@@ -3,7 +3,7 @@ public struct SegmentsOfUser: PagedCall {
     public static let method = "segments.of"
     public static let summary = "Lists the segments that a user is in."
     public static let notes = """
-        - `user`: exactly one of `external_id`, `alias` and `device_id`. An unknown user is `NOT_FOUND`.
+        - `user`: by exactly one identifier; see identifiers. An unknown user is `NOT_FOUND`.
         - `segments`: by id; those of a page are all of one state. `with_versions`: also `versions`, those that were read.
         - `max_staleness_ms`: answer from memory where it was proved current so recently; absent or 0 is exact. See staleness.
         - `page_size`, `page_token`, `next_page_token`: see paging.

@@ -4,7 +4,7 @@ public struct DeleteUsers: RecordedCall {
     public static let summary =
         "Erases users: out of every set, with all identifiers and attributes, in one transaction."
     public static let notes = """
-        - `users`: up to 1,000, each by `external_id`, `alias` or `device_id`. `deleted`: how many were erased. `unknown`: how many there were not; they change nothing.
+        - `users`: up to 1,000, each by exactly one identifier; see identifiers. `deleted`: how many were erased. `unknown`: how many there were not; they change nothing.
         - No answer shows an erased user afterwards, not even of an earlier version; a new user with the same external id is a new user.
         - The bytes stay in PostgreSQL's files until VACUUM, and in WAL and backups until their retention ends.
         - `request_id`: optional; a repeat gets the recorded answer.

@@ -5,7 +5,7 @@ public struct IdentifyUser: RecordedCall {
         "Gives an anonymous user an external id; where a user with it exists, the two become one."
     public static let notes = """
         - `external_id`: the id to give.
-        - `user`: the anonymous user, by `alias` or `device_id`. Unknown: `NOT_FOUND`. One that has another external id: `FAILED_PRECONDITION`.
+        - `user`: the anonymous user, by exactly one identifier; see identifiers. An e-mail address or telephone number that several have means the identified one first, so ask for `unidentified`. Unknown: `NOT_FOUND`. One that has another external id: `FAILED_PRECONDITION`.
         - `outcome`: `identified` (the user now has the external id), `merged` (a user with it existed and is kept, as by `users.merge`), or `unchanged` (the user has it already).
         - `request_id`: optional; a repeat gets the recorded answer.
         """

@@ -1,0 +1,103 @@
+import MusterProtocol
+import MusterSets
+import MusterTestSupport
+import Testing
+
+@testable import MusterStore
+
+extension Place {
+    func rename(_ renames: (Identifier, Identifier)...) async throws -> [RenameOutcome] {
+        try await store.renameExternalIDs(
+            renames.map { ExternalIDRename(current: $0, new: $1) }, request: key(RenameExternalIDs.method, nil),
+            in: workspace, deadline: .soon
+        ).results
+    }
+
+    func removeIDs(_ ids: Identifier...) async throws -> [RemovalOutcome] {
+        try await store.removeExternalIDs(
+            ids, request: key(RemoveExternalIDs.method, nil), in: workspace, deadline: .soon
+        ).results
+    }
+
+    func updateAliases(_ updates: (Identifier, Identifier)...) async throws -> [RenameOutcome] {
+        try await store.updateAliases(
+            updates.map { AliasUpdate(label: "crm", oldName: $0, newName: $1) },
+            request: key(UpdateAliases.method, nil), in: workspace, deadline: .soon
+        ).results
+    }
+}
+
+@Suite struct RenameTests {
+    @Test func aFormerExternalIDFindsItsUserUntilItIsRemoved() async throws {
+        try await Place.with { place in
+            try await place.upsert(.external("a", ["n": 1]), .external("b"))
+            let counter = try await place.identityCounter()
+            #expect(try await place.rename(("a", "c")) == [.renamed])
+            #expect(try await place.identityCounter() == counter + 1)
+            let user = try #require(try await place.get(.externalID("a")))
+            #expect(user.externalID == "c" && user.deprecatedExternalIDs == ["a"])
+            #expect(try await place.number(of: .externalID("a")) == 0)
+            #expect(try await place.upsert(.external("a", ["n": 2])).outcomes == [.updated])
+            #expect(try await place.get(.externalID("c"))?.attributes["n"] == 2)
+            // Nobody else can take it, in whatever way.
+            #expect(try await place.rename(("b", "a")) == [.taken])
+            try await place.upsert(UserEntry(deviceIDs: ["d"]))
+            #expect(try await place.identify(.deviceID("d"), as: "a") == .merged)
+            #expect(try await place.get(.deviceID("d"))?.externalID == "c")
+            #expect(try await place.removeIDs("a", "c", "x") == [.removed, .notDeprecated, .unknown])
+            #expect(try await place.get(.externalID("a")) == nil)
+            #expect(try await place.upsert(.external("a")).outcomes == [.created])
+        }
+    }
+
+    @Test func renamesAreAppliedInOrderAndRefusedOneByOne() async throws {
+        try await Place.with { place in
+            try await place.upsert(.external("a"), .external("b"))
+            let results = try await place.rename(
+                ("a", "c"), ("c", "d"), ("b", "a"), ("x", "y"), ("a", "z"), ("b", "b"), ("b", ""), ("b", "e"))
+            #expect(results == [.renamed, .renamed, .taken, .unknown, .notPrimary, .unchanged, .invalid, .renamed])
+            #expect(try await place.get(.externalID("a"))?.externalID == "d")
+            #expect(try await place.get(.externalID("d"))?.deprecatedExternalIDs == ["a", "c"])
+            #expect(try await place.get(.externalID("b"))?.externalID == "e")
+        }
+    }
+
+    @Test func whatWasMergedOrErasedIsFoundByNoFormerIDEither() async throws {
+        try await Place.with { place in
+            try await place.upsert(.external("a"), .external("b"), .external("c"))
+            _ = try await place.rename(("a", "a2"), ("b", "b2"), ("c", "c2"))
+            try await place.merge(.externalID("a"), into: .externalID("b"))
+            #expect(try await place.get(.externalID("a")) == nil)
+            #expect(try await place.get(.externalID("b"))?.deprecatedExternalIDs == ["b"])
+            #expect(try await place.delete(.externalID("c"), .externalID("c2")).deleted == 1)
+            #expect(try await place.get(.externalID("c")) == nil)
+            #expect(try await place.upsert(.external("a"), .external("c")).outcomes == [.created, .created])
+        }
+    }
+}
+
+@Suite struct AliasUpdateTests {
+    @Test func aliasesChangeNamesInOrder() async throws {
+        try await Place.with { place in
+            try await place.upsert(
+                UserEntry(externalID: "u", aliases: [Alias(label: "crm", name: "a")]),
+                UserEntry(externalID: "v", aliases: [Alias(label: "crm", name: "b")]))
+            // A swap over a third name, within one call.
+            let results = try await place.updateAliases(
+                ("a", "b"), ("a", "tmp"), ("b", "a"), ("tmp", "b"), ("x", "y"), ("a", "a"), ("a", ""))
+            #expect(results == [.taken, .renamed, .renamed, .renamed, .unknown, .unchanged, .invalid])
+            #expect(try await place.get(.crm("a"))?.externalID == "v")
+            #expect(try await place.get(.crm("b"))?.externalID == "u")
+            #expect(try await place.get(.crm("tmp")) == nil)
+        }
+    }
+
+    @Test func whoeverResolvedTheAliasBeforeLooksAgain() async throws {
+        try await Place.with { place in
+            try await place.upsert(UserEntry(aliases: [Alias(label: "crm", name: "a")]))
+            let counter = try await place.identityCounter()
+            #expect(try await place.updateAliases(("a", "b")) == [.renamed])
+            #expect(try await place.identityCounter() == counter + 1)
+        }
+    }
+}

@@ -1,0 +1,288 @@
+import MusterProtocol
+import MusterTestSupport
+import Postgres
+import Testing
+
+@testable import MusterStore
+
+extension Place {
+    /// Runs `users.track` on the objects that this JSON has.
+    @discardableResult
+    func track(_ json: String, requestID: Identifier? = nil) async throws -> TrackUsers.Reply {
+        let call: TrackUsers = try JSONDecoding.decode(from: Array(json.utf8))
+        return try await store.track(
+            call, request: key(TrackUsers.method, requestID), in: workspace, deadline: .soon)
+    }
+
+    /// What attributes of a user are, as JSON with sorted names, once these are set; or what is wrong.
+    func expect(
+        _ attributes: String, of user: Identifier = "u", gives expected: String,
+        at place: SourceLocation = #_sourceLocation
+    ) async throws {
+        let found = try await after(attributes, of: user)
+        #expect(found == expected, sourceLocation: place)
+    }
+
+    /// Sets attributes of one user and returns what they are then, as JSON with sorted names.
+    func after(_ attributes: String, of user: Identifier = "u") async throws -> String {
+        let reply = try await track(#"{"attributes":[{"external_id":"\#(user.text)",\#(attributes)}]}"#)
+        if let error = reply.errors.first { return error.type }
+        let stored = try await get(.externalID(user))?.attributes.entries ?? []
+        let sorted = Attributes(stored.sorted { $0.name.lexicographicallyPrecedes($1.name) })
+        return String(decoding: try JSONEncoding.encode(sorted), as: UTF8.self)
+    }
+}
+
+@Suite struct TrackAttributeTests {
+    @Test func valuesAreSetAndRemovedAndTheRestStays() async throws {
+        try await Place.with { place in
+            try await place.expect(
+                #""a":1,"b":"x","c":{"d":[1,{"e":true}]}"#, gives: #"{"a":1,"b":"x","c":{"d":[1,{"e":true}]}}"#)
+            try await place.expect(#""a":null,"b":2.5"#, gives: #"{"b":2.5,"c":{"d":[1,{"e":true}]}}"#)
+            try await place.expect(#""b":null,"c":null,"nothing":null"#, gives: "{}")
+        }
+    }
+
+    @Test func numbersAreIncreased() async throws {
+        try await Place.with { place in
+            try await place.expect(#""n":{"inc":3}"#, gives: #"{"n":3}"#)
+            try await place.expect(#""n":{"inc":-5}"#, gives: #"{"n":-2}"#)
+            try await place.expect(#""n":0.5"#, gives: #"{"n":0.5}"#)
+            try await place.expect(#""n":{"inc":1}"#, gives: #"{"n":1.5}"#)
+            try await place.expect(#""n":9007199254740992"#, gives: #"{"n":9007199254740992}"#)
+            for wrong in [#"{"inc":1}"#, #"{"inc":1.5}"#, #"{"inc":"1"}"#, #"{"inc":null}"#] {
+                try await place.expect(#""n":\#(wrong)"#, gives: "'n' is not valid")
+            }
+            try await place.expect(#""n":"text""#, gives: #"{"n":"text"}"#)
+            try await place.expect(#""n":{"inc":1}"#, gives: "'n' is not valid")
+        }
+    }
+
+    @Test func arraysHoldEachValueOnceAtTheEnd() async throws {
+        try await Place.with { place in
+            try await place.expect(#""a":["x","y","x","z"]"#, gives: #"{"a":["y","x","z"]}"#)
+            try await place.expect(#""a":{"add":["y","w"]}"#, gives: #"{"a":["x","z","y","w"]}"#)
+            try await place.expect(#""a":{"add":["v"],"remove":["x","nothing"]}"#, gives: #"{"a":["z","y","w","v"]}"#)
+            try await place.expect(#""a":{"remove":["z","y","w","v"]}"#, gives: #"{"a":[]}"#)
+            try await place.expect(#""a":null,"b":{"remove":["x"]}"#, gives: "{}")
+            try await place.expect(#""b":{"add":[1,"x",1.0]}"#, gives: #"{"b":["x",1]}"#)
+            try await place.expect(#""b":{"add":"x"}"#, gives: "'b' is not valid")
+            try await place.expect(#""b":7"#, gives: #"{"b":7}"#)
+            try await place.expect(#""b":{"add":["x"]}"#, gives: "'b' is not valid")
+            // Not an operator: nothing that Braze knows, and no value that should take an array's place.
+            try await place.expect(#""b":{"$add":[{"id":1}]}"#, gives: "'b' is not valid")
+        }
+    }
+
+    @Test func anArrayKeepsItsLastFiveHundredValues() async throws {
+        try await Place.with { place in
+            let all = (0..<500).map { "\($0)" }.joined(separator: ",")
+            _ = try await place.after(#""a":[\#(all)]"#)
+            let kept = try await place.after(#""a":{"add":["new"]}"#)
+            #expect(kept.hasPrefix(#"{"a":[1,2,"#) && kept.hasSuffix(#",499,"new"]}"#))
+        }
+    }
+
+    @Test func objectsAreMergedWhereTheCallSaysSo() async throws {
+        try await Place.with { place in
+            _ = try await place.after(#""o":{"a":1,"b":{"c":1,"d":2}}"#)
+            try await place.expect(
+                #""_merge_objects":true,"o":{"b":{"c":null,"e":3},"f":4}"#,
+                gives: #"{"o":{"a":1,"b":{"d":2,"e":3},"f":4}}"#)
+            try await place.expect(#""o":{"a":2}"#, gives: #"{"o":{"a":2}}"#)
+        }
+    }
+
+    @Test func whatOneUserCanHaveIsBounded() async throws {
+        try await Place.with { place in
+            let many = (0..<256).map { #""a\#($0)":1"# }.joined(separator: ",")
+            _ = try await place.after(many)
+            try await place.expect(#""more":1"#, gives: "the user would have more than 256 attributes")
+            let long = String(repeating: "x", count: 257)
+            try await place.expect(
+                #""\#(long)":1"#, of: "v", gives: "the name of an attribute must have 1 to 256 bytes")
+            let id = Identifier(String(repeating: "x", count: 1_025))
+            try await place.expect(#""a":1"#, of: id, gives: "'external_id' must be fewer than 1025 bytes")
+        }
+    }
+}
+
+@Suite struct TrackUserTests {
+    @Test func whoIsMadeDependsOnWhatNamesHim() async throws {
+        try await Place.with { place in
+            let reply = try await place.track(
+                """
+                {"attributes":[
+                    {"external_id":"made"}, {"external_id":"not","_update_existing_only":true},
+                    {"user_alias":{"alias_name":"not","alias_label":"crm"},"a":1},
+                    {"user_alias":{"alias_name":"made","alias_label":"crm"},"_update_existing_only":false,"a":1},
+                    {"braze_id":"0123456789abcdef01234567","a":1},
+                    {"email":"Made@x.eu","a":1}, {"email":"made@X.eu","b":2}, {"email":"not@x.eu","_update_existing_only":true},
+                    {"phone":"+33","a":1}, {"push_token_import":true,"push_tokens":[{"token":"t","device_id":"made"}]}]}
+                """)
+            // What names nobody and makes nobody is processed.
+            #expect(reply.attributesProcessed == 10 && reply.errors.isEmpty)
+            #expect(try await place.get(.externalID("made")) != nil)
+            #expect(try await place.get(.externalID("not")) == nil)
+            #expect(try await place.get(.crm("made"))?.attributes["a"] == 1)
+            #expect(try await place.get(.crm("not")) == nil)
+            let byEmail = try #require(try await place.get(.email(Contact("MADE@x.eu"))))
+            #expect(byEmail.attributes.byName == (["email": "made@x.eu", "a": 1, "b": 2] as Attributes).byName)
+            #expect(byEmail.externalID == nil && byEmail.aliases.isEmpty && byEmail.deviceIDs.isEmpty)
+            #expect(try await place.get(.email(Contact("not@x.eu"))) == nil)
+            #expect(try await place.get(.phone(Contact("+33")))?.attributes["a"] == 1)
+            #expect(try await place.get(.deviceID("made")) != nil)
+            #expect(try await place.members(of: SetKey.everyone).count == 5)
+            let again = try await place.track(#"{"attributes":[{"braze_id":"\#(byEmail.brazeID.text)","c":3}]}"#)
+            #expect(again.errors.isEmpty)
+            #expect(try await place.get(.brazeID(byEmail.brazeID))?.attributes["c"] == 3)
+        }
+    }
+
+    @Test func eMailGoesBeforeTelephoneAndFindsTheIdentifiedOneFirst() async throws {
+        try await Place.with { place in
+            try await place.upsert(
+                .external("u-1", ["email": "A@x.eu", "phone": "+1"]), .external("u-2", ["email": "a@x.eu"]))
+            try await place.upsert(
+                UserEntry(deviceIDs: ["d"], attributes: ["email": "a@x.eu"]), .external("u-3", ["phone": "+1"]))
+            try await place.track(#"{"attributes":[{"external_id":"u-1","touched":1}]}"#)
+            try await place.track(#"{"attributes":[{"phone":"+1","email":"a@x.eu","hit":1}]}"#)
+            #expect(try await place.get(.externalID("u-1"))?.attributes["hit"] == 1)
+            #expect(try await place.get(.externalID("u-1"))?.attributes["phone"] == "+1")
+            #expect(try await place.get(.externalID("u-3"))?.attributes["hit"] == nil)
+            #expect(try await place.get(.deviceID("d"))?.attributes["hit"] == nil)
+        }
+    }
+
+    @Test func anAddressGivenByOneObjectFindsItsUserInTheNext() async throws {
+        try await Place.with { place in
+            let reply = try await place.track(
+                """
+                {"attributes":[{"external_id":"u-1","email":"new@x.eu"},{"email":"new@x.eu","n":1}],
+                 "events":[{"email":"NEW@x.eu","name":"seen","time":"2024-01-01"}]}
+                """)
+            #expect(reply.errors.isEmpty)
+            #expect(try await place.get(.externalID("u-1"))?.attributes["n"] == 1)
+            #expect(try await place.members(of: SetKey.everyone).count == 1)
+        }
+    }
+
+    @Test func aDeviceThatAnotherUserHasStaysThere() async throws {
+        try await Place.with { place in
+            try await place.upsert(UserEntry(externalID: "u-1", deviceIDs: ["d"]))
+            let reply = try await place.track(
+                #"{"attributes":[{"external_id":"u-2","n":1,"push_tokens":[{"device_id":"d"},{"device_id":"e"}]}]}"#)
+            #expect(reply.attributesProcessed == 1)
+            #expect(try await place.get(.deviceID("d"))?.externalID == "u-1")
+            #expect(try await place.get(.deviceID("e"))?.attributes["n"] == 1)
+        }
+    }
+
+    @Test func badPartsOfAnObjectAreNamed() async throws {
+        try await Place.with { place in
+            let bad: [(String, String)] = [
+                (#""external_id":"""#, "'external_id' is not valid"),
+                (#""external_id":true"#, "'external_id' is not valid"),
+                (#""external_id":"a\u0007""#, "'external_id' is not valid"),
+                (#""user_alias":"x""#, "'user_alias' is not valid"),
+                (#""user_alias":{"alias_name":"x"}"#, "'user_alias' is not valid"),
+                (#""external_id":"u","_update_existing_only":"true""#, "'_update_existing_only' is not valid"),
+                (#""external_id":"u","email":7"#, "'email' is not valid"),
+                (#""external_id":"u","push_tokens":{}"#, "'push_tokens' is not valid"),
+                (#""external_id":"u","push_tokens":[{"device_id":7}]"#, "'push_tokens' is not valid"),
+                (#""external_id":"u","a":1e300"#, "'a' is not valid"),
+            ]
+            for (fields, text) in bad {
+                let reply = try await place.track(#"{"attributes":[{\#(fields)}]}"#)
+                #expect(reply.errors == [TrackError(text, in: .attributes, at: 0)], "\(fields)")
+            }
+            let purchase = #""external_id":"u","product_id":"p","currency":"EUR","price":1,"time":"2024-01-01""#
+            for (old, new, text) in [
+                ("\"EUR\"", "\"EURO\"", "'currency' is not valid"), ("\"EUR\"", "null", "'currency' is required"),
+                (":1,", ":\"1\",", "'price' is not valid"), (":1,", ":1e15,", "'price' is not valid"),
+                ("\"p\"", "7", "'product_id' is not valid"), ("2024-01-01", "2024-13-01", "'time' is not valid"),
+                ("2024-01-01", "2124-01-01", "'time' is not valid"),
+                ("\"u\"", "\"u\",\"quantity\":101", "'quantity' is not valid"),
+                ("\"u\"", "\"u\",\"properties\":[]", "'properties' is not valid"),
+            ] {
+                let reply = try await place.track(#"{"purchases":[{\#(purchase.replacing(old, with: new))}]}"#)
+                #expect(reply.errors == [TrackError(text, in: .purchases, at: 0)], "\(new)")
+            }
+            #expect(try await place.members(of: SetKey.everyone).isEmpty)
+        }
+    }
+
+    @Test func whatWasDoneAndBoughtIsStoredOnce() async throws {
+        try await Place.with { place in
+            let json =
+                #"{"events":[{"external_id":"u","name":"n","time":"2024-01-01","properties":{"a":1}}],"purchases":[{"external_id":"u","product_id":"p","currency":"eur","price":2.5,"quantity":2,"time":"2024-01-01"}]}"#
+            let first = try await place.track(json, requestID: "r")
+            #expect(first.eventsProcessed == 1 && first.purchasesProcessed == 1 && first.attributesProcessed == nil)
+            #expect(try await place.track(json, requestID: "r") == first)
+            let workspace = place.workspace
+            #expect(
+                try await place.value(
+                    "SELECT count(*) FROM user_event WHERE workspace_id = \(workspace) AND name = 'n'") == 1)
+            #expect(
+                try await place.value(
+                    "SELECT sum(amount_millionths)::int8 FROM user_purchase WHERE workspace_id = \(workspace) AND currency = 'EUR'"
+                )
+                    == 5_000_000)
+        }
+    }
+}
+
+@Suite struct TrackConcurrencyTests {
+    @Test func noIncreaseIsLost() async throws {
+        try await Place.with { place in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for sender in 0..<4 {
+                    group.addTask {
+                        for _ in 0..<10 {
+                            try await place.track(
+                                #"{"attributes":[{"external_id":"u","n":{"inc":1},"s":{"add":["\#(sender)"]}},{"external_id":"v","n":{"inc":2}}]}"#
+                            )
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await place.get(.externalID("u"))?.attributes["n"] == 40)
+            #expect(try await place.get(.externalID("v"))?.attributes["n"] == 80)
+        }
+    }
+
+    @Test func oneUserIsMadeForAnAddressThatManyBring() async throws {
+        try await Place.with { place in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for sender in 0..<8 {
+                    group.addTask { try await place.track(#"{"attributes":[{"email":"a@x.eu","n\#(sender)":1}]}"#) }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await place.members(of: SetKey.everyone).count == 1)
+            #expect(try await place.get(.email(Contact("a@x.eu")))?.attributes.entries.count == 9)
+        }
+    }
+
+    @Test func whoHasAnAddressIsDecidedUnderTheLockUnderWhichAddressesChange() async throws {
+        try await Place.with { place in
+            try await place.upsert(.external("u-1", ["email": "a@x.eu"]), .external("u-2"))
+            let (store, workspace) = (place.store, place.workspace)
+            async let moving: Void = store.transaction(in: workspace, deadline: .soon) { connection in
+                _ = try connection.lockHead(SetKey(workspace: workspace, number: SetKey.attributes))
+                try connection.execute(
+                    """
+                    UPDATE registered_user SET attributes = CASE user_number WHEN 1 THEN '{"email": "a@x.eu"}' ELSE '{}' END::jsonb
+                    WHERE workspace_id = \(workspace)
+                    """)
+                try connection.execute("SELECT pg_sleep(0.6)")
+            }
+            try await Task.sleep(for: .milliseconds(200))
+            try await place.track(#"{"attributes":[{"email":"a@x.eu","hit":1}]}"#)
+            try await moving
+            #expect(try await place.get(.externalID("u-2"))?.attributes["hit"] == 1)
+            #expect(try await place.get(.externalID("u-1"))?.attributes["hit"] == nil)
+        }
+    }
+}
