@@ -18,6 +18,11 @@ struct LookStatement: Sendable {
     var users: [UserReference] = []
     var wantsUserAttributes = false
     var scans: [AttributeFilter] = []
+    /// The leaves whose sets are to be worked out, and those that are asked of the users.
+    var eventScans: [EventLeaf] = []
+    var userEvents: [EventLeaf] = []
+    /// What the windows of the last days end with.
+    var now = Instant.now
 
     /// Beyond so many changes a set is loaded afresh: its snapshot is smaller than the way there.
     static let mostChanges: Int64 = 256
@@ -25,7 +30,7 @@ struct LookStatement: Sendable {
     /// Kinds of rows. All have the same columns: kind, position, and up to six numbers, two stored sets, a text and a JSON value.
     enum Part: Int32 {
         case head = 0
-        case cohort, definition, user, scan
+        case cohort, definition, user, scan, eventScan, eventsOfUser
     }
 
     /// Only the parts that are asked for: PostgreSQL gets each part of a statement ready, also one that has nothing to do, which
@@ -36,10 +41,20 @@ struct LookStatement: Sendable {
         if !cohorts.isEmpty { sql += cohortsPart }
         if !segments.isEmpty { sql += definitionsPart }
         if allSegments { sql += segmentsPart }
-        if !externalIDs.places.isEmpty { sql += Self.part(of: externalIDs, workspace, wantsUserAttributes) }
-        if !aliases.places.isEmpty { sql += Self.part(of: aliases, workspace, wantsUserAttributes) }
-        if !devices.places.isEmpty { sql += Self.part(of: devices, workspace, wantsUserAttributes) }
+        if !externalIDs.places.isEmpty {
+            sql += Self.part(of: externalIDs, workspace, wantsUserAttributes)
+            sql += eventsPart(of: Self.found(externalIDs, workspace))
+        }
+        if !aliases.places.isEmpty {
+            sql += Self.part(of: aliases, workspace, wantsUserAttributes)
+            sql += eventsPart(of: Self.found(aliases, workspace))
+        }
+        if !devices.places.isEmpty {
+            sql += Self.part(of: devices, workspace, wantsUserAttributes)
+            sql += eventsPart(of: Self.found(devices, workspace))
+        }
         if !scans.isEmpty { sql += scansPart }
+        sql += eventScansPart
         return sql
     }
 
@@ -133,6 +148,33 @@ struct LookStatement: Sendable {
         LEFT JOIN LATERAL (
             SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
                 AND x.user_number = d.user_number AND \(wantsAttributes) LIMIT 1) u ON true
+        """
+    }
+
+    private static func found(_ users: ExternalIDs, _ workspace: WorkspaceID) -> SQL {
+        """
+        unnest(\(users.names), \(users.places)) w (external_id, place)
+        CROSS JOIN LATERAL (
+            SELECT x.user_number FROM registered_user x
+            WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
+        """
+    }
+
+    private static func found(_ users: Aliases, _ workspace: WorkspaceID) -> SQL {
+        """
+        unnest(\(users.labels), \(users.names), \(users.places)) w (alias_label, alias_name, place)
+        CROSS JOIN LATERAL (
+            SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
+                AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) u
+        """
+    }
+
+    private static func found(_ users: Devices, _ workspace: WorkspaceID) -> SQL {
+        """
+        unnest(\(users.names), \(users.places)) w (device_id, place)
+        CROSS JOIN LATERAL (
+            SELECT x.user_number FROM user_device x
+            WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) u
         """
     }
 
