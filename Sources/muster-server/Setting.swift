@@ -42,6 +42,9 @@ struct Setting: Sendable, Hashable {
         "drain_seconds", standard: "8", "From SIGTERM until what is in flight is cut; at most 9.")
     static let historyDays = Setting(
         "history_days", standard: "0", "How long changes of sets are kept; 0 keeps them for ever.")
+    static let eventDays = Setting(
+        "events.retention_days", standard: "0",
+        "Events and purchases go so many days after the end of their month; 0 keeps them for ever.")
     static let upkeepSeconds = Setting(
         "upkeep_seconds", standard: "5",
         "Between rounds of upkeep: snapshots are written anew, what is past its time goes.")
@@ -58,7 +61,7 @@ struct Setting: Sendable, Hashable {
     static let all: [Setting] = [
         databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, tlsCertificate, tlsKey, insecure,
         publicRESTURL,
-        cacheMB, lockTimeout, drainSeconds, historyDays, upkeepSeconds, allowOwnerRole, logLevel, logFormat,
+        cacheMB, lockTimeout, drainSeconds, historyDays, eventDays, upkeepSeconds, allowOwnerRole, logLevel, logFormat,
         serverRolePassword,
     ]
 

@@ -19,6 +19,7 @@ struct Settings: Sendable {
     var lockTimeoutMilliseconds: Int
     var drainSeconds: Int
     var historyDays: Int?
+    var eventDays: Int
     var upkeepSeconds: Int
     var isOwnerRoleAllowed: Bool
     var logLevel: Logger.Level
@@ -51,6 +52,7 @@ struct Settings: Sendable {
         drainSeconds = try reader.number(.drainSeconds, 0...9)
         let days = try reader.number(.historyDays, 0...36_500)
         historyDays = days == 0 ? nil : days
+        eventDays = try reader.number(.eventDays, 0...36_500)
         upkeepSeconds = try reader.number(.upkeepSeconds, 1...86_400)
         isOwnerRoleAllowed = try reader.flag(.allowOwnerRole)
         logLevel = try reader.choice(.logLevel, Logger.Level.init(rawValue:))

@@ -10,20 +10,32 @@ struct CDNOW {
         var lastDate = 0
     }
 
+    struct Purchase {
+        var customer: Identifier
+        /// YYYYMMDD
+        var date: Int
+        var cents: Int
+    }
+
     let customers: [Identifier: Customer]
+    let purchases: [Purchase]
 
     /// Nil where the data set isn't beside the project.
     init?() throws {
         guard let file = Self.file else { return nil }
         var customers: [Identifier: Customer] = [:]
+        var purchases: [Purchase] = []
         for line in try String(contentsOf: file, encoding: .utf8).split(whereSeparator: \.isNewline).dropFirst() {
             let fields = line.split(separator: " ")
             guard fields.count == 4, let date = Int(fields[1]), let cents = Self.cents(fields[3]) else {
                 throw CocoaError(.fileReadCorruptFile)
             }
-            customers[Identifier(String(fields[0])), default: .init()].add(cents: cents, date: date)
+            let customer = Identifier(String(fields[0]))
+            customers[customer, default: .init()].add(cents: cents, date: date)
+            purchases.append(Purchase(customer: customer, date: date, cents: cents))
         }
         self.customers = customers
+        self.purchases = purchases
     }
 
     private static var file: URL? {
@@ -46,6 +58,12 @@ struct CDNOW {
         return Int(fraction).map { whole * 100 + $0 }
     }
 
+    /// YYYYMMDD as YYYY-MM-DD.
+    static func isoDate(_ date: Int) -> String {
+        let digits = String(date)
+        return "\(digits.prefix(4))-\(digits.dropFirst(4).prefix(2))-\(digits.suffix(2))"
+    }
+
     func customers(where condition: (Customer) -> Bool) -> Set<Identifier> {
         Set(customers.filter { condition($0.value) }.keys)
     }
@@ -65,9 +83,7 @@ extension CDNOW.Customer {
 
     /// As the company registers it.
     var attributes: Attributes {
-        let date =
-            "\(lastDate / 10_000)-" + String("\(lastDate % 10_000 + 10_000)".dropFirst().prefix(2)) + "-"
-            + String("\(lastDate % 100 + 100)".dropFirst())
+        let date = CDNOW.isoDate(lastDate)
         return [
             "purchases": .integer(Int64(purchases)), "total": .number(Double(cents) / 100),
             "last_purchase": .string(Array(date.utf8)),

@@ -15,8 +15,8 @@ extension LookStatement {
                  UNION ALL
                 SELECT 5, f.position, (extract(epoch FROM min(u.earliest)) * 1000000)::int8, NULL, NULL, NULL, NULL, NULL,
                     array_send(array_agg(u.user_number) FILTER (WHERE u.differs)), NULL, NULL, NULL
-                FROM
                 """
+            sql += " FROM "
             sql += tests.rows
             sql += " CROSS JOIN LATERAL (SELECT e.user_number, min(e.occurred_at) earliest, "
             sql += tests.differs

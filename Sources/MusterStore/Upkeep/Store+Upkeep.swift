@@ -5,9 +5,12 @@ import Postgres
 public struct Retention: Sendable {
     /// Days after which changes below a set's snapshot go; 0 keeps all of them.
     public var historyDays: Int
+    /// Days after the end of a month at which its events and purchases go; 0 keeps all of them.
+    public var eventDays: Int
 
-    public init(historyDays: Int = 0) {
+    public init(historyDays: Int = 0, eventDays: Int = 0) {
         self.historyDays = historyDays
+        self.eventDays = eventDays
     }
 }
 
@@ -18,6 +21,10 @@ public struct UpkeepReport: Sendable, Equatable {
     public var listingsEnded = 0
     public var requestsForgotten = 0
     public var changesForgotten = 0
+    /// Partitions of events and of purchases.
+    public var eventMonthsMade = 0
+    public var eventMonthsDropped = 0
+    public var eventsForgotten = 0
 
     /// A round that found nothing to do.
     public init() {}
@@ -36,10 +43,11 @@ extension Store {
             }
             try await forget(retention, in: workspace, report: &report)
         }
+        try await keepEventsHourly(days: retention.eventDays, report: &report)
         return report
     }
 
-    private func workspaceIDs() async throws -> [WorkspaceID] {
+    func workspaceIDs() async throws -> [WorkspaceID] {
         try await database.read(
             deadline: .now + .seconds(10), "SELECT workspace_id FROM workspace ORDER BY workspace_id"
         ) { row in try row.value(0) }
