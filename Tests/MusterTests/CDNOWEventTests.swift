@@ -30,9 +30,12 @@ private struct CDNOWPurchases {
     private static let active = Filter.purchase(.init(after: .at("1997-12-31")))
     private static let big = Filter.purchase(.init(totalSpent: .init(.greaterThanOrEqualTo, 100)))
 
-    private var sets: [(id: Identifier, filter: Filter, truth: Set<Identifier>, size: Int)] {
+    private let sets: [(id: Identifier, filter: Filter, truth: Set<Identifier>, size: Int)]
+
+    init(data: CDNOW, muster: MusterUnderTest) {
+        (self.data, self.muster) = (data, muster)
         let none = Filter.purchase(.init(count: .init(.equals, 0), after: .at("1997-12-31")))
-        return [
+        sets = [
             ("repeat", Self.isRepeat, data.repeat, 11_662), ("active", Self.active, data.active, 5_374),
             ("last", .purchase(.init(lastPurchase: .init(.after, .at("1997-12-31")))), data.active, 5_374),
             ("big", Self.big, data.big, 6_234),
