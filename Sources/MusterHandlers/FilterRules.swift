@@ -12,6 +12,8 @@ enum FilterRules {
                 try MusterHandlers.check(objectID: cohort.cohortID, "\(path).cohort_id")
             case .segment(let segment): try MusterHandlers.check(objectID: segment.segmentID, "\(path).segment_id")
             case .attribute(let attribute): try check(attribute, path)
+            case .event(let event): try check(event, path)
+            case .purchase(let purchase): try check(purchase, path)
             case .all, .any, .not, .everyone: break
             }
         }

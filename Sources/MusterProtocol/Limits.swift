@@ -108,7 +108,8 @@ public enum Limits {
     public static let requestIDDays = Limit(
         "request_id_days", 7, "days", "How long at least the answer to a request id is kept.")
     public static let listingSeconds = Limit(
-        "listing_seconds", 3_600, "seconds", "How long a stored listing of an attribute filter can be paged.")
+        "listing_seconds", 3_600, "seconds",
+        "How long a stored listing of a filter over attributes or events can be paged.")
     public static let stalenessMost = Limit(
         "max_staleness_ms_most", 60_000, "milliseconds", "A larger max_staleness_ms counts as this one.")
 

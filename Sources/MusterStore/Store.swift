@@ -18,6 +18,8 @@ public final class Store: Sendable {
     let derived: DerivedSets
     let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
     let lookouts = Locked<[LookoutKey: Lookout]>([:])
+    /// When the months of events were last kept.
+    let eventsKept = Locked<ContinuousClock.Instant?>(nil)
     let plans = Locked<[WorkspaceID: Plans]>([:])
     let pageTokenKeys = Locked<[WorkspaceID: [UInt8]]>([:])
     /// Workspaces that have deprecated external ids, as the last look at each found.

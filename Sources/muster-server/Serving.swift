@@ -108,7 +108,8 @@ final class Serving: Service {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(settings.upkeepSeconds) * Double.random(in: 0.8...1.2))
             do {
-                let report = try await store.upkeep(Retention(historyDays: settings.historyDays ?? 0))
+                let report = try await store.upkeep(
+                    Retention(historyDays: settings.historyDays ?? 0, eventDays: settings.eventDays))
                 if report != UpkeepReport() { logger.info("Upkeep done", metadata: report.metadata) }
             } catch is CancellationError {
                 return
@@ -209,6 +210,8 @@ extension UpkeepReport {
             "sets": "\(setsFolded)", "changes": "\(changesFolded)", "listings": "\(listingsEnded)",
             "requests": "\(requestsForgotten)", "forgotten": "\(changesForgotten)",
             "exports": "\(exportsEnded)", "sizes": "\(sizesRecorded)",
+            "event_months_made": "\(eventMonthsMade)", "event_months_dropped": "\(eventMonthsDropped)",
+            "events_forgotten": "\(eventsForgotten)",
         ]
     }
 }

@@ -51,6 +51,9 @@ struct Setting: Sendable, Hashable {
         "history_days", standard: "0", "How long changes of sets are kept; 0 keeps them for ever.")
     static let exportKeepHours = Setting(
         "exports.keep_hours", standard: "4", "How long the archive of an export can be fetched.")
+    static let eventDays = Setting(
+        "events.retention_days", standard: "0",
+        "Events and purchases go so many days after the end of their month; 0 keeps them for ever.")
     static let upkeepSeconds = Setting(
         "upkeep_seconds", standard: "5",
         "Between rounds of upkeep: snapshots are written anew, what is past its time goes.")
@@ -69,8 +72,8 @@ struct Setting: Sendable, Hashable {
         opsPort,
         tlsCertificate, tlsKey, insecure,
         publicRESTURL,
-        cacheMB, lockTimeout, drainSeconds, historyDays, exportKeepHours, upkeepSeconds, allowOwnerRole, logLevel,
-        logFormat,
+        cacheMB, lockTimeout, drainSeconds, historyDays, eventDays, exportKeepHours, upkeepSeconds, allowOwnerRole,
+        logLevel, logFormat,
         serverRolePassword,
     ]
 

@@ -24,6 +24,7 @@ struct Settings: Sendable {
     var drainSeconds: Int
     var historyDays: Int?
     var exportKeepHours: Int
+    var eventDays: Int
     var upkeepSeconds: Int
     var isOwnerRoleAllowed: Bool
     var logLevel: Logger.Level
@@ -60,6 +61,7 @@ struct Settings: Sendable {
         let days = try reader.number(.historyDays, 0...36_500)
         historyDays = days == 0 ? nil : days
         exportKeepHours = try reader.number(.exportKeepHours, 1...720)
+        eventDays = try reader.number(.eventDays, 0...36_500)
         upkeepSeconds = try reader.number(.upkeepSeconds, 1...86_400)
         isOwnerRoleAllowed = try reader.flag(.allowOwnerRole)
         logLevel = try reader.choice(.logLevel, Logger.Level.init(rawValue:))

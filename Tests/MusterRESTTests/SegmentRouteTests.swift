@@ -76,6 +76,20 @@ import Testing
         }
     }
 
+    @Test func detailsSayWhatUsersDidAndBought() async throws {
+        try await withMuster { muster in
+            let filter = Filter.all([
+                .event(EventFilter(name: "visit", count: CountTest(.greaterThan, 2), withinDays: 30)),
+                .purchase(PurchaseFilter(productID: "mug", totalSpent: AmountTest(.lessThan, 9.5))),
+            ])
+            _ = try await muster.send(CreateSegment(segmentID: "s", name: "s", filter: filter))
+            let reply = try await muster.admin("GET", "/segments/details?segment_id=s")
+            #expect(
+                reply.text.contains(
+                    #""description":"did \"visit\" greater than 2 times, in the last 30 days and bought \"mug\", total spent less than 9.5""#))
+        }
+    }
+
     @Test func aSizeIsRecordedOnceADayAndIsExact() async throws {
         try await withMuster(users: ["u-1", "u-2", "u-3"]) { muster in
             try await muster.importCohort("c", adding: ["u-1", "u-2"])

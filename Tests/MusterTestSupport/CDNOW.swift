@@ -10,7 +10,15 @@ public struct CDNOW: Sendable {
         public var lastDate = 0
     }
 
+    public struct Purchase: Sendable {
+        public var customer: Identifier
+        /// YYYYMMDD
+        public var date: Int
+        public var cents: Int
+    }
+
     public let customers: [Identifier: Customer]
+    public let purchases: [Purchase]
 
     /// Whether the file is there; a test that needs it is skipped where it isn't.
     public static let isHere = FileManager.default.isReadableFile(atPath: path)
@@ -18,6 +26,7 @@ public struct CDNOW: Sendable {
     /// Reads the file.
     public init() throws {
         var customers: [Identifier: Customer] = [:]
+        var purchases: [Purchase] = []
         for line in try String(contentsOfFile: Self.path, encoding: .utf8).split(whereSeparator: \.isNewline)
             .dropFirst()
         {
@@ -25,9 +34,12 @@ public struct CDNOW: Sendable {
             guard fields.count == 4, let date = Int(fields[1]), let cents = Self.cents(fields[3]) else {
                 throw CocoaError(.fileReadCorruptFile)
             }
-            customers[Identifier(String(fields[0])), default: .init()].add(cents: cents, date: date)
+            let customer = Identifier(String(fields[0]))
+            customers[customer, default: .init()].add(cents: cents, date: date)
+            purchases.append(Purchase(customer: customer, date: date, cents: cents))
         }
         self.customers = customers
+        self.purchases = purchases
     }
 
     /// `MUSTER_CDNOW` can name the file; else it is looked for beside the project.
@@ -41,6 +53,12 @@ public struct CDNOW: Sendable {
         guard let whole = parts.first.flatMap({ Int($0) }) else { return nil }
         let fraction = parts.count > 1 ? String(parts[1]).padding(toLength: 2, withPad: "0", startingAt: 0) : "0"
         return Int(fraction).map { whole * 100 + $0 }
+    }
+
+    /// YYYYMMDD as YYYY-MM-DD.
+    public static func isoDate(_ date: Int) -> String {
+        let digits = String(date)
+        return "\(digits.prefix(4))-\(digits.dropFirst(4).prefix(2))-\(digits.suffix(2))"
     }
 
     public func customers(where condition: (Customer) -> Bool) -> Set<Identifier> {
@@ -62,9 +80,7 @@ extension CDNOW.Customer {
 
     /// As the company registers it.
     public var attributes: Attributes {
-        let date =
-            "\(lastDate / 10_000)-" + String("\(lastDate % 10_000 + 10_000)".dropFirst().prefix(2)) + "-"
-            + String("\(lastDate % 100 + 100)".dropFirst())
+        let date = CDNOW.isoDate(lastDate)
         return [
             "purchases": .integer(Int64(purchases)), "total": .number(Double(cents) / 100),
             "last_purchase": .string(Array(date.utf8)),

@@ -81,12 +81,20 @@ import Testing
     @Test(arguments: [
         (CreateKey.method, "kind", "import, service"),
         (SizeSegment.method, "filter.attribute.comparison", "equals, not_equal"),
+        (SizeSegment.method, "filter.event.count.comparison", "equals, not_equal, greater_than"),
+        (SizeSegment.method, "filter.purchase.last_purchase.comparison", "before, after"),
     ])
     func aNameThatIsNoneIsAnsweredWithThoseThereAre(method: String, path: String, names: String) async throws {
         try await withMuster { muster in
             let session = try await RawSession.open(muster.server)
-            let attribute = #"{"filter":{"attribute":{"name":"a","comparison":"like","value":1}}}"#
-            let body = method == CreateKey.method ? #"{"kind":"like","name":"x"}"# : attribute
+            let body =
+                switch path.split(separator: ".").dropFirst().first {
+                case "attribute": #"{"filter":{"attribute":{"name":"a","comparison":"like","value":1}}}"#
+                case "event": #"{"filter":{"event":{"name":"a","count":{"comparison":"like","value":1}}}}"#
+                case "purchase":
+                    #"{"filter":{"purchase":{"last_purchase":{"comparison":"like","value":"2026-01-01"}}}}"#
+                default: #"{"kind":"like","name":"x"}"#
+                }
             let answer = try await session.answer(method, body)
             #expect(answer.code == .invalidArgument)
             #expect(answer.message.hasPrefix("\(path) must be one of \(names)"), "\(answer.message)")
@@ -101,12 +109,14 @@ import Testing
         // Fields of these are judged object by object: users.track answers with its errors.
         if path.hasPrefix("events[0].") || path.hasPrefix("purchases[0].") { return [] }
         let isFilterValue = path.hasSuffix("attribute.value")
+        let isAmount = path.hasSuffix("total_spent.value")
+        let isTime = ["_at", ".after", ".before", "last_purchase.value"].contains(where: path.hasSuffix)
         var wrong = Tree.Kind.allCases.filter { kind in
             if isFilterValue { return kind == .array || kind == .object }
             return kind != right.kind && kind != .null
         }.compactMap { Self.examples[$0] }
-        if right.kind == .number, !isFilterValue { wrong += ["1.5", "-1.5", "1e100"].map(Tree.scalar) }
-        if path.hasSuffix("_at") { wrong += ["\"yesterday\"", "\"2026-13-01\"", "\"\""].map(Tree.scalar) }
+        if right.kind == .number, !isFilterValue, !isAmount { wrong += ["1.5", "-1.5", "1e100"].map(Tree.scalar) }
+        if isTime { wrong += ["\"yesterday\"", "\"2026-13-01\"", "\"\""].map(Tree.scalar) }
         return wrong
     }
 
@@ -150,7 +160,8 @@ private let samples = [
     "enabled": "true", "partner_api_key": #""0123456789abcdef""#, "display_name": #""Name""#,
     "partner": #""tinyclues""#,
     "name": #""Name""#, "name_contains": #""x""#, "segment_id": #""fr-win-back""#,
-    "filter": #"{"any":[{"cohort":{"partner":"tinyclues","cohort_id":"active"}},{"not":{"everyone":{}}}]}"#,
+    "filter":
+        #"{"any":[{"cohort":{"partner":"tinyclues","cohort_id":"active"}},{"not":{"everyone":{}}},{"event":{"name":"a","count":{"comparison":"equals","value":1},"within_days":7,"after":"2026-01-01","before":"2026-02-01"}},{"purchase":{"product_id":"a","currency":"EUR","count":{"comparison":"less_than","value":1},"total_spent":{"comparison":"greater_than","value":9.5},"last_purchase":{"comparison":"after","value":"2026-01-01"},"within_days":7,"after":"2026-01-01","before":"2026-02-01"}}]}"#,
     "at":
         #"{"everyone":1,"cohorts":[{"partner":"tinyclues","cohort_id":"active","version":1,"generation":16}],"segments":[]}"#,
 ]

@@ -21,7 +21,9 @@ import Testing
             try await muster.importCohort("active", adding: ["u-1"])
             let before = try await muster.database.fingerprint()
             let session = try await RawSession.open(muster.server)
-            for bad in Self.ids + Self.names + Self.counts + Self.filters + Self.numbers + Self.exclusive {
+            for bad in Self.ids + Self.names + Self.counts + Self.filters + Self.eventFilters + Self.numbers
+                + Self.exclusive
+            {
                 let answer = try await session.answer(bad.method, bad.body)
                 #expect(answer.code == bad.code, "\(bad): \(answer.text.prefix(300))")
                 #expect(answer.message.contains(bad.message), "\(bad): \(answer.text.prefix(300))")
@@ -43,6 +45,14 @@ import Testing
                 ),
                 (SizeSegment.method, #"{"segment_id":\#(text(256)),"with_nodes":true}"#),
                 (SizeSegment.method, #"{"filter":\#(wideFilter(256))}"#),
+                (
+                    SizeSegment.method,
+                    #"{"filter":{"event":{"name":\#(text(1024)),"count":{"comparison":"less_than","value":9007199254740992},"within_days":36500,"after":"0000-01-01"}}}"#
+                ),
+                (
+                    SizeSegment.method,
+                    #"{"filter":{"purchase":{"product_id":\#(text(1024)),"total_spent":{"comparison":"not_equal","value":-1e12},"before":"9999-12-31"}}}"#
+                ),
                 (ImportCohort.method, Self.cohort(#""c""#, #","request_id":\#(text(255)),"cohort_changes":[]"#)),
                 (CheckSegments.method, #"{"users":\#(list(1_000, Self.nobody)),"segments":\#(list(100, text(256)))}"#),
                 (DeleteUsers.method, #"{"users":\#(list(1_000, Self.nobody))}"#),
@@ -209,6 +219,32 @@ import Testing
         attribute(
             #""name":"a","comparison":"less_than","value":-1.5e300"#, "attribute.value must be a number within ±2^53"),
     ]
+
+    private static let eventFilters: [Case] = [
+        filter(#""event":{"name":\#(text(1025))}"#, "event.name must have 1 to 1024 bytes"),
+        filter(#""event":{"name":""}"#, "event.name must have 1 to 1024 bytes"),
+        filter(
+            #""event":{"name":"a","count":{"comparison":"equals","value":-1}}"#,
+            "event.count.value must not be negative"),
+        filter(#""event":{"name":"a","within_days":0}"#, "event.within_days must be 1 to 36500"),
+        filter(#""event":{"name":"a","within_days":36501}"#, "event.within_days must be 1 to 36500"),
+        filter(
+            #""event":{"name":"a","after":"2026-01-02","before":"2026-01-02"}"#,
+            "event.after must be earlier than before"),
+        filter(#""not":{"purchase":{"product_id":""}}"#, "not.purchase.product_id must have 1 to 1024 bytes"),
+        filter(#""purchase":{"currency":"eur"}"#, "purchase.currency must be three capital letters"),
+        filter(#""purchase":{"currency":"EURO"}"#, "purchase.currency must be three capital letters"),
+        filter(
+            #""purchase":{"count":{"comparison":"less_than","value":-1}}"#, "purchase.count.value must not be negative"),
+        filter(
+            #""purchase":{"total_spent":{"comparison":"less_than","value":1.1e12}}"#,
+            "purchase.total_spent.value must be a number within ±10^12"),
+        filter(#""purchase":{"within_days":-1}"#, "purchase.within_days must be 1 to 36500"),
+    ]
+
+    private static func filter(_ filter: String, _ message: String) -> Case {
+        Case(SizeSegment.method, #"{"filter":{\#(filter)}}"#, message)
+    }
 
     private static let numbers: [Case] =
         [ListCohorts.method, ListSegments.method, ListKeys.method, ListPartners.method].flatMap { method in

@@ -14,7 +14,7 @@ import Testing
             #expect(try await save("deep", deepFilter(31)).code == nil)
             #expect(try await save("wide", wideFilter(128)).code == nil)
             #expect(try await save("deeper", #"{"segment":{"segment_id":"deep"}}"#).code == nil)
-            let before = try await muster.database.fingerprint()
+            var before = try await muster.database.fingerprint()
             let segment = { (id: String) in #"{"segment":{"segment_id":"\#(id)"}}"# }
             let deep = try await save("a", #"{"not":\#(segment("deep"))}"#)
             #expect(deep.code == .invalidArgument)
@@ -23,6 +23,13 @@ import Testing
             #expect(wide.code == .invalidArgument)
             #expect(wide.message.contains("more than 256 nodes, saved filters inside it included"), "\(wide.text)")
             #expect(wide.message.hasPrefix("all[1].segment"), "\(wide.text)")
+            // A leaf over events is one node, also where it stands for the opposite of what is looked up.
+            let none = #"{"event":{"name":"a","count":{"comparison":"equals","value":0}}}"#
+            #expect(try await save("events", #"{"any":\#(list(255, none))}"#).code == nil)
+            let events = try await save("a", #"{"any":\#(list(256, none))}"#)
+            #expect(events.message.contains("more than 256 nodes"), "\(events.text)")
+            #expect(try await save("deepEvent", deepFilter(31, around: none)).code == nil)
+            before = try await muster.database.fingerprint()
             // An ad-hoc filter has the same bounds.
             let session = try await RawSession.open(muster.server)
             let adHoc = try await session.answer(SizeSegment.method, #"{"filter":{"not":\#(segment("deep"))}}"#)
@@ -50,8 +57,8 @@ import Testing
 }
 
 /// A filter of so many levels.
-func deepFilter(_ levels: Int) -> String {
-    String(repeating: #"{"not":"#, count: levels - 1) + #"{"everyone":{}}"# + String(repeating: "}", count: levels - 1)
+func deepFilter(_ levels: Int, around leaf: String = #"{"everyone":{}}"#) -> String {
+    String(repeating: #"{"not":"#, count: levels - 1) + leaf + String(repeating: "}", count: levels - 1)
 }
 
 /// A filter of so many nodes.

@@ -30,7 +30,7 @@ extension RPCError {
             let way = ids.map { "\"\($0.text)\"" }.joined(separator: " → ")
             self.init(.invalidArgument, "filter: the segment would contain itself: \(way)")
         case .noHistory(let path):
-            self.init(.failedPrecondition, "\(path): attributes have no history; leave at out")
+            self.init(.failedPrecondition, "\(path): attributes and events have no history; leave at out")
         case .segmentChanged(let id):
             self.init(.failedPrecondition, "segment \"\(id.text)\" was changed since; begin again")
         case .versionsIncomplete:

@@ -1,4 +1,4 @@
-/// Who is meant: a tree over cohorts, saved segments and attributes. On the wire an object with one key:
+/// Who is meant: a tree over cohorts, saved segments, attributes, events and purchases. On the wire an object with one key:
 /// `{"all":[{"cohort":{…}},{"not":{"cohort":{…}}},{"attribute":{…}}]}`.
 public indirect enum Filter: Sendable, Hashable {
     case all([Filter])
@@ -8,6 +8,8 @@ public indirect enum Filter: Sendable, Hashable {
     case cohort(CohortReference)
     case segment(SegmentReference)
     case attribute(AttributeFilter)
+    case event(EventFilter)
+    case purchase(PurchaseFilter)
 
     public static func cohort(_ partner: String, _ cohortID: Identifier) -> Self {
         .cohort(.init(partner: partner, cohortID: cohortID))
@@ -26,7 +28,7 @@ public indirect enum Filter: Sendable, Hashable {
         switch self {
         case .all(let filters), .any(let filters): filters
         case .not(let filter): [filter]
-        case .everyone, .cohort, .segment, .attribute: []
+        case .everyone, .cohort, .segment, .attribute, .event, .purchase: []
         }
     }
 
@@ -56,13 +58,15 @@ public indirect enum Filter: Sendable, Hashable {
         case .cohort: .cohort
         case .segment: .segment
         case .attribute: .attribute
+        case .event: .event
+        case .purchase: .purchase
         }
     }
 }
 
 extension Filter: Codable {
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case all, any, not, everyone, cohort, segment, attribute
+        case all, any, not, everyone, cohort, segment, attribute, event, purchase
     }
 
     public init(from decoder: any Decoder) throws {
@@ -71,7 +75,8 @@ extension Filter: Codable {
         guard keys.count == 1, let key = keys.first else {
             throw JSONError(
                 at: decoder,
-                "must be an object with exactly one of all, any, not, everyone, cohort, segment and attribute")
+                "must be an object with exactly one of all, any, not, everyone, cohort, segment, attribute, event and purchase"
+            )
         }
         self =
             switch key {
@@ -82,6 +87,8 @@ extension Filter: Codable {
             case .cohort: .cohort(try container.decode(CohortReference.self, forKey: key))
             case .segment: .segment(try container.decode(SegmentReference.self, forKey: key))
             case .attribute: .attribute(try container.decode(AttributeFilter.self, forKey: key))
+            case .event: .event(try container.decode(EventFilter.self, forKey: key))
+            case .purchase: .purchase(try container.decode(PurchaseFilter.self, forKey: key))
             }
     }
 
@@ -94,6 +101,8 @@ extension Filter: Codable {
         case .cohort(let cohort): try container.encode(cohort, forKey: key)
         case .segment(let segment): try container.encode(segment, forKey: key)
         case .attribute(let attribute): try container.encode(attribute, forKey: key)
+        case .event(let event): try container.encode(event, forKey: key)
+        case .purchase(let purchase): try container.encode(purchase, forKey: key)
         }
     }
 

@@ -5,15 +5,19 @@ public struct Versions: Codable, Sendable, Equatable {
     public var everyone: Int64
     /// Of all attributes, where the filter tests one.
     public var attributes: Int64?
+    /// Of all events and purchases, where the filter tests any.
+    public var events: Int64?
     public var cohorts: [CohortVersion]
     /// The definitions of the saved segments used, directly or inside one another.
     public var segments: [SegmentVersion]
 
     public init(
-        everyone: Int64, attributes: Int64? = nil, cohorts: [CohortVersion] = [], segments: [SegmentVersion] = []
+        everyone: Int64, attributes: Int64? = nil, events: Int64? = nil, cohorts: [CohortVersion] = [],
+        segments: [SegmentVersion] = []
     ) {
         self.everyone = everyone
         self.attributes = attributes
+        self.events = events
         self.cohorts = cohorts
         self.segments = segments
     }

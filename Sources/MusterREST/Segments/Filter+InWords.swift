@@ -13,6 +13,8 @@ extension Filter {
         case .cohort(let cohort): "includes \(cohort.inWords)"
         case .segment(let segment): "is in the segment \(quoted(segment.segmentID))"
         case .attribute(let attribute): attribute.inWords
+        case .event(let event): event.inWords
+        case .purchase(let purchase): purchase.inWords
         }
     }
 

@@ -34,6 +34,8 @@ extension Store {
 
 extension Connection {
     /// What users did and bought, by user number, of one moment; users without any are left out.
+    ///
+    /// The order is that of the primary key, so that the planner takes it also while it takes the tables for empty.
     borrowing func eventSummaries(
         of userNumbers: [Int32], in workspace: WorkspaceID
     ) throws -> [Int32: EventSummaries] {
@@ -43,14 +45,20 @@ extension Connection {
             """
             SELECT false, n.user_number, s.name, s.first, s.last, s.count, 0::int8
             FROM unnest(\(userNumbers)) n (user_number) CROSS JOIN LATERAL (
-                SELECT e.name, min(e.occurred_at) first, max(e.occurred_at) last, count(*) count FROM user_event e
-                WHERE e.workspace_id = \(workspace) AND e.user_number = n.user_number GROUP BY e.name) s
+                SELECT e.name, min(e.occurred_at) first, max(e.occurred_at) last, count(*) count FROM (
+                    SELECT x.name, x.occurred_at FROM user_event x
+                    WHERE x.workspace_id = \(workspace) AND x.user_number = n.user_number
+                    ORDER BY x.name, x.occurred_at, x.version, x.place OFFSET 0) e
+                GROUP BY e.name) s
             UNION ALL
             SELECT true, n.user_number, s.product_id, s.first, s.last, s.count, s.amount
             FROM unnest(\(userNumbers)) n (user_number) CROSS JOIN LATERAL (
                 SELECT e.product_id, min(e.occurred_at) first, max(e.occurred_at) last, count(*) count,
-                    \(raw: EventSQL.sum) amount FROM user_purchase e
-                WHERE e.workspace_id = \(workspace) AND e.user_number = n.user_number GROUP BY e.product_id) s
+                    \(raw: EventSQL.sum) amount FROM (
+                    SELECT x.product_id, x.occurred_at, x.amount_millionths FROM user_purchase x
+                    WHERE x.workspace_id = \(workspace) AND x.user_number = n.user_number
+                    ORDER BY x.product_id, x.occurred_at, x.version, x.place OFFSET 0) e
+                GROUP BY e.product_id) s
             ORDER BY 2, 1, 3
             """
         ) { row in

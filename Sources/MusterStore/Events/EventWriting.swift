@@ -61,9 +61,11 @@ extension Connection {
         try first(
             """
             SELECT EXISTS (SELECT FROM unnest(\(numbers)) n (user_number) CROSS JOIN LATERAL (
-                    SELECT FROM user_event e WHERE e.workspace_id = \(workspace) AND e.user_number = n.user_number LIMIT 1) x)
+                    SELECT FROM user_event e WHERE e.workspace_id = \(workspace) AND e.user_number = n.user_number
+                    ORDER BY e.name, e.occurred_at, e.version, e.place LIMIT 1) x)
                 OR EXISTS (SELECT FROM unnest(\(numbers)) n (user_number) CROSS JOIN LATERAL (
-                    SELECT FROM user_purchase e WHERE e.workspace_id = \(workspace) AND e.user_number = n.user_number LIMIT 1) x)
+                    SELECT FROM user_purchase e WHERE e.workspace_id = \(workspace) AND e.user_number = n.user_number
+                    ORDER BY e.product_id, e.occurred_at, e.version, e.place LIMIT 1) x)
             """
         ) { row in try row.value(0, as: Bool.self) } ?? false
     }

@@ -50,19 +50,23 @@ public struct NewPurchase: Sendable {
 }
 
 /// An amount of money, counted in whole millionths of the currency's unit: sums are exact and don't depend on their order, which
-/// sums of binary fractions do. A billion units at most, so that no user's sum overflows.
+/// sums of binary fractions do.
 public struct Amount: Sendable, Hashable, Comparable {
     public let millionths: Int64
 
-    static let most = Int64(Limits.purchaseAmount.value) * 1_000_000
+    private static let most = Int64(Limits.purchaseAmount.value) * 1_000_000
 
     init(millionths: Int64) { self.millionths = millionths }
 
     /// To the nearest millionth; nil for what is no number or beyond ±10^9.
     public init?(_ units: Double) {
-        let scaled = (units * 1_000_000).rounded()
-        guard abs(scaled) <= Double(Self.most), let millionths = Int64(exactly: scaled) else { return nil }
-        self.millionths = millionths
+        guard abs(units) <= Double(Limits.purchaseAmount.value) else { return nil }
+        self = .nearest(to: units)
+    }
+
+    /// To the nearest millionth; what is no number is 0, what is out of range the range's end.
+    static func nearest(to units: Double) -> Amount {
+        Amount(millionths: Int64(exactly: (units * 1_000_000).rounded()) ?? (units > 0 ? .max : units < 0 ? -.max : 0))
     }
 
     /// In units of the currency.

@@ -10,6 +10,9 @@ enum LookRow: Sendable {
     case segment(id: Identifier, version: Int64, name: String)
     case user(place: Int, FoundUser)
     case scan(position: Int, matches: [(filter: AttributeFilter, numbers: [UInt32])])
+    /// Up to 2^13 users of a leaf's set, and when the earliest event that counts was, of all users in their range.
+    case eventScan(position: Int, numbers: [UInt32], earliest: Instant)
+    case eventsOfUser(place: Int, position: Int)
 
     init(_ row: borrowing Row, of statement: LookStatement) throws {
         let position = Int(try row.value(1, as: Int64.self))
@@ -26,6 +29,12 @@ enum LookRow: Sendable {
             let name = statement.scannedNames[position - 1]
             self = .scan(
                 position: position, matches: try Self.scan(row, for: statement.scans.filter { $0.name == name }))
+        case .eventScan:
+            let numbers: [Int32] = try row.withBytes(8) { bytes in try bytes.map([Int32].decodeArrayBytes) ?? [] }
+            self = .eventScan(
+                position: position, numbers: numbers.map { UInt32(clamping: $0) },
+                earliest: Instant(microseconds: try row.value(2)))
+        case .eventsOfUser: self = .eventsOfUser(place: position, position: Int(try row.value(2, as: Int64.self)))
         case nil: throw PostgresError(.decoding, "a look's row is of no known part")
         }
     }

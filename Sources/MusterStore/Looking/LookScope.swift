@@ -9,17 +9,23 @@ final class LookScope: Sendable {
     /// The saved filters that were used, each at the version of its definition.
     let segments: [SegmentVersion]
     let attributes: [AttributeFilter]
+    let events: [EventLeaf]
     /// Every segment of the workspace is meant: a look also tells of those that came or went.
     let allSegments: Bool
 
     init(
-        cohorts: [CohortReference], segments: [SegmentVersion], attributes: [AttributeFilter], allSegments: Bool = false
+        cohorts: [CohortReference], segments: [SegmentVersion], attributes: [AttributeFilter] = [],
+        events: [EventLeaf] = [], allSegments: Bool = false
     ) {
         self.cohorts = cohorts
         self.segments = segments
         self.attributes = attributes
+        self.events = events
         self.allSegments = allSegments
     }
+
+    /// Whether all leaves stand for sets that keep their changes, so that an earlier state can be shown.
+    var hasHistory: Bool { attributes.isEmpty && events.isEmpty }
 }
 
 /// What one read wants to know.
@@ -28,6 +34,8 @@ struct LookRequest: Sendable {
     var users: [UserReference] = []
     /// The attributes whose bitmaps are to be worked out in the same statement.
     var scans: [AttributeFilter] = []
+    /// The same of leaves over events.
+    var eventScans: [EventLeaf] = []
 }
 
 /// A user as a look found it.
@@ -35,6 +43,8 @@ struct FoundUser: Sendable {
     let number: UInt32
     /// The attributes as JSON; nil where the look was not asked for them.
     let attributes: [UInt8]?
+    /// Of the leaves over events that the look was asked for, those whose set the user is in.
+    var events: Set<EventLeaf> = []
 }
 
 /// A definition that a look found newer than the caller's.
@@ -48,6 +58,8 @@ struct FoundDefinition: Sendable, Equatable {
 struct Look: Sendable {
     /// When the statement was sent: whatever was acknowledged before is in it.
     let startedAt: ContinuousClock.Instant
+    /// The same by the clock of people: what the windows of the last days end with.
+    let now: Instant
     var everyone: SetState
     var attributes: SetVersion
     var events: SetVersion
@@ -60,10 +72,19 @@ struct Look: Sendable {
     /// In the order of the request's users; nil: unknown.
     var users: [FoundUser?]
     var scans: [AttributeFilter: MemberSetAtVersion]
+    var eventScans: [EventLeaf: MemberSetAtVersion]
 }
 
-/// Who passes an attribute's test, at a version of all attributes.
+/// Who is in a leaf's set, at a version of all attributes or of all events.
 struct MemberSetAtVersion: Sendable {
     let at: SetVersion
     let members: MemberSet
+    /// For a window of the last days: it leaves no event behind from here on, until then.
+    var holds: (from: Instant, until: Instant)?
+
+    func holds(at moment: Instant) -> Bool {
+        guard let holds else { return true }
+        // From: the clock may have been put back, and the window with it.
+        return holds.from <= moment && moment < holds.until
+    }
 }

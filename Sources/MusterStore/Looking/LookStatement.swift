@@ -20,6 +20,11 @@ struct LookStatement: Sendable {
     /// Whether former external ids are looked for too; a look says whether there are any.
     var findsDeprecated = false
     var scans: [AttributeFilter] = []
+    /// The leaves whose sets are to be worked out, and those that are asked of the users.
+    var eventScans: [EventLeaf] = []
+    var userEvents: [EventLeaf] = []
+    /// What the windows of the last days end with.
+    var now = Instant.now
 
     /// Beyond so many changes a set is loaded afresh: its snapshot is smaller than the way there.
     static let mostChanges: Int64 = 256
@@ -27,7 +32,7 @@ struct LookStatement: Sendable {
     /// Kinds of rows. All have the same columns: kind, position, and up to six numbers, two stored sets, a text and a JSON value.
     enum Part: Int32 {
         case head = 0
-        case cohort, definition, user, scan
+        case cohort, definition, user, scan, eventScan, eventsOfUser
     }
 
     /// Only the parts that are asked for: PostgreSQL gets each part of a statement ready, also one that has nothing to do, which
@@ -42,7 +47,11 @@ struct LookStatement: Sendable {
         if !kinds.aliases.names.places.isEmpty { sql += aliasesPart(kinds) }
         if !kinds.devices.places.isEmpty { sql += devicesPart(kinds.devices) }
         if let rare = SQL(union: kinds.rareParts(in: workspace, deprecated: findsDeprecated)) { sql += part(of: rare) }
+        if !userEvents.isEmpty, let found = kinds.parts(in: workspace, deprecated: findsDeprecated) {
+            sql += eventsPart(of: found)
+        }
         if !scans.isEmpty { sql += scansPart }
+        sql += eventScansPart
         return sql
     }
 

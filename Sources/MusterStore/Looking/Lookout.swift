@@ -71,14 +71,18 @@ final class Lookout: Sendable {
             var scopes: [ObjectIdentifier: LookScope] = [:]
             var users: [UserReference] = []
             var scans: Set<AttributeFilter> = []
+            var eventScans: Set<EventLeaf> = []
             let places = calls.map { waiting in
                 scopes[ObjectIdentifier(waiting.request.scope)] = waiting.request.scope
                 scans.formUnion(waiting.request.scans)
+                eventScans.formUnion(waiting.request.eventScans)
                 defer { users += waiting.request.users }
                 return users.count
             }
             let scope = LookScope(union: Array(scopes.values))
-            return (LookRequest(scope: scope, users: users, scans: Array(scans)), places)
+            let union = LookRequest(
+                scope: scope, users: users, scans: Array(scans), eventScans: Array(eventScans))
+            return (union, places)
         }
     }
 
@@ -101,7 +105,7 @@ extension LookScope {
         if let only = scopes.first, scopes.count == 1 {
             self.init(
                 cohorts: only.cohorts, segments: only.segments, attributes: only.attributes,
-                allSegments: only.allSegments)
+                events: only.events, allSegments: only.allSegments)
             return
         }
         var versions: [Identifier: Int64] = [:]
@@ -112,6 +116,7 @@ extension LookScope {
         self.init(
             cohorts: Array(Set(scopes.flatMap(\.cohorts))),
             segments: versions.map { SegmentVersion(segmentID: $0, version: $1) },
-            attributes: Array(Set(scopes.flatMap(\.attributes))), allSegments: scopes.contains(where: \.allSegments))
+            attributes: Array(Set(scopes.flatMap(\.attributes))),
+            events: Array(Set(scopes.flatMap(\.events))), allSegments: scopes.contains(where: \.allSegments))
     }
 }

@@ -59,7 +59,8 @@ extension Store {
             everyone: loaded[SetKey.everyone] ?? cache[.everyone(of: workspace)], segments: request.scope.segments,
             allSegments: request.scope.allSegments, users: request.users,
             wantsUserAttributes: !request.users.isEmpty && !request.scope.attributes.isEmpty,
-            findsDeprecated: deprecating.withLock { $0.contains(workspace) }, scans: request.scans)
+            findsDeprecated: deprecating.withLock { $0.contains(workspace) }, scans: request.scans,
+            eventScans: request.eventScans, userEvents: request.users.isEmpty ? [] : request.scope.events)
     }
 
     private func reload(
@@ -83,6 +84,7 @@ private struct LookAssembly {
     private var definitions: [Identifier: FoundDefinition?]
     private var users: [FoundUser?]
     private var scans: [AttributeFilter: [UInt32]] = [:]
+    private var eventScans: [EventLeaf: EventScan] = [:]
     /// The sets of the cohorts that there are.
     private(set) var sets: [CohortReference: Int32] = [:]
     /// Sets that went on from what was known.
@@ -104,8 +106,10 @@ private struct LookAssembly {
         definitions = Dictionary(statement.segments.map { ($0.segmentID, nil) }) { first, _ in first }
         users = Array(repeating: nil, count: statement.users.count)
         for scan in statement.scans { scans[scan] = [] }
+        for leaf in statement.eventScans { eventScans[leaf] = EventScan() }
         var seenEveryone: Seen?
         var seenCohorts: [Int: Seen] = [:]
+        var eventsOfUsers: [Int: Set<EventLeaf>] = [:]
         for row in rows {
             switch row {
             case .head(SetKey.everyone, let at, let change, let has):
@@ -121,7 +125,14 @@ private struct LookAssembly {
             case .segment(let id, let version, let name):
                 let filter = definitions[id]??.filter
                 definitions[id] = .some(FoundDefinition(version: version, name: name, filter: filter))
-            case .user(let place, let user): users[place] = user
+            case .user(let place, let user):
+                users[place] = FoundUser(
+                    number: user.number, attributes: user.attributes, events: eventsOfUsers[place] ?? [])
+            case .eventsOfUser(let place, let position):
+                eventsOfUsers[place, default: []].insert(statement.userEvents[position])
+                users[place]?.events = eventsOfUsers[place] ?? []
+            case .eventScan(let position, let numbers, let earliest):
+                eventScans[statement.eventScans[position], default: EventScan()].add(numbers, earliest)
             case .scan(_, let matches): for match in matches { scans[match.filter, default: []] += match.numbers }
             }
         }
@@ -159,9 +170,32 @@ private struct LookAssembly {
     func look(startedAt: ContinuousClock.Instant) -> Look? {
         guard let everyone, let attributes, let events else { return nil }
         return Look(
-            startedAt: startedAt, everyone: everyone, attributes: attributes, events: events, cohorts: cohorts,
+            startedAt: startedAt, now: statement.now, everyone: everyone, attributes: attributes, events: events,
+            cohorts: cohorts,
             sets: sets,
             definitions: definitions, users: users,
-            scans: scans.mapValues { MemberSetAtVersion(at: attributes, members: MemberSet($0)) })
+            scans: scans.mapValues { MemberSetAtVersion(at: attributes, members: MemberSet($0)) },
+            eventScans: Dictionary(
+                uniqueKeysWithValues: eventScans.map { leaf, scan in
+                    (leaf, scan.members(of: leaf, at: events, statement.now))
+                }))
+    }
+}
+
+/// What the rows of a scan of events came to.
+private struct EventScan {
+    private var numbers: [UInt32] = []
+    private var earliest = Instant.latest
+
+    mutating func add(_ more: [UInt32], _ time: Instant) {
+        numbers += more
+        earliest = min(earliest, time)
+    }
+
+    /// A window of the last days only ever leaves events behind, the earliest first; new ones raise the head.
+    func members(of leaf: EventLeaf, at version: SetVersion, _ now: Instant) -> MemberSetAtVersion {
+        var members = MemberSetAtVersion(at: version, members: MemberSet(numbers))
+        if let days = leaf.withinDays { members.holds = (now, earliest.moved(by: Instant.microseconds(days: days))) }
+        return members
     }
 }

@@ -26,7 +26,7 @@ extension Store {
         let past = PastMembers(
             members: members, versions: reading.versions, sets: sets(of: reading.plan, in: reading.look),
             tags: reading.tags)
-        guard !reading.plan.scope.attributes.isEmpty else {
+        guard !reading.plan.scope.hasHistory else {
             keep(past, of: question, in: workspace)
             return try await page(of: past, after: nil, shape, workspace, deadline)
         }
@@ -98,7 +98,7 @@ extension Store {
         deadline: ContinuousClock.Instant
     ) async throws -> PastMembers {
         let (plan, look) = try await currentPlan(of: question, in: workspace, deadline: deadline)
-        if let path = plan.attributePath { throw FilterFault.noHistory(path: path) }
+        if let path = plan.pathWithoutHistory { throw FilterFault.noHistory(path: path) }
         try plan.requireDefinitions(of: versions)
         let own = self.sets(of: plan, in: look)
         if let sets, sets != own { throw VersionNotKept() }
@@ -167,8 +167,10 @@ extension Plan {
     }
 
     /// The path of the first leaf that has no history.
-    fileprivate var attributePath: String? {
-        scope.attributes.isEmpty ? nil : paths.compactMap(\.self).first { $0.hasSuffix("attribute") } ?? "filter"
+    fileprivate var pathWithoutHistory: String? {
+        guard !scope.hasHistory else { return nil }
+        let names = ["attribute", "event", "purchase"]
+        return paths.compactMap(\.self).first { path in names.contains { path.hasSuffix($0) } } ?? "filter"
     }
 }
 

@@ -11,6 +11,7 @@ struct Definition: Sendable {
 enum Operand: Hashable, Sendable {
     case cohort(CohortReference)
     case attribute(AttributeFilter)
+    case event(EventLeaf)
 }
 
 /// Filters made ready to be evaluated: saved filters put in their places, leaves numbered.
@@ -40,6 +41,7 @@ final class Plan: Sendable {
             cohorts: operands.compactMap { if case .cohort(let cohort) = $0 { cohort } else { nil } },
             segments: compiler.segments.map { SegmentVersion(segmentID: $0, version: $1) },
             attributes: operands.compactMap { if case .attribute(let attribute) = $0 { attribute } else { nil } },
+            events: operands.compactMap { if case .event(let leaf) = $0 { leaf } else { nil } },
             allSegments: allSegments)
     }
 
@@ -53,7 +55,7 @@ final class Plan: Sendable {
     /// The roots over these sets. What was made for the same versions before is used again.
     func evaluations(everyone: SetState, operands sets: [SetState]) -> [Evaluation] {
         let versions = [everyone.at] + sets.map(\.at)
-        let reusable = scope.attributes.isEmpty
+        let reusable = scope.hasHistory
         if reusable, let made = bound.withLock({ $0 }), made.versions == versions { return made.evaluations }
         let evaluations = roots.map {
             Evaluation($0, universe: everyone.members, operands: sets.map(\.members))
@@ -109,8 +111,17 @@ struct PlanCompiler {
             guard attribute.comparison.isNegative else { return leaf }
             paths.append(nil)
             return .not(leaf)
+        case .event(let event): return expression(.event(event))
+        case .purchase(let purchase): return expression(.purchase(purchase))
         case .segment: return .nothing
         }
+    }
+
+    private mutating func expression(_ leaf: EventLeaf) -> SetExpression {
+        let set = SetExpression.set(place(of: .event(leaf)))
+        guard leaf.passesWithoutAny else { return set }
+        paths.append(nil)
+        return .not(set)
     }
 
     private mutating func children(_ filters: [Filter], _ path: String, _ depth: Int) throws -> [SetExpression] {

@@ -15,6 +15,7 @@ struct Reading: Sendable {
         Versions(
             everyone: look.everyone.at.version,
             attributes: plan.scope.attributes.isEmpty ? nil : look.attributes.version,
+            events: plan.scope.events.isEmpty ? nil : look.events.version,
             cohorts: plan.scope.cohorts.map { cohort in
                 CohortVersion(
                     partner: cohort.partner, cohortID: cohort.cohortID,
@@ -70,22 +71,27 @@ extension Store {
     func reading(
         of question: Question, in workspace: WorkspaceID, options: ReadOptions
     ) async throws -> Reading {
-        var scans: Set<AttributeFilter> = []
+        var scans: (attributes: Set<AttributeFilter>, events: Set<EventLeaf>) = ([], [])
         for _ in 0..<Self.mostLooks {
             let plan = try await plan(for: question, in: workspace, deadline: options.deadline)
             let look: Look
-            if let recent = recentLook(of: plan, options), scans.isEmpty {
+            let isScanning = !scans.attributes.isEmpty || !scans.events.isEmpty
+            if let recent = recentLook(of: plan, options), !isScanning {
                 look = recent
             } else {
-                look = try await lookout(of: workspace, scanning: !scans.isEmpty).look(
-                    LookRequest(scope: plan.scope, scans: Array(scans)), deadline: options.deadline)
+                look = try await lookout(of: workspace, scanning: isScanning).look(
+                    LookRequest(
+                        scope: plan.scope, scans: Array(scans.attributes), eventScans: Array(scans.events)),
+                    deadline: options.deadline)
                 guard settled(plan, of: question, by: look, in: workspace) else { continue }
                 plan.recent.withLock { $0 = look }
             }
             let attributes = attributeSets(of: plan, in: look, workspace)
-            scans = Set(plan.scope.attributes.filter { attributes[$0] == nil })
-            guard scans.isEmpty else { continue }
-            return Reading(plan: plan, look: look, operands: try operands(of: plan, look, attributes))
+            let events = eventSets(of: plan, in: look, workspace)
+            scans.attributes = Set(plan.scope.attributes.filter { attributes[$0] == nil })
+            scans.events = Set(plan.scope.events.filter { events[$0] == nil })
+            guard scans.attributes.isEmpty, scans.events.isEmpty else { continue }
+            return Reading(plan: plan, look: look, operands: try operands(of: plan, look, attributes, events))
         }
         throw ChangingTooFast()
     }
@@ -144,8 +150,24 @@ extension Store {
         return sets
     }
 
+    /// The same of leaves over events, at the look's version of all events and, for windows of the last days, at its time.
+    private func eventSets(of plan: Plan, in look: Look, _ workspace: WorkspaceID) -> [EventLeaf: MemberSet] {
+        var sets: [EventLeaf: MemberSet] = [:]
+        for leaf in plan.scope.events {
+            if let scanned = look.eventScans[leaf] {
+                derived.put(scanned, for: .event(workspace, leaf))
+                sets[leaf] = scanned.members
+            } else if let cached = derived[.event(workspace, leaf)], cached.at == look.events,
+                cached.holds(at: look.now)
+            {
+                sets[leaf] = cached.members
+            }
+        }
+        return sets
+    }
+
     func operands(
-        of plan: Plan, _ look: Look, _ attributes: [AttributeFilter: MemberSet]
+        of plan: Plan, _ look: Look, _ attributes: [AttributeFilter: MemberSet], _ events: [EventLeaf: MemberSet]
     ) throws -> [SetState] {
         try plan.operands.map { operand in
             switch operand {
@@ -156,6 +178,7 @@ extension Store {
                 return state
             case .attribute(let attribute):
                 return SetState(at: look.attributes, members: attributes[attribute] ?? [])
+            case .event(let leaf): return SetState(at: look.events, members: events[leaf] ?? [])
             }
         }
     }

@@ -5,6 +5,8 @@ import MusterSets
 struct SeenUser: Sendable {
     let user: FoundUser?
     let hasAttributes: Bool
+    /// The leaves over events that were asked of it.
+    let events: Set<EventLeaf>
     let at: ContinuousClock.Instant
 }
 
@@ -46,7 +48,11 @@ extension Store {
 
     private func membership(of users: [FoundUser?], _ plan: Plan, _ look: Look) throws -> Membership {
         let attributes = plan.scope.attributes.isEmpty ? [:] : try passing(users, tests: plan.scope.attributes)
-        let operands = try operands(of: plan, look, attributes)
+        let events = Dictionary(
+            uniqueKeysWithValues: plan.scope.events.map { leaf in
+                (leaf, MemberSet(users.compactMap { $0.flatMap { $0.events.contains(leaf) ? $0.number : nil } }))
+            })
+        let operands = try operands(of: plan, look, attributes, events)
         let evaluations = plan.evaluations(everyone: look.everyone, operands: operands)
         let reading = Reading(plan: plan, look: look, operands: operands)
         return Membership(
@@ -89,7 +95,9 @@ extension Store {
         plan.recent.withLock { $0 = kept }
         for (user, found) in zip(users, look.users) {
             seenUsers.put(
-                SeenUser(user: found, hasAttributes: !plan.scope.attributes.isEmpty, at: look.startedAt),
+                SeenUser(
+                    user: found, hasAttributes: !plan.scope.attributes.isEmpty, events: Set(plan.scope.events),
+                    at: look.startedAt),
                 for: UserKey(workspace: workspace, user: user), bytes: 256 + (found?.attributes?.count ?? 0))
         }
         return (look, look.users)
@@ -102,7 +110,7 @@ extension Store {
         let oldest = ContinuousClock.now - options.maxStaleness
         for user in users {
             guard let seen = seenUsers[UserKey(workspace: workspace, user: user)], seen.at > oldest,
-                seen.hasAttributes || plan.scope.attributes.isEmpty
+                seen.hasAttributes || plan.scope.attributes.isEmpty, seen.events.isSuperset(of: plan.scope.events)
             else { return nil }
             found.append(seen.user)
         }

@@ -5,6 +5,7 @@ import MusterSets
 enum DerivedKey: Hashable, Sendable {
     case version(SetKey, Int64)
     case attribute(WorkspaceID, AttributeFilter)
+    case event(WorkspaceID, EventLeaf)
     /// What a question meant at these versions, with these sets behind its cohorts and in this history: for the pages of a listing.
     case listing(WorkspaceID, Question, VersionsKey)
 }
@@ -30,6 +31,10 @@ typealias DerivedSets = BoundedCache<DerivedKey, MemberSetAtVersion>
 
 extension BoundedCache where Key == DerivedKey, Value == MemberSetAtVersion {
     func put(_ members: MemberSet, at version: SetVersion, for key: DerivedKey) {
-        put(MemberSetAtVersion(at: version, members: members), for: key, bytes: members.byteCount + 256)
+        put(MemberSetAtVersion(at: version, members: members), for: key)
+    }
+
+    func put(_ members: MemberSetAtVersion, for key: DerivedKey) {
+        put(members, for: key, bytes: members.members.byteCount + 256)
     }
 }

@@ -5,9 +5,12 @@ import Postgres
 public struct Retention: Sendable {
     /// Days after which changes below a set's snapshot go; 0 keeps all of them.
     public var historyDays: Int
+    /// Days after the end of a month at which its events and purchases go; 0 keeps all of them.
+    public var eventDays: Int
 
-    public init(historyDays: Int = 0) {
+    public init(historyDays: Int = 0, eventDays: Int = 0) {
         self.historyDays = historyDays
+        self.eventDays = eventDays
     }
 }
 
@@ -20,6 +23,10 @@ public struct UpkeepReport: Sendable, Equatable {
     public var changesForgotten = 0
     public var exportsEnded = 0
     public var sizesRecorded = 0
+    /// Partitions of events and of purchases.
+    public var eventMonthsMade = 0
+    public var eventMonthsDropped = 0
+    public var eventsForgotten = 0
 
     /// A round that found nothing to do.
     public init() {}
@@ -45,6 +52,7 @@ extension Store {
             report.sizesRecorded += try await recordSizes(in: workspace, at: .now)
         }
         counts.sawSets(sets, changesNotFolded: max(0, changesBehind - report.changesFolded))
+        try await keepEventsHourly(days: retention.eventDays, report: &report)
         return report
     }
 

@@ -29,6 +29,8 @@ extension Model {
         case .segment(let segment):
             return segments[segment.segmentID].map { evaluate($0.filter, at: moment) } ?? []
         case .attribute(let test): return all.filter { passes($0, test) }
+        // A model of their own is in EventModelTests.
+        case .event, .purchase: return []
         }
     }
 

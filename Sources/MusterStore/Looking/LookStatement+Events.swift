@@ -1,0 +1,134 @@
+import MusterProtocol
+import Postgres
+
+/// The parts of a look over events and purchases. A leaf is one aggregate over the rows that count, of all users for a scan and of one user
+/// for a check; both ask PostgreSQL the same question, so that they can't answer differently.
+///
+/// A scan goes by the index that is led by the name, a check by the primary key, which is led by the user; either skips the months that
+/// lie outside of the leaf's window. The order that is asked for is that of the index which is meant, and costs nothing there: a new month is
+/// empty, all indexes look alike to the planner, and it stays with its choice while the month fills (tried: a check went through all
+/// purchases for each user).
+extension LookStatement {
+    /// One part for each table that the scanned leaves are over.
+    var eventScansPart: SQL {
+        var sql: SQL = ""
+        for tests in EventTestsOfTable.grouping(eventScans, now: now) {
+            sql += """
+                 UNION ALL
+                SELECT 5, f.position, (extract(epoch FROM min(u.earliest)) * 1000000)::int8, NULL, NULL, NULL, NULL, NULL,
+                    array_send(array_agg(u.user_number) FILTER (WHERE u.differs)), NULL, NULL, NULL
+                """
+            sql += " FROM "
+            sql += tests.rows
+            sql += " CROSS JOIN LATERAL (SELECT e.user_number, min(e.occurred_at) earliest, "
+            sql += tests.differs
+            sql += " differs FROM ("
+            sql += tests.counted(in: workspace)
+            sql += tests.orderByName
+            sql += " OFFSET 0) e GROUP BY e.user_number OFFSET 0) u GROUP BY f.position, u.user_number >> 13"
+        }
+        return sql
+    }
+
+    /// - Parameter found: rows of a place and the number of its user.
+    func eventsPart(of found: SQL) -> SQL {
+        var sql: SQL = ""
+        for tests in EventTestsOfTable.grouping(userEvents, now: now) {
+            sql +=
+                " UNION ALL SELECT 6, u.place, f.position, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM ("
+            sql += found
+            sql += ") u CROSS JOIN "
+            sql += tests.rows
+            sql += " CROSS JOIN LATERAL (SELECT 1 FROM ("
+            sql += tests.counted(in: workspace)
+            sql += " AND e.user_number = u.user_number"
+            sql += tests.orderByUser
+            sql += " OFFSET 0) e HAVING count(*) > 0 AND "
+            sql += tests.differs
+            sql += ") p"
+        }
+        return sql
+    }
+}
+
+/// Leaves over one table, each with its position among all.
+private struct EventTestsOfTable {
+    private let table: EventTest.Table
+    private var tests: [EventTest] = []
+    private var positions: [Int64] = []
+
+    static func grouping(_ leaves: [EventLeaf], now: Instant) -> [EventTestsOfTable] {
+        var groups: [EventTest.Table: EventTestsOfTable] = [:]
+        for (position, leaf) in leaves.enumerated() {
+            let test = EventTest(leaf, now: now)
+            groups[test.table, default: Self(table: test.table)].add(test, Int64(position))
+        }
+        return Array(groups.values)
+    }
+
+    private init(table: EventTest.Table) { self.table = table }
+
+    private mutating func add(_ test: EventTest, _ position: Int64) {
+        tests.append(test)
+        positions.append(position)
+    }
+
+    /// The tests as rows.
+    var rows: SQL {
+        """
+        unnest(\(positions), \(tests.map(\.name)), \(tests.map(\.currency)), \(tests.map(\.after)), \(tests.map(\.before)),
+            \(tests.map(\.count.low)), \(tests.map(\.count.high)), \(tests.map(\.count.isNegated)),
+            \(tests.map(\.total.low)), \(tests.map(\.total.high)), \(tests.map(\.total.isNegated)),
+            \(tests.map(\.lastFrom)), \(tests.map(\.lastTo)), \(tests.map(\.passesWithoutAny)))
+            f (position, name, currency, starts_after, ends_before, count_low, count_high, count_negated, total_low, total_high,
+            total_negated, last_from, last_to, passes_without)
+        """
+    }
+
+    /// Whether a user's rows give another answer than none would.
+    var differs: SQL {
+        switch table {
+        case .events: "((count(*) BETWEEN f.count_low AND f.count_high) <> f.count_negated) <> f.passes_without"
+        case .purchases, .purchasesOfProduct:
+            """
+            ((count(*) BETWEEN f.count_low AND f.count_high) <> f.count_negated
+                AND (\(raw: EventSQL.sum) BETWEEN f.total_low AND f.total_high) <> f.total_negated
+                AND max(e.occurred_at) BETWEEN f.last_from AND f.last_to) <> f.passes_without
+            """
+        }
+    }
+
+    /// The rows that count, as `e`.
+    func counted(in workspace: WorkspaceID) -> SQL {
+        switch table {
+        case .events:
+            """
+            SELECT e.user_number, e.occurred_at FROM user_event e
+            WHERE e.workspace_id = \(workspace) AND e.name = f.name AND e.occurred_at > f.starts_after
+                AND e.occurred_at < f.ends_before
+            """
+        case .purchasesOfProduct:
+            """
+            SELECT e.user_number, e.occurred_at, e.amount_millionths FROM user_purchase e
+            WHERE e.workspace_id = \(workspace) AND e.product_id = f.name AND e.occurred_at > f.starts_after
+                AND e.occurred_at < f.ends_before AND (f.currency = '' OR e.currency = f.currency)
+            """
+        case .purchases:
+            """
+            SELECT e.user_number, e.occurred_at, e.amount_millionths FROM user_purchase e
+            WHERE e.workspace_id = \(workspace) AND e.occurred_at > f.starts_after
+                AND e.occurred_at < f.ends_before AND (f.currency = '' OR e.currency = f.currency)
+            """
+        }
+    }
+
+    var orderByName: SQL {
+        table == .events ? " ORDER BY e.name, e.occurred_at" : " ORDER BY e.product_id, e.occurred_at"
+    }
+
+    var orderByUser: SQL {
+        table == .events
+            ? " ORDER BY e.name, e.occurred_at, e.version, e.place"
+            : " ORDER BY e.product_id, e.occurred_at, e.version, e.place"
+    }
+}

@@ -1,0 +1,107 @@
+import MusterProtocol
+import Postgres
+
+/// What a round did with the months of events.
+struct EventUpkeep: Sendable, Equatable {
+    var monthsMade = 0
+    var monthsDropped = 0
+    var eventsForgotten = 0
+}
+
+extension Store {
+    /// Months come and go seldom, and looking for them goes through catalogs and, with retention, indexes.
+    private static var pause: Duration { .seconds(3_600) }
+
+    /// The same as `keepEvents`, at most once an hour where that goes well.
+    func keepEventsHourly(days: Int, report: inout UpkeepReport) async throws {
+        let now = ContinuousClock.now
+        if let last = eventsKept.withLock({ $0 }), now - last < Self.pause { return }
+        let done = try await keepEvents(days: days, at: .now)
+        report.eventMonthsMade += done.monthsMade
+        report.eventMonthsDropped += done.monthsDropped
+        report.eventsForgotten += done.eventsForgotten
+        eventsKept.withLock { $0 = now }
+    }
+
+    /// Makes the months ahead, and forgets the events and purchases of months that ended more than `days` ago; 0 keeps all.
+    ///
+    /// Months that have a partition are dropped whole, in all workspaces at once; rows elsewhere go workspace by workspace. Either way the head
+    /// of events is raised in the same transaction. Several servers may be at it at once.
+    func keepEvents(days: Int, at now: Instant) async throws -> EventUpkeep {
+        let tag = Int64.random(in: .min ... .max)
+        var done = EventUpkeep()
+        done.monthsMade = try await counted("SELECT add_event_months(\(now))")
+        guard days > 0 else { return done }
+        let oldest = now.moved(by: -Instant.microseconds(days: days))
+        done.monthsDropped = try await counted(
+            "SELECT drop_event_months(date_trunc('month', \(oldest), 'UTC'), \(tag))")
+        for workspace in try await workspaceIDs() {
+            while true {
+                let forgotten = try await forgetEvents(before: oldest, in: workspace)
+                done.eventsForgotten += forgotten
+                if forgotten < EventBatch.most { break }
+            }
+        }
+        return done
+    }
+
+    private func counted(_ sql: SQL) async throws -> Int {
+        try await database.transaction(deadline: .now + .seconds(60)) { connection in
+            try connection.first(sql) { row in Int(try row.value(0, as: Int32.self)) } ?? 0
+        }
+    }
+
+    private func forgetEvents(before time: Instant, in workspace: WorkspaceID) async throws -> Int {
+        try await transaction(in: workspace, deadline: .now + .seconds(60)) { connection in
+            guard try connection.haveEvents(before: time, in: workspace) else { return 0 }
+            try connection.raiseEvents(in: workspace)
+            return try connection.forgetEvents(before: time, in: workspace)
+        }
+    }
+}
+
+private enum EventBatch {
+    /// Rows of each table in one transaction: writers of events wait for it.
+    static let most = 10_000
+}
+
+extension Connection {
+    fileprivate borrowing func haveEvents(before time: Instant, in workspace: WorkspaceID) throws -> Bool {
+        try first(
+            """
+            SELECT EXISTS (SELECT FROM user_event
+                    WHERE workspace_id = \(workspace) AND occurred_at < date_trunc('month', \(time), 'UTC'))
+                OR EXISTS (SELECT FROM user_purchase
+                    WHERE workspace_id = \(workspace) AND occurred_at < date_trunc('month', \(time), 'UTC'))
+            """
+        ) { row in try row.value(0, as: Bool.self) } ?? false
+    }
+
+    fileprivate borrowing func forgetEvents(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+        let events = try query(
+            """
+            DELETE FROM user_event e USING (
+                SELECT user_number, name, occurred_at, version, place FROM user_event
+                WHERE workspace_id = \(workspace) AND occurred_at < date_trunc('month', \(time), 'UTC')
+                LIMIT \(Int64(EventBatch.most))
+            ) old
+            WHERE e.workspace_id = \(workspace) AND e.user_number = old.user_number AND e.name = old.name
+                AND e.occurred_at = old.occurred_at AND e.version = old.version AND e.place = old.place
+            RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }
+        let purchases = try query(
+            """
+            DELETE FROM user_purchase e USING (
+                SELECT user_number, product_id, occurred_at, version, place FROM user_purchase
+                WHERE workspace_id = \(workspace) AND occurred_at < date_trunc('month', \(time), 'UTC')
+                LIMIT \(Int64(EventBatch.most))
+            ) old
+            WHERE e.workspace_id = \(workspace) AND e.user_number = old.user_number AND e.product_id = old.product_id
+                AND e.occurred_at = old.occurred_at AND e.version = old.version AND e.place = old.place
+            RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }
+        return events.count + purchases.count
+    }
+}
