@@ -31,6 +31,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.drainSeconds)) var drainSeconds: String?
     @Option(help: .of(.historyDays)) var historyDays: String?
     @Option(help: .of(.exportKeepHours)) var exportsKeepHours: String?
+    @Option(help: .of(.eventDays)) var eventsRetentionDays: String?
     @Option(help: .of(.upkeepSeconds)) var upkeepSeconds: String?
     @Flag(help: .of(.allowOwnerRole)) var allowOwnerRole = false
 
@@ -42,7 +43,7 @@ struct ServeOptions: ParsableArguments {
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .insecure: insecure ? "true" : nil,
             .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
             .drainSeconds: drainSeconds, .historyDays: historyDays, .exportKeepHours: exportsKeepHours,
-            .upkeepSeconds: upkeepSeconds,
+            .eventDays: eventsRetentionDays, .upkeepSeconds: upkeepSeconds,
             .allowOwnerRole: allowOwnerRole ? "true" : nil,
         ])
     }

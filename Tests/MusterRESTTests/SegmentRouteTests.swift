@@ -86,7 +86,8 @@ import Testing
             let reply = try await muster.admin("GET", "/segments/details?segment_id=s")
             #expect(
                 reply.text.contains(
-                    #""description":"did \"visit\" greater than 2 times, in the last 30 days and bought \"mug\", total spent less than 9.5""#))
+                    #""description":"did \"visit\" greater than 2 times, in the last 30 days and bought \"mug\", total spent less than 9.5""#
+                ))
         }
     }
 
