@@ -60,6 +60,12 @@ check("one object too many is an error", error is not None and "Max Input Length
 error = error_of(lambda: BrazeClient(api_key="nobody", api_url=url).user_track(attributes=[{"external_id": "py-1"}]))
 check("a wrong key is an error without the key", error is not None and "Invalid API key" in str(error) and "nobody" not in str(error))
 
+answer = client.user_export(external_ids=["py-1", "py-404"], fields_to_export=["external_id", "email", "custom_attributes"])
+check("a user is exported, and who is nobody is named", [user["external_id"] for user in answer["users"]] == ["py-1"])
+check("as she was tracked", answer["users"][0]["email"] == "ada@example.com")
+answer = client.user_export(email="ada@example.com")
+check("an e-mail address finds her too", [user["external_id"] for user in answer["users"]] == ["py-1"])
+
 answer = client.user_delete(external_ids=["1002"])
 check("a user is erased", answer["success"] and answer["deleted"] == 1)
 print("braze-client is content")

@@ -114,6 +114,7 @@ final class Serving: Service {
             } catch is CancellationError {
                 return
             } catch {
+                if Task.isCancelled { return }
                 logger.warning("Upkeep failed; it is tried again", metadata: ["cause": "\(error)"])
             }
         }

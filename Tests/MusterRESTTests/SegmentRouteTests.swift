@@ -91,6 +91,27 @@ import Testing
         }
     }
 
+    @Test func aSegmentThatCannotBeCountedKeepsNoOtherFromBeingRecorded() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            for id: Identifier in ["a", "b"] {
+                try await muster.importCohort(id, adding: ["u-1"])
+                _ = try await muster.send(CreateSegment(segmentID: id, name: "s", filter: .cohort("tinyclues", id)))
+            }
+            try await muster.asOwner(
+                """
+                UPDATE set_change x SET added = set_byte(added, 20, get_byte(added, 20) # 1) FROM cohort c
+                WHERE c.cohort_id = 'a' AND x.set_number = c.set_number
+                """)
+            let second = try await TestServer(
+                databaseURL: muster.database.serverURL, workspace: muster.server.workspace)
+            let recorded = try await second.store.upkeep(Retention()).sizesRecorded
+            #expect(recorded == 1)
+            let reply = try await muster.admin("GET", "/segments/data_series?segment_id=b&length=1")
+            #expect(reply.text.contains(#""size":1"#))
+            await second.stop()
+        }
+    }
+
     @Test func aSizeIsRecordedOnceADayAndIsExact() async throws {
         try await withMuster(users: ["u-1", "u-2", "u-3"]) { muster in
             try await muster.importCohort("c", adding: ["u-1", "u-2"])

@@ -13,15 +13,13 @@ struct ServiceCaller {
     private let desk: AccessDesk
     let session: Session
     private let secret: String
-    private let deadline: ContinuousClock.Instant
 
     /// Judges `Authorization: Bearer KEY`. Throws a `Refusal` with status 401 for what is no good service key.
     init(_ request: Request, _ desk: AccessDesk) async throws {
         guard let secret = request.bearer else { throw Self.unknownKey }
         self.desk = desk
-        deadline = .now + Self.patience
         self.secret = secret
-        do { session = try await desk.session(for: secret, deadline: deadline) } catch {
+        do { session = try await desk.session(for: secret, deadline: Self.deadline) } catch {
             throw error.code == .unauthenticated ? Self.unknownKey : Refusal(error)
         }
         guard session.kind == .service else { throw Self.unknownKey }
@@ -29,13 +27,16 @@ struct ServiceCaller {
 
     /// Throws a `Refusal` with status 403 where the key lacks this scope, which is no call's.
     func authorize(_ scope: String) async throws {
-        do { try await desk.authorize(scope, as: session, deadline: deadline) } catch {
+        do { try await desk.authorize(scope, as: session, deadline: Self.deadline) } catch {
             throw error.code == .permissionDenied ? Refusal(.forbidden, "Access Denied") : Refusal(error)
         }
     }
 
+    /// Of what begins now: not of the request, whose body may have taken a while to come.
+    static var deadline: ContinuousClock.Instant { .now + patience }
+
     /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
-    func send<C: Call>(_ call: C) async throws -> C.Reply {
+    func send<C: Call>(_ call: C, by deadline: ContinuousClock.Instant = Self.deadline) async throws -> C.Reply {
         do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch let error
             as RPCError
         {

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import MusterProtocol
+import MusterStore
 import NIOCore
 
 /// An answer: a status and a JSON object that always has `message`, since Braze's clients read it unasked.
@@ -28,8 +29,17 @@ struct RESTAnswer: Sendable {
         let known = status == .unauthorized ? nil : rate
         headers[.rateLimit] = known.map { String($0.limit) } ?? ""
         headers[.rateRemaining] = known.map { String($0.remaining) } ?? ""
-        headers[.rateReset] = known.map { String($0.resetsAt) } ?? ""
+        headers[.rateReset] = known.map { String($0.resetsAt) } ?? retryAt ?? ""
         return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}
+
+extension RESTAnswer {
+    /// Of a 429 when the request may be sent again, in seconds since 1970: Braze's Python client reads a number there, and fails
+    /// over an empty header.
+    private var retryAt: String? {
+        guard status == .tooManyRequests, let seconds = headers[.retryAfter].flatMap({ Int64($0) }) else { return nil }
+        return String(Instant.now.microseconds / 1_000_000 + seconds)
     }
 }
 

@@ -65,6 +65,7 @@ struct ExportRoutes {
         let headers: HTTPFields = [
             .contentType: "application/zip", .cacheControl: "private, no-store",
             .contentDisposition: "attachment; filename=\"\(archive.exportID).zip\"",
+            .rateLimit: "", .rateRemaining: "", .rateReset: "",
         ]
         let body = ResponseBody(contentLength: archive.length) { writer in
             for number in 0..<archive.chunkCount {

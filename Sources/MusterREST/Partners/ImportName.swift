@@ -18,7 +18,9 @@ struct ImportName: Equatable, Encodable {
             let version = Int64(String(decoding: bytes[..<dot], as: UTF8.self)), version > 0
         else { return nil }
         self.init(cohortID: Identifier(bytes: bytes[(dot + 1)...]), version: version)
-        guard self.text.utf8.elementsEqual(text.utf8) else { return nil }
+        guard self.text.utf8.elementsEqual(text.utf8), cohortID.validity == .valid,
+            String(validating: cohortID.bytes, as: UTF8.self) != nil
+        else { return nil }
     }
 
     var text: String {

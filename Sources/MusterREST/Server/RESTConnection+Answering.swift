@@ -111,5 +111,6 @@ extension RESTConnection {
         return elapsed > bounds.bodyTime || elapsed > bounds.bodyPatience && Double(exchange.received) < expected
     }
 
-    private static let tooSlow = Refusal(.requestTimeout, "the body came too slowly")
+    private static let tooSlow = Refusal(
+        .serviceUnavailable, "the body came too slowly; send it again")
 }

@@ -91,6 +91,7 @@ final class SurplusConnection: ChannelInboundHandler {
     func channelActive(context: ChannelHandlerContext) {
         let text = """
             HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r
+            x-ratelimit-limit: \r\nx-ratelimit-remaining: \r\nx-ratelimit-reset: \r
             content-length: \(Self.answer.utf8.count)\r\nconnection: close\r\n\r\n\(Self.answer)
             """
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)

@@ -102,8 +102,11 @@ extension ServiceCaller {
     /// before it has looked.
     fileprivate func sendEach(_ calls: [some RecordedCall]) async throws {
         try requireFew(calls.count)
+        let deadline = Self.deadline
         for call in calls {
-            do { _ = try await send(call) } catch let refusal as Refusal where refusal.concernsOneEntry { continue }
+            do { _ = try await send(call, by: deadline) } catch let refusal as Refusal where refusal.concernsOneEntry {
+                continue
+            }
         }
     }
 }

@@ -40,12 +40,17 @@ extension Store {
             return true
         } catch is LeaseLost {
             return false
-        } catch let error where !(error is PostgresError) && !(error is CancellationError) {
+        } catch let error where !Self.mayPass(error) {
             // What no other server can do better.
             logger.warning("An export failed", metadata: ["cause": "\(error)"])
             do { try await fail(export, keepHours: keepHours) } catch is LeaseLost {}
             return false
         }
+    }
+
+    /// Whether another attempt, perhaps on another machine, may do better. Attempts are counted, so none goes on for ever.
+    private static func mayPass(_ error: any Error) -> Bool {
+        error is PostgresError || error is CancellationError || error is ChangingTooFast || error is ZipError
     }
 
     private func makeArchive(of export: ClaimedExport, keepHours: Int) async throws {

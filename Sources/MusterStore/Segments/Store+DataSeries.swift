@@ -1,3 +1,4 @@
+import Logging
 public import MusterProtocol
 import Postgres
 
@@ -32,7 +33,14 @@ extension Store {
     func recordSizes(in workspace: WorkspaceID, at now: Instant) async throws -> Int {
         var recorded = 0
         for id in try await segmentsWithoutSize(of: now.day, in: workspace) {
-            guard let size = try await countedSize(of: id, in: workspace) else { continue }
+            let size: Int?
+            do { size = try await countedSize(of: id, in: workspace) } catch {
+                if Task.isCancelled { throw error }
+                // Of one that can't be counted: the others are not to go without.
+                logger.warning("The size of a segment could not be recorded", metadata: ["cause": "\(error)"])
+                continue
+            }
+            guard let size else { continue }
             let rows = try await transaction(in: workspace, deadline: .now + .seconds(10)) { connection in
                 try connection.query(
                     """

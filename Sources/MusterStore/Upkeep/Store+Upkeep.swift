@@ -32,28 +32,45 @@ public struct UpkeepReport: Sendable, Equatable {
     public init() {}
 }
 
+/// The sets of all workspaces, and how many changes their snapshots lack.
+private struct FoldBacklog {
+    var sets = 0
+    var changes: Int64 = 0
+}
+
 extension Store {
     /// One round of the work that nobody waits for, in every workspace: snapshots are written anew, and what is past its time goes.
     /// Each step is a transaction of its own and may be ended at any point; several servers may be at it at once.
     public func upkeep(_ retention: Retention) async throws -> UpkeepReport {
         var report = UpkeepReport()
-        var sets = 0
-        var changesBehind: Int64 = 0
+        var backlog = FoldBacklog()
+        var failure: (any Error)?
+        do { try await keepEventsHourly(days: retention.eventDays, report: &report) } catch { failure = error }
         for workspace in try await workspaceIDs() {
-            let found = try await setsToFold(in: workspace, deadline: .now + .seconds(30))
-            sets += found.sets
-            changesBehind += found.changesBehind
-            for set in found.due {
-                let folded = try await fold(set, deadline: .now + .seconds(60))
-                report.changesFolded += folded
-                report.setsFolded += folded > 0 ? 1 : 0
+            do { try await keep(workspace, retention, report: &report, backlog: &backlog) } catch {
+                if Task.isCancelled { throw error }
+                // One workspace's trouble is not the others'.
+                failure = failure ?? error
             }
-            try await forget(retention, in: workspace, report: &report)
-            report.sizesRecorded += try await recordSizes(in: workspace, at: .now)
         }
-        counts.sawSets(sets, changesNotFolded: max(0, changesBehind - report.changesFolded))
-        try await keepEventsHourly(days: retention.eventDays, report: &report)
+        counts.sawSets(backlog.sets, changesNotFolded: max(0, backlog.changes - report.changesFolded))
+        if let failure { throw failure }
         return report
+    }
+
+    private func keep(
+        _ workspace: WorkspaceID, _ retention: Retention, report: inout UpkeepReport, backlog: inout FoldBacklog
+    ) async throws {
+        let found = try await setsToFold(in: workspace, deadline: .now + .seconds(30))
+        backlog.sets += found.sets
+        backlog.changes += found.changesBehind
+        for set in found.due {
+            let folded = try await fold(set, deadline: .now + .seconds(60))
+            report.changesFolded += folded
+            report.setsFolded += folded > 0 ? 1 : 0
+        }
+        try await forget(retention, in: workspace, report: &report)
+        report.sizesRecorded += try await recordSizes(in: workspace, at: .now)
     }
 
     func workspaceIDs() async throws -> [WorkspaceID] {

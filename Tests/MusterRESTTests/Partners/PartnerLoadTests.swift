@@ -1,3 +1,4 @@
+import MusterHandlers
 import MusterProtocol
 import MusterStore
 import MusterTestSupport
@@ -73,6 +74,54 @@ import Testing
             try await body()
             release.raise()
             try await group.waitForAll()
+        }
+    }
+
+    @Test func aLockOnTheRegistryIsNoFinalAnswer() async throws {
+        try await withMuster { muster in
+            try await held("SELECT FROM identity FOR UPDATE", muster) {
+                let clock = ContinuousClock()
+                let started = clock.now
+                let reply = try await muster.server.rest(
+                    "POST", "/users/track", #"{"attributes":[{"external_id":"u-1","n":1}]}"#,
+                    bearer: muster.server.workspace.adminKey.text)
+                #expect(reply.status == 503 && reply.headers["retry-after"] != nil && reply.message != nil)
+                #expect(clock.now - started < .milliseconds(1_900))
+            }
+        }
+    }
+
+    @Test func whatTakesTooLongIsCutAndAppliesNothing() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let connector = try await Connector(muster)
+            try await whenImporting("PERFORM pg_sleep(20)", muster)
+            let reply = try await connector.change("c", #"{"user_ids":["u-1"]}"#)
+            #expect(reply.status == 504 && reply.message != nil)
+            #expect(try await muster.send(ListCohorts()).cohorts.isEmpty)
+        }
+    }
+
+    @Test func aFaultOfTheServersOwnSaysNothingOfItself() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let connector = try await Connector(muster)
+            try await whenImporting("RAISE 'canary'", muster)
+            let reply = try await connector.change("c", #"{"user_ids":["u-1"]}"#)
+            #expect(reply.status == 500 && reply.message != nil && !reply.text.contains("canary"))
+            #expect(try await muster.send(ListCohorts()).cohorts.isEmpty)
+        }
+    }
+
+    /// Has PostgreSQL do something in the middle of every import.
+    private func whenImporting(_ statement: String, _ muster: MusterUnderTest) async throws {
+        try await TestDatabase.open(muster.database.ownerURL, connections: 1) { database in
+            try await database.withConnection(deadline: .soon) { connection in
+                try connection.run(
+                    script: """
+                        CREATE FUNCTION in_the_way() RETURNS trigger LANGUAGE plpgsql AS $$
+                            BEGIN \(statement); RETURN NEW; END $$;
+                        CREATE TRIGGER in_the_way BEFORE INSERT ON cohort_import FOR EACH ROW EXECUTE FUNCTION in_the_way();
+                        """)
+            }
         }
     }
 
