@@ -53,8 +53,8 @@ let package = Package(
         .executableTarget(
             name: "muster-server",
             dependencies: [
-                "MusterServer", "MusterREST", "MusterHandlers", "MusterStore", "MusterMetrics", "MusterProtocol",
-                "Postgres", log, lifecycle, signals, arguments, configuration,
+                "MusterServer", "MusterREST", "MusterHandlers", "MusterStore", "MusterTLS", "MusterMetrics",
+                "MusterProtocol", "Postgres", log, lifecycle, signals, arguments, configuration,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -65,12 +65,13 @@ let package = Package(
             name: "muster-bench", dependencies: ["MusterClient", "MusterProtocol", arguments] + nio + httpClient,
             path: "Benchmarks/MusterBench", swiftSettings: settings),
         .target(
-            name: "MusterServer", dependencies: ["MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
+            name: "MusterServer",
+            dependencies: ["MusterHandlers", "MusterTLS", "MusterProtocol", log, lifecycle] + nio,
             swiftSettings: settings),
         .target(
             name: "MusterREST",
             dependencies: [
-                "MusterHandlers", "MusterStore", "MusterMetrics", "MusterProtocol", log, lifecycle, http1,
+                "MusterHandlers", "MusterStore", "MusterTLS", "MusterMetrics", "MusterProtocol", log, lifecycle, http1,
             ]
                 + hummingbird + nio,
             swiftSettings: settings),
@@ -94,6 +95,7 @@ let package = Package(
                 .embedInCode("009_page_token_key.sql"),
             ],
             swiftSettings: settings),
+        .target(name: "MusterTLS", dependencies: nio, swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),
         .target(name: "MusterMetrics", swiftSettings: settings),
         .target(name: "Postgres", dependencies: ["CLibpq", log], swiftSettings: settings),
@@ -111,9 +113,8 @@ let package = Package(
         .testTarget(
             name: "MusterTransportTests",
             dependencies: [
-                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
-                log,
-                lifecycle,
+                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterTLS",
+                "MusterProtocol", log, lifecycle,
             ] + nio,
             swiftSettings: settings),
         // Databases, servers and sockets for tests; of all that tests share, the only part that is no test.
@@ -121,7 +122,7 @@ let package = Package(
             name: "MusterTestSupport",
             dependencies: [
                 "MusterServer", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
-                "Postgres", "CZip", log,
+                "MusterTLS", "Postgres", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         .testTarget(
@@ -148,7 +149,7 @@ let package = Package(
             name: "MusterRESTTests",
             dependencies: [
                 "muster-server", "MusterTestSupport", "MusterREST", "MusterServer", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterProtocol", "Postgres", log, lifecycle,
+                "MusterStore", "MusterTLS", "MusterProtocol", "Postgres", log, lifecycle,
             ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(

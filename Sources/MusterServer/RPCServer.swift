@@ -1,6 +1,7 @@
 public import Logging
 public import MusterHandlers
 import MusterProtocol
+import MusterTLS
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -38,12 +39,13 @@ public final class RPCServer: Service {
     private let group: MultiThreadedEventLoopGroup
     private let tools: [ObjectIdentifier: LoopTools]
     private let state = NIOLockedValueBox(State.new)
-    private let tls = NIOLockedValueBox<NIOSSLContext?>(nil)
+    private let certificate: Certificate
 
     /// A server that answers with `router`, on the event loops of the process.
     public init(settings: RPCServerSettings, router: Router, logger: Logger) {
         self.settings = settings
         self.logger = logger
+        certificate = Certificate(settings.tls)
         shared = Shared(router: router, bounds: settings.bounds, logger: logger)
         group = .singleton
         tools = Dictionary(
@@ -109,26 +111,8 @@ public final class RPCServer: Service {
 
     /// Reads certificate and key again; connections from now on get them. On an error the old ones stay.
     public func reloadCertificate() throws {
-        guard let files = settings.tls else {
-            guard settings.allowPlaintext else { throw RPCServerError.plaintextNotAllowed }
-            return
-        }
-        let context = try Self.context(of: files)
-        tls.withLockedValue { $0 = context }
-    }
-
-    private static func context(of files: RPCServerSettings.TLSFiles) throws -> NIOSSLContext {
-        do {
-            let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map(
-                NIOSSLCertificateSource.certificate)
-            let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
-            var configuration = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain, privateKey: .privateKey(key))
-            configuration.minimumTLSVersion = .tlsv12
-            return try NIOSSLContext(configuration: configuration)
-        } catch {
-            throw RPCServerError.certificate(reason: "\(error)")
-        }
+        guard settings.tls != nil || settings.allowPlaintext else { throw RPCServerError.plaintextNotAllowed }
+        do { try certificate.reload() } catch { throw RPCServerError.certificate(reason: "\(error)") }
     }
 
     // MARK: Listening
@@ -168,7 +152,7 @@ public final class RPCServer: Service {
     }
 
     private func accept(_ channel: any Channel) throws {
-        if let context = tls.withLockedValue({ $0 }) {
+        if let context = certificate.context {
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
         }
         guard let tools = tools[ObjectIdentifier(channel.eventLoop)] else {

@@ -1,4 +1,5 @@
 import MusterProtocol
+public import MusterTLS
 
 /// What an RPC server needs to know: where to listen, how to be trusted, and which bounds to keep.
 public struct RPCServerSettings: Sendable {
@@ -23,20 +24,6 @@ public struct RPCServerSettings: Sendable {
         self.tls = tls
         self.allowPlaintext = allowPlaintext
         self.bounds = bounds
-    }
-
-    /// Where the certificate chain and its private key are, both in PEM.
-    public struct TLSFiles: Sendable, Equatable {
-        /// The chain, the server's own certificate first.
-        public var certificateFile: String
-        /// The private key.
-        public var keyFile: String
-
-        /// Files in PEM.
-        public init(certificateFile: String, keyFile: String) {
-            self.certificateFile = certificateFile
-            self.keyFile = keyFile
-        }
     }
 }
 

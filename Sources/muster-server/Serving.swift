@@ -3,6 +3,7 @@ import MusterHandlers
 import MusterREST
 import MusterServer
 import MusterStore
+import MusterTLS
 import Postgres
 import ServiceLifecycle
 import Synchronization

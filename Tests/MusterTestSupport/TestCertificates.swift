@@ -1,5 +1,5 @@
 public import Foundation
-public import MusterServer
+public import MusterTLS
 
 /// Certificates made by the openssl command, which is all that a test needs of it: `server` and `stranger`.
 public struct TestCertificates: ~Copyable {
@@ -19,7 +19,7 @@ public struct TestCertificates: ~Copyable {
     deinit { try? FileManager.default.removeItem(at: folder) }
 
     public func file(_ name: String) -> String { folder.appending(path: name).path }
-    public var server: RPCServerSettings.TLSFiles {
+    public var server: TLSFiles {
         .init(certificateFile: file("server.pem"), keyFile: file("server.key"))
     }
 

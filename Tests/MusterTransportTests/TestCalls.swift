@@ -3,6 +3,7 @@ import MusterHandlers
 import MusterProtocol
 import MusterServer
 import MusterStore
+import MusterTLS
 import MusterTestSupport
 import NIOConcurrencyHelpers
 
@@ -162,7 +163,7 @@ var quiet: Logger {
 
 /// A server on a port of its own, for as long as `body` runs.
 func withServer(
-    bounds: RPCServerSettings.Bounds = quickBounds, tls: RPCServerSettings.TLSFiles? = nil,
+    bounds: RPCServerSettings.Bounds = quickBounds, tls: TLSFiles? = nil,
     _ body: (RPCServer, Stage) async throws -> Void
 ) async throws {
     let stage = Stage()

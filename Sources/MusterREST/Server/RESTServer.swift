@@ -1,6 +1,7 @@
 public import Logging
 public import MusterHandlers
 public import MusterMetrics
+import MusterTLS
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
@@ -87,7 +88,7 @@ public final class RESTServer: Sendable {
     /// Certificate and key as they are in the files now; connections that are open keep the old one.
     public func reloadCertificate() throws {
         guard settings.tls != nil || settings.allowPlaintext else { throw RESTServerError.plaintextNotAllowed }
-        try certificate.reload()
+        do { try certificate.reload() } catch { throw RESTServerError.certificate(reason: "\(error)") }
     }
 
     // MARK: Running

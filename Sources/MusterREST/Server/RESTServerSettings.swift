@@ -1,4 +1,5 @@
 import MusterProtocol
+public import MusterTLS
 
 /// What a REST server needs to know: where to listen, how to be trusted, and which bounds to keep.
 public struct RESTServerSettings: Sendable {
@@ -26,20 +27,6 @@ public struct RESTServerSettings: Sendable {
         self.allowPlaintext = allowPlaintext
         self.requestsPerHour = requestsPerHour
         self.bounds = bounds
-    }
-
-    /// Where the certificate chain and its private key are, both in PEM.
-    public struct TLSFiles: Sendable, Equatable {
-        /// The chain, the server's own certificate first.
-        public var certificateFile: String
-        /// The private key.
-        public var keyFile: String
-
-        /// Files in PEM.
-        public init(certificateFile: String, keyFile: String) {
-            self.certificateFile = certificateFile
-            self.keyFile = keyFile
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Foundation
 import MusterREST
+import MusterTLS
 import MusterTestSupport
 import NIOCore
 import NIOHTTP1
@@ -31,7 +32,7 @@ import Testing
         return try status.get()
     }
 
-    private func files(_ certificates: borrowing TestCertificates) -> RESTServerSettings.TLSFiles {
+    private func files(_ certificates: borrowing TestCertificates) -> TLSFiles {
         .init(certificateFile: certificates.file("server.pem"), keyFile: certificates.file("server.key"))
     }
 

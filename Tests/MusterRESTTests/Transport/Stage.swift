@@ -3,6 +3,7 @@ import MusterHandlers
 import MusterProtocol
 import MusterREST
 import MusterStore
+import MusterTLS
 import MusterTestSupport
 import NIOConcurrencyHelpers
 
@@ -112,7 +113,7 @@ let quickBounds: RESTServerSettings.Bounds = {
 
 /// A server on a port of its own, for as long as `body` runs.
 func withServer(
-    bounds: RESTServerSettings.Bounds = quickBounds, tls: RESTServerSettings.TLSFiles? = nil,
+    bounds: RESTServerSettings.Bounds = quickBounds, tls: TLSFiles? = nil,
     _ body: (RESTServer, Stage) async throws -> Void
 ) async throws {
     let stage = Stage()
