@@ -53,7 +53,7 @@ let package = Package(
         .executableTarget(
             name: "muster-server",
             dependencies: [
-                "MusterServer", "MusterREST", "MusterHandlers", "MusterStore", "MusterTLS", "MusterMetrics",
+                "MusterServer", "MusterREST", "MusterListener", "MusterHandlers", "MusterStore", "MusterMetrics",
                 "MusterProtocol", "Postgres", log, lifecycle, signals, arguments, configuration,
             ],
             swiftSettings: settings),
@@ -66,15 +66,17 @@ let package = Package(
             path: "Benchmarks/MusterBench", swiftSettings: settings),
         .target(
             name: "MusterServer",
-            dependencies: ["MusterHandlers", "MusterTLS", "MusterProtocol", log, lifecycle] + nio,
+            dependencies: ["MusterListener", "MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
             swiftSettings: settings),
         .target(
             name: "MusterREST",
             dependencies: [
-                "MusterHandlers", "MusterStore", "MusterTLS", "MusterMetrics", "MusterProtocol", log, lifecycle, http1,
+                "MusterListener", "MusterHandlers", "MusterStore", "MusterMetrics", "MusterProtocol", log, lifecycle,
+                http1,
             ]
                 + hummingbird + nio,
             swiftSettings: settings),
+        .target(name: "MusterListener", dependencies: [log] + nio, swiftSettings: settings),
         .target(name: "MusterClient", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
         .target(
             name: "MusterHandlers",
@@ -95,7 +97,6 @@ let package = Package(
                 .embedInCode("009_page_token_key.sql"),
             ],
             swiftSettings: settings),
-        .target(name: "MusterTLS", dependencies: nio, swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),
         .target(name: "MusterMetrics", swiftSettings: settings),
         .target(name: "Postgres", dependencies: ["CLibpq", log], swiftSettings: settings),
@@ -113,7 +114,7 @@ let package = Package(
         .testTarget(
             name: "MusterTransportTests",
             dependencies: [
-                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterTLS",
+                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterListener",
                 "MusterProtocol", log, lifecycle,
             ] + nio,
             swiftSettings: settings),
@@ -122,7 +123,7 @@ let package = Package(
             name: "MusterTestSupport",
             dependencies: [
                 "MusterServer", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
-                "MusterTLS", "Postgres", "CZip", log,
+                "MusterListener", "Postgres", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         .testTarget(
@@ -149,7 +150,7 @@ let package = Package(
             name: "MusterRESTTests",
             dependencies: [
                 "muster-server", "MusterTestSupport", "MusterREST", "MusterServer", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterTLS", "MusterProtocol", "Postgres", log, lifecycle,
+                "MusterStore", "MusterListener", "MusterProtocol", "Postgres", log, lifecycle,
             ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(

@@ -56,7 +56,7 @@ final class ClientConnection: ChannelInboundHandler {
             context.close(promise: nil)
         }
         flush()
-        openTimer = context.eventLoop.assumeIsolated().scheduleTask(in: core.settings.connectTimeout.timeAmount) {
+        openTimer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(core.settings.connectTimeout)) {
             self.failure = RPCError(.unavailable, "\(self.core.settings) doesn't answer")
             self.close()
         }
@@ -228,7 +228,7 @@ final class ClientConnection: ChannelInboundHandler {
 
     private func startKeepAlive(_ context: ChannelHandlerContext) {
         let period = core.settings.keepAlive
-        let tick = (period / 4).timeAmount
+        let tick = TimeAmount(period / 4)
         let me = NIOLoopBound(self, eventLoop: context.eventLoop)
         ticking = context.eventLoop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in me.value.tick(period) }
     }

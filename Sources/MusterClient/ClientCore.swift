@@ -115,7 +115,7 @@ final class ClientCore {
         // What never ran may go at once, since the pauses between connections hold it back; but not for ever so.
         let pause = neverRan && call.attempts <= 2 ? .zero : self.pause(after: call.attempts, atLeast: error.retryAfter)
         guard .now + pause < call.request.deadline else { return finish(call, .failure(error)) }
-        loop.scheduleTask(in: pause.timeAmount) {
+        loop.scheduleTask(in: TimeAmount(pause)) {
             self.place(call)
             self.flush()
         }
@@ -134,7 +134,7 @@ final class ClientCore {
         if let timer = deadlineTimer, timer.at <= instant { return }
         deadlineTimer?.task.cancel()
         let delay = max(.zero, instant - .now)
-        deadlineTimer = (instant, loop.scheduleTask(in: delay.timeAmount) { self.deadlinesPass() })
+        deadlineTimer = (instant, loop.scheduleTask(in: TimeAmount(delay)) { self.deadlinesPass() })
     }
 
     private func deadlinesPass() {
@@ -192,7 +192,7 @@ final class ClientCore {
             for call in failed { finish(call, .failure(error)) }
         }
         guard !waiting.isEmpty, reconnectTimer == nil, !isClosed else { return }
-        reconnectTimer = loop.scheduleTask(in: pause(after: failedConnects, atLeast: error.retryAfter).timeAmount) {
+        reconnectTimer = loop.scheduleTask(in: TimeAmount(pause(after: failedConnects, atLeast: error.retryAfter))) {
             self.reconnectTimer = nil
             if self.waiting.contains(where: { self.calls[$0.ticket] != nil }) { self.connectIfNeeded() }
         }
@@ -233,13 +233,5 @@ extension RPCError {
     /// How long the server asks to be left alone; never longer than a call may last.
     fileprivate var retryAfter: Duration? {
         details.integer("retry_after_ms").map { .milliseconds(min(max($0, 0), Int64(Limits.deadlineMost.value))) }
-    }
-}
-
-extension Duration {
-    /// For NIO's timers.
-    var timeAmount: TimeAmount {
-        let (seconds, attoseconds) = components
-        return .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 }

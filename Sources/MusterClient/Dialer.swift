@@ -24,7 +24,7 @@ final class Dialer {
         let core = NIOLoopBound(core, eventLoop: loop)
         let settings = settings
         ClientBootstrap(group: loop)
-            .connectTimeout(settings.connectTimeout.timeAmount)
+            .connectTimeout(TimeAmount(settings.connectTimeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelInitializer { channel in

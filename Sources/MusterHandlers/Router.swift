@@ -72,14 +72,21 @@ public final class Router: Sendable {
     private let logger: Logger
     /// What its calls came to.
     public let metrics = CallMetrics()
+    /// What each key has in flight, over all listeners that use this router.
+    public let keysInFlight: KeysInFlight
 
     /// - Parameters:
     ///   - open: judges a key.
     ///   - verify: throws where the session's key has ended since; called before every call, so it answers from memory mostly.
-    public init(routes: [Route], open: @escaping Open, verify: @escaping Verify, logger: Logger) {
+    ///   - mostInFlightPerKey: requests of one key in flight; one more is refused by the listener that it came to.
+    public init(
+        routes: [Route], open: @escaping Open, verify: @escaping Verify,
+        mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger
+    ) {
         self.routes = Dictionary(routes.map { ($0.method, $0) }) { first, _ in first }
         self.open = open
         self.verify = verify
+        keysInFlight = KeysInFlight(most: mostInFlightPerKey)
         self.logger = logger
     }
 

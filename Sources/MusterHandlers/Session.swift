@@ -26,6 +26,15 @@ public struct Session: Sendable, Equatable {
         self.expiresAt = expiresAt
     }
 
+    /// Which of all keys it is.
+    public var key: KeyReference { KeyReference(workspaceID: workspaceID, keyID: keyID) }
+
     /// Whether the key may make this call, or has what one of Braze's permissions stands for.
     public func allows(_ method: String) -> Bool { Scope.cover(scopes, method) }
+}
+
+/// Names one key among those of all workspaces.
+public struct KeyReference: Hashable, Sendable {
+    let workspaceID: WorkspaceID
+    let keyID: String
 }

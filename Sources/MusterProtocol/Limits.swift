@@ -20,6 +20,8 @@ public enum Limits {
         "rest_body_bytes", 4_000_000, "bytes", "The body of one REST request; Braze answers 413 above it.")
     public static let restStrangers = Limit(
         "rest_stranger_bytes", 64 << 20, "bytes", "All REST bodies together whose senders are not known yet; then 503.")
+    public static let restBodies = Limit(
+        "rest_bodies_bytes", 256 << 20, "bytes", "All other REST bodies together; then 503.")
     public static let restHeader = Limit(
         "rest_header_bytes", 32 << 10, "bytes", "The header fields of one REST request; then 431.")
     public static let restHeaderField = Limit(
@@ -32,6 +34,8 @@ public enum Limits {
         "rest_track_objects", 75, "objects", "In each array of one /users/track; Braze's.")
     public static let restBulkBody = Limit(
         "rest_bulk_body_bytes", 2_000_000, "bytes", "The body of one /users/track/bulk; Braze's.")
+    public static let restBulkObjectsPerUser = Limit(
+        "rest_bulk_objects_per_user", 100, "objects", "Of one user in one /users/track/bulk; Braze's.")
     public static let jsonValues = Limit(
         "json_values", 200_000, "values", "Values in one request: bounds the walk over it.")
     public static let jsonDepth = Limit(
@@ -115,8 +119,9 @@ public enum Limits {
 
     /// All of them, in the order in which `server.info` reports them.
     public static let all: [Limit] = [
-        frame, frameBeforeOpen, restBody, restStrangers, restHeader, restHeaderField, restHeaderFields,
-        restImportIdentifiers, restTrackObjects, restBulkBody, jsonValues, jsonDepth, requestsInFlight,
+        frame, frameBeforeOpen, restBody, restStrangers, restBodies, restHeader, restHeaderField, restHeaderFields,
+        restImportIdentifiers, restTrackObjects, restBulkBody, restBulkObjectsPerUser, jsonValues, jsonDepth,
+        requestsInFlight,
         requestsInFlightPerKey, connections,
         openSeconds,
         idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, drainSeconds, importIdentifiers,

@@ -22,7 +22,7 @@ extension Connection {
     }
 
     func startClock(_ context: ChannelHandlerContext) {
-        let tick = shared.bounds.tick.timeAmount
+        let tick = TimeAmount(shared.bounds.tick)
         let loop = context.eventLoop
         let me = NIOLoopBound(self, eventLoop: loop)
         clock.ticking = loop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in me.value.tick() }
@@ -38,7 +38,7 @@ extension Connection {
         switch phase {
         case .unopened where isOver(created, bounds.open):
             return fail(RPCError(.deadlineExceeded, "no session.open came in time"), id: 0)
-        case .open where inFlight.isEmpty && isOver(clock.lastRequest, bounds.idle): return drain("idle")
+        case .open where inFlight.isEmpty && isOver(clock.lastRequest, bounds.idle): return goAndEnd("idle")
         default: break
         }
         if isOver(clock.unwritableSince, bounds.unread) || isOver(clock.endedSince, bounds.unread) { return cut() }
@@ -62,7 +62,7 @@ extension Connection {
         if let timer = deadlineTimer, timer.at <= instant { return }
         deadlineTimer?.task.cancel()
         let delay = max(.zero, instant - .now)
-        let task = context.eventLoop.assumeIsolated().scheduleTask(in: delay.timeAmount) { self.deadlinesPass() }
+        let task = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) { self.deadlinesPass() }
         deadlineTimer = (instant, task)
     }
 

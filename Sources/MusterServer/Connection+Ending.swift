@@ -13,8 +13,10 @@ extension Connection {
         flushSoon()
     }
 
+    func drain() { goAndEnd("shutting down") }
+
     /// As `goAway`, and closes at once where there is nothing to wait for.
-    func drain(_ reason: String) {
+    func goAndEnd(_ reason: String) {
         goAway(reason)
         endIfIdle()
     }
@@ -50,7 +52,7 @@ extension Connection {
         clock.endedSince = .now
         inFlight.cancelAll()
         let loop = context.eventLoop.assumeIsolated()
-        let linger = shared.bounds.linger.timeAmount
+        let linger = TimeAmount(shared.bounds.linger)
         context.writeAndFlush(wrapOutboundOut(outbox.take())).assumeIsolated().whenComplete { _ in
             guard let context = self.context else { return }
             if self.inputEnded { return context.close(promise: nil) }

@@ -2,6 +2,7 @@ import MusterHandlers
 import MusterProtocol
 import NIOCore
 import NIOPosix
+import Synchronization
 
 extension Connection {
     func take(_ incoming: Incoming) {
@@ -46,7 +47,7 @@ extension Connection {
     }
 
     private func start(
-        _ id: Int64, _ call: PreparedCall, _ session: Session, _ count: KeyCount, _ deadline: ContinuousClock.Instant
+        _ id: Int64, _ call: PreparedCall, _ session: Session, _ count: KeyInFlight, _ deadline: ContinuousClock.Instant
     ) {
         guard count.take() else {
             let error = RPCError(
@@ -71,11 +72,11 @@ extension Connection {
     ) {
         guard let loop = context?.eventLoop else { return }
         let me = NIOLoopBound(self, eventLoop: loop)
-        shared.connections.requestBegan()
+        shared.running.add(1, ordering: .relaxed)
         let task = Task(executorPreference: tools.executor) {
             let result: Result<R, RPCError>
             do throws(RPCError) { result = .success(try await work()) } catch { result = .failure(error) }
-            me.value.shared.connections.requestEnded()
+            me.value.shared.running.subtract(1, ordering: .relaxed)
             finish(me.value, result)  // on the loop, since the loop is the task's executor
         }
         inFlight.add(id, .init(task: task, deadline: deadline))
@@ -144,7 +145,7 @@ extension Connection {
         switch result {
         case .success((let session, let body)):
             outbox.append(replyTo: id, body: body)
-            phase = .open(session, shared.keys.enter(session))
+            phase = .open(session, shared.router.keysInFlight.enter(session))
             counted = session
             decoder.limit = Limits.frame.value
             requestEnded()
@@ -156,7 +157,7 @@ extension Connection {
     func leaveKeyIfIdle() {
         guard let session = counted, inFlight.count == inFlight.reading else { return }
         counted = nil
-        shared.keys.leave(session)
+        shared.router.keysInFlight.leave(session)
     }
 
     // MARK: Large messages

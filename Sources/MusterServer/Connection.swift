@@ -1,5 +1,6 @@
 import Logging
 import MusterHandlers
+import MusterListener
 import MusterProtocol
 import NIOCore
 import NIOPosix
@@ -8,7 +9,7 @@ import NIOPosix
 ///
 /// It belongs to its event loop. Whoever comes from elsewhere brings a `NIOLoopBound`, which makes sure of that.
 /// What a request does is in `Connection+Requests.swift`, how it all ends in `Connection+Ending.swift`.
-final class Connection: ChannelInboundHandler {
+final class Connection: ChannelInboundHandler, DrainableConnection {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -16,7 +17,7 @@ final class Connection: ChannelInboundHandler {
         case unopened
         /// `session.open` is being judged; nothing else is looked at meanwhile.
         case opening
-        case open(Session, KeyCount)
+        case open(Session, KeyInFlight)
         /// Nothing is understood any more; what still comes is thrown away.
         case ended
     }

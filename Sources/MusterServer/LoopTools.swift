@@ -33,11 +33,3 @@ struct LoopTools: Sendable {
         return reader
     }
 }
-
-extension Duration {
-    /// For NIO's timers.
-    var timeAmount: TimeAmount {
-        let (seconds, attoseconds) = components
-        return .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
-    }
-}

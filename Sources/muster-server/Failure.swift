@@ -1,6 +1,5 @@
+import MusterListener
 import MusterProtocol
-import MusterREST
-import MusterServer
 import MusterStore
 import Postgres
 
@@ -12,8 +11,7 @@ struct Failure: Error, CustomStringConvertible {
         switch error {
         case let error as PostgresError: description = Self.sentence(error)
         case let error as RPCError: description = error.message
-        case let error as RPCServerError: description = "\(error): \(Self.advice(error))"
-        case let error as RESTServerError: description = "\(error): \(Self.advice(error))"
+        case let error as ListenerError: description = "\(error): \(Self.advice(error))"
         default: description = "\(error)"
         }
     }
@@ -43,22 +41,13 @@ struct Failure: Error, CustomStringConvertible {
         }
     }
 
-    private static func advice(_ error: RESTServerError) -> String {
+    private static func advice(_ error: ListenerError) -> String {
         switch error {
-        case .addressInUse: "end it, or set rest.port or ops.port"
-        case .cannotListen: "look at rest.host and rest.port, ops.host and ops.port"
+        case .addressInUse: "end it, or set listen.port, rest.port or ops.port"
+        case .cannotListen: "look at the host and port of listen, rest and ops"
         case .plaintextNotAllowed: "set tls.certificate and tls.key, or --insecure where nobody can listen in"
         case .certificate: "look at the files of tls.certificate and tls.key"
-        }
-    }
-
-    private static func advice(_ error: RPCServerError) -> String {
-        switch error {
-        case .addressInUse: "end it, or set listen.port"
-        case .cannotListen: "look at listen.host and listen.port"
-        case .plaintextNotAllowed: "set tls.certificate and tls.key, or --insecure where nobody can listen in"
-        case .certificate: "look at the files of tls.certificate and tls.key"
-        default: "start it anew"
+        case .startedTwice: "start the server anew"
         }
     }
 }

@@ -1,9 +1,9 @@
 import Logging
 import MusterHandlers
+import MusterListener
 import MusterREST
 import MusterServer
 import MusterStore
-import MusterTLS
 import Postgres
 import ServiceLifecycle
 import Synchronization
@@ -187,22 +187,22 @@ extension Settings {
     }
 
     var rpc: RPCServerSettings {
-        var bounds = RPCServerSettings.Bounds()
-        bounds.drain = .seconds(drainSeconds)
-        return RPCServerSettings(
-            host: listenHost, port: listenPort,
-            tls: tls.map { .init(certificateFile: $0.certificate, keyFile: $0.key) },
-            allowPlaintext: publicHost == nil || isInsecureAllowed, bounds: bounds)
+        var settings = RPCServerSettings(listener: listener(listenHost, listenPort))
+        settings.bounds.drain = .seconds(drainSeconds)
+        return settings
     }
 
     var rest: RESTServerSettings {
-        var bounds = RESTServerSettings.Bounds()
-        bounds.drain = .seconds(drainSeconds)
-        return RESTServerSettings(
-            host: restHost, port: restPort,
-            tls: tls.map { .init(certificateFile: $0.certificate, keyFile: $0.key) },
-            allowPlaintext: publicHost == nil || isInsecureAllowed, requestsPerHour: restRequestsPerHour,
-            bounds: bounds)
+        var settings = RESTServerSettings(
+            listener: listener(restHost, restPort), requestsPerHour: restRequestsPerHour)
+        settings.bounds.drain = .seconds(drainSeconds)
+        return settings
+    }
+
+    private func listener(_ host: String, _ port: Int) -> ListenerSettings {
+        ListenerSettings(
+            host: host, port: port, tls: tls.map { TLSFiles(certificateFile: $0.certificate, keyFile: $0.key) },
+            allowPlaintext: publicHost == nil || isInsecureAllowed)
     }
 }
 

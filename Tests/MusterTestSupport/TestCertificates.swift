@@ -1,5 +1,5 @@
 public import Foundation
-public import MusterTLS
+public import MusterListener
 
 /// Certificates made by the openssl command, which is all that a test needs of it: `server` and `stranger`.
 public struct TestCertificates: ~Copyable {

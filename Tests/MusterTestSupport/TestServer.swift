@@ -1,6 +1,7 @@
 public import Logging
 public import MusterClient
 public import MusterHandlers
+import MusterListener
 public import MusterProtocol
 public import MusterREST
 public import MusterServer
@@ -37,11 +38,13 @@ public final class TestServer: Sendable {
             store: store, keyGuard: keyGuard, schema: Schema(database: database),
             identity: ServerIdentity(version: "test", restURL: "https://rest.example"), logger: logger)
         let rpc = RPCServer(
-            settings: RPCServerSettings(host: "127.0.0.1", port: 0, tls: nil, allowPlaintext: true), router: router,
+            settings: RPCServerSettings(listener: .init(host: "127.0.0.1", port: 0, tls: nil, allowPlaintext: true)),
+            router: router,
             logger: logger)
         (self.rpc, methods) = (rpc, router.methods)
         let rest = RESTServer(
-            settings: RESTServerSettings(port: 0, allowPlaintext: true, requestsPerHour: restRequestsPerHour),
+            settings: RESTServerSettings(
+                listener: .init(port: 0, allowPlaintext: true), requestsPerHour: restRequestsPerHour),
             router: router, gate: PartnerGate(store: store), archives: ExportArchives(store: store),
             logger: logger)
         self.rest = rest

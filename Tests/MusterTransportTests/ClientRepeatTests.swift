@@ -1,4 +1,5 @@
 import MusterClient
+import MusterListener
 import MusterProtocol
 import MusterServer
 import Testing
@@ -53,7 +54,8 @@ import Testing
     }
 
     @Test func aServerThatIsAwayIsNamedWhenTimeIsOver() async throws {
-        let server = RPCServer(settings: .init(port: 0, allowPlaintext: true), router: router(Stage()), logger: quiet)
+        let server = RPCServer(
+            settings: .init(listener: .init(port: 0, allowPlaintext: true)), router: router(Stage()), logger: quiet)
         try await server.start()
         let port = server.port
         await server.cutNow()

@@ -1,3 +1,4 @@
+import MusterListener
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
@@ -43,7 +44,8 @@ struct ReservedPort: ~Copyable {
 
     borrowing func server(_ stage: Stage) -> RPCServer {
         RPCServer(
-            settings: .init(port: number, allowPlaintext: true, bounds: quickBounds), router: router(stage),
+            settings: .init(listener: .init(port: number, allowPlaintext: true), bounds: quickBounds),
+            router: router(stage),
             logger: quiet)
     }
 }

@@ -53,9 +53,7 @@ import Testing
     }
 
     @Test func aKeyHasItsBoundOverAllConnections() async throws {
-        var bounds = quickBounds
-        bounds.requestsInFlightPerKey = 2
-        try await withConnection(bounds: bounds) { first, server, stage in
+        try await withConnection(stage: Stage(mostInFlightPerKey: 2)) { first, server, stage in
             let second = try await RawConnection(port: server.port)
             try await second.open()
             let other = try await RawConnection(port: server.port)

@@ -1,4 +1,5 @@
 import MusterHandlers
+import MusterListener
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
@@ -40,7 +41,8 @@ import Testing
 
     @Test func aGracefulShutdownDrains() async throws {
         let stage = Stage()
-        let server = RPCServer(settings: .init(port: 0, allowPlaintext: true), router: router(stage), logger: quiet)
+        let server = RPCServer(
+            settings: .init(listener: .init(port: 0, allowPlaintext: true)), router: router(stage), logger: quiet)
         try await server.start()
         let group = ServiceGroup(services: [server], logger: quiet)
         let running = Task { try await group.run() }
@@ -59,16 +61,17 @@ import Testing
         try await withServer { server, _ in
             let port = server.port
             let second = RPCServer(
-                settings: .init(port: port, allowPlaintext: true), router: router(Stage()), logger: quiet)
-            await #expect(throws: RPCServerError.addressInUse(host: "127.0.0.1", port: port)) {
+                settings: .init(listener: .init(port: port, allowPlaintext: true)), router: router(Stage()),
+                logger: quiet)
+            await #expect(throws: ListenerError.addressInUse(host: "127.0.0.1", port: port)) {
                 try await second.start()
             }
         }
     }
 
     @Test func plaintextMustBeAskedFor() async throws {
-        let server = RPCServer(settings: .init(port: 0), router: router(Stage()), logger: quiet)
-        await #expect(throws: RPCServerError.plaintextNotAllowed) { try await server.start() }
+        let server = RPCServer(settings: .init(listener: .init(port: 0)), router: router(Stage()), logger: quiet)
+        await #expect(throws: ListenerError.plaintextNotAllowed) { try await server.start() }
     }
 
     @Test func endedSessionsAreClosedAndOthersGoOn() async throws {

@@ -1,5 +1,6 @@
 import Foundation
 import MusterClient
+import MusterListener
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
@@ -59,7 +60,7 @@ import Testing
         let certificates = try TestCertificates()
         try await withServer(tls: certificates.server) { server, _ in
             try Data("nothing".utf8).write(to: certificates.folder.appending(path: "server.pem"))
-            #expect(throws: RPCServerError.self) { try server.reloadCertificate() }
+            #expect(throws: ListenerError.self) { try server.reloadCertificate() }
             try certificates.replaceServer()
             try server.reloadCertificate()
             let client = client(server, host: "127.0.0.1", authorities: certificates.file("stranger.pem"))

@@ -1,9 +1,9 @@
 import Logging
 import MusterHandlers
+import MusterListener
 import MusterProtocol
 import MusterServer
 import MusterStore
-import MusterTLS
 import MusterTestSupport
 import NIOConcurrencyHelpers
 
@@ -70,6 +70,11 @@ final class Stage: Sendable {
         var isUnavailable = false
     }
     private let state = NIOLockedValueBox(State())
+    let mostInFlightPerKey: Int
+
+    init(mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value) {
+        self.mostInFlightPerKey = mostInFlightPerKey
+    }
 
     var arrived: [String] { state.withLockedValue { $0.arrived } }
     var cancelled: [String] { state.withLockedValue { $0.cancelled } }
@@ -152,7 +157,7 @@ func router(_ stage: Stage) -> Router {
                 expiresAt: nil)
             return (session, OpenSession.Reply(workspace: "acme", keyID: call.key, scopes: ["*"]))
         },
-        verify: { _, _ in }, logger: quiet)
+        verify: { _, _ in }, mostInFlightPerKey: stage.mostInFlightPerKey, logger: quiet)
 }
 
 var quiet: Logger {
@@ -163,12 +168,12 @@ var quiet: Logger {
 
 /// A server on a port of its own, for as long as `body` runs.
 func withServer(
-    bounds: RPCServerSettings.Bounds = quickBounds, tls: TLSFiles? = nil,
+    bounds: RPCServerSettings.Bounds = quickBounds, tls: TLSFiles? = nil, stage: Stage = Stage(),
     _ body: (RPCServer, Stage) async throws -> Void
 ) async throws {
-    let stage = Stage()
     let server = RPCServer(
-        settings: .init(port: 0, tls: tls, allowPlaintext: true, bounds: bounds), router: router(stage), logger: quiet)
+        settings: .init(listener: .init(port: 0, tls: tls, allowPlaintext: true), bounds: bounds),
+        router: router(stage), logger: quiet)
     try await server.start()
     do { try await body(server, stage) } catch {
         await server.cutNow()
@@ -178,10 +183,10 @@ func withServer(
 }
 
 func withConnection(
-    bounds: RPCServerSettings.Bounds = quickBounds, open: Bool = true,
+    bounds: RPCServerSettings.Bounds = quickBounds, stage: Stage = Stage(), open: Bool = true,
     _ body: (RawConnection, RPCServer, Stage) async throws -> Void
 ) async throws {
-    try await withServer(bounds: bounds) { server, stage in
+    try await withServer(bounds: bounds, stage: stage) { server, stage in
         let connection = try await RawConnection(port: server.port)
         if open { try await connection.open() }
         try await body(connection, server, stage)

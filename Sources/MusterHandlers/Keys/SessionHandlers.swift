@@ -45,8 +45,3 @@ extension Session {
             expiresAt: key.info.expiresAt)
     }
 }
-
-extension Session {
-    /// The workspace as a bare number: `MusterServer`, which counts by key, knows nothing of the store.
-    public var workspaceNumber: Int32 { workspaceID.rawValue }
-}

@@ -9,12 +9,8 @@ final class AccessDesk: Sendable {
 
     private let router: Router
     private let sessions = NIOLockedValueBox<[[UInt8]: Session]>([:])
-    private let inFlight: KeysInFlight
 
-    init(router: Router, mostInFlight: Int) {
-        self.router = router
-        inFlight = KeysInFlight(most: mostInFlight)
-    }
+    init(router: Router) { self.router = router }
 
     /// The session of a secret. Throws UNAUTHENTICATED for what is no good key. Whose key is good is no stranger from then on.
     func session(for secret: String, deadline: ContinuousClock.Instant) async throws(RPCError) -> Session {
@@ -41,13 +37,10 @@ final class AccessDesk: Sendable {
         return session
     }
 
-    /// Runs a call as the owner of a secret whose session was given out here. Throws a `Refusal` with status 429 where the key has too
-    /// much in flight, and an `RPCError` for what else goes wrong.
+    /// Runs a call as the owner of a secret whose session was given out here.
     func answer<C: Call>(
         _ call: C, as session: Session, secret: String, deadline: ContinuousClock.Instant
-    ) async throws -> C.Reply {
-        try inFlight.enter(session)
-        defer { inFlight.leave(session) }
+    ) async throws(RPCError) -> C.Reply {
         do {
             return try await router.answer(
                 call,

@@ -37,9 +37,7 @@ struct ServiceCaller {
 
     /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
     func send<C: Call>(_ call: C, by deadline: ContinuousClock.Instant = Self.deadline) async throws -> C.Reply {
-        do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch let error
-            as RPCError
-        {
+        do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch {
             switch error.code {
             case .permissionDenied: throw Refusal(.forbidden, "Access Denied")
             case .unauthenticated: throw Self.unknownKey

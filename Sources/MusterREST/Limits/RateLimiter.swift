@@ -14,14 +14,9 @@ struct RateStatus: Sendable, Equatable {
 
 /// Counts what each key sends to this server in one hour of the clock. Another server counts for itself.
 final class RateLimiter: Sendable {
-    private struct Key: Hashable {
-        let workspace: Int32
-        let keyID: String
-    }
-
     private struct Hour {
         var number: Int64
-        var counts: [Key: Int] = [:]
+        var counts: [KeyReference: Int] = [:]
     }
 
     private let perHour: Int
@@ -40,13 +35,13 @@ final class RateLimiter: Sendable {
     /// Counts one request of a key. Nil where there is no limit; throws a `Refusal` with status 429 where the hour is used up.
     func count(_ session: Session) throws -> RateStatus? {
         guard perHour > 0 else { return nil }
-        let (seconds, key) = (now(), Key(workspace: session.workspaceNumber, keyID: session.keyID))
+        let seconds = now()
         let number = seconds / 3_600
         let sent = hour.withLockedValue { hour in
             // All keys begin anew together, so what is kept is bounded by the keys of one hour.
             if hour.number != number { hour = Hour(number: number) }
-            let sent = min(hour.counts[key, default: 0], perHour) + 1
-            hour.counts[key] = sent
+            let sent = min(hour.counts[session.key, default: 0], perHour) + 1
+            hour.counts[session.key] = sent
             return sent
         }
         let status = RateStatus(limit: perHour, remaining: max(0, perHour - sent), resetsAt: (number + 1) * 3_600)
@@ -60,23 +55,4 @@ struct RateLimitReached: Error {
     let status: RateStatus
     /// In seconds.
     let retryAfter: Int64
-}
-
-/// One request, as its answer must know it: in whose budget it was counted.
-final class Visit {
-    private let limiter: RateLimiter
-    /// Nil where nobody was recognised, or nothing is counted.
-    private(set) var rate: RateStatus?
-
-    init(_ limiter: RateLimiter) { self.limiter = limiter }
-
-    /// Counts the request for a key that was found good. Throws a `Refusal` with status 429 where its hour is used up.
-    func count(_ session: Session) throws {
-        do { rate = try limiter.count(session) } catch let reached as RateLimitReached {
-            rate = reached.status
-            throw Refusal(
-                .tooManyRequests, "this key has sent its \(reached.status.limit) requests of this hour",
-                retryAfter: reached.retryAfter)
-        }
-    }
 }

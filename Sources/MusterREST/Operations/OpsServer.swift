@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 public import Logging
+import MusterListener
 public import MusterMetrics
 import MusterProtocol
 import NIOCore
@@ -56,7 +57,7 @@ public final class OpsServer: Sendable {
         host: String, port: Int, logger: Logger, readiness: @escaping @Sendable () async -> Readiness,
         metrics: @escaping @Sendable () -> Exposition
     ) {
-        var settings = RESTServerSettings(host: host, port: port, allowPlaintext: true)
+        var settings = RESTServerSettings(listener: .init(host: host, port: port, allowPlaintext: true))
         settings.bounds.connections = 64
         settings.bounds.body = 0
         let desk = OpsDesk(readiness: readiness, metrics: metrics)

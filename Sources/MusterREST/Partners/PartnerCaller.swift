@@ -58,9 +58,7 @@ struct PartnerCaller {
 
     /// Sends a call. Throws a `Refusal` in the contract's words.
     func send<C: Call>(_ call: C) async throws -> C.Reply {
-        do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch let error
-            as RPCError
-        {
+        do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch {
             throw PartnerWords.refusal(error)
         }
     }

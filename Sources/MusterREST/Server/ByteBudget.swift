@@ -1,7 +1,15 @@
 import Synchronization
 
-/// Bytes that may be held of bodies whose callers are not known yet: partners prove who they are in the body, so that it has to be read
-/// before anything is known of its sender.
+/// What may be held of bodies.
+struct BodyBudgets: Sendable {
+    /// Of callers who are not known yet: partners prove who they are in the body, so that it has to be read before anything is known of
+    /// its sender.
+    let strangers: ByteBudget
+    /// Of all others.
+    let known: ByteBudget
+}
+
+/// Bytes that may be held at once.
 final class ByteBudget: Sendable {
     private let most: Int
     private let used = Atomic<Int>(0)

@@ -51,20 +51,23 @@ extension RESTConnection {
         if exchange.waiter != nil { charge(exchange, exchange.received - exchange.charged) }
     }
 
-    /// Counts bytes of a caller who is not known.
+    /// Counts bytes that are held of a body.
     private func charge(_ exchange: Exchange, _ bytes: Int) {
-        guard !exchange.isCallerKnown else { return }
-        guard strangers.take(bytes) else {
+        guard budget(of: exchange).take(bytes) else {
             return fail(exchange, Refusal(.serviceUnavailable, "the server has too much to read; try again"))
         }
         exchange.charged += bytes
     }
 
-    /// The caller's key is good: what she sends is no stranger's.
+    private func budget(of exchange: Exchange) -> ByteBudget {
+        exchange.isCallerKnown ? budgets.known : budgets.strangers
+    }
+
+    /// The caller's key is good: what she sends is no stranger's. A body that is here already stays one as long as there is no room.
     func callerIsKnown(_ exchange: Exchange) {
+        guard !exchange.isCallerKnown, budgets.known.take(exchange.charged) else { return }
+        budgets.strangers.giveBack(exchange.charged)
         exchange.isCallerKnown = true
-        strangers.giveBack(exchange.charged)
-        exchange.charged = 0
     }
 
     /// Gives the body to who asked for it, once it is whole.
@@ -86,7 +89,7 @@ extension RESTConnection {
         exchange.waiter?.fail(error)
         exchange.waiter = nil
         exchange.body = ByteBuffer()
-        strangers.giveBack(exchange.charged)
+        budget(of: exchange).giveBack(exchange.charged)
         exchange.charged = 0
     }
 }

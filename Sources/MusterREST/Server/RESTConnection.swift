@@ -1,4 +1,5 @@
 import HTTPTypes
+import MusterListener
 import MusterProtocol
 import NIOCore
 import NIOHTTP1
@@ -6,7 +7,7 @@ import NIOHTTP1
 /// One connection of the REST listener, on its event loop: takes one request after the other, hands it over, and sends its answer.
 ///
 /// It reads from the socket only what is wanted: a header, then a body once somebody asks for it.
-final class RESTConnection: ChannelInboundHandler {
+final class RESTConnection: ChannelInboundHandler, DrainableConnection {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
@@ -19,7 +20,7 @@ final class RESTConnection: ChannelInboundHandler {
     }
 
     let bounds: RESTServerSettings.Bounds
-    let strangers: ByteBudget
+    let budgets: BodyBudgets
     /// What is to be answered, one at a time.
     let requests = AsyncStream.makeStream(of: IncomingRequest.self)
     /// Kept when nobody can read an answer any more.
@@ -31,9 +32,9 @@ final class RESTConnection: ChannelInboundHandler {
     var isGoing = false
     var inputEnded = false
 
-    init(bounds: RESTServerSettings.Bounds, strangers: ByteBudget) {
+    init(bounds: RESTServerSettings.Bounds, budgets: BodyBudgets) {
         self.bounds = bounds
-        self.strangers = strangers
+        self.budgets = budgets
     }
 
     // MARK: What comes
@@ -127,7 +128,7 @@ final class Exchange {
     var body = ByteBuffer()
     /// Bytes of the body that have come.
     var received = 0
-    /// Bytes of the body that count as a stranger's.
+    /// Bytes of the body that were taken from a budget.
     var charged = 0
     /// Whether all of the request has come.
     var isComplete = false

@@ -43,7 +43,8 @@ struct RESTRoutes {
     /// Answers with what `work` returns, or with what its failure is called over HTTP. Once it knows whose request it is, `work`
     /// has the visit counted.
     func answerVisit(_ work: (Visit) async throws -> RESTAnswer) async -> Response {
-        let visit = Visit(limiter)
+        let visit = Visit(limiter, router.keysInFlight)
+        defer { visit.end() }
         var answer: RESTAnswer
         do { answer = try await work(visit) } catch { answer = refusal(error).answer }
         answer.rate = visit.rate

@@ -1,12 +1,11 @@
 public import Logging
 public import MusterHandlers
+import MusterListener
 public import MusterMetrics
-import MusterTLS
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
 import ServiceLifecycle
 
 /// The second listener: Braze's wire over HTTP. Every route decodes to the calls that the RPC has, so that no rule lives here twice.
@@ -27,17 +26,13 @@ public final class RESTServer: Sendable {
         }
     }
 
-    private let name: String
     private let settings: RESTServerSettings
-    private let certificate: Certificate
-    private let logger: Logger
+    private let listener: Listener
     private let responder: RESTResponder
-    private let connections: RESTConnections
-    private let strangers: ByteBudget
-    private let channel = NIOLockedValueBox<(any Channel)?>(nil)
+    private let connections: OpenConnections<RESTConnection>
+    private let budgets: BodyBudgets
     private let serving = NIOLockedValueBox<Task<Void, Never>?>(nil)
     private let accepted = AsyncStream.makeStream(of: Conversation.self)
-    private let group = MultiThreadedEventLoopGroup.singleton
 
     /// A server that answers with the calls of `router`, on the event loops of the process.
     ///
@@ -49,26 +44,25 @@ public final class RESTServer: Sendable {
         logger: Logger
     ) {
         let routes = RESTRoutes(
-            desk: AccessDesk(router: router, mostInFlight: settings.bounds.requestsInFlightPerKey), gate: gate,
+            desk: AccessDesk(router: router), gate: gate,
             limiter: RateLimiter(perHour: settings.requestsPerHour), router: router,
-            exports: ExportRoutes(archives: archives, scheme: settings.tls == nil ? "http" : "https"),
+            exports: ExportRoutes(archives: archives, scheme: settings.listener.tls == nil ? "http" : "https"),
             logger: logger)
         self.init(name: "REST", settings: settings, responder: RESTResponder(routes), logger: logger)
     }
 
     /// A server that answers with what `responder` says.
     init(name: String, settings: RESTServerSettings, responder: RESTResponder, logger: Logger) {
-        self.name = name
         self.settings = settings
-        self.logger = logger
         self.responder = responder
-        certificate = Certificate(settings.tls)
-        connections = RESTConnections(most: settings.bounds.connections)
-        strangers = ByteBudget(settings.bounds.strangers)
+        listener = Listener(name: name, settings: settings.listener, logger: logger)
+        connections = OpenConnections(most: settings.bounds.connections)
+        budgets = BodyBudgets(
+            strangers: ByteBudget(settings.bounds.strangers), known: ByteBudget(settings.bounds.bodies))
     }
 
     /// The port that it listens on, once it has started.
-    public var boundPort: Int? { channel.withLockedValue { $0?.localAddress?.port } }
+    public var boundPort: Int? { listener.boundPort }
 
     /// How much there is of it right now.
     public var status: Status {
@@ -76,20 +70,21 @@ public final class RESTServer: Sendable {
     }
 
     /// Bytes that are held of bodies whose callers are not known yet.
-    public var strangerBytes: Int { strangers.taken }
+    public var strangerBytes: Int { budgets.strangers.taken }
+
+    /// Bytes that are held of all other bodies.
+    public var knownBytes: Int { budgets.known.taken }
 
     /// Writes what it is like right now, and what it answered, onto a page.
     public func writeMetrics(to page: inout Exposition) {
         responder.counts.write(to: &page)
         page.gauge(
-            "muster_http_stranger_bytes", "Bytes held of bodies whose callers are not known yet.", strangers.taken)
+            "muster_http_stranger_bytes", "Bytes held of bodies whose callers are not known yet.", strangerBytes)
+        page.gauge("muster_http_body_bytes", "Bytes held of all other bodies.", knownBytes)
     }
 
-    /// Certificate and key as they are in the files now; connections that are open keep the old one.
-    public func reloadCertificate() throws {
-        guard settings.tls != nil || settings.allowPlaintext else { throw RESTServerError.plaintextNotAllowed }
-        do { try certificate.reload() } catch { throw RESTServerError.certificate(reason: "\(error)") }
-    }
+    /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones stay.
+    public func reloadCertificate() throws { try listener.reloadCertificate() }
 
     // MARK: Running
 
@@ -106,11 +101,7 @@ public final class RESTServer: Sendable {
 
     /// Begins to listen; returns when connections are accepted.
     func start() async throws {
-        try reloadCertificate()
-        let listener = try await listen()
-        channel.withLockedValue { $0 = listener }
-        logger.info(
-            "\(name) listens", metadata: ["address": "\(listener.localAddress.map(String.init(describing:)) ?? "?")"])
+        try await listener.start { [self] in try accept($0) }
         // Nobody's child: what doesn't heed its cancellation after a cut must not hold up the end of the process.
         serving.withLockedValue { $0 = Task { await serve() } }
     }
@@ -125,20 +116,15 @@ public final class RESTServer: Sendable {
 
     /// Accepts nothing more, answers what is in flight, and cuts what lasts too long.
     private func drain() async {
-        try? await channel.withLockedValue(\.self)?.close()
-        connections.drain()
-        let connections = connections
-        let cut = group.next().scheduleTask(in: TimeAmount(settings.bounds.drain)) { connections.cut() }
-        await connections.allGone()
-        cut.cancel()
+        await listener.stop()
+        await connections.drain(patience: settings.bounds.drain)
         end()
     }
 
     /// Closes everything at once.
     func cutNow() async {
-        try? await channel.withLockedValue(\.self)?.close()
-        connections.cut()
-        await connections.allGone()
+        await listener.stop()
+        await connections.cut()
         end()
     }
 
@@ -147,43 +133,14 @@ public final class RESTServer: Sendable {
         serving.withLockedValue { $0 }?.cancel()
     }
 
-    // MARK: Listening
-
-    private func listen() async throws -> any Channel {
-        let address = "\(settings.host):\(settings.port)"
-        do {
-            return try await bootstrap().bind(host: settings.host, port: settings.port).get()
-        } catch let error as IOError where error.errnoCode == EADDRINUSE {
-            throw RESTServerError.addressInUse(address)
-        } catch {
-            throw RESTServerError.cannotListen(address, reason: "\(error)")
-        }
-    }
-
-    private func bootstrap() -> ServerBootstrap {
-        ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1_024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelInitializer { [self] channel in
-                channel.eventLoop.makeCompletedFuture { try accept(channel) }
-            }
-            .childChannelOption(.autoRead, value: false)  // a connection reads when it wants a request, or its body
-            .childChannelOption(.maxMessagesPerRead, value: 1)  // 64 KiB at a time: what a stranger can make us hold
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.socketOption(.so_keepalive), value: 1)
-    }
-
     private func accept(_ channel: any Channel) throws {
-        let pipeline = channel.pipeline.syncOperations
-        if let context = certificate.context { try pipeline.addHandler(NIOSSLServerHandler(context: context)) }
-        let connection = RESTConnection(bounds: settings.bounds, strangers: strangers)
-        switch connections.add(connection, on: channel.eventLoop) {
+        let connection = RESTConnection(bounds: settings.bounds, budgets: budgets)
+        switch try connections.add(connection, of: channel) {
         case .taken: try speakHTTP(channel, connection)
-        case .surplus: try pipeline.addHandler(SurplusConnection(linger: TimeAmount(settings.bounds.linger)))
-        case .refused: throw ChannelError.inappropriateOperationForState  // closes it
+        case .surplus:
+            try channel.pipeline.syncOperations.addHandler(
+                SurplusConnection(linger: TimeAmount(settings.bounds.linger)))
         }
-        channel.closeFuture.assumeIsolated().whenComplete { [connections] _ in connections.remove(connection) }
     }
 
     private func speakHTTP(_ channel: any Channel, _ connection: RESTConnection) throws {

@@ -1,30 +1,18 @@
+public import MusterListener
 import MusterProtocol
-public import MusterTLS
 
-/// What a REST server needs to know: where to listen, how to be trusted, and which bounds to keep.
+/// What a REST server needs to know: where to listen, what to expect of a key, and which bounds to keep.
 public struct RESTServerSettings: Sendable {
-    /// Where to listen.
-    public var host: String
-    /// Where to listen; 0 lets the system choose, and `RESTServer.boundPort` tells.
-    public var port: Int
-    /// The server's certificate and key; without them the server speaks plaintext.
-    public var tls: TLSFiles?
-    /// Whether a server without certificate may start at all. Who sets it has made sure that nobody can listen in.
-    public var allowPlaintext: Bool
+    /// Where it listens.
+    public var listener: ListenerSettings
     /// Requests in one hour of the clock that each key may send to this server; 0 is no limit.
     public var requestsPerHour: Int
     /// The bounds; tests set shorter ones.
     public var bounds: Bounds
 
     /// Settings with the bounds of `Limits`.
-    public init(
-        host: String = "127.0.0.1", port: Int, tls: TLSFiles? = nil, allowPlaintext: Bool = false,
-        requestsPerHour: Int = 250_000, bounds: Bounds = Bounds()
-    ) {
-        self.host = host
-        self.port = port
-        self.tls = tls
-        self.allowPlaintext = allowPlaintext
+    public init(listener: ListenerSettings, requestsPerHour: Int = 250_000, bounds: Bounds = Bounds()) {
+        self.listener = listener
         self.requestsPerHour = requestsPerHour
         self.bounds = bounds
     }
@@ -35,12 +23,12 @@ extension RESTServerSettings {
     public struct Bounds: Sendable {
         /// Open connections; one more is refused.
         public var connections = Limits.connections.value
-        /// Requests in flight of one key, over all of its connections.
-        public var requestsInFlightPerKey = Limits.requestsInFlightPerKey.value
         /// Bytes of one body.
         public var body = Limits.restBody.value
         /// Bytes of all bodies together whose callers are not known yet.
         public var strangers = Limits.restStrangers.value
+        /// Bytes of all other bodies together.
+        public var bodies = Limits.restBodies.value
         /// Header fields of one request.
         public var headerFields = Limits.restHeaderFields.value
         /// Bytes of one header field, and of the request's target.
@@ -73,25 +61,6 @@ extension RESTServerSettings {
         var tick: Duration {
             let shortest = min(head, bodyTime, bodyPatience, idle, unread)
             return min(.seconds(1), max(.milliseconds(10), shortest / 4))
-        }
-    }
-}
-
-/// Why a REST server can't start.
-public enum RESTServerError: Error, Equatable, CustomStringConvertible {
-    /// Another process listens there.
-    case addressInUse(String)
-    case cannotListen(String, reason: String)
-    case plaintextNotAllowed
-    case certificate(reason: String)
-
-    /// What it means.
-    public var description: String {
-        switch self {
-        case .addressInUse(let address): "another process listens on \(address)"
-        case .cannotListen(let address, let reason): "can't listen on \(address) (\(reason))"
-        case .plaintextNotAllowed: "a REST server without certificate was not allowed"
-        case .certificate(let reason): "the certificate of the REST server can't be used (\(reason))"
         }
     }
 }

@@ -78,6 +78,30 @@ import Testing
         }
     }
 
+    @Test func callersWithAGoodKeyShareAnotherBudget() async throws {
+        var bounds = quickBounds
+        (bounds.strangers, bounds.bodies) = (1_000, 100_000)
+        try await withServer(bounds: bounds) { server, stage in
+            let bearer = "Authorization: Bearer \(stage.serviceKey)"
+            let first = try await RawHTTP(port: server.port)
+            try await first.send("POST", "/users/track", headers: [bearer, "Content-Length: 90001"])
+            try await first.send(String(repeating: " ", count: 90_000))
+            #expect(await eventually { server.knownBytes == 90_000 && server.strangerBytes == 0 })
+            let second = try await RawHTTP(port: server.port)
+            try await second.send(
+                "POST", "/users/track", headers: [bearer], body: String(repeating: " ", count: 20_000))
+            let refused = try await second.answer()
+            #expect(refused?.status == 503 && refused?.headers["retry-after"] == "1" && refused?.message != nil)
+            // Strangers have their own.
+            let partner = try await RawHTTP(port: server.port)
+            try await partner.send("POST", namePath, body: stage.naming("c"))
+            #expect(try await partner.answer()?.status == 201)
+            await first.close()
+            #expect(await eventually { server.knownBytes == 0 })
+            for connection in [second, partner] { await connection.close() }
+        }
+    }
+
     @Test func whoseKeyIsGoodIsNoStrangerWhileHerCallRuns() async throws {
         try await withConnection { connection, server, stage in
             try await connection.send("POST", importPath, body: stage.importing("a"))

@@ -68,9 +68,7 @@ import Testing
     }
 
     @Test func aKeyHasSoManyRequestsInFlightAndNoMore() async throws {
-        var bounds = quickBounds
-        bounds.requestsInFlightPerKey = 2
-        try await withServer(bounds: bounds) { server, stage in
+        try await withServer(stage: Stage(mostInFlightPerKey: 2)) { server, stage in
             var connections: [RawHTTP] = []
             for name in ["a", "b"] {
                 connections.append(try await RawHTTP(port: server.port))

@@ -1,4 +1,5 @@
 import MusterHandlers
+import MusterListener
 import MusterREST
 import MusterTestSupport
 import ServiceLifecycle
@@ -13,7 +14,8 @@ import Testing
     ) async throws {
         let stage = Stage()
         let server = RESTServer(
-            settings: .init(port: 0, allowPlaintext: true, bounds: bounds), router: stage.router, gate: stage.gate,
+            settings: .init(listener: .init(port: 0, allowPlaintext: true), bounds: bounds), router: stage.router,
+            gate: stage.gate,
             archives: nil, logger: quietLogger)
         let group = ServiceGroup(services: [Ending(server: server)], logger: quietLogger)
         let running = Task { try await group.run() }
@@ -67,15 +69,19 @@ import Testing
     @Test func aSecondServerOnThePortSaysWhy() async throws {
         try await withServer { server, stage in
             let second = RESTServer(
-                settings: .init(port: server.port, allowPlaintext: true), router: stage.router, gate: stage.gate,
+                settings: .init(listener: .init(port: server.port, allowPlaintext: true)), router: stage.router,
+                gate: stage.gate,
                 archives: nil, logger: quietLogger)
-            await #expect(throws: RESTServerError.addressInUse("127.0.0.1:\(server.port)")) { try await second.run() }
+            await #expect(throws: ListenerError.addressInUse(host: "127.0.0.1", port: server.port)) {
+                try await second.run()
+            }
         }
     }
 
     @Test func plaintextHasToBeAllowed() async throws {
         let server = RESTServer(
-            settings: .init(port: 0), router: Stage().router, gate: Stage().gate, archives: nil, logger: quietLogger)
-        await #expect(throws: RESTServerError.plaintextNotAllowed) { try await server.run() }
+            settings: .init(listener: .init(port: 0)), router: Stage().router, gate: Stage().gate, archives: nil,
+            logger: quietLogger)
+        await #expect(throws: ListenerError.plaintextNotAllowed) { try await server.run() }
     }
 }

@@ -1,7 +1,7 @@
 import AsyncHTTPClient
 import Foundation
+import MusterListener
 import MusterREST
-import MusterTLS
 import MusterTestSupport
 import NIOCore
 import NIOHTTP1
@@ -47,7 +47,7 @@ import Testing
             #expect(first == 201)
             await #expect(throws: (any Error).self) { try await post(server, stage.naming("b"), trusting: new) }
             try Data("nothing".utf8).write(to: URL(filePath: tls.certificateFile))
-            #expect(throws: RESTServerError.self) { try server.reloadCertificate() }
+            #expect(throws: ListenerError.self) { try server.reloadCertificate() }
             let second = try await post(server, stage.naming("c"), trusting: old)
             #expect(second == 201)
             for end in ["pem", "key"] {

@@ -1,5 +1,6 @@
 import HTTPTypes
 import HummingbirdCore
+import MusterListener
 import MusterTestSupport
 import NIOCore
 import Testing
@@ -82,7 +83,8 @@ import Testing
         }
         let server = RESTServer(
             name: "REST",
-            settings: .init(port: 0, allowPlaintext: true, bounds: bounds { $0.unread = .milliseconds(300) }),
+            settings: .init(
+                listener: .init(port: 0, allowPlaintext: true), bounds: bounds { $0.unread = .milliseconds(300) }),
             responder: responder, logger: quietLogger)
         let running = Task { try await server.run() }
         #expect(await eventually { server.boundPort != nil })

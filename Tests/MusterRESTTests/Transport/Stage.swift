@@ -1,9 +1,9 @@
 import Logging
 import MusterHandlers
+import MusterListener
 import MusterProtocol
 import MusterREST
 import MusterStore
-import MusterTLS
 import MusterTestSupport
 import NIOConcurrencyHelpers
 
@@ -19,6 +19,13 @@ final class Stage: Sendable {
     private let state = NIOLockedValueBox(State())
     /// Good for partner `p`.
     let key = Secret(.import, in: WorkspaceID(rawValue: 1)).text
+    /// Of a service that may do everything.
+    let serviceKey = Secret(.service, in: WorkspaceID(rawValue: 1)).text
+    private let mostInFlightPerKey: Int
+
+    init(mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value) {
+        self.mostInFlightPerKey = mostInFlightPerKey
+    }
 
     /// Imports whose handler began, and those whose work was cancelled.
     var arrived: [String] { state.withLockedValue { $0.arrived } }
@@ -72,16 +79,18 @@ final class Stage: Sendable {
     // MARK: Router
 
     var router: Router {
-        let session = Session(
-            workspaceID: .init(rawValue: 1), workspace: "acme", keyID: "k", kind: .import, partner: "p", scopes: ["*"],
-            expiresAt: nil)
-        return Router(
+        Router(
             routes: routes,
-            open: { [key] call, _ in
-                guard call.key == key else { throw RPCError(.unauthenticated, "this key is no good") }
+            open: { [key, serviceKey] call, _ in
+                guard [key, serviceKey].contains(call.key) else {
+                    throw RPCError(.unauthenticated, "this key is no good")
+                }
+                let session = Session(
+                    workspaceID: .init(rawValue: 1), workspace: "acme", keyID: "k",
+                    kind: call.key == key ? .import : .service, partner: "p", scopes: ["*"], expiresAt: nil)
                 return (session, OpenSession.Reply(workspace: "acme", keyID: "k", scopes: ["*"]))
             },
-            verify: { _, _ in }, logger: quietLogger)
+            verify: { _, _ in }, mostInFlightPerKey: mostInFlightPerKey, logger: quietLogger)
     }
 
     /// An operator who enabled every partner.
@@ -113,12 +122,11 @@ let quickBounds: RESTServerSettings.Bounds = {
 
 /// A server on a port of its own, for as long as `body` runs.
 func withServer(
-    bounds: RESTServerSettings.Bounds = quickBounds, tls: TLSFiles? = nil,
+    bounds: RESTServerSettings.Bounds = quickBounds, tls: TLSFiles? = nil, stage: Stage = Stage(),
     _ body: (RESTServer, Stage) async throws -> Void
 ) async throws {
-    let stage = Stage()
     let server = RESTServer(
-        settings: .init(port: 0, tls: tls, allowPlaintext: true, bounds: bounds), router: stage.router,
+        settings: .init(listener: .init(port: 0, tls: tls, allowPlaintext: true), bounds: bounds), router: stage.router,
         gate: stage.gate, archives: nil, logger: quietLogger)
     let running = Task { try await server.run() }
     _ = await eventually { server.boundPort != nil }

@@ -1,33 +1,19 @@
 import NIOConcurrencyHelpers
-public import NIOSSL
-
-/// Where a certificate chain and its private key are, both in PEM.
-public struct TLSFiles: Sendable, Equatable {
-    /// The chain, the server's own certificate first.
-    public var certificateFile: String
-    /// The private key.
-    public var keyFile: String
-
-    /// Files in PEM.
-    public init(certificateFile: String, keyFile: String) {
-        self.certificateFile = certificateFile
-        self.keyFile = keyFile
-    }
-}
+import NIOSSL
 
 /// The certificate that a listener meets new connections with; none where it speaks plaintext.
-public final class Certificate: Sendable {
+final class Certificate: Sendable {
     private let files: TLSFiles?
     private let current = NIOLockedValueBox<NIOSSLContext?>(nil)
 
     /// Nothing is read before the first `reload`.
-    public init(_ files: TLSFiles?) { self.files = files }
+    init(_ files: TLSFiles?) { self.files = files }
 
     /// TLS 1.2 or later, with the certificate as it was when it was last read.
-    public var context: NIOSSLContext? { current.withLockedValue { $0 } }
+    var context: NIOSSLContext? { current.withLockedValue { $0 } }
 
     /// Reads the files again. On an error what was there stays.
-    public func reload() throws {
+    func reload() throws {
         guard let files else { return }
         let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map(NIOSSLCertificateSource.certificate)
         let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)

@@ -1,0 +1,48 @@
+import MusterStore
+import Synchronization
+
+/// How many requests a key has in flight at this server, over all of its connections and both wires, so that one caller does not take
+/// all connections to the database.
+public final class KeyInFlight: Sendable {
+    private let inFlight = Atomic<Int>(0)
+    private let most: Int
+
+    init(most: Int) { self.most = most }
+
+    /// Takes a place, where there is one.
+    public func take() -> Bool {
+        let before = inFlight.add(1, ordering: .relaxed).oldValue
+        if before >= most { inFlight.subtract(1, ordering: .relaxed) }
+        return before < most
+    }
+
+    /// Gives a place back that was taken.
+    public func giveBack() { inFlight.subtract(1, ordering: .relaxed) }
+}
+
+/// The counts of all keys that somebody uses.
+public final class KeysInFlight: Sendable {
+    private let most: Int
+    private let counts = Locked<[KeyReference: (count: KeyInFlight, users: Int)]>([:])
+
+    init(most: Int) { self.most = most }
+
+    /// The count of a session's key, which is kept until as many have left as entered.
+    public func enter(_ session: Session) -> KeyInFlight {
+        counts.withLock { [most] counts in
+            var entry = counts[session.key] ?? (KeyInFlight(most: most), 0)
+            entry.users += 1
+            counts[session.key] = entry
+            return entry.count
+        }
+    }
+
+    /// Who entered takes no place any more, and holds none.
+    public func leave(_ session: Session) {
+        counts.withLock { counts in
+            guard var entry = counts[session.key] else { return }
+            entry.users -= 1
+            counts[session.key] = entry.users > 0 ? entry : nil
+        }
+    }
+}

@@ -1,0 +1,108 @@
+public import Logging
+import NIOConcurrencyHelpers
+public import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// A port that connections come in by, and how they are met: the same for every wire.
+///
+/// NIO has SIGPIPE ignored for the whole process, so that a peer that went away ends its connection and nothing else.
+public final class Listener: Sendable {
+    private enum State: Sendable {
+        case new
+        case starting
+        case listening(any Channel)
+        case stopped
+    }
+
+    private let name: String
+    private let settings: ListenerSettings
+    private let logger: Logger
+    private let certificate: Certificate
+    private let state = NIOLockedValueBox(State.new)
+
+    /// A listener on the event loops of the process; its log calls it `name`.
+    public init(name: String, settings: ListenerSettings, logger: Logger) {
+        self.name = name
+        self.settings = settings
+        self.logger = logger
+        certificate = Certificate(settings.tls)
+    }
+
+    /// The port that it listens on, once it has started.
+    public var boundPort: Int? {
+        state.withLockedValue { if case .listening(let channel) = $0 { channel.localAddress?.port } else { nil } }
+    }
+
+    /// Whether somebody has started it.
+    public var wasStarted: Bool { state.withLockedValue { if case .new = $0 { false } else { true } } }
+
+    /// Begins to listen; returns when connections are accepted. Throws a `ListenerError`, and may be started again then.
+    ///
+    /// - Parameter accept: adds the handlers of a new connection, on its event loop, behind those of TLS. Where it throws, the
+    ///   connection is closed.
+    public func start(accept: @escaping @Sendable (any Channel) throws -> Void) async throws {
+        let isFirst = state.withLockedValue { state in
+            guard case .new = state else { return false }
+            state = .starting
+            return true
+        }
+        guard isFirst else { throw ListenerError.startedTwice }
+        let channel: any Channel
+        do {
+            try reloadCertificate()
+            channel = try await bind(accept)
+        } catch {
+            state.withLockedValue { $0 = .new }
+            throw error
+        }
+        state.withLockedValue { $0 = .listening(channel) }
+        logger.info(
+            "\(name) listens", metadata: ["address": "\(channel.localAddress.map(String.init(describing:)) ?? "?")"])
+    }
+
+    /// Accepts nothing more. Those that are accepted stay.
+    public func stop() async {
+        let old = state.withLockedValue { state in
+            defer { state = .stopped }
+            return state
+        }
+        if case .listening(let channel) = old { try? await channel.close() }
+    }
+
+    /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones stay.
+    public func reloadCertificate() throws {
+        guard settings.tls != nil || settings.allowPlaintext else { throw ListenerError.plaintextNotAllowed }
+        do { try certificate.reload() } catch { throw ListenerError.certificate(reason: "\(error)") }
+    }
+
+    private func bind(_ accept: @escaping @Sendable (any Channel) throws -> Void) async throws -> any Channel {
+        let (host, port) = (settings.host, settings.port)
+        do {
+            return try await bootstrap(accept).bind(host: host, port: port).get()
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            throw ListenerError.addressInUse(host: host, port: port)
+        } catch {
+            throw ListenerError.cannotListen(host: host, port: port, reason: "\(error)")
+        }
+    }
+
+    private func bootstrap(_ accept: @escaping @Sendable (any Channel) throws -> Void) -> ServerBootstrap {
+        ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { [certificate] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let context = certificate.context {
+                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+                    }
+                    try accept(channel)
+                }
+            }
+            .childChannelOption(.autoRead, value: false)  // a connection reads when it may take more
+            .childChannelOption(.maxMessagesPerRead, value: 1)  // 64 KiB at a time: what a stranger can make us hold
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+    }
+}

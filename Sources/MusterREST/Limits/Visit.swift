@@ -1,0 +1,38 @@
+import HTTPTypes
+import MusterHandlers
+
+/// One request, as its answer must know it: in whose budgets it was counted.
+final class Visit {
+    private let limiter: RateLimiter
+    private let keys: KeysInFlight
+    /// Nil where nobody was recognised, or nothing is counted.
+    private(set) var rate: RateStatus?
+    private var place: (session: Session, count: KeyInFlight)?
+
+    init(_ limiter: RateLimiter, _ keys: KeysInFlight) { (self.limiter, self.keys) = (limiter, keys) }
+
+    /// Counts the request for a key that was found good, once. Throws a `Refusal` with status 429 where its hour is used up, or
+    /// too much of it is in flight.
+    func count(_ session: Session) throws {
+        do { rate = try limiter.count(session) } catch let reached as RateLimitReached {
+            rate = reached.status
+            throw Refusal(
+                .tooManyRequests, "this key has sent its \(reached.status.limit) requests of this hour",
+                retryAfter: reached.retryAfter)
+        }
+        let count = keys.enter(session)
+        guard count.take() else {
+            keys.leave(session)
+            throw Refusal(.tooManyRequests, "this key has too many requests in flight")
+        }
+        place = (session, count)
+    }
+
+    /// Its answer is made.
+    func end() {
+        guard let (session, count) = place else { return }
+        place = nil
+        count.giveBack()
+        keys.leave(session)
+    }
+}

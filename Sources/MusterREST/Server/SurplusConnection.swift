@@ -1,0 +1,36 @@
+import NIOCore
+
+/// A connection beyond the bound: it is told so, whatever it sends.
+final class SurplusConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+    private static let answer = """
+        {"message":"the server has too many connections; try again"}
+        """
+    private let linger: TimeAmount
+
+    init(linger: TimeAmount) { self.linger = linger }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let text = """
+            HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r
+            x-ratelimit-limit: \r\nx-ratelimit-remaining: \r\nx-ratelimit-reset: \r
+            content-length: \(Self.answer.utf8.count)\r\nconnection: close\r\n\r\n\(Self.answer)
+            """
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+        context.close(mode: .output, promise: nil)
+        let bound = context.loopBound
+        _ = context.eventLoop.scheduleTask(in: linger) { bound.value.close(promise: nil) }
+        context.read()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {}  // thrown away
+
+    func channelReadComplete(context: ChannelHandlerContext) { context.read() }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}

@@ -1,0 +1,23 @@
+import Logging
+import MusterHandlers
+import MusterListener
+import Synchronization
+
+/// What all connections of a server share.
+final class Shared: Sendable {
+    let router: Router
+    let reader: IncomingReader
+    let bounds: RPCServerSettings.Bounds
+    let log: QuietLog
+    let connections: OpenConnections<Connection>
+    /// Requests whose tasks have not ended.
+    let running = Atomic<Int>(0)
+
+    init(router: Router, bounds: RPCServerSettings.Bounds, logger: Logger) {
+        self.router = router
+        self.bounds = bounds
+        reader = IncomingReader(router: router)
+        log = QuietLog(logger)
+        connections = OpenConnections(most: bounds.connections)
+    }
+}
