@@ -1,3 +1,5 @@
+import MusterProtocol
+
 /// Where the server is, who is calling, and how carefully.
 public struct MusterClientSettings: Sendable {
     /// How the connection is protected.
@@ -36,13 +38,7 @@ public struct MusterClientSettings: Sendable {
         self.host = host
         self.port = port
         self.key = key
-        self.security = security ?? (Self.isLoopback(host) ? .plaintext : .tls())
-    }
-
-    private static func isLoopback(_ host: String) -> Bool {
-        if host == "localhost" || host == "::1" { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+        self.security = security ?? (isLoopback(host) ? .plaintext : .tls())
     }
 }
 

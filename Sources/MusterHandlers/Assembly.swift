@@ -1,4 +1,5 @@
 public import Logging
+public import MusterProtocol
 public import MusterStore
 
 /// What a server is, beside what is in its database.
@@ -6,13 +7,19 @@ public struct ServerIdentity: Sendable {
     public var version: String
     /// Where partners reach the REST endpoint.
     public var restURL: String?
+    /// What it keeps to, as it was set.
+    public var limits: [Limit]
     /// Whether the server is shutting down.
     public var isDraining: @Sendable () -> Bool
 
     /// An identity; a server that never drains unless told otherwise.
-    public init(version: String, restURL: String? = nil, isDraining: @escaping @Sendable () -> Bool = { false }) {
+    public init(
+        version: String, restURL: String? = nil, limits: [Limit] = Limits.all,
+        isDraining: @escaping @Sendable () -> Bool = { false }
+    ) {
         self.version = version
         self.restURL = restURL
+        self.limits = limits
         self.isDraining = isDraining
     }
 }
@@ -24,9 +31,7 @@ extension Router {
         let sessions = SessionHandlers(store: store, keyGuard: keyGuard)
         self.init(
             routes: allRoutes(
-                server: ServerHandlers(
-                    schema: schema, version: identity.version, restURL: identity.restURL,
-                    isDraining: identity.isDraining),
+                server: ServerHandlers(schema: schema, identity: identity),
                 keys: KeyHandlers(store: store), partners: PartnerHandlers(store: store, restURL: identity.restURL),
                 users: UserHandlers(store: store), registry: RegistryHandlers(store: store),
                 cohorts: CohortHandlers(store: store),

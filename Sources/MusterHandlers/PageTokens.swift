@@ -38,6 +38,19 @@ struct PageTokens {
         }
     }
 
+    /// One page of a listing.
+    ///
+    /// - Parameters:
+    ///   - position: where an entry stands in the order of the listing.
+    ///   - find: up to so many entries behind a position; from the beginning where there is none.
+    func page<Entry: Encodable, Position: Codable>(
+        of call: some PagedCall, position: (Entry) -> Position, find: (Position?, Int) async throws -> [Entry]
+    ) async throws -> (entries: [Entry], next: String?) {
+        let limit = try call.limit()
+        let (entries, goesOn) = try await find(try self.position(Position.self, of: call), limit + 1).page(limit)
+        return (entries, try goesOn ? entries.last.map { try token(position($0), of: call) } : nil)
+    }
+
     /// What a token is bound to: the workspace, and the call as it was without page.
     private func beginning<C: PagedCall>(of call: C) throws -> [UInt8] {
         var first = call
@@ -69,7 +82,7 @@ extension PagedCall {
 extension Array where Element: Encodable {
     /// One page out of what was found, which is one entry more than `limit` where the listing goes on: as many as fit into a frame, and one
     /// at least.
-    func page(_ limit: Int) throws -> (entries: Self, goesOn: Bool) {
+    fileprivate func page(_ limit: Int) throws -> (entries: Self, goesOn: Bool) {
         var bytes = 0
         let fitting = try prefix(limit).prefix { entry in
             bytes += try JSONEncoding.encode(entry).count + 1

@@ -23,7 +23,7 @@ public struct Identifier: Hashable, Comparable, Sendable {
 
 extension Identifier {
     /// Bytes in an identifier: a key that every index takes, compressible or not.
-    public static let longest = 1_024
+    public static let longest = Limits.identifierBytes.value
 
     /// Whether bytes can be an identifier. What can't is counted in the receipt, and is no reason to refuse a request.
     public enum Validity: Sendable, Equatable {

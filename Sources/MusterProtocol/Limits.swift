@@ -8,6 +8,8 @@ public struct Limit: Sendable, Equatable {
     init(_ name: String, _ value: Int, _ unit: String, _ reason: String) {
         (self.name, self.value, self.unit, self.reason) = (name, value, unit, reason)
     }
+
+    fileprivate func set(to value: Int) -> Self { Self(name, value, unit, reason) }
 }
 
 /// Every limit of Muster, said once.
@@ -37,9 +39,10 @@ public enum Limits {
     public static let restBulkObjectsPerUser = Limit(
         "rest_bulk_objects_per_user", 100, "objects", "Of one user in one /users/track/bulk; Braze's.")
     public static let jsonValues = Limit(
-        "json_values", 200_000, "values", "Values in one request: bounds the walk over it.")
+        "json_values", 200_000, "values",
+        "Values in one request: a table of 6 MB, of which an import of 50,000 identifiers uses a quarter.")
     public static let jsonDepth = Limit(
-        "json_depth", 96, "levels", "Nesting of one request: a filter of full depth and its surroundings.")
+        "json_depth", 96, "levels", "Nesting of one request: a filter of full depth takes two a level.")
     public static let requestsInFlight = Limit(
         "requests_in_flight_per_connection", 128, "requests", "Then the server stops reading from that connection.")
     public static let requestsInFlightPerKey = Limit(
@@ -59,7 +62,7 @@ public enum Limits {
     public static let restLockWait = Limit(
         "rest_lock_wait_ms", 1_000, "milliseconds", "The same for a request by REST, whose clients give up after 2 s.")
     public static let drainSeconds = Limit(
-        "drain_seconds", 10, "seconds", "From SIGTERM until what is still in flight is cut.")
+        "drain_seconds", 8, "seconds", "From SIGTERM until what is still in flight is cut.")
 
     public static let importIdentifiers = Limit(
         "import_identifiers", 50_000, "identifiers", "In one cohorts.import: about 1 MB, a second of PostgreSQL's work."
@@ -72,8 +75,8 @@ public enum Limits {
         "delete_users", 1_000, "users", "In one users.delete, which holds back every import of the workspace.")
     public static let trackObjects = Limit(
         "track_objects", 1_000, "objects", "In one users.track, over attributes, events and purchases.")
-    public static let renamesAtOnce = Limit(
-        "renames_at_once", 50, "entries",
+    public static let registryEntries = Limit(
+        "registry_entries", 50, "entries",
         "In one call about aliases or external ids, and in one REST request that identifies, merges or erases; Braze's."
     )
     public static let exportUsers = Limit("export_users", 50, "users", "In one users.export.ids; Braze's.")
@@ -117,7 +120,18 @@ public enum Limits {
     public static let stalenessMost = Limit(
         "max_staleness_ms_most", 60_000, "milliseconds", "A larger max_staleness_ms counts as this one.")
 
-    /// All of them, in the order in which `server.info` reports them.
+    /// All of them, in the order in which `server.info` reports them, with those that an operator may set as they were set.
+    public static func all(lockWaitMilliseconds: Int, drainSeconds: Int) -> [Limit] {
+        all.map { limit in
+            switch limit {
+            case lockWait: limit.set(to: lockWaitMilliseconds)
+            case Limits.drainSeconds: limit.set(to: drainSeconds)
+            default: limit
+            }
+        }
+    }
+
+    /// All of them, as they are where nobody has set any.
     public static let all: [Limit] = [
         frame, frameBeforeOpen, restBody, restStrangers, restBodies, restHeader, restHeaderField, restHeaderFields,
         restImportIdentifiers, restTrackObjects, restBulkBody, restBulkObjectsPerUser, jsonValues, jsonDepth,
@@ -127,7 +141,7 @@ public enum Limits {
         idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, drainSeconds, importIdentifiers,
         importChanges,
         upsertUsers,
-        deleteUsers, trackObjects, renamesAtOnce, exportUsers, exportFields, exportsUnfinished, dataSeriesDays,
+        deleteUsers, trackObjects, registryEntries, exportUsers, exportFields, exportsUnfinished, dataSeriesDays,
         identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
         devicesPerUser,
         attributesPerUser, arrayElements, attributeNameBytes, attributesBytes, eventLead, purchaseAmount, filterDepth,

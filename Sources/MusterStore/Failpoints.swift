@@ -1,3 +1,5 @@
+import Postgres
+
 /// Places where a test can hold a request, to show what happens when something else comes between.
 public final class Failpoints: Sendable {
     public enum Place: String, Sendable, CaseIterable {

@@ -1,6 +1,7 @@
 import Logging
 import MusterHandlers
 import MusterListener
+import MusterProtocol
 import MusterREST
 import MusterServer
 import MusterStore
@@ -34,6 +35,8 @@ final class Serving: Service {
             store: store, keyGuard: keyGuard, schema: schema,
             identity: ServerIdentity(
                 version: MusterServerCommand.version, restURL: settings.publicRESTURL,
+                limits: Limits.all(
+                    lockWaitMilliseconds: settings.lockTimeoutMilliseconds, drainSeconds: settings.drainSeconds),
                 isDraining: { [draining] in draining.hasBegun }),
             logger: logger)
         rpc = RPCServer(settings: settings.rpc, router: router, logger: logger)

@@ -1,3 +1,5 @@
+import MusterProtocol
+
 /// One setting: its names, its default, and its line in `--help`.
 ///
 /// The key is its path in the JSON file (`listen.port` is `{"listen": {"port": …}}`); flag and variable follow from it.
@@ -44,9 +46,10 @@ struct Setting: Sendable, Hashable {
         "public_rest_url", "Where partners reach the REST endpoint; partners.get shows it.")
     static let cacheMB = Setting("cache_mb", standard: "512", "Memory for sets, in MiB.")
     static let lockTimeout = Setting(
-        "lock_timeout_ms", standard: "2000", "How long a request waits for another one's lock.")
+        "lock_timeout_ms", standard: "\(Limits.lockWait.value)", "How long a request waits for another one's lock.")
     static let drainSeconds = Setting(
-        "drain_seconds", standard: "8", "From SIGTERM until what is in flight is cut; at most 9.")
+        "drain_seconds", standard: "\(Limits.drainSeconds.value)",
+        "From SIGTERM until what is in flight is cut; at most 9.")
     static let historyDays = Setting(
         "history_days", standard: "0", "How long changes of sets are kept; 0 keeps them for ever.")
     static let exportKeepHours = Setting(

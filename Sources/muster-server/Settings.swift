@@ -1,5 +1,6 @@
 import Configuration
 import Logging
+import MusterProtocol
 import Postgres
 
 /// What the operator has decided, read once at the start. `Setting` has the table of keys.
@@ -84,14 +85,10 @@ struct Settings: Sendable {
     }
 
     /// Where something listens that can be reached from other machines; nil where nobody outside of this one can listen in.
-    var publicHost: String? { [listenHost, restHost].first { !Self.isLoopback($0) } }
+    var publicHost: String? { [listenHost, restHost].first { !isLoopback($0) } }
 
     /// Where the listener for operators could be reached from other machines; it knows no TLS.
-    var publicOpsHost: String? { opsHost.flatMap { Self.isLoopback($0) ? nil : $0 } }
-
-    private static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.split(separator: ".").count == 4)
-    }
+    var publicOpsHost: String? { opsHost.flatMap { isLoopback($0) ? nil : $0 } }
 
     private static func withoutSlash(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }
 }

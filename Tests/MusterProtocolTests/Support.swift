@@ -1,7 +1,7 @@
 import MusterProtocol
 
 /// What a reader makes of text: nothing, or its refusal.
-func refusal(of bytes: [UInt8], depth: Int = JSONReader.defaultDepth, values: Int = 200_000) -> JSONError? {
+func refusal(of bytes: [UInt8], depth: Int = Limits.jsonDepth.value, values: Int = 200_000) -> JSONError? {
     do {
         try JSONReader(depth: depth, values: values).read(bytes) { _ in }
         return nil

@@ -139,7 +139,7 @@ import Testing
             "has 50001 identifiers; send at most 50000"),
         Case(
             ImportCohort.method, cohort(#""c""#, #","cohort_changes":\#(list(10_001, #"{"user_ids":["x"]}"#))"#),
-            "cohort_changes has more than 10000 objects"),
+            "cohort_changes has 10001 objects; send at most 10000"),
         Case(
             UpsertUsers.method, #"{"users":\#(list(5_001, #"{"external_id":"x"}"#))}"#,
             "users has 5001 entries; send at most 5000"),
@@ -148,15 +148,15 @@ import Testing
             "users has 1001 entries; send at most 1000"),
         Case(
             CheckSegments.method, #"{"users":\#(list(1_001, nobody)),"segments":[]}"#,
-            "users has more than 1000 entries"),
+            "users has 1001 entries; send at most 1000"),
         Case(
             ExportUsers.method, #"{"users":\#(list(51, nobody))}"#, "users has 51 entries; send at most 50"),
         Case(
             ExportUsers.method, #"{"users":[],"fields_to_export":\#(list(501, "\"f\""))}"#,
-            "fields_to_export has more than 500 names"),
+            "fields_to_export has 501 entries; send at most 500"),
         Case(
             ExportSegment.method, #"{"segment_id":"s","custom_attributes_to_export":\#(list(501, "\"f\""))}"#,
-            "custom_attributes_to_export has more than 500 names"),
+            "custom_attributes_to_export has 501 entries; send at most 500"),
         Case(SegmentDataSeries.method, #"{"segment_id":"s","length":101}"#, "length must be a number of days"),
         Case(SegmentDataSeries.method, #"{"segment_id":"s","length":0}"#, "length must be a number of days"),
         Case(ListSegments.method, #"{"skip":-1}"#, "skip must not be negative"),
@@ -165,25 +165,27 @@ import Testing
             "ending_at must not be before 1970"),
         Case(
             CheckSegments.method, #"{"users":[],"segments":\#(list(101, "\"s\""))}"#,
-            "segments has more than 100 entries"),
+            "segments has 101 entries; send at most 100"),
         Case(
             TrackUsers.method, #"{"attributes":\#(list(500, "{}")),"events":\#(list(501, "{}"))}"#,
-            "attributes, events and purchases have 1001 objects; send at most 1000 in one call"),
+            "the call has 1001 objects; send at most 1000"),
         Case(
             AddAliases.method, #"{"user_aliases":\#(list(51, #"{"alias_label":"a","alias_name":"b"}"#))}"#,
-            "user_aliases has more than 50 entries"),
+            "user_aliases has 51 entries; send at most 50"),
         Case(
             UpdateAliases.method,
             #"{"alias_updates":\#(list(51, #"{"alias_label":"a","old_alias_name":"b","new_alias_name":"c"}"#))}"#,
-            "alias_updates has more than 50 entries"),
+            "alias_updates has 51 entries; send at most 50"),
         Case(
             RenameExternalIDs.method,
             #"{"external_id_renames":\#(list(51, #"{"current_external_id":"u-1","new_external_id":"c"}"#))}"#,
-            "external_id_renames has more than 50 entries"),
+            "external_id_renames has 51 entries; send at most 50"),
         Case(RenameExternalIDs.method, #"{"external_id_renames":[]}"#, "external_id_renames is empty"),
-        Case(RemoveExternalIDs.method, #"{"external_ids":\#(list(51, "\"u\""))}"#, "external_ids has more than 50"),
+        Case(
+            RemoveExternalIDs.method, #"{"external_ids":\#(list(51, "\"u\""))}"#,
+            "external_ids has 51 entries; send at most 50"),
         Case(RemoveExternalIDs.method, #"{"external_ids":[]}"#, "external_ids is empty"),
-        Case(CreateKey.method, key(65), "scopes has more than 64 entries"),
+        Case(CreateKey.method, key(65), "scopes has 65 entries; send at most 64"),
         Case(CreateKey.method, key(0), "scopes is missing"),
         Case(
             CreateKey.method, #"{"kind":"service","name":"x","scopes":["segments.*","segment.check"]}"#,

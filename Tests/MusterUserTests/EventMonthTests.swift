@@ -7,12 +7,11 @@ import Testing
 
 /// The partitions of events: made ahead, by several servers at once, and dropped by retention.
 struct EventMonthTests {
-    private static let day: Int64 = 86_400_000_000
 
     @Test func theMonthOfATimeAndTheNextTwoAreThereOnce() async throws {
         try await Place.with { place in
             #expect(try await place.store.keepEvents(days: 0, at: .now) == EventUpkeep(), "the migration made them")
-            let later = Instant.now.moved(by: 200 * Self.day)
+            let later = Instant.now + .days(200)
             let made = try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<6 { group.addTask { try await place.store.keepEvents(days: 0, at: later).monthsMade } }
                 return try await group.reduce(0, +)
@@ -24,8 +23,8 @@ struct EventMonthTests {
     @Test func rowsWithoutAMonthMoveIntoItWhenItIsMade() async throws {
         try await Place.with { place in
             try await place.upsert(.external("ada"))
-            let later = Instant.now.moved(by: 200 * Self.day)
-            let times = [later, later.moved(by: 1), .now, .at("1997-01-01")]
+            let later = Instant.now + .days(200)
+            let times = [later, later + .microseconds(1), .now, .at("1997-01-01")]
             try await place.append(times.map { NewEvent(userNumber: 0, name: "login", occurredAt: $0) })
             #expect(try await place.ownerCount("SELECT count(*) FROM user_event_rest") == 2)
             #expect(try await place.store.keepEvents(days: 0, at: later).monthsMade == 6)
@@ -38,10 +37,10 @@ struct EventMonthTests {
         try await Place.with { place in
             try await place.upsert(.external("ada"))
             let now = Instant.now
-            let past = now.moved(by: -300 * Self.day)
+            let past = now - .days(300)
             #expect(try await place.store.keepEvents(days: 0, at: past) == EventUpkeep(), "before the first month")
             // A year from now, half of what is kept is older than 250 days.
-            let soon = now.moved(by: 300 * Self.day)
+            let soon = now + .days(300)
             let times = [now, .at("1997-01-01"), soon]
             try await place.append(
                 times.map { NewEvent(userNumber: 0, name: "login", occurredAt: $0) },

@@ -53,43 +53,40 @@ public struct CohortHandlers: Sendable {
     /// `cohorts.list`
     public func list(_ call: ListCohorts, _ context: CallContext) async throws -> ListCohorts.Reply {
         if let partner = call.partner { try check(partner: partner) }
-        let workspace = context.session.workspaceID
-        let tokens = try await PageTokens(store, context)
-        let after = try tokens.position(CohortReference.self, of: call)
-        let limit = try call.limit()
-        let (cohorts, goesOn) = try await store.cohorts(
-            of: call.partner, nameContains: call.nameContains, after: after, limit: limit + 1, in: workspace,
-            deadline: context.deadline
-        ).page(limit)
-        guard goesOn, let last = cohorts.last else { return .init(cohorts: cohorts) }
-        let token = try tokens.token(CohortReference(partner: last.partner, cohortID: last.cohortID), of: call)
-        return .init(cohorts: cohorts, nextPageToken: token)
+        let (cohorts, next) = try await PageTokens(store, context).page(of: call) {
+            CohortReference(partner: $0.partner, cohortID: $0.cohortID)
+        } find: { after, limit in
+            try await store.cohorts(
+                of: call.partner, nameContains: call.nameContains, after: after, limit: limit,
+                in: context.session.workspaceID, deadline: context.deadline)
+        }
+        return .init(cohorts: cohorts, nextPageToken: next)
     }
 
     /// `cohorts.imports`
     public func imports(_ call: ListImports, _ context: CallContext) async throws -> ListImports.Reply {
         try context.requireOwn(partner: call.partner)
         let cohort = try reference(call.partner, call.cohortID)
-        let workspace = context.session.workspaceID
-        let limit = try call.limit()
-        let tokens = try await PageTokens(store, context)
-        let selection: ImportSelection
-        switch (call.version, call.requestID) {
-        case (let version?, nil): selection = .version(version)
-        case (nil, let id?): selection = .requestID(id)
-        case (nil, nil): selection = .before(try tokens.position(Int64.Boxed.self, of: call)?.value)
-        case (_?, _?): throw RPCError(.invalidArgument, "version and request_id exclude each other: name one")
-        }
-        guard
+        func find(_ selection: ImportSelection, _ limit: Int) async throws -> [ImportInfo] {
             let found = try await store.imports(
-                of: cohort, selection, limit: limit + 1, in: workspace, deadline: context.deadline)
-        else { throw unknownCohort() }
-        if case .before = selection {
-            let (imports, goesOn) = try found.page(limit)
-            guard goesOn, let last = imports.last else { return .init(imports: imports) }
-            let token = try tokens.token(Int64.Boxed(value: last.version), of: call)
-            return .init(imports: imports, nextPageToken: token)
+                of: cohort, selection, limit: limit, in: context.session.workspaceID, deadline: context.deadline)
+            guard let found else { throw unknownCohort() }
+            return found
         }
+        let one: ImportSelection
+        switch (call.version, call.requestID) {
+        case (let version?, nil): one = .version(version)
+        case (nil, let id?): one = .requestID(id)
+        case (_?, _?): throw RPCError(.invalidArgument, "version and request_id exclude each other: name one")
+        case (nil, nil):
+            let (imports, next) = try await PageTokens(store, context).page(of: call) {
+                ImportPosition(version: $0.version)
+            } find: { after, limit in
+                try await find(.before(after?.version), limit)
+            }
+            return .init(imports: imports, nextPageToken: next)
+        }
+        let found = try await find(one, 1)
         guard !found.isEmpty else {
             throw RPCError(.notFound, "this cohort has no such import; leave version and request_id out to list them")
         }
@@ -107,15 +104,9 @@ public struct CohortHandlers: Sendable {
     }
 
     private func requireFitting(_ changes: [CohortChange]) throws {
-        guard changes.count <= Limits.importChanges.value else {
-            throw RPCError(.invalidArgument, "cohort_changes has more than \(Limits.importChanges.value) objects")
-        }
+        try check(changes.count, "objects", of: "cohort_changes", atMost: Limits.importChanges)
         let count = changes.reduce(0) { $0 + $1.identifierCount }
-        guard count <= Limits.importIdentifiers.value else {
-            throw RPCError(
-                .invalidArgument,
-                "cohort_changes has \(count) identifiers; send at most \(Limits.importIdentifiers.value) in one import")
-        }
+        try check(count, "identifiers", of: "cohort_changes", atMost: Limits.importIdentifiers)
     }
 
     private func reply(_ answer: ImportAnswer, withOutcomes: Bool) throws -> ImportCohort.Reply {
@@ -160,9 +151,7 @@ extension Deletion {
     }
 }
 
-extension Int64 {
-    /// A number as the object that a page token holds.
-    struct Boxed: Codable {
-        var value: Int64
-    }
+/// After which import a page begins; the newest come first.
+private struct ImportPosition: Codable {
+    var version: Int64
 }

@@ -15,12 +15,7 @@ public struct ExportHandlers: Sendable {
 
     /// `users.export.ids`
     public func users(_ call: ExportUsers, _ context: CallContext) async throws -> ExportUsers.Reply {
-        guard call.users.count <= Limits.exportUsers.value else {
-            throw RPCError(
-                .invalidArgument,
-                "users has \(call.users.count) entries; send at most \(Limits.exportUsers.value) in one call",
-                details: ["limit": .string(Array(Limits.exportUsers.name.utf8))])
-        }
+        try check(call.users.count, of: "users", atMost: Limits.exportUsers)
         let shape = ExportShape(fields: try Self.names(call.fieldsToExport, "fields_to_export"))
         return try await store.export(
             call.users, shape: shape, in: context.session.workspaceID, deadline: context.deadline)
@@ -34,7 +29,7 @@ public struct ExportHandlers: Sendable {
             customAttributes: try Self.names(call.customAttributesToExport, "custom_attributes_to_export"))
         let workspace = context.session.workspaceID
         let token = ExportToken(in: workspace)
-        let exportID = "\(UUID().uuidString.lowercased())-\(Instant.now.microseconds / 1_000_000)"
+        let exportID = "\(UUID().uuidString.lowercased())-\(Instant.now.secondsSince1970)"
         let beginning = try await store.begin(
             NewExport(exportID: exportID, segmentID: call.segmentID, tokenDigest: token.digest, shape: shape),
             in: workspace, deadline: context.deadline)
@@ -54,9 +49,7 @@ public struct ExportHandlers: Sendable {
     /// An empty list is none: whoever wants nothing of users needs no export.
     private static func names(_ names: [Identifier]?, _ field: String) throws -> [Identifier]? {
         guard let names, !names.isEmpty else { return nil }
-        guard names.count <= Limits.exportFields.value else {
-            throw RPCError(.invalidArgument, "\(field) has more than \(Limits.exportFields.value) names")
-        }
+        try check(names.count, of: field, atMost: Limits.exportFields)
         return names
     }
 }

@@ -96,7 +96,7 @@ public final class KeyGuard: Sendable {
         }
     }
 
-    private func withKey<R>(of session: Session, _ body: (inout WatchedKey) -> R) -> R {
+    private func withKey<R: Sendable>(of session: Session, _ body: (inout WatchedKey) -> R) -> R {
         rooms.withLock { rooms in
             let now = ContinuousClock.now
             return rooms[session.workspaceID, default: Room()].withKey(session.keyID) { key in

@@ -32,15 +32,14 @@ public struct KeyHandlers: Sendable {
     /// `keys.list`
     public func list(_ call: ListKeys, _ context: CallContext) async throws -> ListKeys.Reply {
         if let partner = call.partner { try check(partner: partner) }
-        let limit = try call.limit()
-        let tokens = try await PageTokens(store, context)
-        let after = try tokens.position(KeyPosition.self, of: call)
-        let (keys, goesOn) = try await store.keys(
-            of: call.partner, after: after?.keyID, limit: limit + 1, in: context.session.workspaceID,
-            deadline: context.deadline
-        ).page(limit)
-        guard goesOn, let last = keys.last else { return .init(keys: keys) }
-        return .init(keys: keys, nextPageToken: try tokens.token(KeyPosition(keyID: last.keyID), of: call))
+        let (keys, next) = try await PageTokens(store, context).page(of: call) {
+            KeyPosition(keyID: $0.keyID)
+        } find: { after, limit in
+            try await store.keys(
+                of: call.partner, after: after?.keyID, limit: limit, in: context.session.workspaceID,
+                deadline: context.deadline)
+        }
+        return .init(keys: keys, nextPageToken: next)
     }
 
     /// `keys.invalidate`
@@ -75,9 +74,7 @@ public struct KeyHandlers: Sendable {
         guard !scopes.isEmpty else {
             throw RPCError(.invalidArgument, "scopes is missing: name what the key may do, such as segments.*")
         }
-        guard scopes.count <= Limits.scopesPerKey.value else {
-            throw RPCError(.invalidArgument, "scopes has more than \(Limits.scopesPerKey.value) entries")
-        }
+        try check(scopes.count, of: "scopes", atMost: Limits.scopesPerKey)
         for (index, scope) in scopes.enumerated() where !Scope.exists(scope) {
             throw RPCError(
                 .invalidArgument,
@@ -91,25 +88,4 @@ public struct KeyHandlers: Sendable {
 /// After which key a page begins.
 private struct KeyPosition: Codable {
     var keyID: String
-}
-
-/// Throws where a name for people is empty or too long.
-func check(name: String, _ field: String) throws {
-    guard !name.isEmpty else { throw RPCError(.invalidArgument, "\(field) is empty") }
-    guard name.utf8.count <= Limits.nameBytes.value else {
-        throw RPCError(.invalidArgument, "\(field) has more than \(Limits.nameBytes.value) bytes")
-    }
-}
-
-/// Throws where a partner's name can't be one.
-func check(partner: String, _ field: String = "partner") throws {
-    guard isPartnerName(partner) else {
-        throw RPCError(.invalidArgument, "\(field) is no partner's name: 1 to 64 of a to z, 0 to 9, _ and -")
-    }
-}
-
-/// By bytes: a `String` takes some characters outside of ASCII for equal to some inside.
-private func isPartnerName(_ name: String) -> Bool {
-    let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789_-".utf8)
-    return (1...64).contains(name.utf8.count) && name.utf8.allSatisfy(letters.contains)
 }

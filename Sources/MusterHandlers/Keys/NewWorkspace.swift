@@ -1,5 +1,6 @@
 import MusterProtocol
 public import MusterStore
+import Postgres
 
 /// A workspace that was just made, with the secret of its first key.
 public struct NewWorkspace: Sendable {

@@ -24,15 +24,13 @@ public struct PartnerHandlers: Sendable {
 
     /// `partners.list`
     public func list(_ call: ListPartners, _ context: CallContext) async throws -> ListPartners.Reply {
-        let limit = try call.limit()
-        let tokens = try await PageTokens(store, context)
-        let after = try tokens.position(PartnerPosition.self, of: call)
-        let (partners, goesOn) = try await store.partners(
-            after: after?.partner, limit: limit + 1, in: context.session.workspaceID, deadline: context.deadline
-        ).page(limit)
-        guard goesOn, let last = partners.last else { return .init(partners: partners) }
-        let token = try tokens.token(PartnerPosition(partner: last.partner), of: call)
-        return .init(partners: partners, nextPageToken: token)
+        let (partners, next) = try await PageTokens(store, context).page(of: call) {
+            PartnerPosition(partner: $0.partner)
+        } find: { after, limit in
+            try await store.partners(
+                after: after?.partner, limit: limit, in: context.session.workspaceID, deadline: context.deadline)
+        }
+        return .init(partners: partners, nextPageToken: next)
     }
 
     /// `partners.get`

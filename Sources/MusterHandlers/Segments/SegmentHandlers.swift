@@ -49,17 +49,15 @@ public struct SegmentHandlers: Sendable {
 
     /// `segments.list`
     public func list(_ call: ListSegments, _ context: CallContext) async throws -> ListSegments.Reply {
-        let workspace = context.session.workspaceID
-        let tokens = try await PageTokens(store, context)
-        let after = try tokens.position(SegmentPosition.self, of: call)
-        let limit = try call.limit()
-        let (segments, goesOn) = try await store.segments(
-            nameContains: call.nameContains, order: call.order ?? .segmentID, after: after,
-            skip: after == nil ? try call.skipped() : 0, limit: limit + 1, in: workspace, deadline: context.deadline
-        ).page(limit)
-        guard goesOn, let last = segments.last else { return .init(segments: segments) }
-        let token = try tokens.token(SegmentPosition(last), of: call)
-        return .init(segments: segments, nextPageToken: token)
+        let (segments, next) = try await PageTokens(store, context).page(of: call) {
+            SegmentPosition($0)
+        } find: { after, limit in
+            try await store.segments(
+                nameContains: call.nameContains, order: call.order ?? .segmentID, after: after,
+                skip: after == nil ? try call.skipped() : 0, limit: limit, in: context.session.workspaceID,
+                deadline: context.deadline)
+        }
+        return .init(segments: segments, nextPageToken: next)
     }
 
     /// `segments.delete`
@@ -93,12 +91,8 @@ public struct SegmentHandlers: Sendable {
 
     /// `segments.check`
     public func checkUsers(_ call: CheckSegments, _ context: CallContext) async throws -> CheckSegments.Reply {
-        guard call.users.count <= Limits.checkUsers.value else {
-            throw RPCError(.invalidArgument, "users has more than \(Limits.checkUsers.value) entries")
-        }
-        guard call.segments.count <= Limits.checkSegments.value else {
-            throw RPCError(.invalidArgument, "segments has more than \(Limits.checkSegments.value) entries")
-        }
+        try check(call.users.count, of: "users", atMost: Limits.checkUsers)
+        try check(call.segments.count, of: "segments", atMost: Limits.checkSegments)
         for (index, id) in call.segments.enumerated() { try check(objectID: id, "segments[\(index)]") }
         let membership = try await store.membership(
             of: call.users, in: .segments(call.segments), of: context.session.workspaceID,
@@ -113,24 +107,22 @@ public struct SegmentHandlers: Sendable {
 
     /// `segments.of`
     public func of(_ call: SegmentsOfUser, _ context: CallContext) async throws -> SegmentsOfUser.Reply {
-        let limit = try call.limit()
-        let tokens = try await PageTokens(store, context)
-        let after = try tokens.position(SegmentReference.self, of: call)?.segmentID
         let membership = try await store.membership(
             of: [call.user], in: .everySegment, of: context.session.workspaceID,
             options: try context.options(maxStaleness: call.maxStalenessMilliseconds))
         guard let user = membership.users.first ?? nil else {
             throw RPCError(.notFound, "there is no such user")
         }
-        let found = zip(membership.segments, user).compactMap { id, isIn in
-            isIn && (after.map { id > $0 } ?? true)
-                ? NamedSegment(segmentID: id, name: membership.names[id] ?? id.text) : nil
+        let (segments, next) = try await PageTokens(store, context).page(of: call) {
+            SegmentReference(segmentID: $0.segmentID)
+        } find: { after, _ in
+            zip(membership.segments, user).compactMap { id, isIn in
+                isIn && (after.map { id > $0.segmentID } ?? true)
+                    ? NamedSegment(segmentID: id, name: membership.names[id] ?? id.text) : nil
+            }
         }
-        let (segments, goesOn) = try found.page(limit)
-        let last = goesOn ? segments.last : nil
         return .init(
-            segments: segments, versions: call.withVersions == true ? membership.versions : nil,
-            nextPageToken: try last.map { try tokens.token(SegmentReference(segmentID: $0.segmentID), of: call) })
+            segments: segments, versions: call.withVersions == true ? membership.versions : nil, nextPageToken: next)
     }
 
     /// `segments.members`

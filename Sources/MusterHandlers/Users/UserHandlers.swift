@@ -12,7 +12,7 @@ public struct UserHandlers: Sendable {
 
     /// `users.upsert`
     public func upsert(_ call: UpsertUsers, _ context: CallContext) async throws -> UpsertUsers.Reply {
-        try check(count: call.users.count, Limits.upsertUsers)
+        try check(call.users.count, of: "users", atMost: Limits.upsertUsers)
         return try await store.upsert(
             call.users, request: try RequestKey(call), in: context.session.workspaceID, deadline: context.deadline)
     }
@@ -51,34 +51,28 @@ public struct UserHandlers: Sendable {
 
     /// `users.delete`. An identifier that can't be one finds nobody, and nobody is what the call may name.
     public func delete(_ call: DeleteUsers, _ context: CallContext) async throws -> DeleteUsers.Reply {
-        try check(count: call.users.count, Limits.deleteUsers)
+        try check(call.users.count, of: "users", atMost: Limits.deleteUsers)
         return try await store.deleteUsers(
             call.users, request: try RequestKey(call), in: context.session.workspaceID, deadline: context.deadline)
-    }
-
-    /// An empty list is no mistake: a batch of nobody, done at once.
-    private func check(count: Int, _ limit: Limit) throws {
-        guard count <= limit.value else {
-            throw RPCError(.invalidArgument, "users has \(count) entries; send at most \(limit.value) in one call")
-        }
-    }
-
-    private func check(_ reference: UserReference, _ field: String) throws {
-        let problem =
-            switch reference {
-            case .externalID(let id): id.problem().map { "external_id \($0)" }
-            case .alias(let alias): alias.problem.map { "alias.\($0)" }
-            case .deviceID(let id): id.problem().map { "device_id \($0)" }
-            case .brazeID(let id): id.problem().map { "braze_id \($0)" }
-            case .email(let contact): contact.value.problem().map { "email \($0)" }
-            case .phone(let contact): contact.value.problem().map { "phone \($0)" }
-            }
-        if let problem { throw RPCError(.invalidArgument, "\(field).\(problem)") }
     }
 
     private func answering<R>(_ body: () async throws -> R) async throws -> R {
         do { return try await body() } catch let refusal as UserRefusal { throw RPCError(refusal) }
     }
+}
+
+/// Throws where what a call names a user by can't be that.
+private func check(_ reference: UserReference, _ field: String) throws {
+    let problem =
+        switch reference {
+        case .externalID(let id): id.problem().map { "external_id \($0)" }
+        case .alias(let alias): alias.problem.map { "alias.\($0)" }
+        case .deviceID(let id): id.problem().map { "device_id \($0)" }
+        case .brazeID(let id): id.problem().map { "braze_id \($0)" }
+        case .email(let contact): contact.value.problem().map { "email \($0)" }
+        case .phone(let contact): contact.value.problem().map { "phone \($0)" }
+        }
+    if let problem { throw RPCError(.invalidArgument, "\(field).\(problem)") }
 }
 
 extension RPCError {

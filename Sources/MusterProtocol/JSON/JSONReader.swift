@@ -2,10 +2,6 @@ import CSimdJSON
 
 /// Reads strict JSON: one object in UTF-8, as the page on the wire says. One per event loop; it is not for two threads.
 public final class JSONReader {
-    /// Values in one message: a table of 6 MB, and an import of 50,000 identifiers uses a quarter.
-    public static let defaultValues = 200_000
-    /// Containers in one another: a filter of 32 levels takes two a level.
-    public static let defaultDepth = 96
     /// A reader that keeps the memory of a message up to this size: that of an import of 50,000.
     static let kept = 2 << 20
 
@@ -14,7 +10,7 @@ public final class JSONReader {
     private var isReading = false
 
     /// A reader with limits of its own.
-    public init(depth: Int = defaultDepth, values: Int = defaultValues) {
+    public init(depth: Int = Limits.jsonDepth.value, values: Int = Limits.jsonValues.value) {
         reader = cjson_reader_new(UInt32(clamping: depth), UInt32(clamping: values))
         kept = Self.kept
     }

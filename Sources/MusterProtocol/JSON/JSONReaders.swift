@@ -20,7 +20,7 @@ public final class JSONReaders: @unchecked Sendable {
     private var idle: [JSONReader] = []
 
     /// A pool that makes readers as they are needed and keeps at most `idle` of them.
-    public init(idle: Int, depth: Int = JSONReader.defaultDepth, values: Int = JSONReader.defaultValues) {
+    public init(idle: Int, depth: Int = Limits.jsonDepth.value, values: Int = Limits.jsonValues.value) {
         most = idle
         limits = (depth, values)
         lock = .allocate(capacity: 1)

@@ -33,6 +33,27 @@ extension Instant {
     }
 }
 
+extension Instant {
+    /// Later by `duration`, to the microsecond.
+    public static func + (instant: Self, duration: Duration) -> Self {
+        let (seconds, attoseconds) = duration.components
+        return Instant(microseconds: instant.microseconds + seconds * 1_000_000 + attoseconds / 1_000_000_000_000)
+    }
+
+    /// Earlier by `duration`, to the microsecond.
+    public static func - (instant: Self, duration: Duration) -> Self { instant + (.zero - duration) }
+
+    /// Whole seconds since 1970 (UTC).
+    public var secondsSince1970: Int64 { microseconds.floorDivided(by: 1_000_000) }
+}
+
+extension Duration {
+    /// So many hours.
+    public static func hours(_ hours: Int) -> Self { .seconds(hours * 3_600) }
+    /// So many times 24 hours.
+    public static func days(_ days: Int) -> Self { .seconds(days * 86_400) }
+}
+
 extension Instant: Codable {
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(Identifier.self)

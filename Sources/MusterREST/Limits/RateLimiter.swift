@@ -26,7 +26,7 @@ final class RateLimiter: Sendable {
     /// - Parameters:
     ///   - perHour: requests; 0 is no limit, and nothing is counted.
     ///   - now: seconds since 1970.
-    init(perHour: Int, now: @escaping @Sendable () -> Int64 = { Instant.now.microseconds / 1_000_000 }) {
+    init(perHour: Int, now: @escaping @Sendable () -> Int64 = { Instant.now.secondsSince1970 }) {
         self.perHour = perHour
         self.now = now
         hour = NIOLockedValueBox(Hour(number: now() / 3_600))

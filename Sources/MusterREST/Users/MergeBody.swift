@@ -10,9 +10,9 @@ struct MergeBody {
         guard let updates = body.field("merge_updates"), updates.kind == .array,
             let elements = try? updates.elements(), elements.allSatisfy({ $0.kind == .object })
         else { throw Refusal(.badRequest, "'merge_updates' must be an array of objects") }
-        guard elements.count <= Limits.renamesAtOnce.value else {
+        guard elements.count <= Limits.registryEntries.value else {
             throw Refusal(
-                .badRequest, "a single request may not contain more than \(Limits.renamesAtOnce.value) merge updates")
+                .badRequest, "a single request may not contain more than \(Limits.registryEntries.value) merge updates")
         }
         calls = try elements.map { update in
             let names = try update.fields().map { $0.name.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }

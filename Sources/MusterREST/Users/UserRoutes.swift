@@ -92,8 +92,8 @@ struct UserRoutes {
 
 /// Throws where a request has more entries than Braze takes.
 private func requireFew(_ count: Int) throws {
-    guard count <= Limits.renamesAtOnce.value else {
-        throw Refusal(.badRequest, "a single request may not contain more than \(Limits.renamesAtOnce.value) entries")
+    guard count <= Limits.registryEntries.value else {
+        throw Refusal(.badRequest, "a single request may not contain more than \(Limits.registryEntries.value) entries")
     }
 }
 

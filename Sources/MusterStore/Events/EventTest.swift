@@ -54,8 +54,8 @@ struct EventTest: Sendable {
             testsLast = purchase.lastPurchase != nil
             (after, before) = Self.window(purchase.withinDays, purchase.after, purchase.before, now)
             switch purchase.lastPurchase?.comparison {
-            case .before: lastTo = purchase.lastPurchase?.value.moved(by: -1) ?? lastTo
-            case .after: lastFrom = purchase.lastPurchase?.value.moved(by: 1) ?? lastFrom
+            case .before: lastTo = purchase.lastPurchase.map { $0.value - .microseconds(1) } ?? lastTo
+            case .after: lastFrom = purchase.lastPurchase.map { $0.value + .microseconds(1) } ?? lastFrom
             case nil: break
             }
         }
@@ -67,7 +67,7 @@ struct EventTest: Sendable {
     private static func window(
         _ days: Int?, _ after: Instant?, _ before: Instant?, _ now: Instant
     ) -> (after: Instant, before: Instant) {
-        let begins = days.map { now.moved(by: -Instant.microseconds(days: $0)) } ?? .earliest
+        let begins = days.map { now - .days($0) } ?? .earliest
         return (max(begins, after ?? .earliest), before ?? .latest)
     }
 }
@@ -108,8 +108,4 @@ extension Instant {
     /// Before and after every time that can be written.
     static let earliest = Instant(microseconds: -62_200_000_000_000_000)
     static let latest = Instant(microseconds: 253_500_000_000_000_000)
-
-    static func microseconds(days: Int) -> Int64 { Int64(days) * 86_400_000_000 }
-
-    func moved(by microseconds: Int64) -> Instant { Instant(microseconds: self.microseconds + microseconds) }
 }

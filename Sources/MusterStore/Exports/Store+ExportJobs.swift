@@ -92,7 +92,7 @@ extension Store {
         try await transaction(in: workspace, deadline: .now + .seconds(30)) { connection in
             let claimed = try connection.first(
                 """
-                UPDATE segment_export SET state = 'running', attempt = attempt + 1, lease_until = \(Instant.endOfLease)
+                UPDATE segment_export SET state = 'running', attempt = attempt + 1, lease_until = \(Instant.now + exportLease)
                 WHERE workspace_id = \(workspace) AND export_id = (
                     SELECT export_id FROM segment_export
                     WHERE workspace_id = \(workspace) AND (state = 'waiting'
@@ -127,7 +127,7 @@ extension Connection {
     borrowing func renewLease(of export: ClaimedExport) throws {
         let kept = try first(
             """
-            UPDATE segment_export SET lease_until = \(Instant.endOfLease)
+            UPDATE segment_export SET lease_until = \(Instant.now + exportLease)
             WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
                 AND attempt = \(export.attempt) AND state = 'running'
             RETURNING 1
@@ -143,12 +143,4 @@ extension Connection {
             WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
             """)
     }
-}
-
-extension Instant {
-    fileprivate static var endOfLease: Instant {
-        Instant(microseconds: now.microseconds + Int64(exportLease / .microseconds(1)))
-    }
-
-    func adding(hours: Int) -> Instant { Instant(microseconds: microseconds + Int64(hours) * 3_600_000_000) }
 }

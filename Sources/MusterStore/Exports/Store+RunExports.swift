@@ -83,7 +83,7 @@ extension Store {
     }
 
     private func finish(_ export: ClaimedExport, length: Int, users: MemberSet, keepHours: Int) async throws {
-        let expires = Instant.now.adding(hours: keepHours)
+        let expires = Instant.now + .hours(keepHours)
         try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
             try connection.renewLease(of: export)
             let set = try connection.insertListing(users, expires: expires, in: export.workspace)
@@ -102,7 +102,7 @@ extension Store {
             try connection.execute(
                 """
                 UPDATE segment_export SET state = 'failed', lease_until = NULL,
-                    expires_at = \(Instant.now.adding(hours: keepHours))
+                    expires_at = \(Instant.now + .hours(keepHours))
                 WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
                 """)
             try connection.forgetChunks(of: export)

@@ -195,7 +195,7 @@ private struct EventScan {
     /// A window of the last days only ever leaves events behind, the earliest first; new ones raise the head.
     func members(of leaf: EventLeaf, at version: SetVersion, _ now: Instant) -> MemberSetAtVersion {
         var members = MemberSetAtVersion(at: version, members: MemberSet(numbers))
-        if let days = leaf.withinDays { members.holds = (now, earliest.moved(by: Instant.microseconds(days: days))) }
+        if let days = leaf.withinDays { members.holds = (now, earliest + .days(days)) }
         return members
     }
 }

@@ -7,7 +7,7 @@ extension Store {
     func storeListing(
         _ members: MemberSet, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> Int32 {
-        let expires = Instant(microseconds: Instant.now.microseconds + Int64(Limits.listingSeconds.value) * 1_000_000)
+        let expires = Instant.now + .seconds(Limits.listingSeconds.value)
         return try await transaction(in: workspace, deadline: deadline) { connection in
             try connection.insertListing(members, expires: expires, in: workspace)
         }

@@ -11,7 +11,7 @@ extension Store {
         of id: Identifier, endingAt end: Instant, length: Int, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> [DailySize]? {
-        let (first, last) = (end.adding(days: 1 - length).day, end.day)
+        let (first, last) = ((end - .days(length - 1)).day, end.day)
         return try await transaction(in: workspace, deadline: deadline) { connection in
             let exists = try connection.first(
                 "SELECT 1 FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id)"
@@ -85,8 +85,4 @@ extension Store {
 extension Instant {
     /// The day in UTC, such as `2026-11-23`.
     var day: String { String(iso8601.prefix { $0 != "T" }) }
-
-    func adding(days: Int) -> Instant {
-        Instant(microseconds: microseconds + Int64(days) * 86_400_000_000)
-    }
 }

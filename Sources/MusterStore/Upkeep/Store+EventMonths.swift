@@ -32,7 +32,7 @@ extension Store {
         var done = EventUpkeep()
         done.monthsMade = try await counted("SELECT add_event_months(\(now))")
         guard days > 0 else { return done }
-        let oldest = now.moved(by: -Instant.microseconds(days: days))
+        let oldest = now - .days(days)
         done.monthsDropped = try await counted(
             "SELECT drop_event_months(date_trunc('month', \(oldest), 'UTC'), \(tag))")
         for workspace in try await workspaceIDs() {
