@@ -10,8 +10,8 @@ public struct Instant: Sendable, Hashable, Comparable {
 }
 
 extension Instant {
-    /// Reads `YYYY-MM-DD`, or that followed by `T` or a space, `HH:MM[:SS[.f…]]` and an optional `Z` or `±HH[:]MM` (none is UTC).
-    /// Nil for anything else, and for days and times that don't exist.
+    /// Reads `YYYY-MM-DD`, or that followed by `T` or a space, `HH:MM[:SS[.f…]]` and an optional `Z` or `±HH[[:]MM]` (none is UTC), or all
+    /// of it without `-` and `:`. The fraction may stand behind a comma. Nil for anything else, and for days and times that don't exist.
     public init?(iso8601 text: some Sequence<UInt8>) {
         var scanner = ISO8601Scanner(bytes: Array(text))
         guard let microseconds = scanner.microseconds() else { return nil }
@@ -110,22 +110,26 @@ private struct ISO8601Scanner {
     var position = 0
 
     mutating func microseconds() -> Int64? {
-        guard let year = digits(4), take("-"), let month = digits(2), take("-"), let day = digits(2),
+        guard let year = digits(4) else { return nil }
+        let isExtended = take("-")
+        guard let month = digits(2), take("-") == isExtended, let day = digits(2),
             let date = CivilDate(year: year, month: month, day: day)
         else { return nil }
         let midnight = date.dayNumber * 86_400_000_000
         if position == bytes.count { return midnight }
-        guard take("T") || take("t") || take(" "), let time = timeOfDay(), let offset = offset() else { return nil }
+        guard take("T") || take("t") || take(" "), let time = timeOfDay(isExtended), let offset = offset() else { return nil }
         return position == bytes.count ? midnight + time - offset : nil
     }
 
-    private mutating func timeOfDay() -> Int64? {
-        guard let hour = digits(2), take(":"), let minute = digits(2), hour < 24, minute < 60 else { return nil }
+    private mutating func timeOfDay(_ isExtended: Bool) -> Int64? {
+        guard let hour = digits(2), take(":") == isExtended, let minute = digits(2), hour < 24, minute < 60 else {
+            return nil
+        }
         var (second, fraction): (Int64, Int64) = (0, 0)
-        if take(":") {
+        if isExtended ? take(":") : isAtDigit {
             guard let read = digits(2), read < 60 else { return nil }
             second = read
-            if take(".") {
+            if take(".") || take(",") {
                 var (scale, count): (Int64, Int) = (100_000, 0)
                 while let digit = digits(1) {
                     fraction += digit * scale
@@ -141,10 +145,14 @@ private struct ISO8601Scanner {
         if position == bytes.count || take("Z") || take("z") { return 0 }
         let sign: Int64 = take("-") ? -1 : 1
         guard sign == -1 || take("+"), let hours = digits(2) else { return nil }
+        // PostgreSQL and others leave minutes out where there are none.
+        guard position < bytes.count else { return hours < 24 ? sign * hours * 3_600_000_000 : nil }
         _ = take(":")
         guard let minutes = digits(2), hours < 24, minutes < 60 else { return nil }
         return sign * (hours * 60 + minutes) * 60_000_000
     }
+
+    private var isAtDigit: Bool { position < bytes.count && (48...57).contains(bytes[position]) }
 
     private mutating func digits(_ count: Int) -> Int64? {
         guard position + count <= bytes.count else { return nil }
