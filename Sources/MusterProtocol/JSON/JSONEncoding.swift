@@ -118,11 +118,24 @@ final class JSONWriter {
             return bytes.append(contentsOf: unsafeBitCast(value, to: RawJSON.self).bytes)
         }
         if T.self == Attributes.self { return try unsafeBitCast(value, to: Attributes.self).append(to: &bytes) }
+        if T.self == [Identifier].self {
+            return try write(elements: unsafeBitCast(value, to: [Identifier].self)) { try write($0) }
+        }
+        if T.self == [Bool].self { return write(elements: unsafeBitCast(value, to: [Bool].self)) { write($0) } }
         let level = open.count
         let start = bytes.count
         try value.encode(to: ValueEncoder(writer: self, level: level, start: start))
         close(to: level)
         if bytes.count == start { bytes.append(contentsOf: "{}".utf8) }  // a type without fields
+    }
+
+    private func write<E>(elements: [E], _ write: (E) throws -> Void) rethrows {
+        bytes.append(UInt8(ascii: "["))
+        for (number, element) in elements.enumerated() {
+            if number > 0 { bytes.append(UInt8(ascii: ",")) }
+            try write(element)
+        }
+        bytes.append(UInt8(ascii: "]"))
     }
 
     private func write(_ list: IdentifierList) throws {
