@@ -104,6 +104,15 @@ import Testing
         for wrong in [late, replaced, twice, both] { #expect(throws: JSONError.self) { try encode(wrong) } }
     }
 
+    @Test func listsThatAreCopiedAreWrittenAndReadLikeAnyOther() throws {
+        #expect(try encode(Box(v: [[], [true], [false, true]] as [[Bool]])) == #"{"v":[[],[true],[false,true]]}"#)
+        #expect(try encode(Box(v: ["a", "b\"c"] as [Identifier])) == #"{"v":["a","b\"c"]}"#)
+        #expect(try encode(Box(v: [Identifier]())) == #"{"v":[]}"#)
+        #expect(try decode(Box<[[Bool]]>.self, #"{"v":[[],[true],[false,true]]}"#).v == [[], [true], [false, true]])
+        #expect(complaint(Box<[Bool]>.self, #"{"v":[true,"x"]}"#) == "v[1] must be true or false, and is a string")
+        #expect(throws: JSONError.self) { try encode(Box(v: [Identifier(bytes: [0xFF])])) }
+    }
+
     @Test func rawJSONIsPassedOnAsItIs() throws {
         let raw = try decode(
             Box<RawJSON>.self, #" { "v" : { "b" : [ 1.0 , 1e2, 0.10 , "\u00e9\/" , null ] , "a" : {} } } "#)

@@ -34,6 +34,7 @@ extension JSONValue {
         if type == Attributes.self { return unsafeBitCast(try Attributes(self), to: type) }
         if type == [Identifier].self { return unsafeBitCast(try elements().map { try Identifier($0) }, to: type) }
         if type == [String].self { return unsafeBitCast(try elements().map { try $0.string() }, to: type) }
+        if type == [Bool].self { return unsafeBitCast(try elements().map { try $0.bool() }, to: type) }
         return try T(from: ValueDecoder(value: self))
     }
 }
