@@ -61,6 +61,14 @@ public final class Store: Sendable {
         }
     }
 
+    /// A transaction that only reads and sees one state of this workspace, without a lock.
+    func snapshot<R: Sendable>(
+        in workspace: WorkspaceID, deadline: ContinuousClock.Instant,
+        _ body: @escaping @Sendable (borrowing Connection) throws -> R
+    ) async throws -> R {
+        try await database.snapshot(variables: Self.wall(workspace), deadline: deadline, body)
+    }
+
     /// One statement that sees this workspace and no other, in one round trip.
     func read<R: Sendable>(
         in workspace: WorkspaceID, deadline: ContinuousClock.Instant, _ sql: SQL,

@@ -46,6 +46,19 @@ public final class Database: Sendable {
         }
     }
 
+    /// One transaction at REPEATABLE READ that only reads: all its statements see one state, and nobody waits for it.
+    ///
+    /// It holds VACUUM up while it lasts. Otherwise as `transaction`.
+    public func snapshot<R: Sendable>(
+        variables: [(String, String)] = [], deadline: ContinuousClock.Instant,
+        _ body: @escaping @Sendable (borrowing Connection) throws -> R
+    ) async throws -> R {
+        try await submit(deadline) { session, deadline in
+            let opening = Opening(begins: true, settings: variables + [deadline.asStatementTimeout], isSnapshot: true)
+            return try session.transaction(Unit(deadline: deadline, opening: opening), body)
+        }
+    }
+
     /// One statement that only reads, in one round trip and without BEGIN. Run again once on a lost connection.
     public func read<R: Sendable>(
         variables: [(String, String)] = [], deadline: ContinuousClock.Instant, _ sql: SQL,

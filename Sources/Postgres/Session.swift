@@ -166,6 +166,11 @@ struct Unit {
 struct Opening {
     let begins: Bool
     let settings: [(String, String)]
+    var isSnapshot = false
+
+    var begin: SQL {
+        isSnapshot ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN ISOLATION LEVEL READ COMMITTED"
+    }
 }
 
 /// A COMMIT that was answered with `COMMIT` and still does not count.

@@ -39,7 +39,7 @@ extension Session {
     }
 
     private func open(_ opening: Opening, _ trip: inout Trip) throws {
-        if opening.begins { try enqueue("BEGIN ISOLATION LEVEL READ COMMITTED", &trip) }
+        if opening.begins { try enqueue(opening.begin, &trip) }
         guard !opening.settings.isEmpty else { return }
         var sql: SQL = "SELECT "
         for (index, setting) in opening.settings.enumerated() {

@@ -213,7 +213,7 @@ extension UpkeepReport {
     fileprivate var metadata: Logger.Metadata {
         [
             "sets": "\(setsFolded)", "changes": "\(changesFolded)", "listings": "\(listingsEnded)",
-            "requests": "\(requestsForgotten)", "forgotten": "\(changesForgotten)",
+            "requests": "\(requestsForgotten)", "receipts": "\(receiptsForgotten)", "forgotten": "\(changesForgotten)",
             "exports": "\(exportsEnded)", "sizes": "\(sizesRecorded)",
             "event_months_made": "\(eventMonthsMade)", "event_months_dropped": "\(eventMonthsDropped)",
             "events_forgotten": "\(eventsForgotten)",

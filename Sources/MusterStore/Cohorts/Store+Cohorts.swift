@@ -32,7 +32,7 @@ extension Store {
         try await read(
             in: workspace, deadline: deadline,
             """
-            SELECT c.partner, c.cohort_id, c.name, h.version, h.size, c.created_at, i.imported_at
+            SELECT c.partner, c.cohort_id, c.name, h.version, h.size, c.created_at, coalesce(i.imported_at, c.forgotten_import_at)
             FROM cohort c JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
             LEFT JOIN LATERAL (
                 SELECT imported_at FROM cohort_import WHERE workspace_id = \(workspace) AND set_number = c.set_number
@@ -51,7 +51,7 @@ extension Store {
         try await read(
             in: workspace, deadline: deadline,
             """
-            SELECT c.partner, c.cohort_id, c.name, h.version, h.size, c.created_at, i.imported_at
+            SELECT c.partner, c.cohort_id, c.name, h.version, h.size, c.created_at, coalesce(i.imported_at, c.forgotten_import_at)
             FROM cohort c JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
             LEFT JOIN LATERAL (
                 SELECT imported_at FROM cohort_import WHERE workspace_id = \(workspace) AND set_number = c.set_number
@@ -86,6 +86,12 @@ extension Store {
                 "DELETE FROM cohort WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")
             try connection.execute(
                 "DELETE FROM set_head WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")
+            // Their receipts are ended by upkeep, which would find them only among those of all cohorts.
+            try connection.execute(
+                """
+                INSERT INTO ended_set (workspace_id, set_number, ended_at)
+                VALUES (\(workspace), \(head.set.number), \(Instant.now))
+                """)
             return .deleted
         }
     }

@@ -80,11 +80,11 @@ extension Store {
             SELECT partner, display_name, enabled, partner_api_key_digest IS NOT NULL,
                 (SELECT count(*) FROM cohort
                     WHERE cohort.workspace_id = \(workspace) AND cohort.partner = \(partner)),
-                (SELECT max(latest.imported_at) FROM cohort CROSS JOIN LATERAL (
+                (SELECT max(coalesce(latest.imported_at, cohort.forgotten_import_at)) FROM cohort LEFT JOIN LATERAL (
                     SELECT imported_at FROM cohort_import
                     WHERE cohort_import.workspace_id = \(workspace) AND cohort_import.set_number = cohort.set_number
                     ORDER BY version DESC LIMIT 1
-                ) AS latest
+                ) AS latest ON true
                 WHERE cohort.workspace_id = \(workspace) AND cohort.partner = \(partner))
             FROM partner WHERE workspace_id = \(workspace) AND partner = \(partner)
             """

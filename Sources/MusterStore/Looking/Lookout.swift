@@ -7,7 +7,7 @@ final class Lookout: Sendable {
     /// The answer to one request: the shared look, with this request's users only.
     typealias Answer = CheckedContinuation<Look, any Error>
 
-    private struct Waiting {
+    private struct Waiting: Sendable {
         let request: LookRequest
         let deadline: ContinuousClock.Instant
         let answer: Answer
@@ -20,6 +20,9 @@ final class Lookout: Sendable {
 
     /// Calls that one look serves at most, so that a flood makes many looks and not a long one.
     private static let mostCalls = 256
+
+    /// Looks at once where a shared one failed, so that other workspaces have connections too.
+    private static let mostApart = 2
 
     private let state = Locked(State())
     private let look: @Sendable (LookRequest, ContinuousClock.Instant) async throws -> Look
@@ -47,23 +50,45 @@ final class Lookout: Sendable {
 
     private func serve() async {
         while let batch = next() {
-            counts.looked(for: batch.calls.count)
-            do {
-                let (union, places) = batch.union
-                let seen = try await look(union, batch.deadline)
-                for (waiting, place) in zip(batch.calls, places) {
-                    var own = seen
-                    own.users = Array(seen.users[place..<place + waiting.request.users.count])
-                    waiting.answer.resume(returning: own)
-                }
-            } catch {
-                for waiting in batch.calls { waiting.answer.resume(throwing: error) }
+            do { try await answer(batch) } catch { await answerApart(batch, after: error) }
+        }
+    }
+
+    /// One look for all calls of a batch. Throws before any of them was answered.
+    private func answer(_ batch: Batch) async throws {
+        counts.looked(for: batch.calls.count)
+        let (union, places) = batch.union
+        let seen = try await look(union, batch.deadline)
+        for (waiting, place) in zip(batch.calls, places) {
+            var own = seen
+            own.users = Array(seen.users[place..<place + waiting.request.users.count])
+            waiting.answer.resume(returning: own)
+        }
+    }
+
+    /// What is stored of one call's sets may be damaged, which is nothing to the others: calls that ask for the same have a look of their own.
+    /// Where PostgreSQL is in trouble all hear of it at once: more looks would be more trouble.
+    private func answerApart(_ batch: Batch, after error: any Error) async {
+        let parts = batch.parts
+        guard parts.count > 1, error.isOfOneQuestion else { return batch.fail(error) }
+        await withTaskGroup(of: Void.self) { group in
+            for (place, part) in parts.enumerated() {
+                if place >= Self.mostApart { await group.next() }
+                group.addTask { do { try await self.answer(part) } catch { part.fail(error) } }
             }
         }
     }
 
-    private struct Batch {
+    private struct Batch: Sendable {
         let calls: [Waiting]
+
+        /// The calls by what they depend on.
+        var parts: [Batch] {
+            Dictionary(grouping: calls) { ObjectIdentifier($0.request.scope) }.values.map { Batch(calls: $0) }
+        }
+
+        func fail(_ error: any Error) { for waiting in calls { waiting.answer.resume(throwing: error) } }
+
         var deadline: ContinuousClock.Instant { calls.map(\.deadline).max() ?? .now }
 
         /// One request for all, and where each one's users begin in it.
@@ -96,6 +121,14 @@ final class Lookout: Sendable {
             state.waiting.removeFirst(batch.calls.count)
             return batch
         }
+    }
+}
+
+extension Error {
+    /// Whether a look failed by what it read and not by how it went, so that one for other sets may succeed.
+    fileprivate var isOfOneQuestion: Bool {
+        if self is DamagedSet || self is ChangingTooFast { return true }
+        return (self as? PostgresError)?.kind == .decoding
     }
 }
 

@@ -77,17 +77,19 @@ extension Connection {
         added: MemberSet, removed: MemberSet, to head: LockedHead, state: SetState, at time: Instant,
         nextUserNumber: Int32? = nil
     ) throws -> SetState {
-        let new = NewChange(added: added, removed: removed, to: head, state: state).state
+        let change = NewChange(added: added, removed: removed, to: head, state: state)
+        let (new, addedBytes, removedBytes) = (change.state, added.stored, removed.stored)
+        let bytes = Int64((addedBytes?.count ?? 0) + (removedBytes?.count ?? 0))
         try execute(
             """
             WITH raised AS (
                 UPDATE set_head SET version = \(new.at.version), tag = \(new.at.tag), size = \(Int64(new.members.count)),
-                    next_user_number = coalesce(\(nextUserNumber), next_user_number)
+                    next_user_number = coalesce(\(nextUserNumber), next_user_number), log_bytes = log_bytes + \(bytes)
                 WHERE workspace_id = \(head.set.workspace) AND set_number = \(head.set.number)
             )
             INSERT INTO set_change (workspace_id, set_number, version, previous_tag, tag, added, removed, changed_at)
             VALUES (\(head.set.workspace), \(head.set.number), \(new.at.version), \(head.at.tag), \(new.at.tag),
-                \(added.stored), \(removed.stored), \(time))
+                \(addedBytes), \(removedBytes), \(time))
             """
         )
         return new
@@ -99,18 +101,21 @@ extension Connection {
             let group = changes[start..<min(start + NewChange.group, changes.count)]
             let numbers = group.map(\.head.set.number)
             let (versions, tags) = (group.map(\.state.at.version), group.map(\.state.at.tag))
+            let (added, removed) = (group.map(\.added.stored), group.map(\.removed.stored))
+            let bytes = zip(added, removed).map { Int64(($0?.count ?? 0) + ($1?.count ?? 0)) }
             try execute(
                 """
                 WITH raised AS (
-                    UPDATE set_head h SET version = n.version, tag = n.tag, size = n.size
-                    FROM unnest(\(numbers), \(versions), \(tags), \(group.map { Int64($0.state.members.count) }))
-                        n (set_number, version, tag, size)
+                    UPDATE set_head h SET version = n.version, tag = n.tag, size = n.size,
+                        log_bytes = h.log_bytes + n.bytes
+                    FROM unnest(\(numbers), \(versions), \(tags), \(group.map { Int64($0.state.members.count) }), \(bytes))
+                        n (set_number, version, tag, size, bytes)
                     WHERE h.workspace_id = \(workspace) AND h.set_number = ANY (\(numbers)) AND h.set_number = n.set_number
                 )
                 INSERT INTO set_change (workspace_id, set_number, version, previous_tag, tag, added, removed, changed_at)
                 SELECT \(workspace), n.set_number, n.version, n.previous_tag, n.tag, n.added, n.removed, \(time)
-                FROM unnest(\(numbers), \(versions), \(group.map(\.head.at.tag)), \(tags), \(group.map(\.added.stored)),
-                        \(group.map(\.removed.stored)))
+                FROM unnest(\(numbers), \(versions), \(group.map(\.head.at.tag)), \(tags), \(added),
+                        \(removed))
                     n (set_number, version, previous_tag, tag, added, removed)
                 """)
         }

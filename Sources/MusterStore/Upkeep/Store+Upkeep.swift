@@ -3,7 +3,7 @@ import Postgres
 
 /// How long what is only for looking back is kept.
 public struct Retention: Sendable {
-    /// Days after which changes below a set's snapshot go; 0 keeps all of them.
+    /// Days after which changes below a set's snapshot, and receipts of imports, go; 0 keeps all of them.
     public var historyDays: Int
     /// Days after the end of a month at which its events and purchases go; 0 keeps all of them.
     public var eventDays: Int
@@ -20,6 +20,7 @@ public struct UpkeepReport: Sendable, Equatable {
     public var changesFolded: Int64 = 0
     public var listingsEnded = 0
     public var requestsForgotten = 0
+    public var receiptsForgotten = 0
     public var changesForgotten = 0
     public var exportsEnded = 0
     public var sizesRecorded = 0
@@ -58,19 +59,37 @@ extension Store {
         return report
     }
 
+    /// Each kind of work whether or not another one failed. Throws what failed first.
     private func keep(
         _ workspace: WorkspaceID, _ retention: Retention, report: inout UpkeepReport, backlog: inout FoldBacklog
     ) async throws {
-        let found = try await setsToFold(in: workspace, deadline: .now + .seconds(30))
-        backlog.sets += found.sets
-        backlog.changes += found.changesBehind
-        for set in found.due {
-            let folded = try await fold(set, deadline: .now + .seconds(60))
-            report.changesFolded += folded
-            report.setsFolded += folded > 0 ? 1 : 0
+        var failure: (any Error)?
+        do { try await foldSets(of: workspace, report: &report, backlog: &backlog) } catch { failure = error }
+        do { try await forget(retention, in: workspace, report: &report) } catch { failure = failure ?? error }
+        do { report.sizesRecorded += try await recordSizes(in: workspace, at: .now) } catch { failure = failure ?? error }
+        if let failure { throw failure }
+    }
+
+    /// Page by page. A set that can't be folded, being damaged, is not the others' trouble.
+    private func foldSets(
+        of workspace: WorkspaceID, report: inout UpkeepReport, backlog: inout FoldBacklog
+    ) async throws {
+        var failure: (any Error)?
+        var last = Int32(-1)
+        while let page = try await setsToFold(after: last, in: workspace, deadline: .now + .seconds(30)) {
+            last = page.last
+            backlog.sets += page.sets
+            backlog.changes += page.changesBehind
+            for set in page.due {
+                try Task.checkCancellation()
+                do {
+                    let folded = try await fold(set, deadline: .now + .seconds(60))
+                    report.changesFolded += folded
+                    report.setsFolded += folded > 0 ? 1 : 0
+                } catch { failure = failure ?? error }
+            }
         }
-        try await forget(retention, in: workspace, report: &report)
-        report.sizesRecorded += try await recordSizes(in: workspace, at: .now)
+        if let failure { throw failure }
     }
 
     func workspaceIDs() async throws -> [WorkspaceID] {
@@ -78,96 +97,10 @@ extension Store {
             deadline: .now + .seconds(10), "SELECT workspace_id FROM workspace ORDER BY workspace_id"
         ) { row in try row.value(0) }
     }
-
-    private func forget(_ retention: Retention, in workspace: WorkspaceID, report: inout UpkeepReport) async throws {
-        let now = Instant.now
-        let requests = now.earlier(days: Limits.requestIDDays.value)
-        let history = retention.historyDays > 0 ? now.earlier(days: retention.historyDays) : nil
-        let counts = try await transaction(in: workspace, deadline: .now + .seconds(30)) { connection in
-            (
-                listings: try connection.endListings(before: now, in: workspace),
-                exports: try connection.endExports(before: now, in: workspace),
-                requests: try connection.forgetRequests(before: requests, in: workspace),
-                changes: try history.map { try connection.forgetChanges(before: $0, in: workspace) } ?? 0
-            )
-        }
-        report.listingsEnded += counts.listings
-        report.exportsEnded += counts.exports
-        report.requestsForgotten += counts.requests
-        report.changesForgotten += counts.changes
-    }
-}
-
-extension Connection {
-    /// Rows of a bounded number a round, so that no transaction of upkeep is long.
-    private static var most: Int64 { 10_000 }
-
-    fileprivate borrowing func endListings(before time: Instant, in workspace: WorkspaceID) throws -> Int {
-        try query(
-            """
-            DELETE FROM set_head WHERE workspace_id = \(workspace) AND kind = 'listing' AND expires_at < \(time) RETURNING 1
-            """
-        ) { row in try row.value(0, as: Int32.self) }.count
-    }
-
-    /// Exports with their archives, a few a round, since an archive may be large.
-    fileprivate borrowing func endExports(before time: Instant, in workspace: WorkspaceID) throws -> Int {
-        try query(
-            """
-            DELETE FROM segment_export WHERE workspace_id = \(workspace) AND export_id IN (
-                SELECT export_id FROM segment_export
-                WHERE workspace_id = \(workspace) AND expires_at < \(time) LIMIT 10)
-            RETURNING 1
-            """
-        ) { row in try row.value(0, as: Int32.self) }.count
-    }
-
-    /// Answers by request id, and receipts of imports whose cohort is gone: those of others are its history.
-    fileprivate borrowing func forgetRequests(before time: Instant, in workspace: WorkspaceID) throws -> Int {
-        let answers = try query(
-            """
-            DELETE FROM request_record WHERE workspace_id = \(workspace) AND (method, request_id) IN (
-                SELECT method, request_id FROM request_record
-                WHERE workspace_id = \(workspace) AND recorded_at < \(time) LIMIT \(Self.most))
-            RETURNING 1
-            """
-        ) { row in try row.value(0, as: Int32.self) }
-        let receipts = try query(
-            """
-            DELETE FROM cohort_import i WHERE i.workspace_id = \(workspace) AND i.imported_at < \(time)
-                AND NOT EXISTS (SELECT FROM set_head h WHERE h.workspace_id = \(workspace) AND h.set_number = i.set_number)
-            RETURNING 1
-            """
-        ) { row in try row.value(0, as: Int32.self) }
-        return answers.count + receipts.count
-    }
-
-    /// Only what the snapshot holds already: the set itself never needs it. And only from the beginning of a log, since times are of
-    /// different machines and need not ascend: a gap would be taken for damage.
-    fileprivate borrowing func forgetChanges(before time: Instant, in workspace: WorkspaceID) throws -> Int {
-        try query(
-            """
-            DELETE FROM set_change c USING (
-                SELECT x.set_number, x.version FROM set_snapshot s
-                LEFT JOIN LATERAL (
-                    SELECT y.version FROM set_change y
-                    WHERE y.workspace_id = \(workspace) AND y.set_number = s.set_number AND y.changed_at >= \(time)
-                    ORDER BY y.version LIMIT 1
-                ) kept ON true
-                JOIN set_change x ON x.workspace_id = \(workspace) AND x.set_number = s.set_number
-                    AND x.version <= s.version AND x.version < coalesce(kept.version, s.version + 1)
-                WHERE s.workspace_id = \(workspace)
-                ORDER BY x.set_number, x.version LIMIT \(Self.most)
-            ) old
-            WHERE c.workspace_id = \(workspace) AND c.set_number = old.set_number AND c.version = old.version
-            RETURNING 1
-            """
-        ) { row in try row.value(0, as: Int32.self) }.count
-    }
 }
 
 extension Instant {
-    fileprivate func earlier(days: Int) -> Instant {
+    func earlier(days: Int) -> Instant {
         Instant(microseconds: microseconds - Int64(days) * 86_400_000_000)
     }
 }

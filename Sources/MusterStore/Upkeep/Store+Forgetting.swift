@@ -1,0 +1,168 @@
+import MusterProtocol
+import Postgres
+
+extension Store {
+    /// Ends what is past its time, each kind in a transaction of its own, so that one that fails stops none of the others.
+    /// Throws what failed first.
+    func forget(_ retention: Retention, in workspace: WorkspaceID, report: inout UpkeepReport) async throws {
+        let now = Instant.now
+        let requests = now.earlier(days: Limits.requestIDDays.value)
+        var round = ForgettingRound(store: self, workspace: workspace)
+        report.listingsEnded += await round.forget { connection in
+            try connection.endListings(before: now, in: workspace)
+        }
+        report.exportsEnded += await round.forget { connection in
+            try connection.endExports(before: now, in: workspace)
+        }
+        report.requestsForgotten += await round.forget { connection in
+            try connection.forgetRequests(before: requests, in: workspace)
+        }
+        report.receiptsForgotten += await round.forget { connection in
+            try connection.forgetReceiptsOfEndedSets(before: requests, in: workspace)
+        }
+        if retention.historyDays > 0 {
+            let history = now.earlier(days: retention.historyDays)
+            report.receiptsForgotten += await round.forget { connection in
+                // A receipt is also what a repeat of its import is recognized by.
+                try connection.forgetReceipts(before: min(history, requests), in: workspace)
+            }
+            report.changesForgotten += await round.forget { connection in
+                try connection.forgetChanges(before: history, in: workspace)
+            }
+        }
+        if let failure = round.failure { throw failure }
+    }
+}
+
+/// The kinds of forgetting in one workspace, one after the other, and what went wrong first.
+private struct ForgettingRound {
+    let store: Store
+    let workspace: WorkspaceID
+    var failure: (any Error)?
+
+    /// - Returns: the rows that went; 0 where it failed.
+    mutating func forget(_ body: @escaping @Sendable (borrowing Connection) throws -> Int) async -> Int {
+        do {
+            return try await store.transaction(in: workspace, deadline: .now + .seconds(30), body)
+        } catch {
+            failure = failure ?? error
+            return 0
+        }
+    }
+}
+
+extension Connection {
+    /// Rows of a bounded number a round, so that no transaction of upkeep is long.
+    private static var most: Int64 { 10_000 }
+
+    /// Fewer, since a listing's members may be a megabyte.
+    fileprivate borrowing func endListings(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+        try query(
+            """
+            DELETE FROM set_head WHERE workspace_id = \(workspace) AND kind = 'listing' AND set_number IN (
+                SELECT set_number FROM set_head
+                WHERE workspace_id = \(workspace) AND expires_at < \(time) ORDER BY expires_at LIMIT 1000)
+            RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }.count
+    }
+
+    /// Exports with their archives, a few a round, since an archive may be large.
+    fileprivate borrowing func endExports(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+        try query(
+            """
+            DELETE FROM segment_export WHERE workspace_id = \(workspace) AND export_id IN (
+                SELECT export_id FROM segment_export
+                WHERE workspace_id = \(workspace) AND expires_at < \(time) LIMIT 10)
+            RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }.count
+    }
+
+    /// Answers by request id.
+    fileprivate borrowing func forgetRequests(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+        try query(
+            """
+            DELETE FROM request_record WHERE workspace_id = \(workspace) AND (method, request_id) IN (
+                SELECT method, request_id FROM request_record
+                WHERE workspace_id = \(workspace) AND recorded_at < \(time) ORDER BY recorded_at LIMIT \(Self.most))
+            RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }.count
+    }
+
+    /// All receipts of cohorts that were deleted before a time: they are older still. A set of which none is left is done with.
+    fileprivate borrowing func forgetReceiptsOfEndedSets(
+        before time: Instant, in workspace: WorkspaceID
+    ) throws -> Int {
+        let ended = try query(
+            """
+            SELECT set_number FROM ended_set WHERE workspace_id = \(workspace) AND ended_at < \(time)
+            ORDER BY ended_at LIMIT 1000
+            """
+        ) { row in try row.value(0, as: Int32.self) }
+        guard !ended.isEmpty else { return 0 }
+        let receipts = try query(
+            """
+            DELETE FROM cohort_import WHERE workspace_id = \(workspace) AND (set_number, version) IN (
+                SELECT i.set_number, i.version FROM unnest(\(ended)) e (set_number)
+                CROSS JOIN LATERAL (
+                    SELECT x.set_number, x.version FROM cohort_import x
+                    WHERE x.workspace_id = \(workspace) AND x.set_number = e.set_number
+                    ORDER BY x.version LIMIT \(Self.most)) i
+                LIMIT \(Self.most))
+            RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }
+        try execute(
+            """
+            DELETE FROM ended_set e WHERE e.workspace_id = \(workspace) AND e.set_number = ANY (\(ended))
+                AND NOT EXISTS (
+                    SELECT FROM cohort_import i WHERE i.workspace_id = \(workspace) AND i.set_number = e.set_number)
+            """)
+        return receipts.count
+    }
+
+    /// The oldest receipts, of whatever cohort; the time of a cohort's newest one stays with it.
+    fileprivate borrowing func forgetReceipts(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+        try first(
+            """
+            WITH gone AS (
+                DELETE FROM cohort_import WHERE workspace_id = \(workspace) AND (set_number, version) IN (
+                    SELECT set_number, version FROM cohort_import
+                    WHERE workspace_id = \(workspace) AND imported_at < \(time) ORDER BY imported_at LIMIT \(Self.most))
+                RETURNING set_number, imported_at
+            ), newest AS (
+                SELECT set_number, max(imported_at) AS imported_at FROM gone GROUP BY set_number
+            ), kept AS (
+                UPDATE cohort c SET forgotten_import_at = greatest(c.forgotten_import_at, n.imported_at) FROM newest n
+                WHERE c.workspace_id = \(workspace) AND c.set_number = n.set_number
+            )
+            SELECT count(*) FROM gone
+            """
+        ) { row in Int(try row.value(0, as: Int64.self)) } ?? 0
+    }
+
+    /// Only what the snapshot holds already: the set itself never needs it. And only from the beginning of a log, since times are of
+    /// different machines and need not ascend: a gap would be taken for damage.
+    fileprivate borrowing func forgetChanges(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+        try query(
+            """
+            DELETE FROM set_change c USING (
+                SELECT x.set_number, x.version FROM set_snapshot s
+                LEFT JOIN LATERAL (
+                    SELECT y.version FROM set_change y
+                    WHERE y.workspace_id = \(workspace) AND y.set_number = s.set_number AND y.changed_at >= \(time)
+                    ORDER BY y.version LIMIT 1
+                ) kept ON true
+                JOIN set_change x ON x.workspace_id = \(workspace) AND x.set_number = s.set_number
+                    AND x.version <= s.version AND x.version < coalesce(kept.version, s.version + 1)
+                WHERE s.workspace_id = \(workspace)
+                ORDER BY x.set_number, x.version LIMIT \(Self.most)
+            ) old
+            WHERE c.workspace_id = \(workspace) AND c.set_number = old.set_number AND c.version = old.version
+            RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }.count
+    }
+}
