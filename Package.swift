@@ -94,7 +94,7 @@ let package = Package(
                 .embedInCode("001_workspaces.sql"), .embedInCode("002_keys.sql"), .embedInCode("003_users.sql"),
                 .embedInCode("004_sets.sql"), .embedInCode("005_cohorts.sql"), .embedInCode("006_events.sql"),
                 .embedInCode("007_exports.sql"), .embedInCode("008_roles.sql"),
-                .embedInCode("009_page_token_key.sql"),
+                .embedInCode("009_page_token_key.sql"), .embedInCode("015_attribute_changes.sql"),
             ],
             swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),

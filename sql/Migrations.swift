@@ -27,6 +27,7 @@ public struct Migration: Sendable {
         Migration(7, "007_exports", PackageResources._07_exports_sql),
         Migration(8, "008_roles", PackageResources._08_roles_sql),
         Migration(9, "009_page_token_key", PackageResources._09_page_token_key_sql),
+        Migration(15, "015_attribute_changes", PackageResources._15_attribute_changes_sql),
     ]
 
     /// The schema that this build serves.

@@ -21,6 +21,8 @@ public struct UpkeepReport: Sendable, Equatable {
     public var listingsEnded = 0
     public var requestsForgotten = 0
     public var changesForgotten = 0
+    /// Notes of whose attributes changed, which no look reads any more.
+    public var attributeChangesForgotten = 0
     public var exportsEnded = 0
     public var sizesRecorded = 0
     /// Partitions of events and of purchases.
@@ -88,13 +90,15 @@ extension Store {
                 listings: try connection.endListings(before: now, in: workspace),
                 exports: try connection.endExports(before: now, in: workspace),
                 requests: try connection.forgetRequests(before: requests, in: workspace),
-                changes: try history.map { try connection.forgetChanges(before: $0, in: workspace) } ?? 0
+                changes: try history.map { try connection.forgetChanges(before: $0, in: workspace) } ?? 0,
+                attributes: try connection.forgetAttributeChanges(in: workspace)
             )
         }
         report.listingsEnded += counts.listings
         report.exportsEnded += counts.exports
         report.requestsForgotten += counts.requests
         report.changesForgotten += counts.changes
+        report.attributeChangesForgotten += counts.attributes
     }
 }
 
