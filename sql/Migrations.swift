@@ -27,7 +27,8 @@ public struct Migration: Sendable {
         Migration(7, "007_exports", PackageResources._07_exports_sql),
         Migration(8, "008_roles", PackageResources._08_roles_sql),
         Migration(9, "009_page_token_key", PackageResources._09_page_token_key_sql),
-        Migration(13, "013_upkeep", PackageResources._13_upkeep_sql),
+        Migration(10, "010_upkeep", PackageResources._10_upkeep_sql),
+        Migration(11, "011_attribute_changes", PackageResources._11_attribute_changes_sql),
     ]
 
     /// The schema that this build serves.

@@ -214,6 +214,7 @@ extension UpkeepReport {
         [
             "sets": "\(setsFolded)", "changes": "\(changesFolded)", "listings": "\(listingsEnded)",
             "requests": "\(requestsForgotten)", "receipts": "\(receiptsForgotten)", "forgotten": "\(changesForgotten)",
+            "attribute_changes_forgotten": "\(attributeChangesForgotten)",
             "exports": "\(exportsEnded)", "sizes": "\(sizesRecorded)",
             "event_months_made": "\(eventMonthsMade)", "event_months_dropped": "\(eventMonthsDropped)",
             "events_forgotten": "\(eventsForgotten)",

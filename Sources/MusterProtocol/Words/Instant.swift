@@ -117,7 +117,9 @@ private struct ISO8601Scanner {
         else { return nil }
         let midnight = date.dayNumber * 86_400_000_000
         if position == bytes.count { return midnight }
-        guard take("T") || take("t") || take(" "), let time = timeOfDay(isExtended), let offset = offset() else { return nil }
+        guard take("T") || take("t") || take(" "), let time = timeOfDay(isExtended), let offset = offset() else {
+            return nil
+        }
         return position == bytes.count ? midnight + time - offset : nil
     }
 

@@ -3,7 +3,7 @@ public import MusterProtocol
 
 /// What the store did since it was made, for the metrics.
 public final class StoreCounts: Sendable {
-    private let numbers = Cells(3)
+    private let numbers = Cells(5)
     private let outcomes = Cells(Outcome.allCases.count)
     private let lag = Cells(2)
 
@@ -12,6 +12,12 @@ public final class StoreCounts: Sendable {
     func looked(for calls: Int) {
         numbers.add(at: 0)
         numbers.add(calls, at: 1)
+    }
+
+    /// A look worked sets of attributes out: from all users, and from those alone who changed.
+    func workedOut(scans: Int, advances: Int) {
+        numbers.add(scans, at: 3)
+        numbers.add(advances, at: 4)
     }
 
     /// An import was answered with this receipt.
@@ -30,6 +36,11 @@ public final class StoreCounts: Sendable {
     public func write(to page: inout Exposition) {
         page.counter("muster_looks_total", "Statements that read the state of a workspace's sets.", numbers[0])
         page.counter("muster_look_calls_total", "Calls that those statements served; they share them.", numbers[1])
+        page.counter(
+            "muster_attribute_scans_total", "Attributes that looks read of all users who have them.", numbers[3])
+        page.counter(
+            "muster_attribute_advances_total", "Attributes that looks read of those users alone who changed.",
+            numbers[4])
         page.gauge("muster_sets", "Stored sets, as of the last round of upkeep.", lag[0])
         page.gauge(
             "muster_changes_not_folded", "Changes that no snapshot holds yet, as of the last round of upkeep.", lag[1])

@@ -10,6 +10,8 @@ enum LookRow: Sendable {
     case segment(id: Identifier, version: Int64, name: String)
     case user(place: Int, FoundUser)
     case scan(position: Int, matches: [(filter: AttributeFilter, numbers: [UInt32])])
+    /// Up to 2^13 users whose attributes changed, and those of them who pass each test.
+    case advance(position: Int, changed: [UInt32], matches: [(filter: AttributeFilter, numbers: [UInt32])])
     /// Up to 2^13 users of a leaf's set, and when the earliest event that counts was, of all users in their range.
     case eventScan(position: Int, numbers: [UInt32], earliest: Instant)
     case eventsOfUser(place: Int, position: Int)
@@ -28,7 +30,12 @@ enum LookRow: Sendable {
         case .scan:
             let name = statement.scannedNames[position - 1]
             self = .scan(
-                position: position, matches: try Self.scan(row, for: statement.scans.filter { $0.name == name }))
+                position: position, matches: try Self.scan(row, for: statement.scans.filter { $0.name == name }).matches
+            )
+        case .advance:
+            let scanned = try Self.scan(row, for: Array(statement.advances[position - 1].known.keys))
+            self = .advance(
+                position: position - 1, changed: scanned.numbers.map { UInt32(clamping: $0) }, matches: scanned.matches)
         case .eventScan:
             let numbers: [Int32] = try row.withBytes(8) { bytes in try bytes.map([Int32].decodeArrayBytes) ?? [] }
             self = .eventScan(
@@ -75,15 +82,19 @@ enum LookRow: Sendable {
     /// A row holds the numbers of up to 2^13 users and, in the same order, their values.
     private static func scan(
         _ row: borrowing Row, for filters: [AttributeFilter]
-    ) throws -> [(filter: AttributeFilter, numbers: [UInt32])] {
+    ) throws -> (numbers: [Int32], matches: [(filter: AttributeFilter, numbers: [UInt32])]) {
         let numbers: [Int32] = try row.withBytes(8) { bytes in try bytes.map([Int32].decodeArrayBytes) ?? [] }
+        guard !numbers.isEmpty else { return ([], filters.map { ($0, []) }) }
         let values: JSONB = try row.value(11)
-        return try values.bytes.withUnsafeBytes { bytes in
+        let matches = try values.bytes.withUnsafeBytes { bytes in
             try AttributeTest.readers.read(bytes) { document in
                 let elements = try document.field("v")?.elements()
-                return try filters.map { filter in (filter, try matching(AttributeTest(filter), elements, numbers)) }
+                return try filters.map { filter in
+                    (filter: filter, numbers: try matching(AttributeTest(filter), elements, numbers))
+                }
             }
         }
+        return (numbers, matches)
     }
 
     private static func matching(

@@ -32,10 +32,22 @@ final class LookScope: Sendable {
 struct LookRequest: Sendable {
     var scope: LookScope
     var users: [UserReference] = []
-    /// The attributes whose bitmaps are to be worked out in the same statement.
-    var scans: [AttributeFilter] = []
-    /// The same of leaves over events.
-    var eventScans: [EventLeaf] = []
+    var wanted = WantedSets()
+}
+
+/// The sets of leaves that a look is to work out in the same statement.
+struct WantedSets: Sendable {
+    /// Of all users' attributes.
+    var scans: Set<AttributeFilter> = []
+    /// Of those who changed since the version at which the set is known. Where that can't be, the look leaves the set out.
+    var advances: Set<AttributeFilter> = []
+    var eventScans: Set<EventLeaf> = []
+
+    mutating func formUnion(_ other: WantedSets) {
+        scans.formUnion(other.scans)
+        advances.formUnion(other.advances)
+        eventScans.formUnion(other.eventScans)
+    }
 }
 
 /// A user as a look found it.
@@ -71,7 +83,8 @@ struct Look: Sendable {
     var definitions: [Identifier: FoundDefinition?]
     /// In the order of the request's users; nil: unknown.
     var users: [FoundUser?]
-    var scans: [AttributeFilter: MemberSetAtVersion]
+    /// Those that were worked out.
+    var attributeSets: [AttributeFilter: MemberSetAtVersion]
     var eventScans: [EventLeaf: MemberSetAtVersion]
 }
 

@@ -19,7 +19,9 @@ struct LookStatement: Sendable {
     var wantsUserAttributes = false
     /// Whether former external ids are looked for too; a look says whether there are any.
     var findsDeprecated = false
+    /// The attributes whose sets are to be worked out from all users, and those to be brought on by the users who changed.
     var scans: [AttributeFilter] = []
+    var advances: [AttributeAdvance] = []
     /// The leaves whose sets are to be worked out, and those that are asked of the users.
     var eventScans: [EventLeaf] = []
     var userEvents: [EventLeaf] = []
@@ -32,7 +34,7 @@ struct LookStatement: Sendable {
     /// Kinds of rows. All have the same columns: kind, position, and up to six numbers, two stored sets, a text and a JSON value.
     enum Part: Int32 {
         case head = 0
-        case cohort, definition, user, scan, eventScan, eventsOfUser
+        case cohort, definition, user, scan, eventScan, eventsOfUser, advance
     }
 
     /// Only the parts that are asked for: PostgreSQL gets each part of a statement ready, also one that has nothing to do, which
@@ -51,6 +53,7 @@ struct LookStatement: Sendable {
             sql += eventsPart(of: found)
         }
         if !scans.isEmpty { sql += scansPart }
+        if !advances.isEmpty { sql += advancesPart }
         sql += eventScansPart
         return sql
     }
@@ -164,20 +167,4 @@ struct LookStatement: Sendable {
             """
         return sql
     }
-
-    private var scansPart: SQL {
-        """
-         UNION ALL
-        SELECT 4, n.position, NULL, NULL, NULL, NULL, NULL, NULL, array_send(array_agg(u.user_number)), NULL, NULL,
-            jsonb_build_object('v', jsonb_agg(u.attributes -> n.name))
-        FROM unnest(\(scannedNames)) WITH ORDINALITY n (name, position)
-        CROSS JOIN LATERAL (
-            SELECT x.user_number, x.attributes FROM registered_user x
-            WHERE x.workspace_id = \(workspace) AND x.attributes ? n.name OFFSET 0) u
-        GROUP BY n.position, u.user_number >> 13
-        """
-    }
-
-    /// The names of the attributes that are scanned, each once.
-    var scannedNames: [Identifier] { Array(Set(scans.map(\.name))).sorted() }
 }

@@ -95,19 +95,15 @@ final class Lookout: Sendable {
         var union: (LookRequest, places: [Int]) {
             var scopes: [ObjectIdentifier: LookScope] = [:]
             var users: [UserReference] = []
-            var scans: Set<AttributeFilter> = []
-            var eventScans: Set<EventLeaf> = []
+            var wanted = WantedSets()
             let places = calls.map { waiting in
                 scopes[ObjectIdentifier(waiting.request.scope)] = waiting.request.scope
-                scans.formUnion(waiting.request.scans)
-                eventScans.formUnion(waiting.request.eventScans)
+                wanted.formUnion(waiting.request.wanted)
                 defer { users += waiting.request.users }
                 return users.count
             }
             let scope = LookScope(union: Array(scopes.values))
-            let union = LookRequest(
-                scope: scope, users: users, scans: Array(scans), eventScans: Array(eventScans))
-            return (union, places)
+            return (LookRequest(scope: scope, users: users, wanted: wanted), places)
         }
     }
 

@@ -40,7 +40,11 @@ extension Store {
             }
             // The statement didn't look for former external ids, which the workspace has: the next one does.
             if assembly.mayHaveMissedUsers { continue }
-            if let look = assembly.look(startedAt: startedAt) { return look }
+            guard let look = assembly.look(startedAt: startedAt) else { continue }
+            counts.workedOut(
+                scans: statement.scannedNames.count,
+                advances: statement.advances.count { $0.known.keys.allSatisfy { look.attributeSets[$0] != nil } })
+            return look
         }
         throw ChangingTooFast()
     }
@@ -59,8 +63,9 @@ extension Store {
             everyone: loaded[SetKey.everyone] ?? cache[.everyone(of: workspace)], segments: request.scope.segments,
             allSegments: request.scope.allSegments, users: request.users,
             wantsUserAttributes: !request.users.isEmpty && !request.scope.attributes.isEmpty,
-            findsDeprecated: deprecating.withLock { $0.contains(workspace) }, scans: request.scans,
-            eventScans: request.eventScans, userEvents: request.users.isEmpty ? [] : request.scope.events)
+            findsDeprecated: deprecating.withLock { $0.contains(workspace) },
+            scans: Array(request.wanted.scans), advances: advances(of: request.wanted.advances, in: workspace),
+            eventScans: Array(request.wanted.eventScans), userEvents: request.users.isEmpty ? [] : request.scope.events)
     }
 
     private func reload(
@@ -84,6 +89,7 @@ private struct LookAssembly {
     private var definitions: [Identifier: FoundDefinition?]
     private var users: [FoundUser?]
     private var scans: [AttributeFilter: [UInt32]] = [:]
+    private var advances: [Int: (changed: [UInt32], matches: [AttributeFilter: [UInt32]])] = [:]
     private var eventScans: [EventLeaf: EventScan] = [:]
     /// The sets of the cohorts that there are.
     private(set) var sets: [CohortReference: Int32] = [:]
@@ -134,6 +140,9 @@ private struct LookAssembly {
             case .eventScan(let position, let numbers, let earliest):
                 eventScans[statement.eventScans[position], default: EventScan()].add(numbers, earliest)
             case .scan(_, let matches): for match in matches { scans[match.filter, default: []] += match.numbers }
+            case .advance(let position, let changed, let matches):
+                advances[position, default: ([], [:])].changed += changed
+                for match in matches { advances[position]?.matches[match.filter, default: []] += match.numbers }
             }
         }
         if let seen = seenEveryone { everyone = settle(seen, from: statement.everyone) }
@@ -167,6 +176,20 @@ private struct LookAssembly {
         return state
     }
 
+    /// The sets of attributes' tests that were worked out, whole or from where they were known.
+    private var attributeSets: [AttributeFilter: MemberSet] {
+        var sets = scans.mapValues { MemberSet($0) }
+        for (position, advance) in advances {
+            let changed = MemberSet(advance.changed)
+            for (filter, known) in statement.advances[position].known {
+                var members = known
+                members.apply(added: MemberSet(advance.matches[filter] ?? []), removed: changed)
+                sets[filter] = members
+            }
+        }
+        return sets
+    }
+
     func look(startedAt: ContinuousClock.Instant) -> Look? {
         guard let everyone, let attributes, let events else { return nil }
         return Look(
@@ -174,7 +197,7 @@ private struct LookAssembly {
             cohorts: cohorts,
             sets: sets,
             definitions: definitions, users: users,
-            scans: scans.mapValues { MemberSetAtVersion(at: attributes, members: MemberSet($0)) },
+            attributeSets: attributeSets.mapValues { MemberSetAtVersion(at: attributes, members: $0) },
             eventScans: Dictionary(
                 uniqueKeysWithValues: eventScans.map { leaf, scan in
                     (leaf, scan.members(of: leaf, at: events, statement.now))

@@ -40,14 +40,24 @@ public struct ReadOptions: Sendable {
 
 struct LookoutKey: Hashable {
     let workspace: WorkspaceID
-    let isScanning: Bool
+    let work: Work
+
+    /// What looks do beside reading heads and changes. Each kind waits for its own alone: a scan takes seconds where an advance takes
+    /// milliseconds, and others less.
+    enum Work { case none, advancing, scanning }
+}
+
+extension WantedSets {
+    var work: LookoutKey.Work {
+        if !scans.isEmpty || !eventScans.isEmpty { return .scanning }
+        return advances.isEmpty ? .none : .advancing
+    }
 }
 
 extension Store {
-    /// - Parameter scanning: the one whose looks go through all users, for which the others shouldn't wait.
-    func lookout(of workspace: WorkspaceID, scanning: Bool = false) -> Lookout {
+    func lookout(of workspace: WorkspaceID, for work: LookoutKey.Work = .none) -> Lookout {
         lookouts.withLock { lookouts in
-            let key = LookoutKey(workspace: workspace, isScanning: scanning)
+            let key = LookoutKey(workspace: workspace, work: work)
             if let there = lookouts[key] { return there }
             // The look-out is the store's; a strong reference back would keep both for ever.
             let made = Lookout(counts: counts) { [weak self] request, deadline in
@@ -72,27 +82,29 @@ extension Store {
     func reading(
         of question: Question, in workspace: WorkspaceID, options: ReadOptions
     ) async throws -> Reading {
-        var scans: (attributes: Set<AttributeFilter>, events: Set<EventLeaf>) = ([], [])
+        var wanted = WantedSets()
         for _ in 0..<Self.mostLooks {
             let plan = try await plan(for: question, in: workspace, deadline: options.deadline)
             let look: Look
-            let isScanning = !scans.attributes.isEmpty || !scans.events.isEmpty
-            if let recent = recentLook(of: plan, options), !isScanning {
+            if wanted.work == .none, let recent = recentLook(of: plan, options) {
                 look = recent
             } else {
-                look = try await lookout(of: workspace, scanning: isScanning).look(
-                    LookRequest(
-                        scope: plan.scope, scans: Array(scans.attributes), eventScans: Array(scans.events)),
-                    deadline: options.deadline)
+                look = try await lookout(of: workspace, for: wanted.work).look(
+                    LookRequest(scope: plan.scope, wanted: wanted), deadline: options.deadline)
                 guard settled(plan, of: question, by: look, in: workspace) else { continue }
                 plan.recent.withLock { $0 = look }
             }
             let attributes = attributeSets(of: plan, in: look, workspace)
             let events = eventSets(of: plan, in: look, workspace)
-            scans.attributes = Set(plan.scope.attributes.filter { attributes[$0] == nil })
-            scans.events = Set(plan.scope.events.filter { events[$0] == nil })
-            guard scans.attributes.isEmpty, scans.events.isEmpty else { continue }
-            return Reading(plan: plan, look: look, operands: try operands(of: plan, look, attributes, events))
+            wanted.eventScans.formUnion(plan.scope.events.filter { events[$0] == nil })
+            guard
+                plan.scope.attributes.contains(where: { attributes[$0] == nil })
+                    || plan.scope.events.contains(where: { events[$0] == nil })
+            else {
+                return Reading(
+                    plan: plan, look: look, operands: try operands(of: plan, look, attributes, events))
+            }
+            want(plan.scope.attributes, lacking: attributes, &wanted, workspace)
         }
         throw ChangingTooFast()
     }
@@ -135,15 +147,27 @@ extension Store {
         return ContinuousClock.now - recent.startedAt < options.maxStaleness ? recent : nil
     }
 
+    /// All attributes in one look, also those that are known: when changes don't stop, what is worked out one look after the other is never of
+    /// one version. What couldn't be brought on is worked out anew.
+    private func want(
+        _ attributes: [AttributeFilter], lacking known: [AttributeFilter: MemberSet], _ wanted: inout WantedSets,
+        _ workspace: WorkspaceID
+    ) {
+        let inVain = wanted.advances.filter { known[$0] == nil }
+        wanted.advances = Set(
+            attributes.filter { !inVain.contains($0) && derived[.attribute(workspace, $0)] != nil })
+        wanted.scans = Set(attributes).subtracting(wanted.advances)
+    }
+
     /// The users that pass each attribute's test, where they are known at the look's version of all attributes.
     private func attributeSets(
         of plan: Plan, in look: Look, _ workspace: WorkspaceID
     ) -> [AttributeFilter: MemberSet] {
         var sets: [AttributeFilter: MemberSet] = [:]
         for attribute in plan.scope.attributes {
-            if let scanned = look.scans[attribute] {
-                derived.put(scanned.members, at: scanned.at, for: .attribute(workspace, attribute))
-                sets[attribute] = scanned.members
+            if let found = look.attributeSets[attribute] {
+                derived.put(found, for: .attribute(workspace, attribute))
+                sets[attribute] = found.members
             } else if let cached = derived[.attribute(workspace, attribute)], cached.at == look.attributes {
                 sets[attribute] = cached.members
             }

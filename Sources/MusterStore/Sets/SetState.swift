@@ -17,7 +17,7 @@ struct SetKey: Hashable, Sendable {
 
 /// Which change a set is at. The version alone does not tell two histories apart that share it, as after a fail-over to a
 /// standby that had not seen the last commits; the random tag does.
-struct SetVersion: Equatable, Sendable {
+struct SetVersion: Hashable, Sendable {
     var version: Int64
     var tag: Int64
 

@@ -120,15 +120,6 @@ extension Connection {
                 """)
         }
     }
-
-    /// Raises the head that counts the changes of attributes. Its lock comes after that of everyone and before any cohort's.
-    borrowing func raiseAttributes(in workspace: WorkspaceID) throws {
-        try execute(
-            """
-            UPDATE set_head SET version = version + 1, tag = \(Int64.random(in: .min ... .max))
-            WHERE workspace_id = \(workspace) AND set_number = \(SetKey.attributes)
-            """)
-    }
 }
 
 extension SetVersion {

@@ -6,7 +6,7 @@ extension Store {
     /// Throws what failed first.
     func forget(_ retention: Retention, in workspace: WorkspaceID, report: inout UpkeepReport) async throws {
         let now = Instant.now
-        let requests = now.earlier(days: Limits.requestIDDays.value)
+        let requests = now - .days(Limits.requestIDDays.value)
         var round = ForgettingRound(store: self, workspace: workspace)
         report.listingsEnded += await round.forget { connection in
             try connection.endListings(before: now, in: workspace)
@@ -20,8 +20,11 @@ extension Store {
         report.receiptsForgotten += await round.forget { connection in
             try connection.forgetReceiptsOfEndedSets(before: requests, in: workspace)
         }
+        report.attributeChangesForgotten += await round.forget { connection in
+            try connection.forgetAttributeChanges(in: workspace)
+        }
         if retention.historyDays > 0 {
-            let history = now.earlier(days: retention.historyDays)
+            let history = now - .days(retention.historyDays)
             report.receiptsForgotten += await round.forget { connection in
                 // A receipt is also what a repeat of its import is recognized by.
                 try connection.forgetReceipts(before: min(history, requests), in: workspace)

@@ -22,6 +22,8 @@ public struct UpkeepReport: Sendable, Equatable {
     public var requestsForgotten = 0
     public var receiptsForgotten = 0
     public var changesForgotten = 0
+    /// Notes of whose attributes changed, which no look reads any more.
+    public var attributeChangesForgotten = 0
     public var exportsEnded = 0
     public var sizesRecorded = 0
     /// Partitions of events and of purchases.
@@ -66,7 +68,9 @@ extension Store {
         var failure: (any Error)?
         do { try await foldSets(of: workspace, report: &report, backlog: &backlog) } catch { failure = error }
         do { try await forget(retention, in: workspace, report: &report) } catch { failure = failure ?? error }
-        do { report.sizesRecorded += try await recordSizes(in: workspace, at: .now) } catch { failure = failure ?? error }
+        do { report.sizesRecorded += try await recordSizes(in: workspace, at: .now) } catch {
+            failure = failure ?? error
+        }
         if let failure { throw failure }
     }
 
@@ -96,11 +100,5 @@ extension Store {
         try await database.read(
             deadline: .now + .seconds(10), "SELECT workspace_id FROM workspace ORDER BY workspace_id"
         ) { row in try row.value(0) }
-    }
-}
-
-extension Instant {
-    func earlier(days: Int) -> Instant {
-        Instant(microseconds: microseconds - Int64(days) * 86_400_000_000)
     }
 }

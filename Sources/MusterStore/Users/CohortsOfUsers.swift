@@ -15,7 +15,10 @@ extension Connection {
         var sets: [SetKey: SetState] = [:]
         sets[everyone.set] = try append(
             added: [], removed: gone, to: everyone, state: try state(of: everyone, cache: cache), at: now)
-        if raisingAttributes { try raiseAttributes(in: workspace) }
+        if raisingAttributes {
+            let touched = gone.union(kept.map { [$0] } ?? []).map { Int32(bitPattern: $0) }
+            try raiseAttributes(of: touched, in: workspace)
+        }
         if raisingEvents { try raiseEvents(in: workspace) }
         let cohorts = try cohorts(having: gone, in: workspace, cache: cache)
         var changes: [NewChange] = []

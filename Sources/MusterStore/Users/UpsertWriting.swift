@@ -22,9 +22,11 @@ extension Connection {
         }
         try update(changed, in: workspace, at: now)
         try insertIdentifiers(of: changed + created, numbers: changed.compactMap(\.number) + new, in: workspace)
-        if users.contains(where: { $0.changedAttributes != nil }) { try raiseAttributes(in: workspace) }
         var rest = new[...]
-        return (sets, users.compactMap { $0.number ?? rest.popFirst() })
+        let numbers = users.compactMap { $0.number ?? rest.popFirst() }
+        let touched = zip(users, numbers).filter { user, _ in user.changedAttributes != nil }.map { $1 }
+        if !touched.isEmpty { try raiseAttributes(of: touched, in: workspace) }
+        return (sets, numbers)
     }
 
     private borrowing func numbersForNewUsers(_ count: Int, from first: Int32) throws -> [Int32] {
