@@ -10,7 +10,8 @@ public struct Instant: Sendable, Hashable, Comparable {
 }
 
 extension Instant {
-    /// Reads `YYYY-MM-DD`, or that followed by `T` or a space, `HH:MM[:SS[.f…]]` and an optional `Z` or `±HH[:]MM` (none is UTC).
+    /// Reads `YYYY-MM-DD`, or that followed by `T` or a space, `HH:MM[:SS[.f…]]` and an optional `Z` or `±HH[[:]MM]` (none is UTC).
+    /// Or the same without hyphens and colons, with a time: eight digits alone may be anything. A fraction may follow a comma.
     /// Nil for anything else, and for days and times that don't exist.
     public init?(iso8601 text: some Sequence<UInt8>) {
         var scanner = ISO8601Scanner(bytes: Array(text))
@@ -87,24 +88,33 @@ private struct CivilDate {
 private struct ISO8601Scanner {
     var bytes: [UInt8]
     var position = 0
+    /// Without hyphens and colons.
+    private var isBasic = false
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
 
     mutating func microseconds() -> Int64? {
-        guard let year = digits(4), take("-"), let month = digits(2), take("-"), let day = digits(2),
+        guard let year = digits(4) else { return nil }
+        isBasic = !take("-")
+        guard let month = digits(2), isBasic || take("-"), let day = digits(2),
             let date = CivilDate(year: year, month: month, day: day)
         else { return nil }
         let midnight = date.dayNumber * 86_400_000_000
-        if position == bytes.count { return midnight }
+        if position == bytes.count { return isBasic ? nil : midnight }
         guard take("T") || take("t") || take(" "), let time = timeOfDay(), let offset = offset() else { return nil }
         return position == bytes.count ? midnight + time - offset : nil
     }
 
     private mutating func timeOfDay() -> Int64? {
-        guard let hour = digits(2), take(":"), let minute = digits(2), hour < 24, minute < 60 else { return nil }
+        guard let hour = digits(2), isBasic || take(":"), let minute = digits(2), hour < 24, minute < 60 else {
+            return nil
+        }
         var (second, fraction): (Int64, Int64) = (0, 0)
-        if take(":") {
+        let hasSeconds = isBasic ? position < bytes.count && (48...57).contains(bytes[position]) : take(":")
+        if hasSeconds {
             guard let read = digits(2), read < 60 else { return nil }
             second = read
-            if take(".") {
+            if take(".") || take(",") {
                 var (scale, count): (Int64, Int) = (100_000, 0)
                 while let digit = digits(1) {
                     fraction += digit * scale
@@ -120,9 +130,14 @@ private struct ISO8601Scanner {
         if position == bytes.count || take("Z") || take("z") { return 0 }
         let sign: Int64 = take("-") ? -1 : 1
         guard sign == -1 || take("+"), let hours = digits(2) else { return nil }
-        _ = take(":")
-        guard let minutes = digits(2), hours < 24, minutes < 60 else { return nil }
+        let minutes = position == bytes.count ? 0 : minutesOfOffset()
+        guard let minutes, hours < 24, minutes < 60 else { return nil }
         return sign * (hours * 60 + minutes) * 60_000_000
+    }
+
+    private mutating func minutesOfOffset() -> Int64? {
+        _ = take(":")
+        return digits(2)
     }
 
     private mutating func digits(_ count: Int) -> Int64? {
