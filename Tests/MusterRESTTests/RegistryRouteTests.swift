@@ -86,6 +86,73 @@ import Testing
         }
     }
 
+    @Test(arguments: [("merge", true), ("none", false)])
+    func whetherTwoUsersBecomeOneIsTheRequestsToSay(behavior: String, merges: Bool) async throws {
+        try await withMuster(users: ["known"]) { muster in
+            _ = try await muster.send(
+                UpsertUsers(users: [UserEntry(aliases: [Alias(label: "crm", name: "a")], attributes: ["n": 1])]))
+            let answer = try await identify(muster, "known", #""merge_behavior":"\#(behavior)""#)
+            #expect(answer.status == 201)
+            #expect(try await externalID(muster, Self.alias("a")) == (merges ? "known" : nil))
+            #expect(try await muster.send(GetUser(user: Self.alias("a"))).attributes["n"] == 1)
+            let known = try await muster.send(GetUser(user: .externalID("known")))
+            #expect(known.attributes["n"] == (merges ? 1 : nil))
+            // An id that nobody has is given either way.
+            if !merges {
+                #expect(try await identify(muster, "new", #""merge_behavior":"none""#).status == 201)
+                #expect(try await externalID(muster, Self.alias("a")) == "new")
+            }
+        }
+    }
+
+    @Test func usersWithAnAliasUnderTheSameLabelStayTwo() async throws {
+        try await withMuster { muster in
+            _ = try await muster.send(
+                UpsertUsers(users: [
+                    UserEntry(externalID: "known", aliases: [Alias(label: "crm", name: "k")]),
+                    UserEntry(aliases: [Alias(label: "crm", name: "a"), Alias(label: "web", name: "a")]),
+                ]))
+            #expect(try await identify(muster, "known").status == 201)
+            #expect(try await externalID(muster, Self.alias("a")) == nil)
+            #expect(try await externalID(muster, Self.alias("k")) == "known")
+            let call = IdentifyUser(user: Self.alias("a"), externalID: "known", mergeWhen: .labelsDiffer)
+            #expect(try await muster.send(call).outcome == .keptApart)
+            #expect(
+                try await muster.send(IdentifyUser(user: Self.alias("a"), externalID: "known")).outcome == .merged)
+        }
+    }
+
+    private func identify(_ muster: MusterUnderTest, _ id: String, _ more: String = #""x":1"#) async throws -> RESTReply
+    {
+        let user = #"{"external_id":"\#(id)","user_alias":{"alias_name":"a","alias_label":"crm"}}"#
+        return try await post(muster, "/users/identify", #"{"aliases_to_identify":[\#(user)],\#(more)}"#)
+    }
+
+    @Test func entriesThatNameNobodyAndListsThatAreEmptyAreRefused() async throws {
+        try await withMuster { muster in
+            let long = String(repeating: "x", count: 1_025)
+            for (body, message) in [
+                (#"{"emails_to_identify":[{"external_id":"a"}]}"#, "emails_to_identify[0].email is missing"),
+                (
+                    #"{"phone_numbers_to_identify":[{"external_id":"a"}]}"#,
+                    "phone_numbers_to_identify[0].phone is missing"
+                ),
+                (#"{"aliases_to_identify":[]}"#, "and one user in them"),
+                (#"{"aliases_to_identify":[],"emails_to_identify":[],"phone_numbers_to_identify":[]}"#, "and one user"),
+                (#"{"emails_to_identify":[{"external_id":"","email":"a@x.eu"}]}"#, "emails_to_identify[0].external_id"),
+                (
+                    #"{"phone_numbers_to_identify":[{"external_id":"\#(long)","phone":"+1"}]}"#,
+                    "phone_numbers_to_identify[0].external_id is over 1024 bytes"
+                ),
+                (#"{"emails_to_identify":[{"external_id":"a","email":"b"}],"merge_behavior":"x"}"#, "merge_behavior"),
+            ] {
+                let refused = try await post(muster, "/users/identify", body)
+                #expect(refused.status == 400 && refused.text.contains(message), "\(refused.text)")
+            }
+            #expect(try await post(muster, "/users/merge", #"{"merge_updates":[]}"#).status == 400)
+        }
+    }
+
     @Test func usersAreMergedAndRefusalsHaveBrazesWords() async throws {
         try await withMuster(users: ["a", "b"]) { muster in
             let answer = try await post(

@@ -106,6 +106,35 @@ import Testing
         }
     }
 
+    @Test func whatIsNoObjectAndATokenWithoutADeviceAreErrorsOfTheirOwn() async throws {
+        try await withMuster { muster in
+            let answer = try await post(
+                muster,
+                #"{"attributes":[null,"x",{"external_id":"u-1"},{"push_token_import":true,"push_tokens":[{"token":"t"}]}]}"#
+            )
+            #expect(answer.status == 201, "\(answer.text)")
+            let body: TrackUsers.Reply = try answer.decode()
+            #expect(body.attributesProcessed == 1 && body.errors.map(\.index) == [0, 1, 3])
+            #expect(
+                body.errors.last?.type
+                    == "'push_token_import' needs a 'device_id' in 'push_tokens': tokens are not kept")
+        }
+    }
+
+    @Test func aHundredObjectsOfOneUserAreTakenInBulk() async throws {
+        try await withMuster { muster in
+            func body(_ numbers: Int) -> String {
+                let named =
+                    Array(repeating: #"{"external_id":"7","a":1}"#, count: 60)
+                    + Array(repeating: #"{"external_id":7,"a":1}"#, count: numbers) + [#"{"external_id":"8"}"#]
+                return #"{"attributes":[\#(named.joined(separator: ","))]}"#
+            }
+            #expect(try await post(muster, body(40), "/users/track/bulk").status == 201)
+            let more = try await post(muster, body(41), "/users/track/bulk")
+            #expect(more.status == 400 && more.text == #"{"message":"Max Input Length Exceeded"}"#)
+        }
+    }
+
     @Test func aPushTokensDeviceBecomesTheUsers() async throws {
         try await withMuster { muster in
             let answer = try await post(

@@ -32,7 +32,8 @@ public struct UserHandlers: Sendable {
         let request = try RequestKey(call)
         return try await answering {
             try await store.identify(
-                call.user, as: call.externalID, request: request, in: context.session.workspaceID,
+                call.user, as: call.externalID, mergeWhen: call.mergeWhen ?? .always, request: request,
+                in: context.session.workspaceID,
                 deadline: context.deadline)
         }
     }

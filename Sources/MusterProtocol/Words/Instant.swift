@@ -11,7 +11,7 @@ public struct Instant: Sendable, Hashable, Comparable {
 
 extension Instant {
     /// Reads `YYYY-MM-DD`, or that followed by `T` or a space, `HH:MM[:SS[.f…]]` and an optional `Z` or `±HH[[:]MM]` (none is UTC), or all
-    /// of it without `-` and `:`. The fraction may stand behind a comma. Nil for anything else, and for days and times that don't exist.
+    /// of it without `-` and `:`; eight digits alone may be anything. The fraction may stand behind a comma. Nil for anything else, and for days and times that don't exist.
     public init?(iso8601 text: some Sequence<UInt8>) {
         var scanner = ISO8601Scanner(bytes: Array(text))
         guard let microseconds = scanner.microseconds() else { return nil }
@@ -116,7 +116,7 @@ private struct ISO8601Scanner {
             let date = CivilDate(year: year, month: month, day: day)
         else { return nil }
         let midnight = date.dayNumber * 86_400_000_000
-        if position == bytes.count { return midnight }
+        if position == bytes.count { return isExtended ? midnight : nil }
         guard take("T") || take("t") || take(" "), let time = timeOfDay(isExtended), let offset = offset() else {
             return nil
         }

@@ -10,6 +10,7 @@ struct MergeBody {
         guard let updates = body.field("merge_updates"), updates.kind == .array,
             let elements = try? updates.elements(), elements.allSatisfy({ $0.kind == .object })
         else { throw Refusal(.badRequest, "'merge_updates' must be an array of objects") }
+        guard elements.count > 0 else { throw Refusal(.badRequest, "'merge_updates' must not be empty") }
         guard elements.count <= Limits.registryEntries.value else {
             throw Refusal(
                 .badRequest, "a single request may not contain more than \(Limits.registryEntries.value) merge updates")

@@ -14,17 +14,6 @@ struct LooseID: Decodable {
     }
 }
 
-/// The body of `/users/track` and `/users/track/bulk`.
-struct TrackBody: Decodable {
-    let attributes: [Attributes]?
-    let events: [Attributes]?
-    let purchases: [Attributes]?
-
-    var call: TrackUsers { TrackUsers(attributes: attributes, events: events, purchases: purchases) }
-    var longestArray: Int { [attributes, events, purchases].map { $0?.count ?? 0 }.max() ?? 0 }
-    var count: Int { [attributes, events, purchases].reduce(0) { $0 + ($1?.count ?? 0) } }
-}
-
 /// The body of `/users/alias/new`.
 struct NewAliasBody: Decodable {
     let aliases: [Entry]
@@ -57,58 +46,6 @@ struct AliasUpdateBody: Decodable {
 
     enum CodingKeys: String, CodingKey {
         case updates = "alias_updates"
-    }
-}
-
-/// The body of `/users/identify`.
-struct IdentifyBody: Decodable {
-    /// In the order of the request, aliases first.
-    let calls: [IdentifyUser]
-
-    enum CodingKeys: String, CodingKey {
-        case aliases = "aliases_to_identify"
-        case emails = "emails_to_identify"
-        case phones = "phone_numbers_to_identify"
-    }
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        let aliases = try container.decodeIfPresent([AliasEntry].self, forKey: .aliases)
-        let emails = try container.decodeIfPresent([ContactEntry].self, forKey: .emails)
-        let phones = try container.decodeIfPresent([ContactEntry].self, forKey: .phones)
-        guard aliases != nil || emails != nil || phones != nil else {
-            throw JSONError(
-                at: decoder, "must have aliases_to_identify, emails_to_identify or phone_numbers_to_identify")
-        }
-        calls =
-            (aliases ?? []).map { IdentifyUser(user: .alias($0.alias), externalID: $0.externalID.id) }
-            + (emails ?? []).map { IdentifyUser(user: .email($0.contact), externalID: $0.externalID.id) }
-            + (phones ?? []).map { IdentifyUser(user: .phone($0.contact), externalID: $0.externalID.id) }
-    }
-
-    private struct AliasEntry: Decodable {
-        let externalID: LooseID
-        let alias: Alias
-
-        enum CodingKeys: String, CodingKey {
-            case externalID = "external_id"
-            case alias = "user_alias"
-        }
-    }
-
-    private struct ContactEntry: Decodable {
-        let externalID: LooseID
-        let email: Identifier?
-        let phone: Identifier?
-        let prioritization: [Prioritization]?
-
-        enum CodingKeys: String, CodingKey {
-            case externalID = "external_id"
-            case email, phone, prioritization
-        }
-
-        /// Only anonymous users can be identified, so they are who is meant where nothing is said.
-        var contact: Contact { Contact(email ?? phone ?? "", prioritization ?? [.unidentified]) }
     }
 }
 

@@ -33,7 +33,9 @@ struct UserRoutes {
             throw Refusal(.contentTooLarge, "the body has more than \(Limits.restBulkBody.value) bytes")
         }
         let body = try JSONDecoding.decode(TrackBody.self, from: bytes)
-        guard body.count <= Limits.trackObjects.value else { throw tooMuch }
+        guard body.count <= Limits.trackObjects.value,
+            body.mostOfOneUser <= Limits.restBulkObjectsPerUser.value
+        else { throw tooMuch }
         return try await answer(to: body, caller)
     }
 

@@ -2,10 +2,10 @@ public import MusterProtocol
 import Postgres
 
 extension Store {
-    /// Gives an anonymous user an external id, or joins it into the user who has it. Throws `UserRefusal`.
+    /// Gives an anonymous user an external id, or joins it into the user who has it, where `mergeWhen` lets it. Throws `UserRefusal`.
     public func identify(
-        _ user: UserReference, as externalID: Identifier, request: RequestKey, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
+        _ user: UserReference, as externalID: Identifier, mergeWhen: MergeWhen = .always, request: RequestKey,
+        in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> IdentifyUser.Reply {
         let cache = cache
         return try await recorded(request, in: workspace, deadline: deadline) { connection in
@@ -15,6 +15,9 @@ extension Store {
             if found[1] == number { return Written(reply: IdentifyUser.Reply(outcome: .unchanged)) }
             guard try connection.isAnonymous(number, in: workspace) else { throw UserRefusal.otherExternalID }
             if let holder = found[1] {
+                guard try connection.joins(number, holder, mergeWhen, in: workspace) else {
+                    return Written(reply: IdentifyUser.Reply(outcome: .keptApart))
+                }
                 return Written(
                     reply: IdentifyUser.Reply(outcome: .merged),
                     sets: try connection.join(number, into: holder, under: everyone, in: workspace, cache: cache))
@@ -26,6 +29,23 @@ extension Store {
 }
 
 extension Connection {
+    fileprivate borrowing func joins(
+        _ one: Int32, _ other: Int32, _ mergeWhen: MergeWhen, in workspace: WorkspaceID
+    ) throws -> Bool {
+        switch mergeWhen {
+        case .always: return true
+        case .never: return false
+        case .labelsDiffer:
+            // A user has one name a label: a label that comes twice is on both.
+            return try first(
+                """
+                SELECT count(*) = count(DISTINCT alias_label) FROM user_alias
+                WHERE workspace_id = \(workspace) AND user_number IN (\(one), \(other))
+                """
+            ) { row in try row.value(0, as: Bool.self) } ?? true
+        }
+    }
+
     fileprivate borrowing func isAnonymous(_ number: Int32, in workspace: WorkspaceID) throws -> Bool {
         try first(
             """

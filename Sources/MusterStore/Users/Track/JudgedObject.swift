@@ -47,8 +47,14 @@ extension TrackedFields {
 extension TrackedFields {
     /// An object without an identifier that brings a push token means who has its device.
     fileprivate func user(orDevice device: Identifier?) throws -> UserReference {
-        guard try flag("push_token_import") == true, let device else { return try user() }
-        do { return try user() } catch is TrackRefusal { return .deviceID(device) }
+        guard try flag("push_token_import") == true else { return try user() }
+        do { return try user() } catch is TrackRefusal {
+            guard let device else {
+                throw TrackRefusal(
+                    type: "'push_token_import' needs a 'device_id' in 'push_tokens': tokens are not kept")
+            }
+            return .deviceID(device)
+        }
     }
 
     fileprivate func currency() throws -> String {

@@ -1,0 +1,48 @@
+import MusterProtocol
+
+/// The body of `/users/track` and `/users/track/bulk`.
+struct TrackBody: Decodable {
+    let attributes: [Element]?
+    let events: [Element]?
+    let purchases: [Element]?
+
+    /// What is no object counts as an empty one: it names nobody, and is refused alone.
+    struct Element: Decodable {
+        let object: Attributes
+
+        init(from decoder: any Decoder) throws {
+            object = (try? decoder.singleValueContainer().decode(Attributes.self)) ?? Attributes()
+        }
+    }
+
+    var call: TrackUsers {
+        TrackUsers(
+            attributes: attributes?.map(\.object), events: events?.map(\.object), purchases: purchases?.map(\.object))
+    }
+    var longestArray: Int { [attributes, events, purchases].map { $0?.count ?? 0 }.max() ?? 0 }
+    var count: Int { [attributes, events, purchases].reduce(0) { $0 + ($1?.count ?? 0) } }
+
+    /// The most objects that name their user in the same way.
+    var mostOfOneUser: Int {
+        var counts: [Attributes.Entry: Int] = [:]
+        for element in [attributes, events, purchases].flatMap({ $0 ?? [] }) {
+            if let name = element.object.userName { counts[name, default: 0] += 1 }
+        }
+        return counts.values.max() ?? 0
+    }
+}
+
+extension Attributes {
+    /// What names the user of an object: the field that counts, and what it says.
+    fileprivate var userName: Entry? {
+        for field in ["external_id", "user_alias", "braze_id", "email", "phone"] {
+            switch self[field] {
+            case nil, .null: continue
+            case .integer(let number):
+                return Entry(name: Array(field.utf8), value: .string(Array(String(number).utf8)))
+            case let value?: return Entry(name: Array(field.utf8), value: value)
+            }
+        }
+        return nil
+    }
+}
