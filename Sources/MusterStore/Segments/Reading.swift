@@ -96,8 +96,9 @@ extension Store {
             let attributes = attributeSets(of: plan, in: look, workspace)
             let events = eventSets(of: plan, in: look, workspace)
             wanted.eventScans.formUnion(plan.scope.events.filter { events[$0] == nil })
-            guard plan.scope.attributes.contains(where: { attributes[$0] == nil })
-                || plan.scope.events.contains(where: { events[$0] == nil })
+            guard
+                plan.scope.attributes.contains(where: { attributes[$0] == nil })
+                    || plan.scope.events.contains(where: { events[$0] == nil })
             else {
                 return Reading(
                     plan: plan, look: look, operands: try operands(of: plan, look, attributes, events))
