@@ -20,6 +20,9 @@ public final class StoreCounts: Sendable {
         numbers.add(advances, at: 4)
     }
 
+    /// Attributes that looks read of all users who have them.
+    var attributeScans: Int { numbers[3] }
+
     /// An import was answered with this receipt.
     public func imported(_ receipt: Receipt) {
         numbers.add(at: 2)
