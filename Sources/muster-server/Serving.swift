@@ -189,6 +189,8 @@ extension Settings {
     var rpc: RPCServerSettings {
         var settings = RPCServerSettings(listener: listener(listenHost, listenPort))
         settings.bounds.drain = .seconds(drainSeconds)
+        settings.bounds.connections = connections
+        settings.bounds.strangerConnections = strangerConnections
         return settings
     }
 
@@ -196,6 +198,8 @@ extension Settings {
         var settings = RESTServerSettings(
             listener: listener(restHost, restPort), requestsPerHour: restRequestsPerHour)
         settings.bounds.drain = .seconds(drainSeconds)
+        settings.bounds.connections = connections
+        settings.bounds.strangerConnections = strangerConnections
         return settings
     }
 

@@ -76,7 +76,7 @@ extension Store {
             let plan = try await plan(for: question, in: workspace, deadline: options.deadline)
             let look: Look
             let isScanning = !scans.attributes.isEmpty || !scans.events.isEmpty
-            if let recent = recentLook(of: plan, options), !isScanning {
+            if let recent = recentLook(of: plan, in: workspace, options), !isScanning {
                 look = recent
             } else {
                 look = try await lookout(of: workspace, scanning: isScanning).look(
@@ -129,9 +129,20 @@ extension Store {
         return false
     }
 
-    func recentLook(of plan: Plan, _ options: ReadOptions) -> Look? {
+    func recentLook(of plan: Plan, in workspace: WorkspaceID, _ options: ReadOptions) -> Look? {
         guard options.maxStaleness > .zero, let recent = plan.recent.withLock({ $0 }) else { return nil }
-        return ContinuousClock.now - recent.startedAt < options.maxStaleness ? recent : nil
+        return recent.startedAt > oldestAllowed(in: workspace, options) ? recent : nil
+    }
+
+    /// What was read before is too old for the caller, or may show somebody who was erased through this server since.
+    func oldestAllowed(in workspace: WorkspaceID, _ options: ReadOptions) -> ContinuousClock.Instant {
+        let oldest = ContinuousClock.now - options.maxStaleness
+        return erasures.withLock { max(oldest, $0[workspace] ?? oldest) }
+    }
+
+    /// A write that ends users is done, or may be: what is in memory from before it answers nobody any more.
+    func forgetWhatWasRead(in workspace: WorkspaceID) {
+        erasures.withLock { $0[workspace] = .now }
     }
 
     /// The users that pass each attribute's test, where they are known at the look's version of all attributes.
