@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// The handler of one connection, as a shutdown sees it. Called on the connection's event loop only.
 public protocol DrainableConnection: AnyObject, SendableMetatype {
@@ -10,15 +11,16 @@ public protocol DrainableConnection: AnyObject, SendableMetatype {
     func cut()
 }
 
-/// The open connections of a listener.
+/// The open connections of a listener. Each is a stranger's until its handler says that a good key came over it.
 public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     private struct Handle: Sendable {
-        let loop: any EventLoop
+        let channel: any Channel
         let connection: NIOLoopBound<Connection>
     }
 
     private struct State {
         var handles: [ObjectIdentifier: Handle] = [:]
+        var standings: Standings
         var isClosing = false
         var waiters: [CheckedContinuation<Void, Never>] = []
 
@@ -35,14 +37,12 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
         case surplus
     }
 
-    /// Connections that are being told that there are too many.
-    private static var mostSurplus: Int { 64 }
+    private let state: NIOLockedValueBox<State>
 
-    private let most: Int
-    private let state = NIOLockedValueBox(State())
-
-    /// Takes this many at a time.
-    public init(most: Int) { self.most = most }
+    /// Takes `most` at a time, and so many strangers among them: one more of those is taken, and the oldest is cut.
+    public init(most: Int, mostStrangers: Int) {
+        state = NIOLockedValueBox(State(standings: Standings(most: most, mostStrangers: mostStrangers)))
+    }
 
     /// How many there are.
     public var count: Int { state.withLockedValue { $0.handles.count } }
@@ -50,20 +50,28 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     /// Takes a connection in, on its channel's event loop, until the channel closes. Throws where the server is going, or where there
     /// are so many that not even that can be told.
     public func add(_ connection: Connection, of channel: any Channel) throws -> Admission {
-        let loop = channel.eventLoop
-        let handle = Handle(loop: loop, connection: NIOLoopBound(connection, eventLoop: loop))
-        let admission: Admission? = state.withLockedValue { state in
-            guard !state.isClosing, state.handles.count < most + Self.mostSurplus else { return nil }
-            state.handles[ObjectIdentifier(connection)] = handle
-            return state.handles.count > most ? .surplus : .taken
+        let handle = Handle(channel: channel, connection: NIOLoopBound(connection, eventLoop: channel.eventLoop))
+        let id = ObjectIdentifier(connection)
+        let (verdict, cut) = state.withLockedValue { state -> (Standings.Verdict, (any Channel)?) in
+            let verdict = state.isClosing ? .refused : state.standings.admit(id)
+            if verdict != .refused { state.handles[id] = handle }
+            if case .taken(let oldest?) = verdict { return (verdict, state.handles[oldest]?.channel) }
+            return (verdict, nil)
         }
-        guard let admission else { throw ChannelError.inappropriateOperationForState }
+        cut?.closeUnderTLS()
+        guard verdict != .refused else { throw ChannelError.inappropriateOperationForState }
         channel.closeFuture.assumeIsolated().whenComplete { _ in self.remove(connection) }
-        return admission
+        return verdict == .surplus ? .surplus : .taken
+    }
+
+    /// A good key came over it: it makes room for no stranger any more.
+    public func isKnown(_ connection: Connection) {
+        state.withLockedValue { $0.standings.isKnown(ObjectIdentifier(connection)) }
     }
 
     private func remove(_ connection: Connection) {
         let waiters = state.withLockedValue { state in
+            state.standings.remove(ObjectIdentifier(connection))
             state.handles[ObjectIdentifier(connection)] = nil
             return state.handles.isEmpty ? state.takeWaiters() : []
         }
@@ -73,7 +81,7 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     /// Runs `body` on each connection's event loop, later.
     public func each(_ body: @escaping @Sendable (Connection) -> Void) {
         for handle in state.withLockedValue({ Array($0.handles.values) }) {
-            handle.loop.execute { body(handle.connection.value) }
+            handle.channel.eventLoop.execute { body(handle.connection.value) }
         }
     }
 
@@ -106,6 +114,16 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
                 return state.handles.isEmpty
             }
             if isGone { continuation.resume() }
+        }
+    }
+}
+
+extension Channel {
+    /// Closes at once, soon. TLS would first wait for the peer to agree, for seconds where it does nothing.
+    fileprivate func closeUnderTLS() {
+        eventLoop.execute {
+            let tls = try? self.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)
+            if let tls { tls.close(promise: nil) } else { self.close(promise: nil) }
         }
     }
 }

@@ -49,6 +49,9 @@ public enum Limits {
         "requests_in_flight_per_key", 256, "requests", "Over all connections of a key to one server.")
     public static let connections = Limit(
         "connections", 1_024, "connections", "Open at once to each listener of a server; file descriptors and memory.")
+    public static let strangerConnections = Limit(
+        "stranger_connections", 256, "connections",
+        "Of them, those over which no good key has come; one more ends the oldest.")
     public static let openSeconds = Limit(
         "session_open_seconds", 10, "seconds", "From connecting to session.open; then the connection is closed.")
     public static let idleSeconds = Limit(
@@ -136,7 +139,7 @@ public enum Limits {
         frame, frameBeforeOpen, restBody, restStrangers, restBodies, restHeader, restHeaderField, restHeaderFields,
         restImportIdentifiers, restTrackObjects, restBulkBody, restBulkObjectsPerUser, jsonValues, jsonDepth,
         requestsInFlight,
-        requestsInFlightPerKey, connections,
+        requestsInFlightPerKey, connections, strangerConnections,
         openSeconds,
         idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, drainSeconds, importIdentifiers,
         importChanges,

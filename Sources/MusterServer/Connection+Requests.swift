@@ -1,4 +1,5 @@
 import MusterHandlers
+import MusterListener
 import MusterProtocol
 import NIOCore
 import NIOPosix
@@ -147,6 +148,7 @@ extension Connection {
             outbox.append(replyTo: id, body: body)
             phase = .open(session, shared.router.keysInFlight.enter(session))
             counted = session
+            shared.connections.isKnown(self)
             decoder.limit = Limits.frame.value
             requestEnded()
         case .failure(let error):

@@ -21,6 +21,8 @@ extension RPCServerSettings {
     public struct Bounds: Sendable {
         /// Open connections; one more is refused.
         public var connections = Limits.connections.value
+        /// Those among them whose session is not open; one more ends the oldest.
+        public var strangerConnections = Limits.strangerConnections.value
         /// Requests in flight on one connection; then nothing more is read from it.
         public var requestsInFlight = Limits.requestsInFlight.value
         /// From connecting, TLS included, to the answer of `session.open`.

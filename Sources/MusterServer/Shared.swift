@@ -18,6 +18,6 @@ final class Shared: Sendable {
         self.bounds = bounds
         reader = IncomingReader(router: router)
         log = QuietLog(logger)
-        connections = OpenConnections(most: bounds.connections)
+        connections = OpenConnections(most: bounds.connections, mostStrangers: bounds.strangerConnections)
     }
 }

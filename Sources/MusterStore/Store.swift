@@ -17,6 +17,8 @@ public final class Store: Sendable {
     /// Sets at earlier versions, the users that pass an attribute's test, and listings that are being paged.
     let derived: DerivedSets
     let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
+    /// When the last erasure or merge of each workspace here was done: what was read before is no answer any more, to whatever caller.
+    let erasures = Locked<[WorkspaceID: ContinuousClock.Instant]>([:])
     let lookouts = Locked<[LookoutKey: Lookout]>([:])
     /// When the months of events were last kept.
     let eventsKept = Locked<ContinuousClock.Instant?>(nil)

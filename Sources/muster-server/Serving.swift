@@ -192,6 +192,8 @@ extension Settings {
     var rpc: RPCServerSettings {
         var settings = RPCServerSettings(listener: listener(listenHost, listenPort))
         settings.bounds.drain = .seconds(drainSeconds)
+        settings.bounds.connections = connections
+        settings.bounds.strangerConnections = strangerConnections
         return settings
     }
 
@@ -199,6 +201,8 @@ extension Settings {
         var settings = RESTServerSettings(
             listener: listener(restHost, restPort), requestsPerHour: restRequestsPerHour)
         settings.bounds.drain = .seconds(drainSeconds)
+        settings.bounds.connections = connections
+        settings.bounds.strangerConnections = strangerConnections
         return settings
     }
 

@@ -38,6 +38,11 @@ struct Setting: Sendable, Hashable {
         "ops.host", standard: "127.0.0.1",
         "Where /livez, /readyz and /metrics listen, in plain HTTP; empty for nowhere.")
     static let opsPort = Setting("ops.port", standard: "7881", "Where they listen; 0 lets the system choose.")
+    static let connections = Setting(
+        "connections.most", standard: "1024", "Open connections that RPC and REST take, each; one more is refused.")
+    static let strangerConnections = Setting(
+        "connections.strangers", standard: "256",
+        "Of them, those over which no good key has come; one more ends the oldest.")
     static let tlsCertificate = Setting(
         "tls.certificate", "File with the certificate chain, in PEM; SIGHUP reads it again.")
     static let tlsKey = Setting("tls.key", "File with the private key, in PEM.")
@@ -73,6 +78,7 @@ struct Setting: Sendable, Hashable {
     static let all: [Setting] = [
         databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, restRequestsPerHour, opsHost,
         opsPort,
+        connections, strangerConnections,
         tlsCertificate, tlsKey, insecure,
         publicRESTURL,
         cacheMB, lockTimeout, drainSeconds, historyDays, eventDays, exportKeepHours, upkeepSeconds, allowOwnerRole,

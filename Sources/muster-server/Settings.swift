@@ -17,6 +17,8 @@ struct Settings: Sendable {
     /// Nil where the operator wants no such listener.
     var opsHost: String?
     var opsPort: Int
+    var connections: Int
+    var strangerConnections: Int
     var tls: (certificate: String, key: String)?
     var isInsecureAllowed: Bool
     var publicRESTURL: String?
@@ -52,6 +54,8 @@ struct Settings: Sendable {
         restRequestsPerHour = try reader.number(.restRequestsPerHour, 0...1_000_000_000)
         opsHost = try reader.optionalText(.opsHost)
         opsPort = try reader.number(.opsPort, 0...65_535)
+        connections = try reader.number(.connections, 1...100_000)
+        strangerConnections = try reader.number(.strangerConnections, 1...100_000)
         let (certificate, key) = (try reader.text(.tlsCertificate), try reader.text(.tlsKey))
         tls = certificate.isEmpty && key.isEmpty ? nil : (certificate, key)
         isInsecureAllowed = try reader.flag(.insecure)

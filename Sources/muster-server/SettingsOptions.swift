@@ -22,6 +22,8 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.restRequestsPerHour)) var restRequestsPerHour: String?
     @Option(help: .of(.opsHost)) var opsHost: String?
     @Option(help: .of(.opsPort)) var opsPort: String?
+    @Option(help: .of(.connections)) var connectionsMost: String?
+    @Option(help: .of(.strangerConnections)) var connectionsStrangers: String?
     @Option(help: .of(.tlsCertificate)) var tlsCertificate: String?
     @Option(help: .of(.tlsKey)) var tlsKey: String?
     @Flag(help: .of(.insecure)) var insecure = false
@@ -40,6 +42,7 @@ struct ServeOptions: ParsableArguments {
             .databaseConnections: databaseConnections, .listenHost: listenHost, .listenPort: listenPort,
             .restHost: restHost, .restPort: restPort, .restRequestsPerHour: restRequestsPerHour,
             .opsHost: opsHost, .opsPort: opsPort,
+            .connections: connectionsMost, .strangerConnections: connectionsStrangers,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .insecure: insecure ? "true" : nil,
             .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
             .drainSeconds: drainSeconds, .historyDays: historyDays, .exportKeepHours: exportsKeepHours,

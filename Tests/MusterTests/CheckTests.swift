@@ -118,6 +118,44 @@ import Testing
         }
     }
 
+    /// Whatever a caller allows for: the server that erased has forgotten what it read before, others within what is allowed.
+    @Test(arguments: ["deleted", "merged", "identified"])
+    func anErasedUserIsInNoAnswerOfTheServerThatErased(how: String) async throws {
+        try await withMuster(users: ["kept"]) { muster in
+            let gone = UserReference.deviceID("d-1")
+            _ = try await muster.send(UpsertUsers(users: [UserEntry(deviceIDs: ["d-1"], attributes: ["a": 1])]))
+            _ = try await muster.send(
+                ImportCohort(partner: "tinyclues", cohortID: "c", changes: [.adding(deviceIDs: ["d-1"])]))
+            _ = try await muster.send(CreateSegment(segmentID: "s", name: "x", filter: .cohort("tinyclues", "c")))
+            let other = try await TestServer(databaseURL: muster.database.serverURL, workspace: muster.server.workspace)
+            let elsewhere = other.client()
+            let check = CheckSegments(users: [gone], segments: ["s"], maxStalenessMilliseconds: 60_000)
+            let size = SizeSegment(segmentID: "s", maxStalenessMilliseconds: 60_000)
+            for client in [muster.client, elsewhere] {
+                #expect(try await client.send(check).results == [.init(.known, in: [true])])
+                #expect(try await client.send(size).size == 1)
+            }
+            switch how {
+            case "deleted": _ = try await muster.send(DeleteUsers(users: [gone]))
+            case "merged": _ = try await muster.send(MergeUsers(merge: gone, keep: .externalID("kept")))
+            default: _ = try await muster.send(IdentifyUser(user: gone, externalID: "kept"))
+            }
+            let acknowledged = ContinuousClock.now
+            // A device moves to the user who is kept, and is nobody's after an erasure.
+            let expected = CheckResult(how == "deleted" ? .unknown : .known, in: [how != "deleted"])
+            #expect(try await muster.send(check).results == [expected])
+            #expect(try await muster.send(size).size == (how == "deleted" ? 0 : 1))
+            try await Task.sleep(for: .milliseconds(50))
+            let allowed = Int((ContinuousClock.now - acknowledged) / .milliseconds(1)) - 5
+            for staleness in [allowed, 0] {
+                let later = CheckSegments(users: [gone], segments: ["s"], maxStalenessMilliseconds: staleness)
+                #expect(try await elsewhere.send(later).results == [expected])
+            }
+            await elsewhere.close()
+            await other.stop()
+        }
+    }
+
     @Test func anEarlierStateCanBeAskedForAgain() async throws {
         try await withMuster(users: ["u-1", "u-2", "u-3", "u-4"]) { muster in
             try await muster.importCohort("a", adding: ["u-1", "u-2", "u-3"])

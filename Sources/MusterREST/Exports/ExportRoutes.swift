@@ -59,6 +59,7 @@ struct ExportRoutes {
         let archive: ExportArchive
         do {
             archive = try await archives.archive(String(file.dropLast(4)))
+            IncomingRequest.current?.callerIsKnown()
         } catch {
             return await all.answer { throw error }
         }

@@ -1,4 +1,5 @@
 import HTTPTypes
+import MusterListener
 import MusterProtocol
 import NIOCore
 import NIOHTTP1
@@ -63,8 +64,10 @@ extension RESTConnection {
         exchange.isCallerKnown ? budgets.known : budgets.strangers
     }
 
-    /// The caller's key is good: what she sends is no stranger's. A body that is here already stays one as long as there is no room.
+    /// The caller's key is good: neither her connection nor what she sends is a stranger's. A body that is here already stays one as
+    /// long as there is no room.
     func callerIsKnown(_ exchange: Exchange) {
+        connections.isKnown(self)
         guard !exchange.isCallerKnown, budgets.known.take(exchange.charged) else { return }
         budgets.strangers.giveBack(exchange.charged)
         exchange.isCallerKnown = true

@@ -21,6 +21,8 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
 
     let bounds: RESTServerSettings.Bounds
     let budgets: BodyBudgets
+    /// Where it is one of.
+    let connections: OpenConnections<RESTConnection>
     /// What is to be answered, one at a time.
     let requests = AsyncStream.makeStream(of: IncomingRequest.self)
     /// Kept when nobody can read an answer any more.
@@ -32,9 +34,12 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
     var isGoing = false
     var inputEnded = false
 
-    init(bounds: RESTServerSettings.Bounds, budgets: BodyBudgets) {
+    init(
+        bounds: RESTServerSettings.Bounds, budgets: BodyBudgets, connections: OpenConnections<RESTConnection>
+    ) {
         self.bounds = bounds
         self.budgets = budgets
+        self.connections = connections
     }
 
     // MARK: What comes

@@ -56,7 +56,8 @@ public final class RESTServer: Sendable {
         self.settings = settings
         self.responder = responder
         listener = Listener(name: name, settings: settings.listener, logger: logger)
-        connections = OpenConnections(most: settings.bounds.connections)
+        connections = OpenConnections(
+            most: settings.bounds.connections, mostStrangers: settings.bounds.strangerConnections)
         budgets = BodyBudgets(
             strangers: ByteBudget(settings.bounds.strangers), known: ByteBudget(settings.bounds.bodies))
     }
@@ -134,7 +135,7 @@ public final class RESTServer: Sendable {
     }
 
     private func accept(_ channel: any Channel) throws {
-        let connection = RESTConnection(bounds: settings.bounds, budgets: budgets)
+        let connection = RESTConnection(bounds: settings.bounds, budgets: budgets, connections: connections)
         switch try connections.add(connection, of: channel) {
         case .taken: try speakHTTP(channel, connection)
         case .surplus:

@@ -23,6 +23,8 @@ extension RESTServerSettings {
     public struct Bounds: Sendable {
         /// Open connections; one more is refused.
         public var connections = Limits.connections.value
+        /// Those among them over which no good key has come; one more ends the oldest.
+        public var strangerConnections = Limits.strangerConnections.value
         /// Bytes of one body.
         public var body = Limits.restBody.value
         /// Bytes of all bodies together whose callers are not known yet.

@@ -86,7 +86,7 @@ extension Store {
         for _ in 0..<Self.mostLooks {
             let plan = try await plan(for: question, in: workspace, deadline: options.deadline)
             let look: Look
-            if wanted.work == .none, let recent = recentLook(of: plan, options) {
+            if wanted.work == .none, let recent = recentLook(of: plan, in: workspace, options) {
                 look = recent
             } else {
                 look = try await lookout(of: workspace, for: wanted.work).look(
@@ -142,9 +142,20 @@ extension Store {
         return false
     }
 
-    func recentLook(of plan: Plan, _ options: ReadOptions) -> Look? {
+    func recentLook(of plan: Plan, in workspace: WorkspaceID, _ options: ReadOptions) -> Look? {
         guard options.maxStaleness > .zero, let recent = plan.recent.withLock({ $0 }) else { return nil }
-        return ContinuousClock.now - recent.startedAt < options.maxStaleness ? recent : nil
+        return recent.startedAt > oldestAllowed(in: workspace, options) ? recent : nil
+    }
+
+    /// What was read before is too old for the caller, or may show somebody who was erased through this server since.
+    func oldestAllowed(in workspace: WorkspaceID, _ options: ReadOptions) -> ContinuousClock.Instant {
+        let oldest = ContinuousClock.now - options.maxStaleness
+        return erasures.withLock { max(oldest, $0[workspace] ?? oldest) }
+    }
+
+    /// A write that ends users is done, or may be: what is in memory from before it answers nobody any more.
+    func forgetWhatWasRead(in workspace: WorkspaceID) {
+        erasures.withLock { $0[workspace] = .now }
     }
 
     /// All attributes in one look, also those that are known: when changes don't stop, what is worked out one look after the other is never of

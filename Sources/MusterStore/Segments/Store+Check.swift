@@ -84,7 +84,9 @@ extension Store {
     private func look(
         for plan: Plan, _ users: [UserReference], _ workspace: WorkspaceID, _ options: ReadOptions
     ) async throws -> (Look, [FoundUser?]) {
-        if let recent = recentLook(of: plan, options), let seen = seen(users, for: plan, workspace, options) {
+        if let recent = recentLook(of: plan, in: workspace, options),
+            let seen = seen(users, for: plan, workspace, options)
+        {
             return (recent, seen)
         }
         let look = try await lookout(of: workspace).look(
@@ -108,7 +110,7 @@ extension Store {
         _ users: [UserReference], for plan: Plan, _ workspace: WorkspaceID, _ options: ReadOptions
     ) -> [FoundUser?]? {
         var found: [FoundUser?] = []
-        let oldest = ContinuousClock.now - options.maxStaleness
+        let oldest = oldestAllowed(in: workspace, options)
         for user in users {
             guard let seen = seenUsers[UserKey(workspace: workspace, user: user)], seen.at > oldest,
                 seen.hasAttributes || plan.scope.attributes.isEmpty, seen.events.isSuperset(of: plan.scope.events)

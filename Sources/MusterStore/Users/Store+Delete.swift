@@ -8,6 +8,7 @@ extension Store {
         _ users: [UserReference], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> DeleteUsers.Reply {
         let cache = cache
+        defer { forgetWhatWasRead(in: workspace) }
         return try await recorded(request, in: workspace, deadline: deadline) { connection in
             let everyone = try connection.takeIdentity(in: workspace)
             let found = try connection.find(users, in: workspace)

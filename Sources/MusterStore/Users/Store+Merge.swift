@@ -9,6 +9,7 @@ extension Store {
         deadline: ContinuousClock.Instant
     ) async throws -> MergeUsers.Reply {
         let cache = cache
+        defer { forgetWhatWasRead(in: workspace) }
         return try await recorded(request, in: workspace, deadline: deadline) { connection in
             let everyone = try connection.takeIdentity(in: workspace)
             let found = try connection.find([merged, kept], in: workspace)

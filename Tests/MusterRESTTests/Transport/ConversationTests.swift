@@ -93,7 +93,12 @@ import Testing
         try await withServer(bounds: bounds) { server, stage in
             let good = try await RawHTTP(port: server.port)
             let other = try await RawHTTP(port: server.port)
-            #expect(await eventually { server.status.connections == 2 })
+            // Whoever has shown no key would make room.
+            for connection in [good, other] {
+                try await connection.send("POST", namePath, body: stage.naming())
+                #expect(try await connection.answer()?.status == 201)
+            }
+            #expect(server.status.connections == 2)
             let surplus = try await RawHTTP(port: server.port)
             try? await surplus.send("POST", namePath, body: stage.naming("lost"))
             let answer = try await surplus.answer()
@@ -108,6 +113,36 @@ import Testing
             #expect(try await next.answer()?.status == 201)
             #expect(!stage.named.contains("lost"))
             for connection in [good, surplus, next] { await connection.close() }
+        }
+    }
+
+    @Test func strangersWhoDoNothingKeepNobodyOut() async throws {
+        var bounds = quickBounds
+        bounds.connections = 6
+        bounds.strangerConnections = 3
+        try await withServer(bounds: bounds) { server, stage in
+            let good = try await RawHTTP(port: server.port)
+            try await good.send("POST", namePath, body: stage.naming())
+            #expect(try await good.answer()?.status == 201)
+            var strangers: [RawHTTP] = []
+            for _ in 0..<8 {
+                strangers.append(try await RawHTTP(port: server.port))
+                let most = min(strangers.count, 3) + 1
+                #expect(await eventually { server.status.connections == most })
+            }
+            #expect(
+                await eventually { strangers.map(\.isClosed) == [true, true, true, true, true, false, false, false] })
+            // A key that is no good leaves its sender a stranger.
+            try await strangers[5].send(
+                "POST", namePath, body: stage.naming().replacing(stage.key, with: "wrong"))
+            #expect(try await strangers[5].answer()?.status == 401)
+            let newcomer = try await RawHTTP(port: server.port)
+            #expect(await strangers[5].closes())
+            for connection in [good, newcomer] {
+                try await connection.send("POST", namePath, body: stage.naming())
+                #expect(try await connection.answer()?.status == 201)
+            }
+            for connection in strangers + [good, newcomer] { await connection.close() }
         }
     }
 }

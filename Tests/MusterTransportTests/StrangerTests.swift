@@ -1,0 +1,70 @@
+import MusterProtocol
+import MusterServer
+import MusterTestSupport
+import Testing
+
+/// Peers who connect and show no key.
+@Suite struct StrangerTests {
+    private var bounds: RPCServerSettings.Bounds {
+        var bounds = quickBounds
+        bounds.connections = 6
+        bounds.strangerConnections = 3
+        return bounds
+    }
+
+    @Test func strangersWhoDoNothingKeepNobodyOut() async throws {
+        try await withConnection(bounds: bounds) { session, server, _ in
+            var strangers: [RawConnection] = []
+            for _ in 0..<8 {
+                strangers.append(try await RawConnection(port: server.port))
+                let most = min(strangers.count, 3) + 1
+                #expect(await eventually { server.status.connections == most })
+            }
+            #expect(
+                await eventually { strangers.map(\.isClosed) == [true, true, true, true, true, false, false, false] })
+            let newcomer = try await RawConnection(port: server.port)
+            try await newcomer.open()
+            // Neither the old session nor the new one makes room for strangers.
+            for _ in 0..<4 { strangers.append(try await RawConnection(port: server.port)) }
+            #expect(await eventually { strangers.count(where: \.isClosed) == strangers.count - 3 })
+            for connection in [session, newcomer] {
+                try await connection.send("{\"ping\":1}")
+                #expect(try await connection.next() == .pong(1))
+            }
+            for connection in strangers + [newcomer] { await connection.close() }
+        }
+    }
+
+    /// Strangers get what sessions leave, down to nothing.
+    @Test func sessionsMayHaveEveryPlace() async throws {
+        try await withServer(bounds: bounds) { server, _ in
+            var sessions: [RawConnection] = []
+            for _ in 0..<5 {
+                sessions.append(try await RawConnection(port: server.port))
+                try await sessions.last?.open()
+            }
+            let stranger = try await RawConnection(port: server.port)
+            sessions.append(try await RawConnection(port: server.port))
+            try await sessions[5].open()
+            #expect(await eventually { stranger.isClosed })
+            let surplus = try await RawConnection(port: server.port)
+            #expect(try await surplus.rest().map(\.code) == [.resourceExhausted])
+            for connection in sessions { await connection.close() }
+            #expect(await eventually { server.status.connections == 0 })
+        }
+    }
+
+    @Test(.enabled(if: TestCertificates.isPossible, "there is no openssl command"))
+    func strangersAreCutWithoutTheirConsentUnderTLS() async throws {
+        var bounds = bounds
+        bounds.strangerConnections = 1
+        try await withServer(bounds: bounds, tls: try TestCertificates().server) { server, _ in
+            let first = try await RawConnection(port: server.port)
+            let second = try await RawConnection(port: server.port)
+            let began = ContinuousClock.now
+            #expect(await eventually { first.isClosed })
+            #expect(ContinuousClock.now - began < .seconds(3) && !second.isClosed)
+            await second.close()
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import MusterListener
+import MusterTestSupport
+import NIOConcurrencyHelpers
+import NIOCore
+import Testing
+
+@testable import MusterServer
+
+/// What leaves together: each write is a call of the system.
+@Suite struct WriteTests {
+    private final class WriteCounter: ChannelOutboundHandler {
+        typealias OutboundIn = ByteBuffer
+        private let writes: NIOLockedValueBox<Int>
+
+        init(_ writes: NIOLockedValueBox<Int>) { self.writes = writes }
+
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            writes.withLockedValue { $0 += 1 }
+            context.write(data, promise: promise)
+        }
+    }
+
+    /// Pings are answered while the batch is read; calls after it, by tasks of their own.
+    @Test(arguments: [
+        (2...9).map { "{\"ping\":\($0)}" }, (2...9).map { request($0, "test.echo", "{\"text\":\"\"}") },
+    ])
+    func theRepliesOfAReadBatchLeaveInOneWrite(messages: [String]) async throws {
+        let writes = NIOLockedValueBox(0)
+        let shared = Shared(router: router(Stage()), bounds: quickBounds, logger: quiet)
+        let listener = Listener(name: "RPC", settings: .init(port: 0, allowPlaintext: true), logger: quiet)
+        try await listener.start { channel in
+            let connection = Connection(shared: shared, tools: LoopTools(channel.eventLoop))
+            _ = try shared.connections.add(connection, of: channel)
+            try channel.pipeline.syncOperations.addHandlers([WriteCounter(writes), connection])
+        }
+        let client = try await RawConnection(port: listener.boundPort ?? 0)
+        try await client.open()
+        #expect(writes.withLockedValue { $0 } == 1)
+        try await client.send(messages.flatMap(framed))
+        #expect(try await client.next(messages.count).count == messages.count)
+        #expect(writes.withLockedValue { $0 } == 2)
+        await client.close()
+        await listener.stop()
+        await shared.connections.cut()
+    }
+}
