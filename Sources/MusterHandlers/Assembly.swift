@@ -1,4 +1,5 @@
 public import Logging
+public import MusterProtocol
 public import MusterStore
 
 /// What a server is, beside what is in its database.
@@ -19,8 +20,10 @@ public struct ServerIdentity: Sendable {
 
 extension Router {
     /// All handlers over one store.
-    public convenience init(store: Store, keyGuard: KeyGuard, schema: Schema, identity: ServerIdentity, logger: Logger)
-    {
+    public convenience init(
+        store: Store, keyGuard: KeyGuard, schema: Schema, identity: ServerIdentity,
+        mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger
+    ) {
         let sessions = SessionHandlers(store: store, keyGuard: keyGuard)
         self.init(
             routes: allRoutes(
@@ -33,6 +36,7 @@ extension Router {
                 segments: SegmentHandlers(store: store),
                 exports: ExportHandlers(store: store, restURL: identity.restURL)),
             open: { call, deadline in try await sessions.open(call, deadline: deadline) },
-            verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) }, logger: logger)
+            verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) },
+            mostInFlightPerKey: mostInFlightPerKey, logger: logger)
     }
 }
