@@ -26,8 +26,10 @@ public struct ServerIdentity: Sendable {
 
 extension Router {
     /// All handlers over one store.
-    public convenience init(store: Store, keyGuard: KeyGuard, schema: Schema, identity: ServerIdentity, logger: Logger)
-    {
+    public convenience init(
+        store: Store, keyGuard: KeyGuard, schema: Schema, identity: ServerIdentity,
+        mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger
+    ) {
         let sessions = SessionHandlers(store: store, keyGuard: keyGuard)
         self.init(
             routes: allRoutes(
@@ -38,6 +40,7 @@ extension Router {
                 segments: SegmentHandlers(store: store),
                 exports: ExportHandlers(store: store, restURL: identity.restURL)),
             open: { call, deadline in try await sessions.open(call, deadline: deadline) },
-            verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) }, logger: logger)
+            verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) },
+            mostInFlightPerKey: mostInFlightPerKey, logger: logger)
     }
 }

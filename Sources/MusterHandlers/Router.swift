@@ -142,6 +142,9 @@ public final class Router: Sendable {
         }
     }
 
+    /// Counts a request out of which no call could be read: nobody knows of which method it was meant to be.
+    public func refused(_ code: RPCCode, over wire: Wire) { metrics.refused("", wire, code) }
+
     /// Throws UNAUTHENTICATED where the session's key has ended: for who must know that before there is a call to run.
     public func prove(_ session: Session, deadline: ContinuousClock.Instant) async throws(RPCError) {
         do { try await verify(session, deadline) } catch { throw RPCError(handling: error) }

@@ -64,6 +64,12 @@ public enum Limits {
         "lock_wait_ms", 2_000, "milliseconds", "How long a request waits for another one's lock before ABORTED.")
     public static let restLockWait = Limit(
         "rest_lock_wait_ms", 1_000, "milliseconds", "The same for a request by REST, whose clients give up after 2 s.")
+    public static let restTime = Limit(
+        "rest_time_ms", 1_800, "milliseconds",
+        "From a REST request's header until it is given up, without what its body takes to come: clients wait for 2 s.")
+    public static let restLongTime = Limit(
+        "rest_long_time_ms", 10_000, "milliseconds",
+        "The same where up to a thousand objects, or all users of a segment, are worked on.")
     public static let drainSeconds = Limit(
         "drain_seconds", 8, "seconds", "From SIGTERM until what is still in flight is cut.")
 
@@ -141,7 +147,8 @@ public enum Limits {
         requestsInFlight,
         requestsInFlightPerKey, connections, strangerConnections,
         openSeconds,
-        idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, drainSeconds, importIdentifiers,
+        idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, restTime, restLongTime,
+        drainSeconds, importIdentifiers,
         importChanges,
         upsertUsers,
         deleteUsers, trackObjects, registryEntries, exportUsers, exportFields, exportsUnfinished, dataSeriesDays,

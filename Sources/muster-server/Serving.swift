@@ -199,7 +199,8 @@ extension Settings {
 
     var rest: RESTServerSettings {
         var settings = RESTServerSettings(
-            listener: listener(restHost, restPort), requestsPerHour: restRequestsPerHour)
+            listener: listener(restHost, restPort), requestsPerHour: restRequestsPerHour,
+            serviceRequestsPerHour: restServiceRequestsPerHour)
         settings.bounds.drain = .seconds(drainSeconds)
         settings.bounds.connections = connections
         settings.bounds.strangerConnections = strangerConnections

@@ -33,7 +33,10 @@ struct Setting: Sendable, Hashable {
         "rest.port", standard: "7880", "Where the REST endpoint listens; 0 lets the system choose.")
     static let restRequestsPerHour = Setting(
         "rest.requests_per_hour", standard: "250000",
-        "Requests an hour that each key may send to this server by REST; 0 is no limit.")
+        "Requests an hour that each data import key may send to this server; 0 is no limit.")
+    static let restServiceRequestsPerHour = Setting(
+        "rest.service_requests_per_hour", standard: "3600000",
+        "Requests an hour that each service key may send to this server by REST; 0 is no limit.")
     static let opsHost = Setting(
         "ops.host", standard: "127.0.0.1",
         "Where /livez, /readyz and /metrics listen, in plain HTTP; empty for nowhere.")
@@ -76,7 +79,8 @@ struct Setting: Sendable, Hashable {
 
     /// All of them, in the order of `--help`.
     static let all: [Setting] = [
-        databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, restRequestsPerHour, opsHost,
+        databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, restRequestsPerHour,
+        restServiceRequestsPerHour, opsHost,
         opsPort,
         connections, strangerConnections,
         tlsCertificate, tlsKey, insecure,

@@ -14,6 +14,7 @@ struct Settings: Sendable {
     var restHost: String
     var restPort: Int
     var restRequestsPerHour: Int
+    var restServiceRequestsPerHour: Int
     /// Nil where the operator wants no such listener.
     var opsHost: String?
     var opsPort: Int
@@ -52,6 +53,7 @@ struct Settings: Sendable {
         restHost = try reader.text(.restHost)
         restPort = try reader.number(.restPort, 0...65_535)
         restRequestsPerHour = try reader.number(.restRequestsPerHour, 0...1_000_000_000)
+        restServiceRequestsPerHour = try reader.number(.restServiceRequestsPerHour, 0...1_000_000_000)
         opsHost = try reader.optionalText(.opsHost)
         opsPort = try reader.number(.opsPort, 0...65_535)
         connections = try reader.number(.connections, 1...100_000)

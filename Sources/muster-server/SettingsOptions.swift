@@ -20,6 +20,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.restHost)) var restHost: String?
     @Option(help: .of(.restPort)) var restPort: String?
     @Option(help: .of(.restRequestsPerHour)) var restRequestsPerHour: String?
+    @Option(help: .of(.restServiceRequestsPerHour)) var restServiceRequestsPerHour: String?
     @Option(help: .of(.opsHost)) var opsHost: String?
     @Option(help: .of(.opsPort)) var opsPort: String?
     @Option(help: .of(.connections)) var connectionsMost: String?
@@ -41,6 +42,7 @@ struct ServeOptions: ParsableArguments {
         given([
             .databaseConnections: databaseConnections, .listenHost: listenHost, .listenPort: listenPort,
             .restHost: restHost, .restPort: restPort, .restRequestsPerHour: restRequestsPerHour,
+            .restServiceRequestsPerHour: restServiceRequestsPerHour,
             .opsHost: opsHost, .opsPort: opsPort,
             .connections: connectionsMost, .strangerConnections: connectionsStrangers,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .insecure: insecure ? "true" : nil,

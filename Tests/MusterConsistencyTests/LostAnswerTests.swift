@@ -32,6 +32,7 @@ struct LostAnswerTests {
         _ = try await client.send(UpsertUsers(users: [Identifier].users(0..<9).map { UserEntry(externalID: $0) }))
         try await endedImports(client, cluster)
         try await lateImport(client, cluster)
+        try await lateImportOverREST(client, cluster)
         try await endedUpsert(client, cluster)
         try await lateUpsert(client, cluster)
         #expect(try await cluster.server.store.verify(deadline: .soon).problems == [])
@@ -77,6 +78,29 @@ struct LostAnswerTests {
         #expect(try await client.send(call) == settled)
         #expect(try await client.send(GetCohort(partner: "tinyclues", cohortID: "late")).version == 1)
         await impatient.close()
+    }
+
+    /// The time of a REST request passes while COMMIT waits: it says that it doesn't know, and the repeat says what was recorded.
+    private func lateImportOverREST(_ client: MusterClient, _ cluster: Cluster) async throws {
+        let key = try await client.send(CreateKey(kind: .import, partner: "tinyclues", name: "REST")).secret
+        let post: @Sendable () async throws -> RESTReply = {
+            try await cluster.server.rest(
+                "POST", "/partners/tinyclues/cohorts/users",
+                #"{"client_secret":"\#(key)","cohort_id":"rest","cohort_changes":[{"user_ids":["u-1","u-2"]}]}"#,
+                headers: ["Idempotency-Key": "rest-1"])
+        }
+        try await cluster.waitForStandbys(true)
+        let started = ContinuousClock.now
+        let lost = try await post()
+        #expect(.now - started < .seconds(2))
+        #expect(lost.status == 503 && lost.headers["retry-after"] == "1")
+        #expect(lost.text.contains(#""outcome":"unknown""#), "\(lost.text)")
+        try await cluster.waitForStandbys(false)
+        let settled = try await post()
+        #expect(settled.status == 201 && settled.text.contains(#""version":1"#), "\(settled.text)")
+        let again = try await post()
+        #expect(again.status == 201 && again.text == settled.text)
+        #expect(try await client.send(GetCohort(partner: "tinyclues", cohortID: "rest")).version == 1)
     }
 
     private func endedUpsert(_ client: MusterClient, _ cluster: Cluster) async throws {

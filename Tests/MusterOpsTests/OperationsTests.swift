@@ -148,6 +148,7 @@ import Testing
                 #expect(try await running.metric("muster_imports_total") == 3)
                 #expect(try await running.metric(#"muster_http_answers_total{status="401"}"#) == 1)
                 #expect(try await running.metric(#"muster_http_answers_total{status="404"}"#) == 1)
+                #expect(try await running.metric(#"muster_http_seconds_count{route="other"}"#) >= 1)
                 #expect(try await running.metric(#"muster_connections{wire="rpc"}"#) == 1)
                 #expect(try await running.metric("muster_look_calls_total") >= 2)
                 #expect(try await running.metric(#"muster_cache_hits_total{cache="sets"}"#) > 0)

@@ -11,9 +11,8 @@ import Testing
             let run = try await Self.run(
                 against: "http://127.0.0.1:\(try await muster.server.restPort())",
                 key: muster.server.workspace.adminKey.text)
-            if run.status == 75 {
-                print(run.output)
-                return
+            if run.status == 75, ProcessInfo.processInfo.environment["MUSTER_REQUIRE_BRAZE_CLIENT"] != "1" {
+                try Test.cancel("braze-client can't be had: \(run.output)")
             }
             #expect(run.status == 0, "\(run.output)")
             #expect(run.output.contains("braze-client is content"), "\(run.output)")

@@ -65,9 +65,23 @@ import Testing
         }
     }
 
+    @Test func servicesAreCountedByALimitOfTheirOwn() async throws {
+        try await withMuster { muster in
+            let server = try await TestServer(
+                databaseURL: muster.server.databaseURL, workspace: muster.server.workspace, restRequestsPerHour: 1,
+                restServiceRequestsPerHour: 2)
+            for status in [200, 200, 429] {
+                let reply = try await server.rest(
+                    "GET", "/segments/list", bearer: muster.server.workspace.adminKey.text)
+                #expect(reply.status == status && reply.headers["x-ratelimit-limit"] == "2")
+            }
+            await server.stop()
+        }
+    }
+
     @Test func everyHourBeginsAnew() throws {
         let clock = NIOLockedValueBox<Int64>(7_200 + 3_599)
-        let limiter = RateLimiter(perHour: 1) { clock.withLockedValue { $0 } }
+        let limiter = RateLimiter(importKeys: 1, serviceKeys: 2) { clock.withLockedValue { $0 } }
         let session = Session(
             workspaceID: .init(rawValue: 1), workspace: "w", keyID: "k_1", kind: .import, partner: "p", scopes: [],
             expiresAt: nil)

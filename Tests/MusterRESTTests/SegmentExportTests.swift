@@ -96,6 +96,8 @@ import Testing
             let second = try await muster.admin("POST", "/users/export/segment", #"{"segment_id":"s"}"#)
             #expect(second.status == 429)
             #expect(second.headers["retry-after"] == "10")
+            let reset = try #require(second.headers["x-ratelimit-reset"].flatMap(Int64.init))
+            #expect(abs(Instant.now.microseconds / 1_000_000 + 10 - reset) <= 1)
             #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
             _ = try await begin(muster)
         }

@@ -25,7 +25,8 @@ public final class TestServer: Sendable {
     /// Starts a server over a workspace that is there.
     public init(
         databaseURL: String, workspace: NewWorkspace, connections: Int = 4, cacheBytes: Int = 64 << 20,
-        restRequestsPerHour: Int = 250_000, logger: Logger = quietLogger
+        restRequestsPerHour: Int = 250_000, restServiceRequestsPerHour: Int = 3_600_000,
+        mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger = quietLogger
     ) async throws {
         self.databaseURL = databaseURL
         self.workspace = workspace
@@ -36,7 +37,8 @@ public final class TestServer: Sendable {
         let keyGuard = KeyGuard(store: store, logger: logger)
         let router = Router(
             store: store, keyGuard: keyGuard, schema: Schema(database: database),
-            identity: ServerIdentity(version: "test", restURL: "https://rest.example"), logger: logger)
+            identity: ServerIdentity(version: "test", restURL: "https://rest.example"),
+            mostInFlightPerKey: mostInFlightPerKey, logger: logger)
         let rpc = RPCServer(
             settings: RPCServerSettings(listener: .init(host: "127.0.0.1", port: 0, tls: nil, allowPlaintext: true)),
             router: router,
@@ -44,7 +46,8 @@ public final class TestServer: Sendable {
         (self.rpc, methods) = (rpc, router.methods)
         let rest = RESTServer(
             settings: RESTServerSettings(
-                listener: .init(port: 0, allowPlaintext: true), requestsPerHour: restRequestsPerHour),
+                listener: .init(port: 0, allowPlaintext: true), requestsPerHour: restRequestsPerHour,
+                serviceRequestsPerHour: restServiceRequestsPerHour),
             router: router, gate: PartnerGate(store: store), archives: ExportArchives(store: store),
             logger: logger)
         self.rest = rest
@@ -120,11 +123,13 @@ public struct MusterUnderTest: Sendable {
 
 /// Runs `body` with a server over a fresh database and workspace, with partner `tinyclues` and these users.
 public func withMuster<R>(
-    users: [Identifier] = [], _ body: (MusterUnderTest) async throws -> R
+    users: [Identifier] = [], mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
+    _ body: (MusterUnderTest) async throws -> R
 ) async throws -> R {
     try await TestDatabase.with { database in
         let workspace = try await database.makeAdministered("test")
-        let server = try await TestServer(databaseURL: database.serverURL, workspace: workspace)
+        let server = try await TestServer(
+            databaseURL: database.serverURL, workspace: workspace, mostInFlightPerKey: mostInFlightPerKey)
         let muster = MusterUnderTest(server: server, client: server.client(), database: database)
         let result: Result<R, any Error>
         do {

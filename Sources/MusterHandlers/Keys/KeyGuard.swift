@@ -12,8 +12,8 @@ public final class KeyGuard: Sendable {
     public static let freshness = Duration.milliseconds(500)
     /// How often open sessions are looked after: with the look itself and the ending, less than a second together.
     public static let interval = Duration.milliseconds(400)
-    /// How long one look may take.
-    private static let patience = Duration.seconds(2)
+    /// How long one look may take: who waits for another's look hears of its end in the time that a REST request has.
+    private static let patience = Duration.milliseconds(1_500)
     /// For how long a key is watched of which nothing is heard: a few times as long as the loop takes.
     private static let memory = Duration.seconds(60)
 

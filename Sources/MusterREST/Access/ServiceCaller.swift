@@ -5,21 +5,20 @@ import MusterProtocol
 
 /// Who sends a request with a service key, and what she may have done.
 struct ServiceCaller {
-    /// How long a request may take: callers give up after 2 to 30 seconds.
-    private static let patience = Duration.seconds(10)
-
     private static let unknownKey = Refusal(.unauthorized, "Invalid API key")
 
     private let desk: AccessDesk
     let session: Session
     private let secret: String
+    private let time = TimeBudget.current
+    private let allowance: TimeBudget.Allowance
 
     /// Judges `Authorization: Bearer KEY`. Throws a `Refusal` with status 401 for what is no good service key.
-    init(_ request: Request, _ desk: AccessDesk) async throws {
+    init(_ request: Request, within allowance: TimeBudget.Allowance, _ desk: AccessDesk) async throws {
         guard let secret = request.bearer else { throw Self.unknownKey }
-        self.desk = desk
-        self.secret = secret
-        do { session = try await desk.session(for: secret, deadline: Self.deadline) } catch {
+        (self.desk, self.secret, self.allowance) = (desk, secret, allowance)
+        // The proof of a key is no long work on any route.
+        do { session = try await desk.session(for: secret, deadline: time.deadline(.short)) } catch {
             throw error.code == .unauthenticated ? Self.unknownKey : Refusal(error)
         }
         guard session.kind == .service else { throw Self.unknownKey }
@@ -27,16 +26,16 @@ struct ServiceCaller {
 
     /// Throws a `Refusal` with status 403 where the key lacks this scope, which is no call's.
     func authorize(_ scope: String) async throws {
-        do { try await desk.authorize(scope, as: session, deadline: Self.deadline) } catch {
+        do { try await desk.authorize(scope, as: session, deadline: deadline) } catch {
             throw error.code == .permissionDenied ? Refusal(.forbidden, "Access Denied") : Refusal(error)
         }
     }
 
-    /// Of what begins now: not of the request, whose body may have taken a while to come.
-    static var deadline: ContinuousClock.Instant { .now + patience }
+    /// Of the request, as far as its body has come.
+    private var deadline: ContinuousClock.Instant { time.deadline(allowance) }
 
     /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
-    func send<C: Call>(_ call: C, by deadline: ContinuousClock.Instant = Self.deadline) async throws -> C.Reply {
+    func send<C: Call>(_ call: C) async throws -> C.Reply {
         do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch {
             switch error.code {
             case .permissionDenied: throw Refusal(.forbidden, "Access Denied")

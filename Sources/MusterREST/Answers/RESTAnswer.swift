@@ -29,17 +29,20 @@ struct RESTAnswer: Sendable {
         let known = status == .unauthorized ? nil : rate
         headers[.rateLimit] = known.map { String($0.limit) } ?? ""
         headers[.rateRemaining] = known.map { String($0.remaining) } ?? ""
-        headers[.rateReset] = known.map { String($0.resetsAt) } ?? retryAt ?? ""
+        headers[.rateReset] = resetsAt(known)
         return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
     }
 }
 
 extension RESTAnswer {
-    /// Of a 429 when the request may be sent again, in seconds since 1970: Braze's Python client reads a number there, and fails
-    /// over an empty header.
-    private var retryAt: String? {
-        guard status == .tooManyRequests, let seconds = headers[.retryAfter].flatMap({ Int64($0) }) else { return nil }
-        return String(Instant.now.microseconds / 1_000_000 + seconds)
+    /// When more may be sent, in seconds since 1970: the end of the hour, or, where the hour has room, when what is in the way may
+    /// have passed. Braze's Python client waits until then after a 429, gives up where that is late, and fails over an empty header.
+    private func resetsAt(_ rate: RateStatus?) -> String {
+        let isPassing = status == .tooManyRequests || status == .serviceUnavailable && rate != nil
+        if isPassing, rate?.remaining != 0, let seconds = headers[.retryAfter].flatMap({ Int64($0) }) {
+            return String(Instant.now.microseconds / 1_000_000 + seconds)
+        }
+        return rate.map { String($0.resetsAt) } ?? ""
     }
 }
 

@@ -8,6 +8,8 @@ struct Refusal: Error {
     /// What exactly is wrong, where the contract's words don't say it; never what was sent.
     var errors: [String] = []
     var details: RPCError.Details = [:]
+    /// Whether no call could be read out of the body.
+    var isOfBody = false
 
     init(_ status: HTTPResponse.Status, _ message: String, errors: [String] = []) {
         (self.status, self.message, self.errors) = (status, message, errors)
@@ -46,7 +48,7 @@ struct Refusal: Error {
     }
 
     /// Whether the same request may go through later.
-    private var isPassing: Bool { [423, 429, 503].contains(status.code) }
+    private var isPassing: Bool { [423, 429, 503, 504].contains(status.code) }
 
     var answer: RESTAnswer {
         let problem = Problem(

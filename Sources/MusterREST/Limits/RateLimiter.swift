@@ -19,21 +19,26 @@ final class RateLimiter: Sendable {
         var counts: [KeyReference: Int] = [:]
     }
 
-    private let perHour: Int
+    private let (importKeys, serviceKeys): (Int, Int)
     private let now: @Sendable () -> Int64
     private let hour: NIOLockedValueBox<Hour>
 
     /// - Parameters:
-    ///   - perHour: requests; 0 is no limit, and nothing is counted.
+    ///   - importKeys: requests in an hour of each data import key; 0 is no limit, and nothing is counted.
+    ///   - serviceKeys: the same of each service key.
     ///   - now: seconds since 1970.
-    init(perHour: Int, now: @escaping @Sendable () -> Int64 = { Instant.now.secondsSince1970 }) {
-        self.perHour = perHour
+    init(
+        importKeys: Int, serviceKeys: Int,
+        now: @escaping @Sendable () -> Int64 = { Instant.now.secondsSince1970 }
+    ) {
+        (self.importKeys, self.serviceKeys) = (importKeys, serviceKeys)
         self.now = now
         hour = NIOLockedValueBox(Hour(number: now() / 3_600))
     }
 
     /// Counts one request of a key. Nil where there is no limit; throws a `Refusal` with status 429 where the hour is used up.
     func count(_ session: Session) throws -> RateStatus? {
+        let perHour = session.kind == .import ? importKeys : serviceKeys
         guard perHour > 0 else { return nil }
         let seconds = now()
         let number = seconds / 3_600

@@ -27,14 +27,11 @@ struct PartnerCredentials {
 
 /// A partner who proved to be one, and what it may have done.
 struct PartnerCaller {
-    /// How long a request may take; connectors wait for 10 seconds.
-    private static let patience = Duration.seconds(5)
-
     let partner: String
     let session: Session
     private let secret: String
     private let desk: AccessDesk
-    private let deadline = ContinuousClock.now + Self.patience
+    private let deadline = TimeBudget.current.deadline(.short)
 
     /// Judges the credentials for the partner that the path names. Throws a `Refusal` with status 401 where they are not good for it.
     init(

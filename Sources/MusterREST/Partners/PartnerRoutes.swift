@@ -66,7 +66,9 @@ struct PartnerRoutes {
         }
         let caller = try await admit(credentials, as: partner, visit)
         do { return (caller, try body.get()) } catch let error as JSONError {
-            throw PartnerWords.content(error.description)
+            var refusal = PartnerWords.content(error.description)
+            refusal.isOfBody = true
+            throw refusal
         }
     }
 

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 
@@ -29,6 +30,8 @@ struct IncomingRequest: Sendable {
     let head: HTTPRequestHead
     /// Why it is no request.
     let refusal: Refusal?
+    let time = TimeBudget()
+    let route = FoundRoute()
     let loop: any EventLoop
     let connection: NIOLoopBound<RESTConnection>
 
@@ -61,12 +64,13 @@ struct IncomingRequest: Sendable {
 
     /// All of the body. Throws a `Refusal` where it does not come, or is not taken.
     func body() async throws -> ByteBuffer {
-        try await loop.flatSubmit { () -> EventLoopFuture<ByteBuffer> in
-            guard let context = connection.value.context, case .serving(let exchange) = connection.value.phase else {
-                return loop.makeFailedFuture(ChannelError.ioOnClosedChannel)
-            }
-            return connection.value.askForBody(context, exchange)
-        }.get()
+        try await time.waitingForClient {
+            try await loop.flatSubmit { () -> EventLoopFuture<ByteBuffer> in
+                guard let context = connection.value.context, case .serving(let exchange) = connection.value.phase
+                else { return loop.makeFailedFuture(ChannelError.ioOnClosedChannel) }
+                return connection.value.askForBody(context, exchange)
+            }.get()
+        }
     }
 
     /// Sends a part of the answer; returns when the system has taken it.
@@ -81,6 +85,17 @@ struct IncomingRequest: Sendable {
 
     /// Closes the connection: the answer can't be finished.
     func cut() { loop.execute { connection.value.cut() } }
+}
+
+/// The route by which a request was found to be answered.
+final class FoundRoute: Sendable {
+    private let found = NIOLockedValueBox<String?>(nil)
+
+    /// Its path, with the names of its parts; nil where there is none.
+    var name: String? {
+        get { found.withLockedValue(\.self) }
+        set { found.withLockedValue { $0 = newValue } }
+    }
 }
 
 /// A body in one piece: that is what is read as JSON.

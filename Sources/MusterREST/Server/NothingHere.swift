@@ -23,6 +23,7 @@ struct NothingHere: RouterMiddleware {
     func handle(
         _ request: Request, context: RESTContext, next: (Request, RESTContext) async throws -> Response
     ) async throws -> Response {
+        IncomingRequest.current?.route.name = context.endpointPath
         do { return try await next(request, context) } catch let error as HTTPError {
             let refusal = Refusal(
                 error.status, error.status == .notFound ? "there is nothing at this path" : "bad request")

@@ -5,25 +5,29 @@ import MusterMetrics
 
 /// Answers requests, and counts its answers.
 struct RESTResponder: Sendable {
-    let counts = AnswerCounts()
+    let counts: AnswerCounts
     private let respond: @Sendable (Request) async throws -> Response
     private let refuse: @Sendable (any Error) async -> Response
 
     /// - Parameters:
     ///   - respond: to a request that is one.
     ///   - refuse: what `respond` threw, or what kept a request from being one.
+    ///   - routes: under which times are told apart.
     init(
+        routes: [String] = [],
         respond: @escaping @Sendable (Request) async throws -> Response,
         refuse: @escaping @Sendable (any Error) async -> Response
     ) {
+        counts = AnswerCounts(routes: routes)
         self.respond = respond
         self.refuse = refuse
     }
 
     /// By the routes of the calls.
     init(_ routes: RESTRoutes) {
-        let router = routes.responder
-        self.init { request in
+        let table = routes.table
+        let router = table.buildResponder()
+        self.init(routes: Set(table.routes.map(\.path.description)).sorted()) { request in
             try await router.respond(to: request, context: RESTContext(logger: routes.logger))
         } refuse: { error in
             await routes.answer { throw error }
@@ -41,6 +45,7 @@ struct RESTResponder: Sendable {
         } catch {
             incoming.cut()
         }
+        counts.took(.now - incoming.time.began, on: incoming.route.name)
     }
 
     private func respond(to incoming: IncomingRequest) async -> Response {
@@ -48,13 +53,21 @@ struct RESTResponder: Sendable {
     }
 }
 
-/// What was answered over HTTP, by status: refusals of the transport among them, which are no calls.
+/// What was answered over HTTP, by status: refusals of the transport among them, which are no calls. And how long it took, by route.
 final class AnswerCounts: Sendable {
     private static let statuses = [
         200, 201, 202, 400, 401, 403, 404, 405, 413, 415, 422, 423, 429, 431, 500, 503, 504,
     ]
     private let cells = Cells(statuses.count + 1)
     private let running = Cells(1)
+    private let routes: [String]
+    private let times: Histograms
+
+    /// - Parameter routes: with the names of their parts in place of what callers send; a fixed set.
+    init(routes: [String]) {
+        self.routes = routes + ["other"]
+        times = Histograms(kinds: routes.count + 1)
+    }
 
     var inFlight: Int { running[0] }
 
@@ -62,10 +75,18 @@ final class AnswerCounts: Sendable {
     func ended() { running.add(-1) }
     func answered(_ status: Int) { cells.add(at: Self.statuses.firstIndex(of: status) ?? Self.statuses.count) }
 
+    /// - Parameter route: nil where there is none.
+    func took(_ time: Duration, on route: String?) {
+        times.record(time, of: route.flatMap { routes.firstIndex(of: $0) } ?? routes.count - 1)
+    }
+
     func write(to page: inout Exposition) {
         let names = Self.statuses.map(String.init) + ["other"]
         page.counter(
             "muster_http_answers_total", "Answers of the REST listener, by status.",
             names.enumerated().filter { cells[$0.offset] > 0 }.map { .init(["status": $1], cells[$0]) })
+        page.histogram(
+            "muster_http_seconds", "From a request's header to the end of its answer.", by: "route",
+            routes.enumerated().map { ($1, times.snapshot(of: $0)) }.filter { $0.1.count > 0 })
     }
 }

@@ -13,7 +13,8 @@ struct RESTRoutes {
     let exports: ExportRoutes
     let logger: Logger
 
-    var responder: RouterResponder<RESTContext> {
+    /// The routes by method and path.
+    var table: Hummingbird.Router<RESTContext> {
         let routes = Hummingbird.Router(context: RESTContext.self, options: .autoGenerateHeadEndpoints)
         routes.add(middleware: NothingHere(routes: self))
         PartnerRoutes(desk: desk, gate: gate).add(to: routes, self)
@@ -21,15 +22,15 @@ struct RESTRoutes {
         exports.add(to: routes, self)
         SegmentRoutes().add(to: routes, self)
         refuseOtherMethods(routes)
-        return routes.buildResponder()
+        return routes
     }
 
     /// Answers a service's request: its key stands in the header, and is judged before anything of the body is read.
     func answer(
-        to request: Request, _ work: (ServiceCaller) async throws -> RESTAnswer
+        to request: Request, within allowance: TimeBudget.Allowance = .short, _ work: (ServiceCaller) async throws -> RESTAnswer
     ) async -> Response {
         await answerVisit { visit in
-            let caller = try await ServiceCaller(request, desk)
+            let caller = try await ServiceCaller(request, within: allowance, desk)
             try visit.count(caller.session)
             return try await work(caller)
         }
@@ -46,7 +47,11 @@ struct RESTRoutes {
         let visit = Visit(limiter, router.keysInFlight)
         defer { visit.end() }
         var answer: RESTAnswer
-        do { answer = try await work(visit) } catch { answer = refusal(error).answer }
+        do { answer = try await work(visit) } catch {
+            let refusal = refusal(error)
+            if refusal.isOfBody || error is JSONError { router.refused(.invalidArgument, over: .rest) }
+            answer = refusal.answer
+        }
         answer.rate = visit.rate
         return answer.response
     }

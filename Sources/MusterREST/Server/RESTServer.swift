@@ -45,7 +45,8 @@ public final class RESTServer: Sendable {
     ) {
         let routes = RESTRoutes(
             desk: AccessDesk(router: router), gate: gate,
-            limiter: RateLimiter(perHour: settings.requestsPerHour), router: router,
+            limiter: RateLimiter(
+                importKeys: settings.requestsPerHour, serviceKeys: settings.serviceRequestsPerHour), router: router,
             exports: ExportRoutes(archives: archives, scheme: settings.listener.tls == nil ? "http" : "https"),
             logger: logger)
         self.init(name: "REST", settings: settings, responder: RESTResponder(routes), logger: logger)

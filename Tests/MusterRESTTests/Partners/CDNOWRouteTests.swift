@@ -1,6 +1,7 @@
 import MusterClient
 import MusterProtocol
 import MusterTestSupport
+import NIOConcurrencyHelpers
 import Testing
 
 /// Real sets through the partner route, as connectors send them: side by side, again, and cut off in the middle.
@@ -9,7 +10,8 @@ struct CDNOWRouteTests {
     @Test func eightSendersWithRepeatsAndCutsLeaveTheSetsExact() async throws {
         let data = try CDNOW()
         let seed = TestSeed("CDNOW over REST")
-        try await withMuster { muster in
+        // Fewer than there are senders, so that some are turned away and send again.
+        try await withMuster(mostInFlightPerKey: 3) { muster in
             try await muster.register(data.everyone.sorted())
             let connector = try await Connector(muster)
             var random = seed.random
@@ -21,8 +23,12 @@ struct CDNOWRouteTests {
                 try await send(work.shuffled(using: &random), over: connector)
                 try await expect(cohortID, members, strangers.count, muster)
             }
+            #expect(Self.repeats.withLockedValue(\.self) > 0)
         }
     }
+
+    /// Requests that were sent again because the server said so.
+    private static let repeats = NIOLockedValueBox(0)
 
     /// How a request is sent beside the one time that counts.
     private enum Manner: CaseIterable, Sendable {
@@ -91,6 +97,7 @@ struct CDNOWRouteTests {
             guard [423, 429].contains(reply.status) || reply.status >= 500 else {
                 throw RPCError(.internal, "the status is \(reply.status)")
             }
+            repeats.withLockedValue { $0 += 1 }
             try await Task.sleep(for: .milliseconds(Int.random(in: 5...50)))
         }
         throw TookTooLong()

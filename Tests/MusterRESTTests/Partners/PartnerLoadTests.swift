@@ -95,8 +95,10 @@ import Testing
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             try await whenImporting("PERFORM pg_sleep(20)", muster)
+            let started = ContinuousClock.now
             let reply = try await connector.change("c", #"{"user_ids":["u-1"]}"#)
-            #expect(reply.status == 504 && reply.message != nil)
+            #expect(reply.status == 504 && reply.message != nil && reply.headers["retry-after"] == "1")
+            #expect(.now - started < .seconds(2))
             #expect(try await muster.send(ListCohorts()).cohorts.isEmpty)
         }
     }

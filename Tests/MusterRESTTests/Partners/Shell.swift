@@ -6,12 +6,10 @@ enum Shell {
     /// The root of the project.
     static let root = URL(filePath: #filePath).appending(path: "../../../..").standardizedFileURL
 
-    /// Whether there is a curl; says so where there is none.
+    /// Whether there is a curl.
     static var hasCurl: Bool {
         let places = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-        if places.contains(where: { FileManager.default.isExecutableFile(atPath: "\($0)/curl") }) { return true }
-        print("SKIPPED: there is no curl (Debian: scripts/packages curl)")
-        return false
+        return places.contains { FileManager.default.isExecutableFile(atPath: "\($0)/curl") }
     }
 
     /// Status and output, errors included, of a program.

@@ -79,6 +79,8 @@ import Testing
             try await connections[2].send("POST", namePath, body: stage.naming())
             let refused = try await connections[2].answer()
             #expect(refused?.status == 429 && refused?.headers["retry-after"] == "1")
+            let reset = try #require(refused?.headers["x-ratelimit-reset"].flatMap(Int64.init))
+            #expect(abs(Instant.now.microseconds / 1_000_000 + 1 - reset) <= 1)
             stage.letGo("a")
             #expect(try await connections[0].answer()?.status == 201)
             try await connections[2].send("POST", namePath, body: stage.naming())
