@@ -1,4 +1,5 @@
 import MusterClient
+import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
 import Postgres
@@ -81,7 +82,8 @@ import Testing
             let bad = try await pair.numberOfSet("bad")
             try await pair.asOwner { connection in
                 try connection.execute(
-                    "UPDATE set_change SET added = set_byte(added, 3, get_byte(added, 3) # 1) WHERE set_number = \(bad)")
+                    "UPDATE set_change SET added = set_byte(added, 3, get_byte(added, 3) # 1) WHERE set_number = \(bad)"
+                )
             }
             pair.b.store.forgetSets(of: pair.workspace.id)
             await withTaskGroup(of: Void.self) { group in

@@ -66,7 +66,9 @@ extension Store {
         var failure: (any Error)?
         do { try await foldSets(of: workspace, report: &report, backlog: &backlog) } catch { failure = error }
         do { try await forget(retention, in: workspace, report: &report) } catch { failure = failure ?? error }
-        do { report.sizesRecorded += try await recordSizes(in: workspace, at: .now) } catch { failure = failure ?? error }
+        do { report.sizesRecorded += try await recordSizes(in: workspace, at: .now) } catch {
+            failure = failure ?? error
+        }
         if let failure { throw failure }
     }
 
