@@ -58,7 +58,8 @@ import Testing
     func strangersAreCutWithoutTheirConsentUnderTLS() async throws {
         var bounds = bounds
         bounds.strangerConnections = 1
-        try await withServer(bounds: bounds, tls: try TestCertificates().server) { server, _ in
+        let certificates = try TestCertificates()
+        try await withServer(bounds: bounds, tls: certificates.server) { server, _ in
             let first = try await RawConnection(port: server.port)
             let second = try await RawConnection(port: server.port)
             let began = ContinuousClock.now
