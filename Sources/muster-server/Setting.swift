@@ -59,7 +59,7 @@ struct Setting: Sendable, Hashable {
         "drain_seconds", standard: "\(Limits.drainSeconds.value)",
         "From SIGTERM until what is in flight is cut; at most 9.")
     static let historyDays = Setting(
-        "history_days", standard: "0", "How long changes of sets are kept; 0 keeps them for ever.")
+        "history_days", standard: "0", "How long changes of sets and receipts are kept; 0 keeps them for ever.")
     static let exportKeepHours = Setting(
         "exports.keep_hours", standard: "4", "How long the archive of an export can be fetched.")
     static let eventDays = Setting(

@@ -40,7 +40,7 @@ extension RESTAnswer {
     private func resetsAt(_ rate: RateStatus?) -> String {
         let isPassing = status == .tooManyRequests || status == .serviceUnavailable && rate != nil
         if isPassing, rate?.remaining != 0, let seconds = headers[.retryAfter].flatMap({ Int64($0) }) {
-            return String(Instant.now.microseconds / 1_000_000 + seconds)
+            return String(Instant.now.secondsSince1970 + seconds)
         }
         return rate.map { String($0.resetsAt) } ?? ""
     }
