@@ -48,6 +48,7 @@ import Testing
                 try await sessions.last?.open()
             }
             let stranger = try await RawConnection(port: server.port)
+            #expect(await eventually { server.status.connections == 6 })
             sessions.append(try await RawConnection(port: server.port))
             try await sessions[5].open()
             #expect(await eventually { stranger.isClosed })
