@@ -54,10 +54,14 @@ extension Bench {
         ),
     ]
 
-    private func median(of count: Int, _ work: () async throws -> Int) async throws -> (String, Int) {
+    /// In milliseconds. What is to come `before` each time is not measured.
+    func median(
+        of count: Int, _ work: () async throws -> Int, before: () async throws -> Void = {}
+    ) async throws -> (String, Int) {
         var times: [Double] = []
         var size = 0
         for _ in 0..<count {
+            try await before()
             let clock = ContinuousClock()
             times.append(try await clock.measure { size = try await work() } / .milliseconds(1))
         }
@@ -65,7 +69,7 @@ extension Bench {
     }
 
     /// As psql's `\timing` has it, of five.
-    private func sqlMedian(_ sql: String) throws -> (String, Int) {
+    func sqlMedian(_ sql: String) throws -> (String, Int) {
         let flat = sql.replacing("\n", with: " ")
         let lines = try baseline.run("\\timing on\n" + String(repeating: flat + ";\n", count: 5)).split(separator: "\n")
         let times = lines.compactMap { line in

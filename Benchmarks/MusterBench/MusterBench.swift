@@ -20,7 +20,7 @@ struct MusterBench: AsyncParsableCommand {
     )
     var only: Part?
 
-    enum Part: String, CaseIterable, ExpressibleByArgument { case register, imports, rest, sizes, checks }
+    enum Part: String, CaseIterable, ExpressibleByArgument { case register, imports, rest, sizes, attributes, checks }
 
     func run() async throws {
         let key = ProcessInfo.processInfo.environment["MUSTER_KEY"] ?? ""
@@ -38,6 +38,7 @@ struct MusterBench: AsyncParsableCommand {
             case .imports: try await bench.imports()
             case .rest: try await bench.rest()
             case .sizes: try await bench.sizes()
+            case .attributes: try await bench.attributes()
             case .checks: try await bench.checks()
             }
         }

@@ -92,7 +92,7 @@ struct LostAnswerTests {
         try await cluster.waitForStandbys(true)
         let started = ContinuousClock.now
         let lost = try await post()
-        #expect(.now - started < .seconds(2))
+        #expect(.now - started < .seconds(3), "a bound of 1.8 s, and room for a busy machine")
         #expect(lost.status == 503 && lost.headers["retry-after"] == "1")
         #expect(lost.text.contains(#""outcome":"unknown""#), "\(lost.text)")
         try await cluster.waitForStandbys(false)

@@ -98,7 +98,7 @@ import Testing
             let started = ContinuousClock.now
             let reply = try await connector.change("c", #"{"user_ids":["u-1"]}"#)
             #expect(reply.status == 504 && reply.message != nil && reply.headers["retry-after"] == "1")
-            #expect(.now - started < .seconds(2))
+            #expect(.now - started < .seconds(3), "a bound of 1.8 s, and room for a busy machine")
             #expect(try await muster.send(ListCohorts()).cohorts.isEmpty)
         }
     }
