@@ -9,7 +9,7 @@ import NIOSSL
 import Testing
 
 /// HTTP behind TLS.
-@Suite(.enabled(if: TestCertificates.isPossible)) struct SecurityTests {
+@Suite(.enabled(if: TestCertificates.isPossible, "there is no openssl command")) struct SecurityTests {
     private func post(
         _ server: RESTServer, _ body: String, trusting authorities: String, least: TLSVersion = .tlsv12,
         most: TLSVersion? = nil
