@@ -50,9 +50,19 @@ import Testing
             let third = try await pair.a.store.upkeep(Retention(historyDays: 1))
             #expect(third.listingsEnded + third.requestsForgotten + third.receiptsForgotten == 0)
             let left = try await pair.asOwner { connection in
-                try connection.query("SELECT 1 FROM ended_set WHERE workspace_id = \(workspace)") { _ in 1 }.count
+                try connection.query(
+                    """
+                    SELECT 'set ended ' || extract(day FROM now() - ended_at) FROM ended_set WHERE workspace_id = \(workspace)
+                    UNION ALL SELECT 'request ' || request_id FROM request_record
+                        WHERE workspace_id = \(workspace) AND method = 'm'
+                    UNION ALL SELECT 'listing ' || (expires_at > now()) FROM set_head
+                        WHERE workspace_id = \(workspace) AND kind = 'listing'
+                    UNION ALL SELECT 'receipt ' || version FROM cohort_import
+                        WHERE workspace_id = \(workspace) AND set_number = \(live)
+                    """
+                ) { row in try row.value(0, as: String.self) }
             }
-            #expect(left == 1)
+            #expect(left.sorted() == ["listing true", "receipt 3", "request 6", "set ended 6"])
         }
     }
 
@@ -63,13 +73,13 @@ import Testing
             try await pair.asOwner { connection in
                 _ = try connection.lockHead(everyone)
                 let store = pair.b.store
-                let done = Flag()
+                let (done, verified) = (Flag(), Flag())
                 Task {
-                    _ = try? await store.verify(deadline: .now + .seconds(2))
+                    if let report = try? await store.verify(deadline: .soon), report.sets > 0 { verified.raise() }
                     done.raise()
                 }
-                for _ in 0..<100 where !done.isRaised { try connection.execute("SELECT pg_sleep(0.01)") }
-                #expect(done.isRaised)
+                for _ in 0..<1_000 where !done.isRaised { try connection.execute("SELECT pg_sleep(0.01)") }
+                #expect(verified.isRaised)
             }
         }
     }

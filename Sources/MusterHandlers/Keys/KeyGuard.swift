@@ -45,7 +45,7 @@ public final class KeyGuard: Sendable {
             case .unproved: break
             }
             guard ContinuousClock.now < deadline else {
-                throw RPCError(.deadlineExceeded, "the deadline passed before the key was proved")
+                throw Self.tooLate
             }
             try await look(at: session.workspaceID, deadline: deadline)
         }
@@ -122,19 +122,29 @@ extension KeyGuard {
 
     /// One look at all keys of a workspace that are watched: this caller's, or one that is under way.
     private func look(at workspace: WorkspaceID, deadline: ContinuousClock.Instant) async throws {
-        switch await turn(in: workspace) {
+        switch await turn(in: workspace, deadline: deadline) {
         case .ask: try await ask(workspace, deadline: deadline)
         case .done: return
         case .failed(let error): throw error
         }
     }
 
-    private func turn(in workspace: WorkspaceID) async -> Turn {
-        await withCheckedContinuation { continuation in
-            let isMine = rooms.withLock { rooms in rooms[workspace, default: Room()].waitOrLead(continuation) }
-            if isMine { continuation.resume(returning: .ask) }
+    /// Waits no longer than its own deadline: the look that it waits for may have a later one.
+    private func turn(in workspace: WorkspaceID, deadline: ContinuousClock.Instant) async -> Turn {
+        if rooms.withLock({ $0[workspace, default: Room()].lead() }) { return .ask }
+        let turn = Awaited<Turn>()
+        return await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                guard (try? await Task.sleep(until: deadline, clock: .continuous)) != nil else { return }
+                turn.give(.failed(Self.tooLate))
+            }
+            if rooms.withLock({ $0[workspace, default: Room()].waitOrLead(turn) }) { turn.give(.ask) }
+            defer { group.cancelAll() }
+            return await turn.value
         }
     }
+
+    private static let tooLate = RPCError(.deadlineExceeded, "the deadline passed before the key was proved")
 
     private func ask(_ workspace: WorkspaceID, deadline: ContinuousClock.Instant) async throws {
         let started = ContinuousClock.now
@@ -162,14 +172,14 @@ extension KeyGuard {
             change(&rooms[workspace, default: Room()])
             return rooms[workspace, default: Room()].endLook()
         }
-        for waiter in waiters { waiter.resume(returning: turn) }
+        for waiter in waiters { waiter.give(turn) }
     }
 
     /// The keys of one workspace that are watched, and who waits for a look at them.
     private struct Room {
         var keys: [String: WatchedKey] = [:]
         private var isLooking = false
-        private var waiters: [CheckedContinuation<Turn, Never>] = []
+        private var waiters: [Awaited<Turn>] = []
 
         /// Whether nobody would miss this room.
         var isIdle: Bool { keys.isEmpty && !isLooking }
@@ -178,13 +188,16 @@ extension KeyGuard {
             body(&keys[keyID, default: WatchedKey()])
         }
 
-        /// True where the caller is to look; else it waits for who does.
-        mutating func waitOrLead(_ continuation: CheckedContinuation<Turn, Never>) -> Bool {
-            guard isLooking else {
-                isLooking = true
-                return true
-            }
-            waiters.append(continuation)
+        /// True where nobody looks, and the caller is to.
+        mutating func lead() -> Bool {
+            defer { isLooking = true }
+            return !isLooking
+        }
+
+        /// The same; where somebody looks, `turn` comes of its look.
+        mutating func waitOrLead(_ turn: Awaited<Turn>) -> Bool {
+            guard !lead() else { return true }
+            waiters.append(turn)
             return false
         }
 
@@ -202,7 +215,7 @@ extension KeyGuard {
             keys = keys.filter { $0.value.heardAt >= oldest }
         }
 
-        mutating func endLook() -> [CheckedContinuation<Turn, Never>] {
+        mutating func endLook() -> [Awaited<Turn>] {
             defer { (isLooking, waiters) = (false, []) }
             return waiters
         }

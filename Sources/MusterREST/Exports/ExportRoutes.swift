@@ -14,10 +14,10 @@ struct ExportRoutes {
 
     func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
         routes.post("/users/export/ids") { request, _ in
-            await all.answer(to: request, within: .long) { caller in try await exportIDs(request, caller) }
+            await all.answer(to: request) { caller in try await exportIDs(request, caller) }
         }
         routes.post("/users/export/segment") { request, _ in
-            await all.answer(to: request, within: .long) { caller in try await exportSegment(request, caller) }
+            await all.answer(to: request) { caller in try await exportSegment(request, caller) }
         }
         routes.post("/export/segment/cancel") { request, _ in
             await all.answer(to: request) { caller in try await cancel(request, caller) }

@@ -4,22 +4,25 @@ import Postgres
 /// The looks of one workspace, one at a time. Reads that arrive while a look is under way share the next one, identifiers included: one look
 /// serves many calls and is still later than each arrival, so that every answer holds what was acknowledged before the question.
 final class Lookout: Sendable {
-    /// The answer to one request: the shared look, with this request's users only.
-    typealias Answer = CheckedContinuation<Look, any Error>
-
+    /// One call that waits, for the shared look with this call's users only, or for the end of its own patience.
     private struct Waiting: Sendable {
         let request: LookRequest
         let deadline: ContinuousClock.Instant
-        let answer: Answer
+        let answer = Awaited<Result<Look, any Error>>()
     }
 
     private struct State {
         var waiting: [Waiting] = []
+        /// Those whom the look under way is for.
+        var lookedFor: [Waiting] = []
         var isUnderWay = false
     }
 
     /// Calls that one look serves at most, so that a flood makes many looks and not a long one.
     private static let mostCalls = 256
+
+    /// How long after its deadline a call may hear of it, where the look that it shares has a later one.
+    private static let watchInterval = Duration.milliseconds(100)
 
     /// Looks at once where a shared one failed, so that other workspaces have connections too.
     private static let mostApart = 2
@@ -35,22 +38,38 @@ final class Lookout: Sendable {
     }
 
     func look(_ request: LookRequest, deadline: ContinuousClock.Instant) async throws -> Look {
-        try await withCheckedThrowingContinuation { answer in
-            let begins = state.withLock { state in
-                state.waiting.append(Waiting(request: request, deadline: deadline, answer: answer))
-                // Not two at once (tried): each would serve half as many calls, and a look costs more than its calls do.
-                defer { state.isUnderWay = true }
-                return !state.isUnderWay
-            }
-            // A task of its own, since a look belongs to all calls that it serves and must outlive the one that began it.
-            // It ends when nobody waits any more; each look has a deadline, the latest of its callers'.
-            if begins { Task { await serve() } }
+        let waiting = Waiting(request: request, deadline: deadline)
+        let begins = state.withLock { state in
+            state.waiting.append(waiting)
+            // Not two at once (tried): each would serve half as many calls, and a look costs more than its calls do.
+            defer { state.isUnderWay = true }
+            return !state.isUnderWay
         }
+        // A task of its own, since a look belongs to all calls that it serves and must outlive the one that began it.
+        // It ends when nobody waits any more; each look has a deadline, the latest of its callers'.
+        if begins { Task { await serve() } }
+        return try await waiting.answer.value.get()
     }
 
     private func serve() async {
-        while let batch = next() {
-            do { try await answer(batch) } catch { await answerApart(batch, after: error) }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.watch() }
+            while let batch = next() {
+                do { try await answer(batch) } catch { await answerApart(batch, after: error) }
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// Ends the wait of calls whose deadline passes while the look goes on for more patient ones.
+    private func watch() async {
+        while (try? await Task.sleep(for: Self.watchInterval)) != nil {
+            let now = ContinuousClock.now
+            let expired = state.withLock { state in
+                defer { state.waiting.removeAll { $0.deadline <= now } }
+                return (state.waiting + state.lookedFor).filter { $0.deadline <= now }
+            }
+            for waiting in expired { waiting.answer.give(.failure(PostgresError(.deadlineExceeded))) }
         }
     }
 
@@ -62,7 +81,7 @@ final class Lookout: Sendable {
         for (waiting, place) in zip(batch.calls, places) {
             var own = seen
             own.users = Array(seen.users[place..<place + waiting.request.users.count])
-            waiting.answer.resume(returning: own)
+            waiting.answer.give(.success(own))
         }
     }
 
@@ -87,7 +106,7 @@ final class Lookout: Sendable {
             Dictionary(grouping: calls) { ObjectIdentifier($0.request.scope) }.values.map { Batch(calls: $0) }
         }
 
-        func fail(_ error: any Error) { for waiting in calls { waiting.answer.resume(throwing: error) } }
+        func fail(_ error: any Error) { for waiting in calls { waiting.answer.give(.failure(error)) } }
 
         var deadline: ContinuousClock.Instant { calls.map(\.deadline).max() ?? .now }
 
@@ -110,11 +129,12 @@ final class Lookout: Sendable {
     private func next() -> Batch? {
         state.withLock { state in
             guard !state.waiting.isEmpty else {
-                state.isUnderWay = false
+                (state.isUnderWay, state.lookedFor) = (false, [])
                 return nil
             }
             let batch = Batch(calls: Array(state.waiting.prefix(Self.mostCalls)))
             state.waiting.removeFirst(batch.calls.count)
+            state.lookedFor = batch.calls
             return batch
         }
     }

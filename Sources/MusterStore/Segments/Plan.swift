@@ -40,7 +40,9 @@ final class Plan: Sendable {
         cohortPaths = compiler.cohortPaths
         scope = LookScope(
             cohorts: operands.compactMap { if case .cohort(let cohort) = $0 { cohort } else { nil } },
-            segments: compiler.segments.map { SegmentVersion(segmentID: $0, version: $1) },
+            segments: compiler.segments.map { SegmentVersion(segmentID: $0, version: $1) }.sorted {
+                $0.segmentID < $1.segmentID
+            },
             attributes: operands.compactMap { if case .attribute(let attribute) = $0 { attribute } else { nil } },
             events: operands.compactMap { if case .event(let leaf) = $0 { leaf } else { nil } },
             allSegments: allSegments)

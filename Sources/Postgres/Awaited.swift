@@ -1,0 +1,45 @@
+/// A value that one task waits for and any other may give. The first one given counts; later ones are nobody's.
+package final class Awaited<Value: Sendable>: Sendable {
+    private enum State {
+        case nobodyWaits
+        case waiting(CheckedContinuation<Value, Never>)
+        case given(Value)
+        case received
+    }
+
+    private let state = Locked(State.nobodyWaits)
+
+    package init() {}
+
+    /// Gives the value, where none was given before.
+    package func give(_ value: Value) {
+        let waiter: CheckedContinuation<Value, Never>? = state.withLock { state in
+            switch state {
+            case .nobodyWaits: state = .given(value)
+            case .waiting(let waiter):
+                state = .received
+                return waiter
+            case .given, .received: break
+            }
+            return nil
+        }
+        waiter?.resume(returning: value)
+    }
+
+    /// The value, once it is given. For one task, once.
+    package var value: Value {
+        get async {
+            await withCheckedContinuation { waiter in
+                let given: Value? = state.withLock { state in
+                    guard case .given(let value) = state else {
+                        state = .waiting(waiter)
+                        return nil
+                    }
+                    state = .received
+                    return value
+                }
+                if let given { waiter.resume(returning: given) }
+            }
+        }
+    }
+}
