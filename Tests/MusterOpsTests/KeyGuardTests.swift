@@ -106,6 +106,33 @@ struct KeyGuardTests {
         }
     }
 
+    @Test func whoWaitsForTheProofOfAnotherHearsAtItsOwnDeadline() async throws {
+        try await TestDatabase.with { test in
+            try await test.withStore { store in
+                let rig = KeyRig(store, test.workspace)
+                let made = try await rig.keys.create(
+                    CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
+                let session = try await rig.open(made.secret)
+                try await Task.sleep(for: KeyGuard.freshness + .milliseconds(10))
+                async let held: Void = TestDatabase.open(test.ownerURL, connections: 1) { owner in
+                    try await owner.transaction(deadline: .soon) { connection in
+                        try connection.execute("LOCK TABLE api_key")
+                        try connection.execute("SELECT pg_sleep(0.8)")
+                    }
+                }
+                try await Task.sleep(for: .milliseconds(200))
+                async let patient: Void = rig.keyGuard.verify(session, deadline: .soon)
+                try await Task.sleep(for: .milliseconds(50))
+                let error = await #expect(throws: RPCError.self) {
+                    try await rig.keyGuard.verify(session, deadline: .now + .milliseconds(200))
+                }
+                #expect(error?.code == .deadlineExceeded)
+                try await patient
+                try await held
+            }
+        }
+    }
+
     /// Runs the loop of a server that has these sessions open; `ended` tells the keys whose sessions it has ended.
     private func watching(
         _ keyGuard: KeyGuard, _ open: [Session], _ body: (@Sendable () -> Set<String>) async throws -> Void

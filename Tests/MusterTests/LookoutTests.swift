@@ -1,0 +1,36 @@
+import MusterTestSupport
+import Postgres
+import Testing
+
+@testable import MusterStore
+
+/// What calls that share a look hear of it.
+@Suite struct LookoutTests {
+    /// A look that lasts until its deadline, as at a PostgreSQL that answers nothing.
+    private let lookout = Lookout(counts: StoreCounts()) { _, deadline in
+        try await Task.sleep(until: deadline, clock: .continuous)
+        throw PostgresError(.connectionLost)
+    }
+    private let request = LookRequest(scope: LookScope(cohorts: [], segments: []))
+
+    /// The second call waits for the next look, which it shares with the third.
+    @Test func everyCallHearsAtItsOwnDeadline() async throws {
+        let started = ContinuousClock.now
+        let patiences: [Duration] = [.milliseconds(2_500), .milliseconds(300), .seconds(3), .milliseconds(500)]
+        try await withThrowingTaskGroup(of: (Int, PostgresError?, Duration).self) { group in
+            for (place, patience) in patiences.enumerated() {
+                group.addTask { [lookout, request] in
+                    do { _ = try await lookout.look(request, deadline: started + patience) } catch {
+                        return (place, error as? PostgresError, .now - started)
+                    }
+                    return (place, nil, .zero)
+                }
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            for try await (place, error, took) in group where patiences[place] < .seconds(1) {
+                #expect(error?.kind == .deadlineExceeded)
+                #expect(took >= patiences[place] && took < .seconds(2), "\(place) after \(took)")
+            }
+        }
+    }
+}
