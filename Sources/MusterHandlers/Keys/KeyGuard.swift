@@ -131,14 +131,14 @@ extension KeyGuard {
 
     /// Waits no longer than its own deadline: the look that it waits for may have a later one.
     private func turn(in workspace: WorkspaceID, deadline: ContinuousClock.Instant) async -> Turn {
-        if rooms.withLock({ $0[workspace, default: Room()].lead() }) { return .ask }
         let turn = Awaited<Turn>()
+        // Whose turn it is must ask, however late: all others wait for it.
+        if rooms.withLock({ $0[workspace, default: Room()].waitOrLead(turn) }) { return .ask }
         return await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 guard (try? await Task.sleep(until: deadline, clock: .continuous)) != nil else { return }
                 turn.give(.failed(Self.tooLate))
             }
-            if rooms.withLock({ $0[workspace, default: Room()].waitOrLead(turn) }) { turn.give(.ask) }
             defer { group.cancelAll() }
             return await turn.value
         }
@@ -188,15 +188,12 @@ extension KeyGuard {
             body(&keys[keyID, default: WatchedKey()])
         }
 
-        /// True where nobody looks, and the caller is to.
-        mutating func lead() -> Bool {
-            defer { isLooking = true }
-            return !isLooking
-        }
-
-        /// The same; where somebody looks, `turn` comes of its look.
+        /// True where the caller is to look; else `turn` comes of the look that is under way.
         mutating func waitOrLead(_ turn: Awaited<Turn>) -> Bool {
-            guard !lead() else { return true }
+            guard isLooking else {
+                isLooking = true
+                return true
+            }
             waiters.append(turn)
             return false
         }
