@@ -28,7 +28,7 @@ struct HungPostgresTests {
         ]
     }
 
-    /// Twice: with keys that were proved a moment ago, beside a patient call whose look they share, and with keys that must be proved.
+    /// Twice: at once, beside a patient call, and when every key must be proved anew.
     @Test func everyRequestIsAnsweredBeforeItsSenderGivesUp() async throws {
         try await withServer { server, client, url in
             let importKey = try await client.send(CreateKey(kind: .import, partner: "tinyclues", name: "push")).secret
