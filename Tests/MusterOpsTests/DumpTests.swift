@@ -22,7 +22,7 @@ struct DumpTests {
                 try run("pg_dump", ["--dbname", test.ownerURL], into: "psql", ["--dbname", copy.ownerURL])
                 #expect(try await contents(copy.ownerURL) == before)
                 try await with(copy.serverURL, workspace) { server, client in
-                    for (now, before) in zip(try await self.answers(client), answers) { #expect(now == before) }
+                    #expect(try await self.answers(client) == answers)
                     let report = try await server.store.verify(deadline: .soon)
                     #expect(report.problems == [] && report.sets >= 3)
                     // A repeat is known, and work goes on from where it was.

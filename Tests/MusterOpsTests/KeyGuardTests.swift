@@ -120,7 +120,7 @@ struct KeyGuardTests {
                         try connection.execute("SELECT pg_sleep(0.8)")
                     }
                 }
-                try await Task.sleep(for: .milliseconds(200))
+                try await untilLocked(store)
                 async let patient: Void = rig.keyGuard.verify(session, deadline: .soon)
                 try await Task.sleep(for: .milliseconds(50))
                 let error = await #expect(throws: RPCError.self) {
@@ -129,6 +129,52 @@ struct KeyGuardTests {
                 #expect(error?.code == .deadlineExceeded)
                 try await patient
                 try await held
+            }
+        }
+    }
+
+    private func untilLocked(_ store: Store) async throws {
+        for _ in 0..<500 {
+            let locks = try await store.database.read(
+                deadline: .soon,
+                """
+                SELECT 1 FROM pg_locks WHERE relation = 'api_key'::regclass AND granted
+                    AND mode IN ('AccessExclusiveLock', 'RowShareLock')
+                """
+            ) { _ in true }
+            if !locks.isEmpty { return }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        Issue.record("nobody locked the keys")
+    }
+
+    @Test func sessionsEndWhileTheLastUseWaitsForALock() async throws {
+        try await TestDatabase.with { test in
+            try await test.withStore { store in
+                let rig = KeyRig(store, test.workspace)
+                let made = try await rig.keys.create(
+                    CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
+                let session = try await rig.open(made.secret)
+                let other = try await rig.keys.create(
+                    CreateKey(kind: .service, name: "y", scopes: ["*"]), rig.caller("*"))
+                let held = try await rig.open(other.secret)
+                async let lock: Void = TestDatabase.open(test.ownerURL, connections: 1) { owner in
+                    try await owner.transaction(deadline: .soon) { connection in
+                        try connection.execute("SELECT FROM api_key WHERE key_id = \(other.keyID) FOR UPDATE")
+                        try connection.execute("SELECT pg_sleep(3)")
+                    }
+                }
+                try await untilLocked(store)
+                try await watching(rig.keyGuard, [session, held]) { ended in
+                    try await Task.sleep(for: .milliseconds(100))
+                    _ = try await rig.keys.invalidate(InvalidateKey(keyID: made.keyID), rig.caller("*"))
+                    let started = ContinuousClock.now
+                    while !ended().contains(made.keyID), .now - started < .seconds(3) {
+                        try await Task.sleep(for: .milliseconds(5))
+                    }
+                    #expect(.now - started < .seconds(1))
+                }
+                try await lock
             }
         }
     }

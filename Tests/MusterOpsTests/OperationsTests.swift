@@ -159,6 +159,18 @@ import Testing
                     try await Task.sleep(for: .milliseconds(10))
                 }
                 #expect(try await running.metric("muster_changes_not_folded") >= 2)
+                #expect(try await running.metric("muster_database_connections") >= 1)
+                for state in ["waiting", "running"] {
+                    #expect(try await running.metric(#"muster_database_work{state="\#(state)"}"#) >= 0)
+                }
+                try await TestDatabase.open(database.ownerURL, connections: 1) { owner in
+                    try await owner.withConnection(deadline: .soon) { connection in
+                        try connection.run(script: "REVOKE ALL ON segment FROM muster_server")
+                    }
+                }
+                let error = await #expect(throws: RPCError.self) { try await client.send(ListSegments()) }
+                #expect(error?.code == .internal)
+                #expect(try await running.metric(#"muster_database_errors_total{class="42"}"#) >= 1)
                 let page = try await running.get("/metrics")
                 #expect(page.headers["content-type"] == Exposition.contentType)
                 expectWellFormed(page.text)

@@ -17,6 +17,8 @@ import Testing
         /// What the refusal of one more says.
         let refusal: String
         var writes = true
+        /// What the answer to a full one counts.
+        var says: [String] = []
         /// The entry of a place, as JSON.
         let entry: @Sendable (Int) -> String
     }
@@ -25,30 +27,38 @@ import Testing
     private static let bounds: [Bound] = [
         Bound(
             path: "/users/track", field: "attributes", empty: 400, most: 75, success: 201,
-            refusal: "Max Input Length Exceeded"
+            refusal: "Max Input Length Exceeded", says: [#""attributes_processed":75"#]
         ) {
             #"{"external_id":"u-\#($0)","n":1}"#
         },
         Bound(
             path: "/users/track", field: "events", empty: 400, most: 75, success: 201,
-            refusal: "Max Input Length Exceeded"
+            refusal: "Max Input Length Exceeded", says: [#""events_processed":75"#]
         ) {
             #"{"external_id":"u-\#($0)","name":"n","time":"2026-11-01"}"#
         },
         Bound(
             path: "/users/track", field: "purchases", empty: 400, most: 75, success: 201,
-            refusal: "Max Input Length Exceeded"
+            refusal: "Max Input Length Exceeded", says: [#""purchases_processed":75"#]
         ) {
             #"{"external_id":"u-\#($0)","product_id":"n","currency":"EUR","price":1,"time":"2026-11-01"}"#
         },
-        Bound(path: "/users/alias/new", field: "user_aliases", empty: 201, most: 50, success: 201, refusal: "50") {
+        Bound(
+            path: "/users/alias/new", field: "user_aliases", empty: 201, most: 50, success: 201,
+            refusal: "user_aliases has 51 entries", says: [#""aliases_processed":50"#]
+        ) {
             #"{"external_id":"u-\#($0)","alias_label":"new","alias_name":"n-\#($0)"}"#
         },
-        Bound(path: "/users/alias/update", field: "alias_updates", empty: 201, most: 50, success: 201, refusal: "50") {
+        Bound(
+            path: "/users/alias/update", field: "alias_updates", empty: 201, most: 50, success: 201,
+            refusal: "alias_updates has 51 entries"
+        ) {
             #"{"alias_label":"old","old_alias_name":"o-\#($0)","new_alias_name":"p-\#($0)"}"#
         },
-        Bound(path: "/users/identify", field: "aliases_to_identify", empty: 400, most: 50, success: 201, refusal: "50")
-        {
+        Bound(
+            path: "/users/identify", field: "aliases_to_identify", empty: 400, most: 50, success: 201,
+            refusal: "more than 50 entries"
+        ) {
             #"{"external_id":"i-\#($0)","user_alias":{"alias_label":"anon","alias_name":"a-\#($0)"}}"#
         },
         Bound(
@@ -59,12 +69,13 @@ import Testing
         },
         Bound(
             path: "/users/external_ids/rename", field: "external_id_renames", empty: 400, most: 50, success: 201,
-            refusal: "50"
+            refusal: "external_id_renames has 51 entries"
         ) {
             #"{"current_external_id":"u-\#($0)","new_external_id":"v-\#($0)"}"#
         },
         Bound(
-            path: "/users/external_ids/remove", field: "external_ids", empty: 400, most: 50, success: 201, refusal: "50"
+            path: "/users/external_ids/remove", field: "external_ids", empty: 400, most: 50, success: 201,
+            refusal: "external_ids has 51 entries"
         ) {
             #""u-\#($0)""#
         },
@@ -72,7 +83,10 @@ import Testing
             path: "/users/export/ids", field: "external_ids", empty: 201, most: 50, success: 201,
             refusal: "The max number of external_ids and aliases per request was exceeded", writes: false
         ) { #""v-\#($0)""# },
-        Bound(path: "/users/delete", field: "external_ids", empty: 400, most: 50, success: 201, refusal: "50") {
+        Bound(
+            path: "/users/delete", field: "external_ids", empty: 400, most: 50, success: 201,
+            refusal: "more than 50 entries"
+        ) {
             #""v-\#($0)""#
         },
     ]
@@ -97,6 +111,8 @@ import Testing
                 let full = try await post(bound.most)
                 #expect(full.status == bound.success && full.message == "success", "\(what): \(full.text)")
                 #expect(try await (users(muster) != before) == bound.writes, "\(what)")
+                for word in bound.says { #expect(full.text.contains(word), "\(what): \(full.text)") }
+                #expect(!full.text.contains("_errors\":[["), "\(what): \(full.text)")
             }
         }
     }
@@ -108,20 +124,26 @@ import Testing
         ("/users/export/ids", "external_ids", "user_aliases"),
     ])
     func severalListsAreCountedTogether(path: String, first: String, second: String) async throws {
-        let entries = [
-            "aliases_to_identify": #"{"external_id":"i","user_alias":{"alias_label":"l","alias_name":"n"}}"#,
-            "emails_to_identify": #"{"external_id":"i","email":"a@x.eu"}"#, "external_ids": #""u-1""#,
-            "user_aliases": #"{"alias_label":"l","alias_name":"n"}"#,
+        let entries: [String: (Int) -> String] = [
+            "aliases_to_identify": { #"{"external_id":"i","user_alias":{"alias_label":"l","alias_name":"n-\#($0)"}}"# },
+            "emails_to_identify": { #"{"external_id":"i","email":"\#($0)@x.eu"}"# }, "external_ids": { #""u-\#($0)""# },
+            "user_aliases": { #"{"alias_label":"l","alias_name":"n-\#($0)"}"# },
         ]
         try await withMuster(users: ["u-1"]) { muster in
-            func list(_ field: String, _ count: Int) -> String {
-                #""\#(field)":[\#(Array(repeating: entries[field] ?? "", count: count).joined(separator: ","))]"#
+            func post(_ counts: (Int, Int)) async throws -> RESTReply {
+                let lists = [(first, counts.0), (second, counts.1)].map { field, count in
+                    #""\#(field)":[\#((0..<count).compactMap { entries[field]?($0) }.joined(separator: ","))]"#
+                }
+                return try await muster.server.rest(
+                    "POST", path, "{\(lists.joined(separator: ","))}", bearer: muster.server.workspace.adminKey.text)
             }
             let before = try await users(muster)
-            let refused = try await muster.server.rest(
-                "POST", path, "{\(list(first, 25)),\(list(second, 26))}", bearer: muster.server.workspace.adminKey.text)
-            #expect(refused.status == 400 && refused.message != nil, "\(refused.text)")
+            let refused = try await post((25, 26))
+            #expect(refused.status == 400, "\(refused.text)")
+            #expect(refused.text.contains("more than 50 entries") || refused.text.contains("was exceeded"))
             #expect(try await users(muster) == before)
+            let taken = try await post((25, 25))
+            #expect(taken.status == 201, "\(taken.text)")
         }
     }
 

@@ -21,9 +21,23 @@ import Testing
         }
     }
 
+    private static let long: [(path: String, body: String)] = [
+        ("/users/track/bulk", #"{"attributes":[{"external_id":"u-1","n":2}]}"#),
+        (
+            "/users/identify",
+            #"{"aliases_to_identify":[{"external_id":"new","user_alias":{"alias_label":"l","alias_name":"a"}}]}"#
+        ),
+        (
+            "/users/merge",
+            #"{"merge_updates":[{"identifier_to_merge":{"external_id":"u-1"},"identifier_to_keep":{"external_id":"u-2"}}]}"#
+        ),
+        ("/users/delete", #"{"external_ids":["u-1"]}"#),
+    ]
+
     /// Every recorded write is held up for longer than a short request may take.
-    @Test func whatMayLastLongerIsNotGivenUp() async throws {
-        try await withMuster(users: ["u-1"]) { muster in
+    @Test(arguments: long)
+    func whatMayLastLongerIsNotGivenUp(path: String, body: String) async throws {
+        try await withMuster(users: ["u-1", "u-2"]) { muster in
             _ = try await muster.send(UpsertUsers(users: [UserEntry(aliases: [Alias(label: "l", name: "a")])]))
             try await TestDatabase.open(muster.database.ownerURL, connections: 1) { database in
                 try await database.withConnection(deadline: .soon) { connection in
@@ -41,10 +55,8 @@ import Testing
             }
             #expect(try await post("/users/track", #"{"attributes":[{"external_id":"u-1","n":1}]}"#) == 504)
             #expect(try await muster.send(GetUser(user: .externalID("u-1"))).attributes["n"] == nil)
-            let alias = #"{"alias_label":"l","alias_name":"a"}"#
-            let identify = #"{"aliases_to_identify":[{"external_id":"new","user_alias":\#(alias)}]}"#
-            #expect(try await post("/users/identify", identify) == 201)
-            #expect(try await muster.send(GetUser(user: .externalID("new"))).aliases.count == 1)
+            let status = try await post(path, body)
+            #expect([201, 202].contains(status), "\(path): \(status)")
         }
     }
 }

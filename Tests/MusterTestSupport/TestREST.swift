@@ -17,8 +17,14 @@ public struct RESTReply: Sendable {
     public func decode<T: Decodable>(_: T.Type = T.self) throws -> T { try JSONDecoding.decode(from: body) }
 }
 
+/// An answer without a header that all have.
+public struct MissingHeader: Error {
+    public let name: String
+    public let status: Int
+}
+
 extension TestServer {
-    /// Sends a request over a real socket.
+    /// Sends a request over a real socket. Throws where the answer lacks one of the three headers that every answer has.
     ///
     /// - Parameters:
     ///   - path: with its query.
@@ -28,8 +34,12 @@ extension TestServer {
         _ method: String = "POST", _ path: String, _ body: String? = nil, bearer: String? = nil,
         headers: [String: String] = [:]
     ) async throws -> RESTReply {
-        try await sendHTTP(
+        let reply = try await sendHTTP(
             method, "http://127.0.0.1:\(try await restPort())\(path)", body, bearer: bearer, headers: headers)
+        for name in ["limit", "remaining", "reset"] where reply.headers["x-ratelimit-\(name)"] == nil {
+            throw MissingHeader(name: "X-RateLimit-\(name)", status: reply.status)
+        }
+        return reply
     }
 
     /// The port of the REST endpoint, once it listens.

@@ -13,7 +13,7 @@ import Testing
     }
     private let request = LookRequest(scope: LookScope(cohorts: [], segments: []))
 
-    /// The second call waits for the next look, which it shares with the third.
+    /// The second call waits for the next look, which it shares with the others.
     @Test func everyCallHearsAtItsOwnDeadline() async throws {
         let started = ContinuousClock.now
         let patiences: [Duration] = [.milliseconds(2_500), .milliseconds(300), .seconds(3), .milliseconds(500)]
@@ -27,9 +27,11 @@ import Testing
                 }
                 try await Task.sleep(for: .milliseconds(20))
             }
-            for try await (place, error, took) in group where patiences[place] < .seconds(1) {
-                #expect(error?.kind == .deadlineExceeded)
-                #expect(took >= patiences[place] && took < .seconds(2), "\(place) after \(took)")
+            for try await (place, error, took) in group {
+                // The patient ones hear of what came of their look, the others before it ends.
+                let isPatient = patiences[place] > .seconds(1)
+                #expect(isPatient || error?.kind == .deadlineExceeded)
+                #expect(took >= patiences[place] && (isPatient || took < .seconds(2)), "\(place) after \(took)")
             }
         }
     }

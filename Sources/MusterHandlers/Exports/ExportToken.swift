@@ -42,7 +42,7 @@ extension ExportToken: CustomStringConvertible, CustomDebugStringConvertible, Cu
 
 /// Gives out archives to whoever knows where they are.
 public struct ExportArchives: Sendable {
-    /// How long a statement may take.
+    /// How long the look-up of one chunk may take.
     private static let patience = Duration.seconds(10)
 
     private let store: Store
@@ -51,11 +51,13 @@ public struct ExportArchives: Sendable {
     public init(store: Store) { self.store = store }
 
     /// The archive that a token stands for. Throws NOT_FOUND with the reason where there is none to fetch.
-    public func archive(_ token: String) async throws(RPCError) -> ExportArchive {
+    public func archive(
+        _ token: String, deadline: ContinuousClock.Instant
+    ) async throws(RPCError) -> ExportArchive {
         guard let token = ExportToken(token) else { throw Self.nothing }
         do {
             let found = try await store.exportArchive(
-                digest: token.digest, in: token.workspace, deadline: .now + Self.patience)
+                digest: token.digest, in: token.workspace, deadline: deadline)
             switch found {
             case .ready(let archive): return archive
             case .none: throw Self.nothing

@@ -44,9 +44,7 @@ public final class KeyGuard: Sendable {
             case .ended: throw SessionHandlers.refusal
             case .unproved: break
             }
-            guard ContinuousClock.now < deadline else {
-                throw Self.tooLate
-            }
+            guard ContinuousClock.now < deadline else { throw Self.tooLate }
             try await look(at: session.workspaceID, deadline: deadline)
         }
     }
@@ -55,12 +53,20 @@ public final class KeyGuard: Sendable {
     ///
     /// - Parameter endSessions: ends the open sessions of this server for which the predicate holds; it must ask for each.
     public func run(endSessions: @escaping @Sendable (@escaping @Sendable (Session) -> Bool) -> Void) async {
-        while !Task.isCancelled {
-            await lookAfterAll()
-            endSessions { [self] session in hasEnded(session) }
-            await recordUses()
-            forgetUnheard()
-            try? await Task.sleep(for: Self.interval)
+        await withDiscardingTaskGroup { group in
+            // Beside the loop: it writes, so it may have to wait for a lock, and sessions must end meanwhile.
+            group.addTask { [self] in
+                while !Task.isCancelled {
+                    await recordUses()
+                    try? await Task.sleep(for: Self.interval)
+                }
+            }
+            while !Task.isCancelled {
+                await lookAfterAll()
+                endSessions { [self] session in hasEnded(session) }
+                forgetUnheard()
+                try? await Task.sleep(for: Self.interval)
+            }
         }
     }
 

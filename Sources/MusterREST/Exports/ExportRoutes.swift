@@ -58,7 +58,8 @@ struct ExportRoutes {
         }
         let archive: ExportArchive
         do {
-            archive = try await archives.archive(String(file.dropLast(4)))
+            archive = try await archives.archive(
+                String(file.dropLast(4)), deadline: TimeBudget.current.deadline(.short))
             IncomingRequest.current?.callerIsKnown()
         } catch {
             return await all.answer { throw error }

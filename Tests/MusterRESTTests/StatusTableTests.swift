@@ -1,0 +1,181 @@
+import MusterHandlers
+import MusterProtocol
+import MusterTestSupport
+import Postgres
+import Testing
+
+/// What every route answers when it is not the request's fault, and when nobody knows the sender.
+@Suite struct StatusTableTests {
+    private struct Route: Sendable {
+        let method: String
+        let path: String
+        /// For partners, without what proves them.
+        var body: String?
+        var isPartners = false
+        /// Whether it reads or writes anything but the key.
+        var needsTables = true
+    }
+
+    private static let routes: [Route] = [
+        Route(
+            method: "POST", path: "/partners/tinyclues/cohorts",
+            body: #""name":"C","created_at":"2026-11-24T00:00:00Z""#, isPartners: true),
+        Route(
+            method: "POST", path: "/partners/tinyclues/cohorts/users",
+            body: #""cohort_changes":[{"user_ids":["u-1"]}]"#, isPartners: true),
+        Route(method: "POST", path: "/users/track", body: #"{"attributes":[{"external_id":"u-1","n":1}]}"#),
+        Route(method: "POST", path: "/users/track/bulk", body: #"{"attributes":[{"external_id":"u-1","n":1}]}"#),
+        Route(
+            method: "POST", path: "/users/alias/new",
+            body: #"{"user_aliases":[{"external_id":"u-1","alias_label":"l","alias_name":"n"}]}"#),
+        Route(
+            method: "POST", path: "/users/alias/update",
+            body: #"{"alias_updates":[{"alias_label":"l","old_alias_name":"n","new_alias_name":"m"}]}"#),
+        Route(
+            method: "POST", path: "/users/identify",
+            body: #"{"emails_to_identify":[{"external_id":"i","email":"a@x.eu"}]}"#),
+        Route(
+            method: "POST", path: "/users/merge",
+            body:
+                #"{"merge_updates":[{"identifier_to_merge":{"external_id":"x"},"identifier_to_keep":{"external_id":"u-1"}}]}"#
+        ),
+        Route(method: "POST", path: "/users/delete", body: #"{"external_ids":["x"]}"#),
+        Route(
+            method: "POST", path: "/users/external_ids/rename",
+            body: #"{"external_id_renames":[{"current_external_id":"x","new_external_id":"y"}]}"#),
+        Route(method: "POST", path: "/users/external_ids/remove", body: #"{"external_ids":["x"]}"#),
+        Route(method: "POST", path: "/users/export/ids", body: #"{"external_ids":["u-1"]}"#),
+        Route(method: "POST", path: "/users/export/segment", body: #"{"segment_id":"s"}"#),
+        Route(method: "POST", path: "/export/segment/cancel", body: #"{"segment_id":"s"}"#),
+        Route(method: "GET", path: "/segments/list"), Route(method: "GET", path: "/segments/details?segment_id=s"),
+        Route(method: "GET", path: "/segments/data_series?segment_id=s&length=7"),
+        Route(method: "GET", path: "/campaigns/list", needsTables: false),
+        Route(method: "GET", path: "/canvas/list", needsTables: false),
+    ]
+
+    /// Sends a request of each route; `expect` is told what came.
+    private func sendAll(
+        _ muster: MusterUnderTest, to server: TestServer? = nil, method: String? = nil, isKnown: Bool = true,
+        _ expect: (Route, RESTReply) -> Void
+    ) async throws {
+        let secret = try await importKey.get(muster)
+        for route in Self.routes {
+            var body = route.body
+            if route.isPartners {
+                let key = isKnown ? secret : "nobody"
+                body = #"{"client_secret":"\#(key)","cohort_id":"c",\#(body ?? "")}"#
+            }
+            let reply = try await (server ?? muster.server).rest(
+                method ?? route.method, route.path, body,
+                bearer: route.isPartners ? nil : isKnown ? muster.server.workspace.adminKey.text : "nobody")
+            #expect(reply.message != nil, "\(route.path): \(reply.text)")
+            expect(route, reply)
+        }
+    }
+
+    /// The key of the partner, made while PostgreSQL answers.
+    private let importKey = ImportKey()
+
+    private actor ImportKey {
+        private var secret: String?
+
+        func get(_ muster: MusterUnderTest) async throws -> String {
+            if let secret { return secret }
+            let made = try await muster.send(CreateKey(kind: .import, partner: "tinyclues", name: "push")).secret
+            secret = made
+            return made
+        }
+    }
+
+    private func withSegment(_ body: (MusterUnderTest) async throws -> Void) async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            _ = try await muster.send(CreateSegment(segmentID: "s", name: "S", filter: .everyone))
+            try await body(muster)
+        }
+    }
+
+    @Test func allIsWellWhereNothingIsWrong() async throws {
+        try await withSegment { muster in
+            try await sendAll(muster) { route, reply in
+                #expect([200, 201, 202].contains(reply.status), "\(route.path): \(reply.status) \(reply.text)")
+            }
+        }
+    }
+
+    @Test func aFaultInTheDatabaseIsTheServersOwnAndSaysNothingOfItself() async throws {
+        try await withSegment { muster in
+            _ = try await importKey.get(muster)
+            try await asOwner(
+                muster,
+                """
+                REVOKE ALL ON ALL TABLES IN SCHEMA public FROM muster_server;
+                GRANT SELECT, UPDATE ON api_key TO muster_server;
+                GRANT SELECT ON workspace TO muster_server;
+                """)
+            try await sendAll(muster) { route, reply in
+                #expect(reply.status == (route.needsTables ? 500 : 200), "\(route.path): \(reply.status) \(reply.text)")
+                #expect(!reply.text.contains("permission") && !reply.text.contains("denied"), "\(route.path)")
+            }
+        }
+    }
+
+    @Test func aDatabaseThatIsAwayIsUnavailableOnEveryRoute() async throws {
+        try await withSegment { muster in
+            _ = try await importKey.get(muster)
+            try await muster.database.setReachable(false)
+            try await sendAll(muster) { route, reply in
+                #expect(reply.status == 503, "\(route.path): \(reply.status) \(reply.text)")
+                #expect(reply.headers["retry-after"] != nil, "\(route.path)")
+            }
+            try await muster.database.setReachable(true)
+        }
+    }
+
+    @Test func overItsHourAKeyIsTurnedAwayOnEveryRoute() async throws {
+        try await withSegment { muster in
+            let server = try await TestServer(
+                databaseURL: muster.server.databaseURL, workspace: muster.server.workspace, restRequestsPerHour: 1,
+                restServiceRequestsPerHour: 1)
+            try await sendAll(muster, to: server) { _, _ in }
+            try await sendAll(muster, to: server) { route, reply in
+                #expect(reply.status == 429 && reply.headers["retry-after"] != nil, "\(route.path): \(reply.status)")
+            }
+            await server.stop()
+        }
+    }
+
+    @Test func whoIsNobodyIs401AndOtherMethodsAre405OnEveryRoute() async throws {
+        try await withSegment { muster in
+            try await sendAll(muster, isKnown: false) { route, reply in
+                #expect(reply.status == 401 && !reply.text.contains("nobody"), "\(route.path): \(reply.status)")
+            }
+            try await sendAll(muster, method: "PUT") { route, reply in
+                #expect(reply.status == 405, "\(route.path): \(reply.status)")
+            }
+        }
+    }
+
+    /// By what the header says of the body, of which nothing is sent.
+    @Test func aBodyOverFourMegabytesIs413OnEveryRoute() async throws {
+        try await withMuster { muster in
+            for route in Self.routes where route.method == "POST" {
+                let connection = try await RawHTTP(port: try await muster.server.restPort())
+                try await connection.send(
+                    "POST", route.path,
+                    headers: [
+                        "Content-Length: \((4 << 20) + 1)",
+                        "Authorization: Bearer \(muster.server.workspace.adminKey.text)",
+                    ])
+                let answer = try await connection.answer()
+                #expect(answer?.status == 413 && answer?.message != nil, "\(route.path): \(answer?.status ?? 0)")
+                await connection.close()
+            }
+        }
+    }
+
+    private func asOwner(_ muster: MusterUnderTest, _ script: String) async throws {
+        try await TestDatabase.open(muster.database.ownerURL, connections: 1) { database in
+            try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
+        }
+    }
+}
