@@ -16,6 +16,7 @@ final class Lookout: Sendable {
         /// Those whom the look under way is for.
         var lookedFor: [Waiting] = []
         var isUnderWay = false
+        var isWatched = false
     }
 
     /// Calls that one look serves at most, so that a flood makes many looks and not a long one.
@@ -39,37 +40,40 @@ final class Lookout: Sendable {
 
     func look(_ request: LookRequest, deadline: ContinuousClock.Instant) async throws -> Look {
         let waiting = Waiting(request: request, deadline: deadline)
-        let begins = state.withLock { state in
+        let (begins, watches) = state.withLock { state in
             state.waiting.append(waiting)
             // Not two at once (tried): each would serve half as many calls, and a look costs more than its calls do.
-            defer { state.isUnderWay = true }
-            return !state.isUnderWay
+            defer { (state.isUnderWay, state.isWatched) = (true, true) }
+            return (!state.isUnderWay, !state.isWatched)
         }
-        // A task of its own, since a look belongs to all calls that it serves and must outlive the one that began it.
-        // It ends when nobody waits any more; each look has a deadline, the latest of its callers'.
+        // Tasks of their own, since a look belongs to all calls that it serves and must outlive the one that began it. Each look has a
+        // deadline, the latest of its callers', so the first task ends when nobody waits any more, and the second after it.
         if begins { Task { await serve() } }
+        if watches { Task { await watch() } }
         return try await waiting.answer.value.get()
     }
 
     private func serve() async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.watch() }
-            while let batch = next() {
-                do { try await answer(batch) } catch { await answerApart(batch, after: error) }
-            }
-            group.cancelAll()
+        while let batch = next() {
+            do { try await answer(batch) } catch { await answerApart(batch, after: error) }
         }
     }
 
-    /// Ends the wait of calls whose deadline passes while the look goes on for more patient ones.
+    /// Ends the wait of calls whose deadline passes while the look goes on for more patient ones. Goes on from look to look: a timer for
+    /// each would cost what a tenth of its calls do.
     private func watch() async {
-        while (try? await Task.sleep(for: Self.watchInterval)) != nil {
+        while true {
+            // Not cancelled by anybody, so it doesn't throw.
+            try? await Task.sleep(for: Self.watchInterval)
             let now = ContinuousClock.now
-            let expired = state.withLock { state in
-                defer { state.waiting.removeAll { $0.deadline <= now } }
-                return (state.waiting + state.lookedFor).filter { $0.deadline <= now }
+            let (expired, isOver) = state.withLock { state in
+                let expired = (state.waiting + state.lookedFor).filter { $0.deadline <= now }
+                state.waiting.removeAll { $0.deadline <= now }
+                state.isWatched = state.isUnderWay
+                return (expired, !state.isUnderWay)
             }
             for waiting in expired { waiting.answer.give(.failure(PostgresError(.deadlineExceeded))) }
+            if isOver { return }
         }
     }
 
