@@ -67,9 +67,6 @@ public enum Limits {
     public static let restTime = Limit(
         "rest_time_ms", 1_800, "milliseconds",
         "From a REST request's header until it is given up, without what its body takes to come: clients wait for 2 s.")
-    public static let restLongTime = Limit(
-        "rest_long_time_ms", 10_000, "milliseconds",
-        "The same where up to a thousand objects, or all users of a segment, are worked on.")
     public static let drainSeconds = Limit(
         "drain_seconds", 8, "seconds", "From SIGTERM until what is still in flight is cut.")
 
@@ -147,7 +144,7 @@ public enum Limits {
         requestsInFlight,
         requestsInFlightPerKey, connections, strangerConnections,
         openSeconds,
-        idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, restTime, restLongTime,
+        idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, restTime,
         drainSeconds, importIdentifiers,
         importChanges,
         upsertUsers,

@@ -131,6 +131,45 @@ import Testing
         }
     }
 
+    /// Every read of what a route needs, and every write that changes nothing but what is new, lasts longer than clients wait.
+    @Test func whatLastsTooLongIs504OnEveryRouteAndNothingOfItIsApplied() async throws {
+        try await withSegment { muster in
+            _ = try await importKey.get(muster)
+            // Somebody to identify, and an export to cancel.
+            _ = try await muster.send(TrackUsers(attributes: [["external_id": "u-1", "email": "a@x.eu"]]))
+            _ = try await muster.server.rest(
+                "POST", "/users/export/segment", #"{"segment_id":"s"}"#,
+                bearer: muster.server.workspace.adminKey.text)
+            try await asOwner(
+                muster,
+                """
+                CREATE FUNCTION in_the_way() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN PERFORM pg_sleep(2.5); RETURN NEW; END $$;
+                CREATE TRIGGER in_the_way BEFORE INSERT ON request_record FOR EACH ROW EXECUTE FUNCTION in_the_way();
+                CREATE TRIGGER in_the_way BEFORE INSERT ON cohort FOR EACH ROW EXECUTE FUNCTION in_the_way();
+                CREATE POLICY in_the_way ON segment AS RESTRICTIVE FOR SELECT TO muster_server
+                    USING (pg_sleep(2.5) IS NOT NULL);
+                CREATE POLICY in_the_way ON segment_export AS RESTRICTIVE FOR SELECT TO muster_server
+                    USING (pg_sleep(2.5) IS NOT NULL);
+                CREATE POLICY in_the_way ON registered_user AS RESTRICTIVE FOR SELECT TO muster_server
+                    USING (pg_sleep(2.5) IS NOT NULL);
+                """)
+            try await sendAll(muster) { route, reply in
+                #expect(reply.status == (route.needsTables ? 504 : 200), "\(route.path): \(reply.status) \(reply.text)")
+                #expect(!route.needsTables || reply.headers["retry-after"] != nil, "\(route.path)")
+            }
+            try await asOwner(
+                muster,
+                """
+                DROP POLICY in_the_way ON segment;
+                DROP POLICY in_the_way ON registered_user;
+                """)
+            let user = try await muster.send(GetUser(user: .externalID("u-1")))
+            #expect(user.attributes["n"] == nil && user.aliases.isEmpty)
+            #expect(try await muster.send(ListCohorts()).cohorts.isEmpty)
+        }
+    }
+
     @Test func overItsHourAKeyIsTurnedAwayOnEveryRoute() async throws {
         try await withSegment { muster in
             let server = try await TestServer(

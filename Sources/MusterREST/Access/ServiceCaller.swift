@@ -11,14 +11,12 @@ struct ServiceCaller {
     let session: Session
     private let secret: String
     private let time = TimeBudget.current
-    private let allowance: TimeBudget.Allowance
 
     /// Judges `Authorization: Bearer KEY`. Throws a `Refusal` with status 401 for what is no good service key.
-    init(_ request: Request, within allowance: TimeBudget.Allowance, _ desk: AccessDesk) async throws {
+    init(_ request: Request, _ desk: AccessDesk) async throws {
         guard let secret = request.bearer else { throw Self.unknownKey }
-        (self.desk, self.secret, self.allowance) = (desk, secret, allowance)
-        // The proof of a key is no long work on any route.
-        do { session = try await desk.session(for: secret, deadline: time.deadline(.short)) } catch {
+        (self.desk, self.secret) = (desk, secret)
+        do { session = try await desk.session(for: secret, deadline: time.deadline) } catch {
             throw error.code == .unauthenticated ? Self.unknownKey : Refusal(error)
         }
         guard session.kind == .service else { throw Self.unknownKey }
@@ -32,7 +30,7 @@ struct ServiceCaller {
     }
 
     /// Of the request, as far as its body has come.
-    private var deadline: ContinuousClock.Instant { time.deadline(allowance) }
+    private var deadline: ContinuousClock.Instant { time.deadline }
 
     /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
     func send<C: Call>(_ call: C) async throws -> C.Reply {

@@ -59,7 +59,7 @@ struct ExportRoutes {
         let archive: ExportArchive
         do {
             archive = try await archives.archive(
-                String(file.dropLast(4)), deadline: TimeBudget.current.deadline(.short))
+                String(file.dropLast(4)), deadline: TimeBudget.current.deadline)
             IncomingRequest.current?.callerIsKnown()
         } catch {
             return await all.answer { throw error }

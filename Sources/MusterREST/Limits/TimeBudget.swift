@@ -4,21 +4,6 @@ import NIOConcurrencyHelpers
 /// How long one request may be worked on. It begins with the request's header, the proof of its key included, and stands still
 /// while its body comes.
 final class TimeBudget: Sendable {
-    /// What a route may take.
-    enum Allowance {
-        /// One thing, or few: clients of these give up after two seconds.
-        case short
-        /// Up to a thousand objects, or all users of a segment.
-        case long
-
-        var duration: Duration {
-            switch self {
-            case .short: .milliseconds(Limits.restTime.value)
-            case .long: .milliseconds(Limits.restLongTime.value)
-            }
-        }
-    }
-
     /// Of the request that the current task answers.
     static var current: TimeBudget { IncomingRequest.current?.time ?? TimeBudget() }
 
@@ -35,8 +20,8 @@ final class TimeBudget: Sendable {
         return try await work()
     }
 
-    /// When a request with this allowance is given up.
-    func deadline(_ allowance: Allowance) -> ContinuousClock.Instant {
-        began + waited.withLockedValue(\.self) + allowance.duration
+    /// When the request is given up: clients wait for two seconds.
+    var deadline: ContinuousClock.Instant {
+        began + waited.withLockedValue(\.self) + .milliseconds(Limits.restTime.value)
     }
 }

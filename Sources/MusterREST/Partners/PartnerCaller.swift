@@ -31,7 +31,7 @@ struct PartnerCaller {
     let session: Session
     private let secret: String
     private let desk: AccessDesk
-    private let deadline = TimeBudget.current.deadline(.short)
+    private let deadline = TimeBudget.current.deadline
 
     /// Judges the credentials for the partner that the path names. Throws a `Refusal` with status 401 where they are not good for it.
     init(

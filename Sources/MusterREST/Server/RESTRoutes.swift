@@ -27,11 +27,10 @@ struct RESTRoutes {
 
     /// Answers a service's request: its key stands in the header, and is judged before anything of the body is read.
     func answer(
-        to request: Request, within allowance: TimeBudget.Allowance = .short,
-        _ work: (ServiceCaller) async throws -> RESTAnswer
+        to request: Request, _ work: (ServiceCaller) async throws -> RESTAnswer
     ) async -> Response {
         await answerVisit { visit in
-            let caller = try await ServiceCaller(request, within: allowance, desk)
+            let caller = try await ServiceCaller(request, desk)
             try visit.count(caller.session)
             return try await work(caller)
         }

@@ -7,18 +7,18 @@ import MusterProtocol
 struct UserRoutes {
     func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
         typealias Work = @Sendable (Request, ServiceCaller) async throws -> RESTAnswer
-        func post(_ path: RouterPath, within allowance: TimeBudget.Allowance = .short, _ work: @escaping Work) {
+        func post(_ path: RouterPath, _ work: @escaping Work) {
             routes.post(path) { request, _ in
-                await all.answer(to: request, within: allowance) { try await work(request, $0) }
+                await all.answer(to: request) { try await work(request, $0) }
             }
         }
         post("/users/track", Self.track)
-        post("/users/track/bulk", within: .long, Self.trackInBulk)
+        post("/users/track/bulk", Self.trackInBulk)
         post("/users/alias/new", Self.addAliases)
         post("/users/alias/update", Self.updateAliases)
-        post("/users/identify", within: .long, Self.identify)
-        post("/users/merge", within: .long, Self.merge)
-        post("/users/delete", within: .long, Self.delete)
+        post("/users/identify", Self.identify)
+        post("/users/merge", Self.merge)
+        post("/users/delete", Self.delete)
         post("/users/external_ids/rename", Self.rename)
         post("/users/external_ids/remove", Self.remove)
     }

@@ -10,16 +10,19 @@ private struct StoredParts {
     var chunks: [MemberSet] = []
     var changes: [SetChange] = []
 
-    func state(of set: SetKey) throws -> SetState? {
+    /// - Parameter isWhole: false where only some chunks were read, so that nothing can be said of sizes.
+    func state(of set: SetKey, isWhole: Bool) throws -> SetState? {
         guard let head else { return nil }
         let start = SetState(at: snapshot ?? .none, members: MemberSet(merging: chunks))
-        guard start.members.count == snapshotSize else {
+        guard !isWhole || start.members.count == snapshotSize else {
             throw DamagedSet(set: set, what: "the snapshot has not as many members as it says")
         }
         guard let state = start.applying(changes.sorted { $0.at.version < $1.at.version }), state.at == head else {
             throw DamagedSet(set: set, what: "the changes since the snapshot don't lead to the head")
         }
-        guard state.members.count == size else { throw DamagedSet(set: set, what: "the size is not that of the head") }
+        guard !isWhole || state.members.count == size else {
+            throw DamagedSet(set: set, what: "the size is not that of the head")
+        }
         return state
     }
 }
@@ -29,10 +32,17 @@ extension Connection {
     ///
     /// Sets without a snapshot have a part of their own: `coalesce` counts as leaky under the policies, and would keep the index from
     /// finding the changes since.
-    borrowing func load(_ numbers: [Int32], in workspace: WorkspaceID) throws -> [Int32: SetState] {
+    ///
+    /// - Parameter users: where it is given, the states are right for these users only: of snapshots the chunks with them are read.
+    borrowing func load(
+        _ numbers: [Int32], in workspace: WorkspaceID, onlyFor users: MemberSet? = nil
+    ) throws -> [Int32: SetState] {
         var parts: [Int32: StoredParts] = [:]
-        try forEach(
-            """
+        var chunks: SQL = ""
+        if let users {
+            chunks = " AND k.chunk = ANY (\(users.chunks(differingFrom: []).map { Int32(clamping: $0) }))"
+        }
+        var sql: SQL = """
             SELECT 0, h.set_number, h.version, h.size, h.tag, NULL::bytea, NULL::bytea
             FROM set_head h WHERE h.workspace_id = \(workspace) AND h.set_number = ANY (\(numbers))
             UNION ALL
@@ -41,7 +51,10 @@ extension Connection {
             UNION ALL
             SELECT 2, k.set_number, k.chunk, 0, 0, k.members, NULL
             FROM set_chunk k WHERE k.workspace_id = \(workspace) AND k.set_number = ANY (\(numbers))
-            UNION ALL
+            """
+        sql += chunks
+        sql += """
+             UNION ALL
             SELECT 3, c.set_number, c.version, c.previous_tag, c.tag, c.added, c.removed
             FROM set_snapshot s
             JOIN set_change c ON c.workspace_id = \(workspace) AND c.set_number = s.set_number AND c.version > s.version
@@ -52,7 +65,7 @@ extension Connection {
             WHERE c.workspace_id = \(workspace) AND c.set_number = ANY (\(numbers)) AND NOT EXISTS (
                 SELECT FROM set_snapshot s WHERE s.workspace_id = \(workspace) AND s.set_number = c.set_number)
             """
-        ) { row in
+        try forEach(sql) { row in
             let number: Int32 = try row.value(1)
             let set = SetKey(workspace: workspace, number: number)
             let at = SetVersion(version: try row.value(2), tag: try row.value(4))
@@ -71,7 +84,8 @@ extension Connection {
             }
         }
         return try parts.reduce(into: [:]) { states, part in
-            states[part.key] = try part.value.state(of: SetKey(workspace: workspace, number: part.key))
+            states[part.key] = try part.value.state(
+                of: SetKey(workspace: workspace, number: part.key), isWhole: users == nil)
         }
     }
 }

@@ -10,22 +10,34 @@ struct LockedHead: Sendable {
     let nextUserNumber: Int32?
 }
 
-/// A change to append to a set whose head is locked, and the set after it.
+/// A change to append to a set whose head is locked.
 struct NewChange: Sendable {
     let head: LockedHead
     let added: MemberSet
     let removed: MemberSet
-    let state: SetState
+    /// After it.
+    let at: SetVersion
+    /// After it.
+    let size: Int64
 
     /// Changes in one statement: of 1,000 users each, some 10 MB.
     static let group = 500
 
-    /// - Parameter state: the set at its head, before the change.
-    init(added: MemberSet, removed: MemberSet, to head: LockedHead, state: SetState) {
-        var new = state
-        new.members.apply(added: added, removed: removed)
-        new.at = head.at.next()
-        (self.head, self.added, self.removed, self.state) = (head, added, removed, new)
+    /// - Parameter size: of the set before the change.
+    init(added: MemberSet, removed: MemberSet, to head: LockedHead, size: Int64) {
+        (self.head, self.added, self.removed) = (head, added, removed)
+        at = head.at.next()
+        self.size = size + Int64(added.count) - Int64(removed.count)
+    }
+}
+
+extension SetState {
+    /// This state after `change`.
+    func applying(_ change: NewChange) -> SetState {
+        var state = self
+        state.members.apply(added: change.added, removed: change.removed)
+        state.at = change.at
+        return state
     }
 }
 
@@ -77,8 +89,8 @@ extension Connection {
         added: MemberSet, removed: MemberSet, to head: LockedHead, state: SetState, at time: Instant,
         nextUserNumber: Int32? = nil
     ) throws -> SetState {
-        let change = NewChange(added: added, removed: removed, to: head, state: state)
-        let (new, addedBytes, removedBytes) = (change.state, added.stored, removed.stored)
+        let change = NewChange(added: added, removed: removed, to: head, size: Int64(state.members.count))
+        let (new, addedBytes, removedBytes) = (state.applying(change), added.stored, removed.stored)
         let bytes = Int64((addedBytes?.count ?? 0) + (removedBytes?.count ?? 0))
         try execute(
             """
@@ -100,7 +112,7 @@ extension Connection {
         for start in stride(from: 0, to: changes.count, by: NewChange.group) {
             let group = changes[start..<min(start + NewChange.group, changes.count)]
             let numbers = group.map(\.head.set.number)
-            let (versions, tags) = (group.map(\.state.at.version), group.map(\.state.at.tag))
+            let (versions, tags) = (group.map(\.at.version), group.map(\.at.tag))
             let (added, removed) = (group.map(\.added.stored), group.map(\.removed.stored))
             let bytes = zip(added, removed).map { Int64(($0?.count ?? 0) + ($1?.count ?? 0)) }
             try execute(
@@ -108,7 +120,7 @@ extension Connection {
                 WITH raised AS (
                     UPDATE set_head h SET version = n.version, tag = n.tag, size = n.size,
                         log_bytes = h.log_bytes + n.bytes
-                    FROM unnest(\(numbers), \(versions), \(tags), \(group.map { Int64($0.state.members.count) }), \(bytes))
+                    FROM unnest(\(numbers), \(versions), \(tags), \(group.map(\.size)), \(bytes))
                         n (set_number, version, tag, size, bytes)
                     WHERE h.workspace_id = \(workspace) AND h.set_number = ANY (\(numbers)) AND h.set_number = n.set_number
                 )

@@ -5,54 +5,57 @@ import Postgres
 /// The sets of cohorts that have one of some users. All of this is done while the identity row is held alone: every writer of sets
 /// shares it, so no head moves meanwhile.
 extension Connection {
-    /// Takes users out of everyone and out of every cohort, and puts `kept` in their place where it is given. Returns the sets
-    /// that changed. Everyone's head is held; attributes and events that go or move are counted before the heads of cohorts are taken.
+    /// Takes users out of everyone and out of every cohort, and puts `kept` in their place where it is given.
+    /// Everyone's head is held; attributes and events that go or move are counted before the heads of cohorts are taken.
     borrowing func remove(
         _ gone: MemberSet, keeping kept: UInt32?, from everyone: LockedHead, raisingAttributes: Bool,
         raisingEvents: Bool,
         in workspace: WorkspaceID, at now: Instant, cache: SetCache
-    ) throws -> [SetKey: SetState] {
-        var sets: [SetKey: SetState] = [:]
-        sets[everyone.set] = try append(
+    ) throws -> SetsLeft {
+        var left = SetsLeft()
+        left.known[everyone.set] = try append(
             added: [], removed: gone, to: everyone, state: try state(of: everyone, cache: cache), at: now)
-        if raisingAttributes {
-            let touched = gone.union(kept.map { [$0] } ?? []).map { Int32(bitPattern: $0) }
-            try raiseAttributes(of: touched, in: workspace)
-        }
+        let touched = gone.union(kept.map { [$0] } ?? [])
+        if raisingAttributes { try raiseAttributes(of: touched.map { Int32(bitPattern: $0) }, in: workspace) }
         if raisingEvents { try raiseEvents(in: workspace) }
-        let cohorts = try cohorts(having: gone, in: workspace, cache: cache)
+        let cohorts = try cohorts(having: gone, of: touched, in: workspace, cache: cache)
         var changes: [NewChange] = []
-        for head in try lockHeads(cohorts.keys.sorted(), in: workspace) {
-            var state = cohorts[head.set.number] ?? .empty
-            if state.at != head.at { state = try self.state(of: head, cache: cache) }
-            let removed = state.members.intersection(gone)
-            let added = kept.map { state.members.contains($0) ? [] : MemberSet([$0]) } ?? []
-            changes.append(NewChange(added: added, removed: removed, to: head, state: state))
-            sets[head.set] = changes.last?.state
+        for (head, size) in try lockHeads(cohorts.keys.sorted(), in: workspace) {
+            guard let holding = cohorts[head.set.number], holding.at == head.at else {
+                throw DamagedSet(set: head.set, what: "its head moved while the workspace's identities were held")
+            }
+            let added = kept.map { holding.members.contains($0) ? [] : MemberSet([$0]) } ?? []
+            let change = NewChange(added: added, removed: holding.members.intersection(gone), to: head, size: size)
+            changes.append(change)
+            left.known[head.set] = holding.whole?.applying(change)
         }
         try append(changes, in: workspace, at: now)
-        return sets
+        left.cohorts = changes.count
+        return left
     }
 
-    private borrowing func lockHeads(_ numbers: [Int32], in workspace: WorkspaceID) throws -> [LockedHead] {
+    private borrowing func lockHeads(
+        _ numbers: [Int32], in workspace: WorkspaceID
+    ) throws -> [(head: LockedHead, size: Int64)] {
         guard !numbers.isEmpty else { return [] }
         return try query(
             """
-            SELECT set_number, version, tag FROM set_head
+            SELECT set_number, version, tag, size FROM set_head
             WHERE workspace_id = \(workspace) AND set_number = ANY (\(numbers))
             ORDER BY set_number FOR NO KEY UPDATE
             """
         ) { row in
-            LockedHead(
+            let head = LockedHead(
                 set: SetKey(workspace: workspace, number: try row.value(0)),
                 at: SetVersion(version: try row.value(1), tag: try row.value(2)), nextUserNumber: nil)
+            return (head, try row.value(3))
         }
     }
 
-    /// Goes through all cohorts' sets, a group at a time: only those that have one of the users stay in memory.
+    /// The cohorts that have one of the users who go. All cohorts' sets are gone through, a group at a time.
     private borrowing func cohorts(
-        having users: MemberSet, in workspace: WorkspaceID, cache: SetCache
-    ) throws -> [Int32: SetState] {
+        having gone: MemberSet, of users: MemberSet, in workspace: WorkspaceID, cache: SetCache
+    ) throws -> [Int32: Holding] {
         let heads = try query(
             """
             SELECT set_number, version, tag FROM set_head
@@ -61,21 +64,22 @@ extension Connection {
         ) { row in
             CohortHead(number: try row.value(0), at: SetVersion(version: try row.value(1), tag: try row.value(2)))
         }
-        var having: [Int32: SetState] = [:]
+        var having: [Int32: Holding] = [:]
         for start in stride(from: 0, to: heads.count, by: CohortHead.group) {
             let group = heads[start..<min(start + CohortHead.group, heads.count)]
-            for (number, state) in try states(of: group, in: workspace, cache: cache)
-            where !state.members.intersection(users).isEmpty {
-                having[number] = state
+            let holdings = try holdings(of: users, in: group, of: workspace, cache: cache)
+            for (number, holding) in holdings where !holding.members.intersection(gone).isEmpty {
+                having[number] = holding
             }
         }
         return having
     }
 
-    /// From the cache, brought up by one statement where that is short; the others loaded by another one.
-    private borrowing func states(
-        of heads: ArraySlice<CohortHead>, in workspace: WorkspaceID, cache: SetCache
-    ) throws -> [Int32: SetState] {
+    /// From the cache, brought up by one statement where that is short. Of other sets only the chunks with these users are read, and
+    /// not kept: an erasure must not push the sets out of memory that reads need.
+    private borrowing func holdings(
+        of users: MemberSet, in heads: ArraySlice<CohortHead>, of workspace: WorkspaceID, cache: SetCache
+    ) throws -> [Int32: Holding] {
         var states: [Int32: SetState] = [:]
         var behind: [Int32: SetState] = [:]
         for head in heads {
@@ -91,13 +95,16 @@ extension Connection {
                 continue
             }
             states[head.number] = state
+            cache.put(state, for: SetKey(workspace: workspace, number: head.number))
         }
-        let missing = heads.filter { states[$0.number] == nil }
-        for (number, state) in missing.isEmpty ? [:] : try load(missing.map(\.number), in: workspace) {
-            states[number] = state
+        let missing = heads.map(\.number).filter { states[$0] == nil }
+        let parts = missing.isEmpty ? [:] : try load(missing, in: workspace, onlyFor: users)
+        let whole = states.mapValues { state in
+            Holding(at: state.at, members: state.members.intersection(users), whole: state)
         }
-        for (number, state) in states { cache.put(state, for: SetKey(workspace: workspace, number: number)) }
-        return states
+        return whole.merging(
+            parts.mapValues { Holding(at: $0.at, members: $0.members.intersection(users), whole: nil) }
+        ) { whole, _ in whole }
     }
 
     private borrowing func changes(
@@ -124,11 +131,28 @@ extension Connection {
     }
 }
 
+/// The sets after users left them.
+struct SetsLeft {
+    /// Those that are known whole, everyone among them.
+    var known: [SetKey: SetState] = [:]
+    /// How many cohorts changed.
+    var cohorts = 0
+}
+
+/// A cohort's set as far as some users go.
+private struct Holding {
+    let at: SetVersion
+    /// Those of the users who are in it.
+    let members: MemberSet
+    /// All of it, where it is in memory.
+    let whole: SetState?
+}
+
 private struct CohortHead {
     let number: Int32
     let at: SetVersion
 
-    /// Sets that are loaded together: of a million users each, some 100 MB.
+    /// Sets that are looked at together: with a user in every chunk of ten million, some 40 MB.
     static let group = 32
     /// Beyond so many changes a set is loaded afresh: its snapshot is smaller than the way there.
     static let mostChanges: Int64 = 256

@@ -28,13 +28,13 @@ extension Connection {
         // Who had an attribute is in the bitmaps that are cached under the version of all attributes.
         let hadAttributes = try attributes(of: numbers, in: workspace).values.contains { $0 != Array("{}".utf8) }
         let haveEvents = try haveEvents(numbers, in: workspace)
-        let sets = try remove(
+        let left = try remove(
             MemberSet(numbers.map { UInt32(bitPattern: $0) }), keeping: nil, from: everyone,
             raisingAttributes: hadAttributes, raisingEvents: haveEvents, in: workspace, at: .now, cache: cache)
         if haveEvents { try eraseEvents(of: numbers, in: workspace) }
         // Aliases and devices go with their user.
         try execute(
             "DELETE FROM registered_user WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
-        return sets
+        return left.known
     }
 }

@@ -21,7 +21,9 @@ extension Store {
                 }
                 return Written(
                     reply: IdentifyUser.Reply(outcome: .merged),
-                    sets: try connection.join(number, into: holder, under: everyone, in: workspace, cache: cache))
+                    sets: try connection.join(
+                        number, into: holder, under: everyone, in: workspace, cache: cache
+                    ).known)
             }
             try connection.setExternalID(externalID, of: number, in: workspace)
             return Written(reply: IdentifyUser.Reply(outcome: .identified))

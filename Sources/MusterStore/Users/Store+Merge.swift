@@ -16,17 +16,17 @@ extension Store {
             guard let merged = found[0] else { throw UserRefusal.unknown("merge") }
             guard let kept = found[1] else { throw UserRefusal.unknown("keep") }
             guard merged != kept else { throw UserRefusal.sameUser }
-            let sets = try connection.join(merged, into: kept, under: everyone, in: workspace, cache: cache)
-            return Written(reply: MergeUsers.Reply(changedSets: sets.count - 1), sets: sets)
+            let left = try connection.join(merged, into: kept, under: everyone, in: workspace, cache: cache)
+            return Written(reply: MergeUsers.Reply(changedSets: left.cohorts), sets: left.known)
         }
     }
 }
 
 extension Connection {
-    /// The kept user takes over what the merged one has, in every set too. Returns the sets that changed, everyone among them.
+    /// The kept user takes over what the merged one has, in every set too.
     borrowing func join(
         _ merged: Int32, into kept: Int32, under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache
-    ) throws -> [SetKey: SetState] {
+    ) throws -> SetsLeft {
         let now = Instant.now
         try checkRoom(for: merged, in: kept, in: workspace)
         let stored = try attributes(of: [merged, kept], in: workspace)
@@ -35,7 +35,7 @@ extension Connection {
         let filled = own.fill(from: others) ? JSONB(try own.jsonWithinLimits) : nil
         // Also where nothing is filled in: the merged user's number is in the bitmaps that are cached under that version.
         let hasEvents = try haveEvents([merged], in: workspace)
-        let sets = try remove(
+        let left = try remove(
             [UInt32(bitPattern: merged)], keeping: UInt32(bitPattern: kept), from: everyone,
             raisingAttributes: !others.isEmpty, raisingEvents: hasEvents, in: workspace, at: now, cache: cache)
         if hasEvents { try moveEvents(of: merged, to: kept, in: workspace) }
@@ -46,7 +46,7 @@ extension Connection {
             """)
         try moveIdentifiers(of: merged, to: kept, in: workspace)
         try remember(merged, as: kept, in: workspace)
-        return sets
+        return left
     }
 
     private borrowing func checkRoom(for merged: Int32, in kept: Int32, in workspace: WorkspaceID) throws {
