@@ -1,6 +1,7 @@
 import MusterClient
 import MusterHandlers
 import MusterProtocol
+import MusterSets
 import MusterTestSupport
 import Postgres
 import Testing
@@ -34,7 +35,7 @@ import Testing
     }
 
     private func members(of cohort: Identifier, _ client: MusterClient) async throws -> Set<Identifier> {
-        let reply = try await client.send(CohortMembers(partner: "tinyclues", cohortID: cohort))
+        let reply = try await client.send(ListCohortMembers(partner: "tinyclues", cohortID: cohort))
         #expect(
             try await client.send(SizeSegment(filter: .cohort("tinyclues", cohort))).size == reply.members.count)
         return Set(reply.members.compactMap(\.externalID))
