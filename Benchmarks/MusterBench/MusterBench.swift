@@ -20,7 +20,9 @@ struct MusterBench: AsyncParsableCommand {
     )
     var only: Part?
 
-    enum Part: String, CaseIterable, ExpressibleByArgument { case register, imports, rest, sizes, attributes, checks }
+    enum Part: String, CaseIterable, ExpressibleByArgument {
+        case register, imports, rest, sizes, attributes, checks, registry
+    }
 
     func run() async throws {
         let key = ProcessInfo.processInfo.environment["MUSTER_KEY"] ?? ""
@@ -40,6 +42,7 @@ struct MusterBench: AsyncParsableCommand {
             case .sizes: try await bench.sizes()
             case .attributes: try await bench.attributes()
             case .checks: try await bench.checks()
+            case .registry: try await bench.registry()
             }
         }
         bench.memory()

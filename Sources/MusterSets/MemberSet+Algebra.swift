@@ -8,6 +8,8 @@ extension MemberSet {
 
     /// The numbers that are in both sets.
     public func intersection(_ other: MemberSet) -> MemberSet {
+        // The one with fewer blocks is gone through: often it has a few users, and the other everybody.
+        guard keys.count <= other.keys.count else { return other.intersection(self) }
         var result = MemberSet()
         Scratch.with { scratch in
             for (key, block) in zip(keys, blocks) {

@@ -53,6 +53,9 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         }
     }
 
+    /// Bytes that can be put without anything having to go.
+    var room: Int { state.withLock { max(0, byteLimit - $0.bytes) } }
+
     /// What it holds and did, for the metrics.
     var usage: CacheUsage {
         state.withLock {

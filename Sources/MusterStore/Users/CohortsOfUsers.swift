@@ -58,11 +58,13 @@ extension Connection {
     ) throws -> [Int32: Holding] {
         let heads = try query(
             """
-            SELECT set_number, version, tag FROM set_head
+            SELECT set_number, version, tag, size FROM set_head
             WHERE workspace_id = \(workspace) AND kind = 'cohort' AND size > 0
             """
         ) { row in
-            CohortHead(number: try row.value(0), at: SetVersion(version: try row.value(1), tag: try row.value(2)))
+            CohortHead(
+                number: try row.value(0), at: SetVersion(version: try row.value(1), tag: try row.value(2)),
+                size: try row.value(3))
         }
         var having: [Int32: Holding] = [:]
         for start in stride(from: 0, to: heads.count, by: CohortHead.group) {
@@ -75,11 +77,36 @@ extension Connection {
         return having
     }
 
-    /// From the cache, brought up by one statement where that is short. Of other sets only the chunks with these users are read, and
+    /// From the cache, brought up by one statement where that is short. Other sets are taken into it while there is room, so that
+    /// the next merge finds them there and one that was given up goes on. Beyond that only the chunks with these users are read, and
     /// not kept: an erasure must not push the sets out of memory that reads need.
     private borrowing func holdings(
         of users: MemberSet, in heads: ArraySlice<CohortHead>, of workspace: WorkspaceID, cache: SetCache
     ) throws -> [Int32: Holding] {
+        var states = try cachedStates(of: heads, in: workspace, cache: cache)
+        let missing = heads.filter { states[$0.number] == nil }
+        var parts: [Int32: SetState] = [:]
+        if !missing.isEmpty {
+            let hasRoom = missing.reduce(0) { $0 + $1.expectedBytes } <= cache.room
+            let loaded = try load(missing.map(\.number), in: workspace, onlyFor: hasRoom ? nil : users)
+            if hasRoom {
+                for (number, state) in loaded { cache.put(state, for: SetKey(workspace: workspace, number: number)) }
+                states.merge(loaded) { _, new in new }
+            } else {
+                parts = loaded
+            }
+        }
+        let whole = states.mapValues { state in
+            Holding(at: state.at, members: state.members.intersection(users), whole: state)
+        }
+        return whole.merging(
+            parts.mapValues { Holding(at: $0.at, members: $0.members.intersection(users), whole: nil) }
+        ) { whole, _ in whole }
+    }
+
+    private borrowing func cachedStates(
+        of heads: ArraySlice<CohortHead>, in workspace: WorkspaceID, cache: SetCache
+    ) throws -> [Int32: SetState] {
         var states: [Int32: SetState] = [:]
         var behind: [Int32: SetState] = [:]
         for head in heads {
@@ -97,14 +124,7 @@ extension Connection {
             states[head.number] = state
             cache.put(state, for: SetKey(workspace: workspace, number: head.number))
         }
-        let missing = heads.map(\.number).filter { states[$0] == nil }
-        let parts = missing.isEmpty ? [:] : try load(missing, in: workspace, onlyFor: users)
-        let whole = states.mapValues { state in
-            Holding(at: state.at, members: state.members.intersection(users), whole: state)
-        }
-        return whole.merging(
-            parts.mapValues { Holding(at: $0.at, members: $0.members.intersection(users), whole: nil) }
-        ) { whole, _ in whole }
+        return states
     }
 
     private borrowing func changes(
@@ -151,6 +171,10 @@ private struct Holding {
 private struct CohortHead {
     let number: Int32
     let at: SetVersion
+    let size: Int64
+
+    /// In memory: two bytes a member at most, and what the blocks of sixty-five thousand need that have few.
+    var expectedBytes: Int { Int(size) * 3 + 1_024 }
 
     /// Sets that are looked at together: with a user in every chunk of ten million, some 40 MB.
     static let group = 32
