@@ -49,6 +49,8 @@ func checkMessage(_ input: UnsafeRawBufferPointer) {
             let text = RawJSON(message)
             let same = try again(text.bytes) { RawJSON($0) }
             precondition(same == text, "written JSON reads otherwise")
+            let wide = try JSONReader(depth: 32, values: 10_000, takesWideIntegers: true).read(input) { RawJSON($0) }
+            precondition(wide == text, "a reader that takes more reads it otherwise")
             if let envelope = try? Envelope(message) { try checkEnvelope(envelope) }
             if let everything = try? JSONDecoding.decode(Everything.self, from: message) {
                 let bytes = try JSONEncoding.encode(everything)

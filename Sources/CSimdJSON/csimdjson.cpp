@@ -24,6 +24,7 @@ struct Open {
 struct cjson_reader {
     dom::parser parser;
     uint32_t depth, values;
+    bool takes_wide;        // integers outside of ±2^53
     uint32_t seen = 0;      // values of this message
     bool escapes = false;   // whether this message has any: without them no string can hold U+0000
     bool in_object = false; // whether the innermost container is one
@@ -57,7 +58,7 @@ cjson_status cjson_reader::walk() {
         char type = char(tape[i] >> 56);
         if (type == 'r') return CJSON_OK;
         if (auto status = value(type, tape[i] & internal::JSON_VALUE_MASK, tape + i + 1)) return status;
-        if (type == 'l' || type == 'd') i++;  // their value has a word of its own
+        if (type == 'l' || type == 'u' || type == 'd') i++;  // their value has a word of its own
     }
 }
 
@@ -87,7 +88,11 @@ cjson_status cjson_reader::value(char type, uint64_t entry, const uint64_t *raw)
         std::memcpy(&n, raw, sizeof n);
         return number(n);
     }
-    case 'u': return CJSON_BIG_INTEGER;  // simdjson takes it from 2^63 only
+    case 'u': {  // simdjson takes it from 2^63 only
+        uint64_t n;
+        std::memcpy(&n, raw, sizeof n);
+        return takes_wide ? number(double(n)) : CJSON_BIG_INTEGER;
+    }
     default: return CJSON_SYNTAX;        // a word of a later simdjson that we don't know
     }
 }
@@ -101,8 +106,9 @@ cjson_node &cjson_reader::add(cjson_kind kind) {
 }
 
 cjson_status cjson_reader::integer(int64_t n) {
-    if (n < -largest_integer || n > largest_integer) return CJSON_BIG_INTEGER;
-    add(CJSON_INTEGER).integer = n;
+    bool is_wide = n < -largest_integer || n > largest_integer;
+    if (is_wide && !takes_wide) return CJSON_BIG_INTEGER;
+    add(is_wide ? CJSON_WIDE_INTEGER : CJSON_INTEGER).integer = n;
     return CJSON_OK;
 }
 
@@ -144,9 +150,9 @@ cjson_status cjson_reader::end() {
     return CJSON_OK;
 }
 
-cjson_reader *cjson_reader_new(uint32_t depth, uint32_t values) {
+cjson_reader *cjson_reader_new(uint32_t depth, uint32_t values, bool takes_wide) {
     try {
-        auto reader = new cjson_reader{dom::parser(), depth, values};
+        auto reader = new cjson_reader{dom::parser(), depth, values, takes_wide};
         // One level more than ours, so that it is always our own count that refuses.
         if (reader->parser.allocate(1024, size_t(depth) + 1) == SUCCESS) return reader;
         delete reader;

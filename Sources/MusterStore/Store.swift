@@ -20,6 +20,8 @@ public final class Store: Sendable {
     /// When the last erasure or merge of each workspace here was done: what was read before is no answer any more, to whatever caller.
     let erasures = Locked<[WorkspaceID: ContinuousClock.Instant]>([:])
     let lookouts = Locked<[LookoutKey: Lookout]>([:])
+    /// The segment in each workspace after which the next round of recording sizes goes on.
+    let segmentsSized = Locked<[WorkspaceID: Identifier]>([:])
     /// When the months of events were last kept.
     let eventsKept = Locked<ContinuousClock.Instant?>(nil)
     let plans = Locked<[WorkspaceID: Plans]>([:])

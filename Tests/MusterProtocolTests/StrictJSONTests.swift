@@ -110,6 +110,33 @@ import Testing
         #expect(refusal(of: "{\"a\":\(text)}")?.reason == .mismatch)
     }
 
+    private struct Wide: Decodable {
+        let a: LooseID
+    }
+
+    /// Clients of the REST wire send ids as numbers; a whole number such an integer is to nobody else.
+    @Test(arguments: bigIntegers) func aReaderThatTakesThemGivesTheirDigitsToIDsOnly(text: String) throws {
+        let bytes = Array("{\"a\":\(text),\"b\":[1]}".utf8)
+        try JSONReader(takesWideIntegers: true).read(bytes) { message in
+            let value = try #require(message.field("a"))
+            #expect(value.kind == .number)
+            let double = try value.double()
+            let written = try #require(Double(text))
+            #expect(abs(double) > 0x1p53 && abs(double - written) <= 2)
+            #expect(throws: JSONError.self) { try value.integer(Int64.self) }
+            #expect(AttributeValue(value) == .number(double))
+            #expect(message.field("b").map { RawJSON($0).text } == "[1]")
+            let id = try? JSONDecoding.decode(Wide.self, from: message).a.id
+            #expect(id?.text == (Int64(text) == nil ? nil : text))
+        }
+    }
+
+    @Test(arguments: [("7", "7"), ("7.0", "7"), ("\"x\"", "x"), ("7.5", nil), ("true", nil), ("null", nil)])
+    func anIDIsAStringOrAWholeNumber(text: String, id: String?) throws {
+        let found = try? JSONDecoding.decode(Wide.self, from: Array("{\"a\":\(text)}".utf8)).a.id
+        #expect(found?.text == id)
+    }
+
     @Test func depthIsBounded() {
         func nested(_ depth: Int) -> [UInt8] {
             Array("{\"a\":".utf8) + Array(repeating: UInt8(ascii: "["), count: depth - 1)

@@ -16,6 +16,26 @@ import Testing
         }
     }
 
+    /// The connection is still good afterwards, though nothing of the archive can be read.
+    @Test func whoAsksForTheHeadOfAnArchiveReadsNothingOfIt() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            try await muster.saveSegment(.everyone)
+            let begun = try await begin(muster, #"{"segment_id":"s","fields_to_export":["external_id"]}"#)
+            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            let length = try await muster.fetch(begun.url).body.count
+            try await muster.asOwner("REVOKE ALL ON export_chunk FROM muster_server")
+            let connection = try await RawHTTP(port: try await muster.server.restPort())
+            let path = begun.url.replacing("https://rest.example", with: "")
+            try await connection.send("HEAD", path)
+            #expect(await eventually { connection.text().hasSuffix("\r\n\r\n") })
+            let head = connection.text().lowercased()
+            #expect(head.hasPrefix("http/1.1 200") && head.contains("content-length: \(length)\r\n"))
+            try await connection.send("GET", "/nowhere")
+            #expect(await eventually { connection.text().dropFirst(head.count).hasPrefix("HTTP/1.1 404") })
+            await connection.close()
+        }
+    }
+
     @Test func theArchiveHoldsTheMembersOneByOne() async throws {
         let ids = (0..<5_321).map { Identifier("u-\($0)") }
         try await withMuster(users: ids + ["not-in-it"]) { muster in

@@ -34,6 +34,40 @@ import Testing
         }
     }
 
+    /// As 64-bit ids of other services are.
+    @Test(arguments: ["/users/track", "/users/track/bulk"])
+    func aNumberThatIsTooLargeRefusesItsObjectOnly(path: String) async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let answer = try await post(
+                muster,
+                """
+                {"attributes":[{"external_id":"u-1","n":1},{"external_id":"u-1","fb_id":10158000000000000},
+                    {"external_id":"u-1","deep":{"id":[9007199254740993]}},{"external_id":"u-1","n":{"inc":9007199254740993}},
+                    {"external_id":1234567890123456789,"n":2},{"external_id":18446744073709551615,"n":3}],
+                 "events":[{"external_id":1234567890123456789,"name":"seen","time":"2024-01-01"},
+                    {"external_id":"u-1","name":"seen","time":"2024-01-01","properties":{"id":-9223372036854775808}}],
+                 "unknown":9007199254740993}
+                """, path)
+            #expect(answer.status == 201)
+            let body: TrackUsers.Reply = try answer.decode()
+            #expect((body.attributesProcessed, body.eventsProcessed) == (2, 1))
+            #expect(
+                body.errors == [
+                    TrackError("'fb_id' is not valid", in: .attributes, at: 1),
+                    TrackError("'deep' is not valid", in: .attributes, at: 2),
+                    TrackError("'n' is not valid", in: .attributes, at: 3),
+                    TrackError("'external_id' is not valid", in: .attributes, at: 5),
+                    TrackError("'properties' is not valid", in: .events, at: 1),
+                ])
+            #expect(try await muster.send(GetUser(user: .externalID("u-1"))).attributes == ["n": 1])
+            #expect(try await muster.send(GetUser(user: .externalID("1234567890123456789"))).attributes == ["n": 2])
+            let erased = try await muster.server.rest(
+                "POST", "/users/delete", #"{"external_ids":[1234567890123456789]}"#,
+                bearer: muster.server.workspace.adminKey.text)
+            #expect(erased.text == #"{"message":"success","deleted":1}"#)
+        }
+    }
+
     @Test func whatIsWrongWithSingleObjectsStandsBesideWhatWasDone() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let answer = try await post(

@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,7 @@ typedef enum {
     CJSON_ARRAY,
     CJSON_OBJECT,
     CJSON_KEY,              // stands before its value
+    CJSON_WIDE_INTEGER,     // outside of ±2^53, from a reader that takes them
 } cjson_kind;
 
 /// A value or a key. Containers come before what they hold, so that `next`, the index past all of it, steps over them.
@@ -41,7 +43,7 @@ typedef struct {
     uint32_t kind;
     uint32_t next;
     union {
-        int64_t integer;
+        int64_t integer;  // of CJSON_INTEGER and CJSON_WIDE_INTEGER
         double number;
         struct { uint32_t offset, length; } text;  // of CJSON_STRING and CJSON_KEY, in `strings`, unescaped
         uint64_t count;                            // of the values in an array or object
@@ -54,8 +56,8 @@ typedef struct {
     const uint8_t *strings;
 } cjson_table;
 
-/// Null when there is no memory.
-cjson_reader *cjson_reader_new(uint32_t depth, uint32_t values);
+/// Null when there is no memory. Integers outside of ±2^53 are refused unless `takes_wide`; from 2^63 they are CJSON_DOUBLE then.
+cjson_reader *cjson_reader_new(uint32_t depth, uint32_t values, bool takes_wide);
 void cjson_reader_free(cjson_reader *);
 cjson_status cjson_read(cjson_reader *, const uint8_t *bytes, size_t count, cjson_table *table);
 /// Gives back what a long message needed, where that is more than `bytes` of message; what was read is gone then.

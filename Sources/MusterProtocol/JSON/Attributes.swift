@@ -20,9 +20,18 @@ public struct Attributes: Hashable, Sendable {
     /// These attributes.
     public init(_ entries: [Entry] = []) { self.entries = entries }
 
-    /// The value of an attribute; nil where there is none.
+    /// The value of an attribute; nil where there is none. Set, it keeps its place, or gets the last.
     public subscript(name: String) -> AttributeValue? {
-        entries.first { $0.name.elementsEqual(name.utf8) }?.value
+        get { entries.first { $0.name.elementsEqual(name.utf8) }?.value }
+        set {
+            let place = entries.firstIndex { $0.name.elementsEqual(name.utf8) }
+            switch (place, newValue) {
+            case (let place?, let value?): entries[place].value = value
+            case (let place?, nil): entries.remove(at: place)
+            case (nil, let value?): entries.append(Entry(name: Array(name.utf8), value: value))
+            case (nil, nil): break
+            }
+        }
     }
 }
 

@@ -10,8 +10,13 @@ public final class JSONReader {
     private var isReading = false
 
     /// A reader with limits of its own.
-    public init(depth: Int = Limits.jsonDepth.value, values: Int = Limits.jsonValues.value) {
-        reader = cjson_reader_new(UInt32(clamping: depth), UInt32(clamping: values))
+    ///
+    /// - Parameter takesWideIntegers: whether integers outside of ±2^53 are read. They are numbers that are not whole to whoever asks
+    ///   for one, but a `LooseID` has their digits.
+    public init(
+        depth: Int = Limits.jsonDepth.value, values: Int = Limits.jsonValues.value, takesWideIntegers: Bool = false
+    ) {
+        reader = cjson_reader_new(UInt32(clamping: depth), UInt32(clamping: values), takesWideIntegers)
         kept = Self.kept
     }
 

@@ -15,14 +15,17 @@ public final class JSONReaders: @unchecked Sendable {
     public static let shared = JSONReaders(idle: 4)
 
     private let most: Int
-    private let limits: (depth: Int, values: Int)
+    private let make: @Sendable () -> JSONReader
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private var idle: [JSONReader] = []
 
     /// A pool that makes readers as they are needed and keeps at most `idle` of them.
-    public init(idle: Int, depth: Int = Limits.jsonDepth.value, values: Int = Limits.jsonValues.value) {
+    public init(
+        idle: Int, depth: Int = Limits.jsonDepth.value, values: Int = Limits.jsonValues.value,
+        takesWideIntegers: Bool = false
+    ) {
         most = idle
-        limits = (depth, values)
+        make = { JSONReader(depth: depth, values: values, takesWideIntegers: takesWideIntegers) }
         lock = .allocate(capacity: 1)
         lock.initialize(to: pthread_mutex_t())
         pthread_mutex_init(lock, nil)
@@ -35,7 +38,7 @@ public final class JSONReaders: @unchecked Sendable {
 
     /// Reads as `JSONReader.read` does.
     public func read<R>(_ bytes: UnsafeRawBufferPointer, _ body: (JSONValue) throws -> R) throws -> R {
-        let reader = locked { idle.popLast() } ?? JSONReader(depth: limits.depth, values: limits.values)
+        let reader = locked { idle.popLast() } ?? make()
         defer { locked { if idle.count < most { idle.append(reader) } } }
         return try reader.read(bytes, body)
     }

@@ -42,7 +42,12 @@ public struct JSONValue {
     var index: Int { Int(place) }
     var isKey: Bool { node.kind == CJSON_KEY.rawValue }
     var isTrue: Bool { node.kind == CJSON_TRUE.rawValue }
-    var number: Double { node.number }
+    var number: Double { node.kind == CJSON_WIDE_INTEGER.rawValue ? wideNumber : node.number }
+    /// Never rounded to ±2^53: what can't be kept must not pass for what can.
+    private var wideNumber: Double {
+        let number = Double(node.integer)
+        return abs(number) > 0x1p53 ? number : number + (number < 0 ? -2 : 2)
+    }
     var node: cjson_node { nodes[Int(place)] }
     /// The index past this value and all in it.
     var next: Int { Int(node.next) }
@@ -62,7 +67,7 @@ public struct JSONValue {
         switch cjson_kind(node.kind) {
         case CJSON_NULL: .null
         case CJSON_FALSE, CJSON_TRUE: .boolean
-        case CJSON_INTEGER, CJSON_DOUBLE: .number
+        case CJSON_INTEGER, CJSON_WIDE_INTEGER, CJSON_DOUBLE: .number
         case CJSON_ARRAY: .array
         case CJSON_OBJECT: .object
         default: .string
@@ -118,7 +123,7 @@ extension JSONValue {
     public func double() throws(JSONError) -> Double {
         switch cjson_kind(node.kind) {
         case CJSON_INTEGER: return Double(node.integer)
-        case CJSON_DOUBLE: return node.number
+        case CJSON_WIDE_INTEGER, CJSON_DOUBLE: return number
         default: throw mismatch("a number")
         }
     }
@@ -143,6 +148,12 @@ extension JSONValue {
         if node.kind == CJSON_INTEGER.rawValue { return node.integer }
         guard node.kind == CJSON_DOUBLE.rawValue, abs(node.number) <= 0x1p53 else { return nil }
         return Int64(exactly: node.number)
+    }
+
+    /// The digits of a whole number, of one outside of ±2^53 too where the reader takes them.
+    var digits: String? {
+        if node.kind == CJSON_WIDE_INTEGER.rawValue { return String(node.integer) }
+        return whole.map { String($0) }
     }
 
     private static func range<I: FixedWidthInteger>(of type: I.Type) -> String {

@@ -78,7 +78,14 @@ extension Request {
 
     /// The body's object, given to `read`.
     func json<R>(_ read: (JSONValue) throws -> R) async throws -> R {
-        let bytes = try await bytes()
-        return try bytes.withUnsafeBytes { try JSONReaders.shared.read($0, read) }
+        try Self.json(in: try await bytes(), read)
     }
+
+    /// The object in these bytes, given to `read`.
+    static func json<R>(in bytes: [UInt8], _ read: (JSONValue) throws -> R) throws -> R {
+        try bytes.withUnsafeBytes { try readers.read($0, read) }
+    }
+
+    /// Clients send ids as numbers, and one number that can't be kept must not refuse the objects beside it.
+    private static let readers = JSONReaders(idle: 4, takesWideIntegers: true)
 }

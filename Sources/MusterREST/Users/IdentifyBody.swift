@@ -43,7 +43,7 @@ struct IdentifyBody: Decodable {
         let id: Identifier
 
         init(from decoder: any Decoder) throws {
-            id = try LooseID(from: decoder).id
+            id = try decoder.singleValueContainer().decode(LooseID.self).id
             if let problem = id.problem() { throw JSONError(at: decoder, problem) }
         }
     }

@@ -11,8 +11,16 @@ struct TrackBody: Decodable {
         let object: Attributes
 
         init(from decoder: any Decoder) throws {
-            object = (try? decoder.singleValueContainer().decode(Attributes.self)) ?? Attributes()
+            var object = (try? decoder.singleValueContainer().decode(Attributes.self)) ?? Attributes()
+            // A number beyond ±2^53 is kept nowhere but as an id, by its digits.
+            if case .number? = object["external_id"] {
+                let id = try? decoder.container(keyedBy: CodingKeys.self).decode(LooseID.self, forKey: .externalID).id
+                object["external_id"] = id.map { .string($0.bytes) } ?? object["external_id"]
+            }
+            self.object = object
         }
+
+        private enum CodingKeys: String, CodingKey { case externalID = "external_id" }
     }
 
     var call: TrackUsers {

@@ -1,19 +1,5 @@
 import MusterProtocol
 
-/// An external id as Braze's clients send it: a number counts as its digits.
-struct LooseID: Decodable {
-    let id: Identifier
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let number = try? container.decode(Int64.self) {
-            id = Identifier(String(number))
-        } else {
-            id = try container.decode(Identifier.self)
-        }
-    }
-}
-
 /// The body of `/users/alias/new`.
 struct NewAliasBody: Decodable {
     let aliases: [Entry]

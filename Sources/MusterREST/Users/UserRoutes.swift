@@ -34,7 +34,7 @@ struct UserRoutes {
         guard bytes.count <= Limits.restBulkBody.value else {
             throw Refusal(.contentTooLarge, "the body has more than \(Limits.restBulkBody.value) bytes")
         }
-        let body = try JSONDecoding.decode(TrackBody.self, from: bytes)
+        let body = try Request.json(in: bytes) { try JSONDecoding.decode(TrackBody.self, from: $0) }
         guard body.count <= Limits.trackObjects.value,
             body.mostOfOneUser <= Limits.restBulkObjectsPerUser.value
         else { throw tooMuch }

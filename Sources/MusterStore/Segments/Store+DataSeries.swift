@@ -28,11 +28,15 @@ extension Store {
         }
     }
 
-    /// Records the sizes of some segments that have none of the day of `now` yet, and returns how many. Of servers that count at once
-    /// the first to write is believed.
+    /// Records the sizes of some segments that have none of the day of `now` yet, and returns how many. The next round goes on after
+    /// them, so that some that can't be counted don't keep the others from their turn. Of servers that count at once the first to
+    /// write is believed.
     func recordSizes(in workspace: WorkspaceID, at now: Instant) async throws -> Int {
         var recorded = 0
-        for id in try await segmentsWithoutSize(of: now.day, in: workspace) {
+        let last = segmentsSized.withLock { $0[workspace] }
+        let ids = try await segmentsWithoutSize(of: now.day, after: last, in: workspace)
+        segmentsSized.withLock { $0[workspace] = ids.count < mostRecordedAtOnce ? nil : ids.last }
+        for id in ids {
             let size: Int?
             do { size = try await countedSize(of: id, in: workspace) } catch {
                 if Task.isCancelled { throw error }
@@ -56,12 +60,14 @@ extension Store {
         return recorded
     }
 
-    private func segmentsWithoutSize(of day: String, in workspace: WorkspaceID) async throws -> [Identifier] {
+    private func segmentsWithoutSize(
+        of day: String, after last: Identifier?, in workspace: WorkspaceID
+    ) async throws -> [Identifier] {
         try await read(
             in: workspace, deadline: .now + .seconds(10),
             """
             SELECT s.segment_id FROM segment s
-            WHERE s.workspace_id = \(workspace) AND NOT EXISTS (
+            WHERE s.workspace_id = \(workspace) AND s.segment_id > \(last ?? "") AND NOT EXISTS (
                 SELECT FROM segment_size z
                 WHERE z.workspace_id = \(workspace) AND z.segment_id = s.segment_id AND z.day = \(day)::date)
             ORDER BY s.segment_id LIMIT \(Int64(mostRecordedAtOnce))

@@ -40,6 +40,7 @@ import Testing
             let connector = try await Connector(muster)
             let plain = try await check(connector)
             #expect(plain.status == 0 && plain.output.contains("All of it holds."), "\(plain.output)")
+            #expect(plain.output.contains("yes    text      same       and says: Only 1,000"), "\(plain.output)")
             _ = try await muster.send(SetPartner(partner: "tinyclues", partnerAPIKey: "partner-key-of-tinyclues"))
             let proved = try await check(connector, "partner-key-of-tinyclues")
             #expect(proved.status == 0 && proved.output.contains("a wrong partner_api_key"), "\(proved.output)")
@@ -56,6 +57,7 @@ import Testing
             let run = try await check(connector)
             #expect(run.status == 1 && run.output.contains("Some of it does not hold."), "\(run.output)")
             #expect(run.output.contains("no     2xx       401    a cohort is named"), "\(run.output)")
+            #expect(run.output.contains("no     text      other      and says: `cohort_id` must be"), "\(run.output)")
             #expect(!run.output.contains(connector.key))
         }
         #expect(try await Shell.run([Self.script]).status == 2)

@@ -1,0 +1,16 @@
+/// An external id that some clients send as a number: its digits, also beyond ±2^53 where the reader takes such integers.
+public struct LooseID: Sendable {
+    /// The identifier.
+    public let id: Identifier
+
+    init(_ value: JSONValue) throws(JSONError) {
+        if let digits = value.digits { id = Identifier(digits) } else { id = try Identifier(value) }
+    }
+}
+
+extension LooseID: Decodable {
+    /// Only `JSONDecoding` can read one, and it doesn't come here.
+    public init(from decoder: any Decoder) throws {
+        throw JSONError(at: decoder, "can only be read by JSONDecoding")
+    }
+}
