@@ -22,9 +22,9 @@ struct ExportRoutes {
         routes.post("/export/segment/cancel") { request, _ in
             await all.answer(to: request) { caller in try await cancel(request, caller) }
         }
-        routes.get("/exports/:file") { request, context in
+        routes.get("/exports/:file") { _, context in
             let file = try context.parameters.require("file")
-            return await fetch(file, withContent: request.method != .head, all)
+            return await fetch(file, all)
         }
     }
 
@@ -52,7 +52,7 @@ struct ExportRoutes {
     }
 
     /// Hands out an archive, a chunk in memory at a time. Whoever knows the address may have it, and nobody on the way may keep it.
-    private func fetch(_ file: String, withContent: Bool, _ all: RESTRoutes) async -> Response {
+    private func fetch(_ file: String, _ all: RESTRoutes) async -> Response {
         guard let archives, file.hasSuffix(".zip") else {
             return await all.answer { throw Refusal(.notFound, "not found") }
         }
@@ -70,7 +70,7 @@ struct ExportRoutes {
             .rateLimit: "", .rateRemaining: "", .rateReset: "",
         ]
         let body = ResponseBody(contentLength: archive.length) { writer in
-            for number in 0..<(withContent ? archive.chunkCount : 0) {
+            for number in 0..<archive.chunkCount {
                 try await writer.write(ByteBuffer(bytes: try await archives.chunk(number, of: archive)))
             }
             try await writer.finish(nil)
