@@ -18,7 +18,8 @@ extension Connection {
         let touched = gone.union(kept.map { [$0] } ?? [])
         if raisingAttributes { try raiseAttributes(of: touched.map { Int32(bitPattern: $0) }, in: workspace) }
         if raisingEvents { try raiseEvents(in: workspace) }
-        let cohorts = try cohorts(having: gone, of: touched, in: workspace, cache: cache)
+        let cohorts = try cohorts(
+            having: gone, of: touched, amongNumbers: Int(everyone.nextUserNumber ?? .max), in: workspace, cache: cache)
         var changes: [NewChange] = []
         for (head, size) in try lockHeads(cohorts.keys.sorted(), in: workspace) {
             guard let holding = cohorts[head.set.number], holding.at == head.at else {
@@ -54,7 +55,8 @@ extension Connection {
 
     /// The cohorts that have one of the users who go. All cohorts' sets are gone through, a group at a time.
     private borrowing func cohorts(
-        having gone: MemberSet, of users: MemberSet, in workspace: WorkspaceID, cache: SetCache
+        having gone: MemberSet, of users: MemberSet, amongNumbers numbers: Int, in workspace: WorkspaceID,
+        cache: SetCache
     ) throws -> [Int32: Holding] {
         let heads = try query(
             """
@@ -69,7 +71,8 @@ extension Connection {
         var having: [Int32: Holding] = [:]
         for start in stride(from: 0, to: heads.count, by: CohortHead.group) {
             let group = heads[start..<min(start + CohortHead.group, heads.count)]
-            let holdings = try holdings(of: users, in: group, of: workspace, cache: cache)
+            let holdings = try holdings(
+                of: users, in: group, amongNumbers: numbers, of: workspace, cache: cache)
             for (number, holding) in holdings where !holding.members.intersection(gone).isEmpty {
                 having[number] = holding
             }
@@ -81,27 +84,29 @@ extension Connection {
     /// the next merge finds them there and one that was given up goes on. Beyond that only the chunks with these users are read, and
     /// not kept: an erasure must not push the sets out of memory that reads need.
     private borrowing func holdings(
-        of users: MemberSet, in heads: ArraySlice<CohortHead>, of workspace: WorkspaceID, cache: SetCache
+        of users: MemberSet, in heads: ArraySlice<CohortHead>, amongNumbers numbers: Int, of workspace: WorkspaceID,
+        cache: SetCache
     ) throws -> [Int32: Holding] {
         var states = try cachedStates(of: heads, in: workspace, cache: cache)
         let missing = heads.filter { states[$0.number] == nil }
-        var parts: [Int32: SetState] = [:]
-        if !missing.isEmpty {
-            let hasRoom = missing.reduce(0) { $0 + $1.expectedBytes } <= cache.room
-            let loaded = try load(missing.map(\.number), in: workspace, onlyFor: hasRoom ? nil : users)
-            if hasRoom {
-                for (number, state) in loaded { cache.put(state, for: SetKey(workspace: workspace, number: number)) }
-                states.merge(loaded) { _, new in new }
-            } else {
-                parts = loaded
-            }
+        var room = cache.room
+        var (whole, rest): ([Int32], [Int32]) = ([], [])
+        for head in missing {
+            let bytes = head.bytes(amongNumbers: numbers)
+            if bytes <= room { whole.append(head.number) } else { rest.append(head.number) }
+            if bytes <= room { room -= bytes }
         }
-        let whole = states.mapValues { state in
+        let loaded = whole.isEmpty ? [:] : try load(whole, in: workspace)
+        // No head moves now: a version that is there and higher is of a history that is no more.
+        for (number, state) in loaded { cache.replace(state, for: SetKey(workspace: workspace, number: number)) }
+        states.merge(loaded) { _, new in new }
+        let parts = rest.isEmpty ? [:] : try load(rest, in: workspace, onlyFor: users)
+        let known = states.mapValues { state in
             Holding(at: state.at, members: state.members.intersection(users), whole: state)
         }
-        return whole.merging(
+        return known.merging(
             parts.mapValues { Holding(at: $0.at, members: $0.members.intersection(users), whole: nil) }
-        ) { whole, _ in whole }
+        ) { known, _ in known }
     }
 
     private borrowing func cachedStates(
@@ -173,8 +178,12 @@ private struct CohortHead {
     let at: SetVersion
     let size: Int64
 
-    /// In memory: two bytes a member at most, and what the blocks of sixty-five thousand need that have few.
-    var expectedBytes: Int { Int(size) * 3 + 1_024 }
+    /// What it takes in memory, about, where so many numbers were given out: two bytes a member or 8 KiB a block of 65,536 numbers,
+    /// whatever is less, and what is kept of each block.
+    func bytes(amongNumbers numbers: Int) -> Int {
+        let blocks = min(Int(size), (numbers >> 16) + 1)
+        return min(Int(size) * 2, blocks << 13) + blocks * 64
+    }
 
     /// Sets that are looked at together: with a user in every chunk of ten million, some 40 MB.
     static let group = 32
