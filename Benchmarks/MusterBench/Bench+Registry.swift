@@ -93,10 +93,10 @@ extension Bench {
     }
 }
 
-/// A request with as much as it may have, about users nobody asked for before.
+/// A request with as much as it may have, about users nobody asked for before; those who are exported are always the same.
 private enum RegistryWork: String, CaseIterable {
     case track = "`/users/track`, 75 attributes, 75 events, 75 purchases"
-    case bulk = "`/users/track/bulk`, 1,000 objects"
+    case bulk = "`/users/track/bulk`, 999 objects"
     case aliases = "`/users/alias/new`, 50"
     case identify = "`/users/identify`, 50, each joined into another user"
     case merge = "`/users/merge`, 50"
