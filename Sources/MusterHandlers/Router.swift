@@ -37,7 +37,7 @@ public struct Route: Sendable {
         method = C.method
         handler = handle
         prepare = { body in
-            let call = try JSONDecoding.decode(C.self, from: body)
+            let call = try JSONDecoding.decode(request: C.self, from: body)
             return PreparedCall(method: C.method) { context in
                 try JSONEncoding.encode(try await handle(call, context))
             }
@@ -50,7 +50,7 @@ public struct Route: Sendable {
         method = C.method
         handler = handle
         prepare = { body in
-            let call = try JSONDecoding.decode(C.self, from: body)
+            let call = try JSONDecoding.decode(request: C.self, from: body)
             return PreparedCall(method: C.method) { context in
                 try await withTaskExecutorPreference(globalConcurrentExecutor) {
                     try JSONEncoding.encode(try await handle(call, context))
@@ -95,7 +95,9 @@ public final class Router: Sendable {
 
     /// Reads the body of `session.open`.
     public func prepareOpen(body: JSONValue) throws(RPCError) -> OpenSession {
-        do { return try JSONDecoding.decode(OpenSession.self, from: body) } catch { throw RPCError(reading: error) }
+        do { return try JSONDecoding.decode(request: OpenSession.self, from: body) } catch {
+            throw RPCError(reading: error)
+        }
     }
 
     /// Judges the key of `session.open`; the reply is the encoded body.

@@ -23,7 +23,7 @@ public struct ServerHandlers: Sendable {
     }
 
     /// `server.info`
-    public func info(_: GetInfo, _ context: CallContext) async throws -> GetInfo.Reply {
+    public func info(_ call: GetInfo, _ context: CallContext) async throws -> GetInfo.Reply {
         let facts = try await schema.facts(deadline: context.deadline)
         return .init(
             version: identity.version, schemaVersion: try await schema.version(deadline: context.deadline),
@@ -31,6 +31,12 @@ public struct ServerHandlers: Sendable {
                 version: facts.version, fsync: facts.fsync, synchronousCommit: facts.synchronousCommit,
                 fullPageWrites: facts.fullPageWrites, durability: facts.weakSettings.isEmpty ? .full : .weak),
             restURL: identity.restURL,
-            limits: identity.limits.map { .init(name: $0.name, value: $0.value, unit: $0.unit, reason: $0.reason) })
+            limits: identity.limits.map { .init(name: $0.name, value: $0.value, unit: $0.unit, reason: $0.reason) },
+            methods: call.withMethods == true ? try Self.methods.get() : nil)
+    }
+
+    /// What this program knows; it never changes while it runs.
+    private static let methods = Result {
+        try allCalls.map { call in GetInfo.MethodInfo(method: call.method, fields: try call.fieldPaths()) }
     }
 }

@@ -23,13 +23,16 @@ struct MethodsCommand: ParsableCommand {
     }
 
     private static func page<C: Call>(of _: C.Type) throws -> String {
-        """
-        \(C.method): \(C.summary)
+        let fields = try C.fieldPaths()
+        return """
+            \(C.method): \(C.summary)
 
-        \(C.notes)
+            \(C.notes)
 
-        muster call \(C.method) '\(String(decoding: try JSONEncoding.encode(C.example.call), as: UTF8.self))'
-        \(prettyJSON(try JSONEncoding.encode(C.example.reply)))
-        """
+            Fields of the body: \(fields.isEmpty ? "none" : fields.joined(separator: ", "))
+
+            muster call \(C.method) '\(String(decoding: try JSONEncoding.encode(C.example.call), as: UTF8.self))'
+            \(prettyJSON(try JSONEncoding.encode(C.example.reply)))
+            """
     }
 }

@@ -31,6 +31,51 @@ import Testing
         }
     }
 
+    @Test func aFieldThatACallDoesNotHaveIsRefusedWithItsPlace() async throws {
+        try await withMuster { muster in
+            try await seed(muster)
+            let before = try await muster.database.fingerprint()
+            let session = try await RawSession.open(muster.server)
+            var count = 0
+            for call in allCalls where call.method != OpenSession.method {
+                let body = try fullBody(of: call)
+                let whole = (path: "", value: body, replacing: { (new: Tree) in new })
+                for place in [whole] + body.places() where place.value.kind == .object {
+                    // Names that are data.
+                    if ["attributes", "attributes[0]"].contains(where: place.path.hasSuffix) { continue }
+                    let answer = try await session.answer(
+                        call.method, place.replacing(place.value.with("dry_run", .scalar("true"))).text)
+                    let path = place.path.isEmpty ? "dry_run" : "\(place.path).dry_run"
+                    #expect(answer.code == .invalidArgument, "\(call.method) \(path): \(answer.text)")
+                    #expect(answer.message.hasPrefix("\(path) is not a field"), "\(call.method): \(answer.message)")
+                    count += 1
+                }
+            }
+            #expect(count > 100)
+            #expect(try await session.goesOn())
+            #expect(try await muster.database.fingerprint() == before)
+        }
+    }
+
+    @Test func theEnvelopeMayHaveMoreThanTheProtocolKnows() async throws {
+        try await withMuster { muster in
+            let session = try await RawSession.open(muster.server)
+            let traced = #"{"id":7,"trace":{"parent":"00-1"},"method":"server.health","body":{}}"#
+            #expect(try await session.answer(to: framed(traced)).code == nil)
+        }
+    }
+
+    @Test func aServerTellsTheFieldsThatItKnows() async throws {
+        try await withMuster { muster in
+            let info = try await muster.send(GetInfo(withMethods: true))
+            let methods = try #require(info.methods)
+            #expect(methods.map(\.method) == allCalls.map { call in call.method })
+            let imports = try #require(methods.first { $0.method == ImportCohort.method })
+            #expect(imports.fields.contains("cohort_changes[].should_remove"))
+            #expect(try await muster.send(GetInfo()).methods == nil)
+        }
+    }
+
     @Test func aMissingFieldIsNamed() async throws {
         try await withMuster { muster in
             try await seed(muster)

@@ -77,11 +77,20 @@ import Testing
         GetCohort.method, DeleteCohort.method, ListCohortMembers.method, ListImports.method, CreateCohort.method,
         ImportCohort.method, DiffCohort.method,
     ]
-    private static let rest = #","name":"x","cohort_changes":[],"from_version":0"#
+    /// What else a call with a cohort must have.
+    private static func rest(of method: String) -> String {
+        switch method {
+        case CreateCohort.method: #","name":"x""#
+        case ImportCohort.method: #","cohort_changes":[]"#
+        case DiffCohort.method: #","from_version":0"#
+        default: ""
+        }
+    }
 
     private static let ids: [Case] =
         byCohort.flatMap { method in
-            [
+            let rest = rest(of: method)
+            return [
                 Case(method, cohort(text(257), rest), "cohort_id has more than 256 bytes"),
                 Case(method, cohort(#""""#, rest), "cohort_id is empty"),
                 Case(method, cohort(#""a\u001fb""#, rest), "cohort_id has control characters"),
@@ -253,7 +262,7 @@ import Testing
             ["0", "-1"].map { Case(method, #"{"page_size":\#($0)}"#, "page_size must be at least 1") }
         }
         + [ListCohortMembers.method, DiffCohort.method, ListImports.method].map {
-            Case($0, cohort(#""active""#, #","from_version":0,"page_size":0"#), "page_size must be at least 1")
+            Case($0, cohort(#""active""#, rest(of: $0) + #","page_size":0"#), "page_size must be at least 1")
         }
         + [
             Case(

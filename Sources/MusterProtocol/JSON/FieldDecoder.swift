@@ -4,9 +4,11 @@ final class FieldDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
     private let object: JSONValue
     private var rest: JSONFields
 
-    init(_ fields: JSONFields, of object: JSONValue) {
+    /// Throws where unknown fields are refused and the object has one.
+    init(_ fields: JSONFields, of object: JSONValue) throws(JSONError) {
         self.object = object
         rest = fields
+        if object.refusesUnknownFields { try object.requireKnownFields(Key.self) }
     }
 
     var codingPath: [any CodingKey] { JSONPath.components(to: object) }

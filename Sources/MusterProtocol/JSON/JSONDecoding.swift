@@ -2,8 +2,18 @@
 public enum JSONDecoding {
     /// Paths in errors begin at `value`.
     public static func decode<T: Decodable>(_ type: T.Type = T.self, from value: JSONValue) throws -> T {
+        try decode(type, at: value.rooted)
+    }
+
+    /// Reads the body of a request: a field that its type doesn't have is refused, at every level. Where keys are data, as in
+    /// `Attributes`, any may come.
+    public static func decode<T: Decodable>(request type: T.Type, from value: JSONValue) throws -> T {
+        try decode(type, at: value.strict)
+    }
+
+    private static func decode<T: Decodable>(_ type: T.Type, at value: JSONValue) throws -> T {
         do {
-            return try value.rooted.decode(type)
+            return try value.decode(type)
         } catch let error as DecodingError {
             throw JSONError(error)
         }
@@ -47,7 +57,7 @@ struct ValueDecoder: Decoder {
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        KeyedDecodingContainer(FieldDecoder<Key>(try value.fields(), of: value))
+        KeyedDecodingContainer(try FieldDecoder<Key>(try value.fields(), of: value))
     }
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer { ElementDecoder(try value.elements(), of: value) }
     func singleValueContainer() throws -> any SingleValueDecodingContainer { ScalarDecoder(value: value) }

@@ -12,6 +12,8 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
         case nul
         /// A field that must be there is not.
         case missing
+        /// A field that its object doesn't have.
+        case unknownField
         /// A value of another kind than the field's, or outside of its range.
         case mismatch
         /// No memory, or a reader used while it reads: not the sender's fault.

@@ -22,7 +22,9 @@ public struct JSONValue {
     private let nodes: UnsafePointer<cjson_node>
     private let strings: UnsafePointer<UInt8>
     private let place: UInt32
+    /// Where paths begin. The top bit says whether unknown fields are refused: no message of 1 GB has 2^31 places.
     private let rootPlace: UInt32
+    private static let strictBit: UInt32 = 1 << 31
 
     init(table: cjson_table) {
         self.init(nodes: table.nodes, strings: table.strings, place: 0, rootPlace: 0)
@@ -56,9 +58,16 @@ public struct JSONValue {
     }
 
     /// The value where paths begin.
-    var root: JSONValue { .init(nodes: nodes, strings: strings, place: rootPlace, rootPlace: rootPlace) }
+    var root: JSONValue {
+        .init(nodes: nodes, strings: strings, place: rootPlace & ~Self.strictBit, rootPlace: rootPlace)
+    }
     /// The same value, with paths that begin at it: an envelope's body is the whole for its reader.
     var rooted: JSONValue { .init(nodes: nodes, strings: strings, place: place, rootPlace: place) }
+    /// The same as `rooted`; decoded, no object in it may have a field that its type doesn't have.
+    var strict: JSONValue {
+        .init(nodes: nodes, strings: strings, place: place, rootPlace: place | Self.strictBit)
+    }
+    var refusesUnknownFields: Bool { rootPlace & Self.strictBit != 0 }
     /// Where it stands below the value that was decoded, such as `cohort_changes[0]`.
     public var path: String { JSONPath.text(JSONPath.components(to: self)) }
 

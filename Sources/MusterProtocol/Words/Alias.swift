@@ -3,7 +3,7 @@ public struct Alias: Codable, Sendable, Hashable {
     public var label: Identifier
     public var name: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case label = "alias_label"
         case name = "alias_name"
     }

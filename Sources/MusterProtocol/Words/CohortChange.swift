@@ -5,7 +5,7 @@ public struct CohortChange: Codable, Sendable, Equatable {
     public var aliases: [Alias]
     public var shouldRemove: Bool
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case userIDs = "user_ids"
         case deviceIDs = "device_ids"
         case aliases

@@ -3,7 +3,7 @@ public struct CohortReference: Codable, Sendable, Hashable {
     public var partner: String
     public var cohortID: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case cohortID = "cohort_id"
     }
@@ -18,7 +18,7 @@ public struct CohortReference: Codable, Sendable, Hashable {
 public struct SegmentReference: Codable, Sendable, Hashable {
     public var segmentID: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
     }
 

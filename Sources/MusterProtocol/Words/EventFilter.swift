@@ -11,7 +11,7 @@ public struct EventFilter: Codable, Sendable, Hashable {
     /// Only events before this moment count.
     public var before: Instant?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case name, count
         case withinDays = "within_days"
         case after, before
@@ -46,7 +46,7 @@ public struct PurchaseFilter: Codable, Sendable, Hashable {
     /// Only purchases before this moment count.
     public var before: Instant?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case productID = "product_id"
         case currency, count
         case totalSpent = "total_spent"
@@ -70,6 +70,8 @@ public struct CountTest: Codable, Sendable, Hashable {
     public var comparison: NumberComparison
     public var value: Int
 
+    enum CodingKeys: String, CodingKey, CaseIterable { case comparison, value }
+
     public init(_ comparison: NumberComparison, _ value: Int) {
         (self.comparison, self.value) = (comparison, value)
     }
@@ -80,6 +82,8 @@ public struct AmountTest: Codable, Sendable, Hashable {
     public var comparison: NumberComparison
     public var value: Double
 
+    enum CodingKeys: String, CodingKey, CaseIterable { case comparison, value }
+
     public init(_ comparison: NumberComparison, _ value: Double) {
         (self.comparison, self.value) = (comparison, value)
     }
@@ -89,6 +93,8 @@ public struct AmountTest: Codable, Sendable, Hashable {
 public struct TimeTest: Codable, Sendable, Hashable {
     public var comparison: TimeComparison
     public var value: Instant
+
+    enum CodingKeys: String, CodingKey, CaseIterable { case comparison, value }
 
     public init(_ comparison: TimeComparison, _ value: Instant) {
         (self.comparison, self.value) = (comparison, value)

@@ -113,11 +113,9 @@ extension Filter: Codable {
         init() {}
 
         /// A container without keys, so that only an object will do.
-        init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: CodingKeys.self) }
+        init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: NoFields.self) }
 
-        func encode(to encoder: any Encoder) throws { _ = encoder.container(keyedBy: CodingKeys.self) }
-
-        private enum CodingKeys: CodingKey {}
+        func encode(to encoder: any Encoder) throws { _ = encoder.container(keyedBy: NoFields.self) }
     }
 }
 
@@ -127,6 +125,8 @@ public struct AttributeFilter: Codable, Sendable, Hashable {
     public var comparison: Comparison
     /// Absent for `exists` and `does_not_exist`, else required.
     public var value: FilterValue?
+
+    enum CodingKeys: String, CodingKey, CaseIterable { case name, comparison, value }
 
     public init(name: Identifier, comparison: Comparison, value: FilterValue? = nil) {
         self.name = name

@@ -10,7 +10,7 @@ public enum UserReference: Codable, Sendable, Hashable {
     /// By the attribute `phone`, byte for byte.
     case phone(Contact)
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case externalID = "external_id"
         case alias
         case deviceID = "device_id"
@@ -35,6 +35,13 @@ public enum UserReference: Codable, Sendable, Hashable {
         guard found.count == 1, let only = found.first else {
             throw JSONError(
                 at: decoder, "must have exactly one of external_id, alias, device_id, braze_id, email and phone")
+        }
+        switch only {
+        case .email, .phone: break
+        case .externalID, .alias, .deviceID, .brazeID:
+            guard try container.decodeIfPresent([Prioritization].self, forKey: .prioritization) == nil else {
+                throw JSONError(at: decoder, "must have no prioritization: that goes with email and phone alone")
+            }
         }
         self = only
     }

@@ -11,6 +11,8 @@ public struct Versions: Codable, Sendable, Equatable {
     /// The definitions of the saved segments used, directly or inside one another.
     public var segments: [SegmentVersion]
 
+    enum CodingKeys: String, CodingKey, CaseIterable { case everyone, attributes, events, cohorts, segments }
+
     public init(
         everyone: Int64, attributes: Int64? = nil, events: Int64? = nil, cohorts: [CohortVersion] = [],
         segments: [SegmentVersion] = []
@@ -31,7 +33,7 @@ public struct CohortVersion: Codable, Sendable, Hashable {
     /// Tells the cohort from one that was made later under the same id: `at` is refused where it is another. Opaque.
     public var generation: Int32?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case cohortID = "cohort_id"
         case version, generation
@@ -50,7 +52,7 @@ public struct SegmentVersion: Codable, Sendable, Hashable {
     public var segmentID: Identifier
     public var version: Int64
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
         case version
     }

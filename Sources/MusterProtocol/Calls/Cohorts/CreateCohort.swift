@@ -17,7 +17,7 @@ public struct CreateCohort: Call {
     public var name: String
     public var createdAt: Instant?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case cohortID = "cohort_id"
         case name

@@ -11,7 +11,7 @@ public struct DeleteCohort: Call {
     public var partner: String
     public var cohortID: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case cohortID = "cohort_id"
     }

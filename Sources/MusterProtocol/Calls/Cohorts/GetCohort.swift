@@ -16,7 +16,7 @@ public struct GetCohort: ReadingCall {
     public var partner: String
     public var cohortID: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case cohortID = "cohort_id"
     }

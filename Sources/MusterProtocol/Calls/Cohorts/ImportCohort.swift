@@ -25,7 +25,7 @@ public struct ImportCohort: RecordedCall {
     public var changes: [CohortChange]
     public var withOutcomes: Bool?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case cohortID = "cohort_id"
         case requestID = "request_id"

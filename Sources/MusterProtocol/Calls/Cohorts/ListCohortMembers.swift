@@ -21,7 +21,7 @@ public struct ListCohortMembers: PagedCall {
     public var pageSize: Int?
     public var pageToken: String?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case cohortID = "cohort_id"
         case atVersion = "at_version"

@@ -16,7 +16,7 @@ public struct ListCohorts: PagedCall {
     public var pageSize: Int?
     public var pageToken: String?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case nameContains = "name_contains"
         case pageSize = "page_size"

@@ -27,7 +27,7 @@ public struct ListImports: PagedCall {
     public var pageSize: Int?
     public var pageToken: String?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case cohortID = "cohort_id"
         case version

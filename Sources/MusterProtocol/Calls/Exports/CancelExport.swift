@@ -8,7 +8,7 @@ public struct CancelExport: Call {
     public static let example = (call: Self(segmentID: "lapsed"), reply: Done())
     public var segmentID: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
     }
 

@@ -20,7 +20,7 @@ public struct ExportSegment: Call {
     public var fieldsToExport: [Identifier]?
     public var customAttributesToExport: [Identifier]?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
         case fieldsToExport = "fields_to_export"
         case customAttributesToExport = "custom_attributes_to_export"

@@ -23,7 +23,7 @@ public struct ExportUsers: ReadingCall {
     public var users: [UserReference]
     public var fieldsToExport: [Identifier]?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case users
         case fieldsToExport = "fields_to_export"
     }

@@ -31,7 +31,7 @@ public struct CreateKey: Call {
     public var scopes: [String]?
     public var expiresAt: Instant?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case kind, partner, name, scopes
         case expiresAt = "expires_at"
     }

@@ -13,7 +13,7 @@ public struct InvalidateKey: Call {
     )
     public var keyID: String
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case keyID = "key_id"
     }
 

@@ -20,7 +20,7 @@ public struct ListKeys: PagedCall {
     public var pageSize: Int?
     public var pageToken: String?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case pageSize = "page_size"
         case pageToken = "page_token"

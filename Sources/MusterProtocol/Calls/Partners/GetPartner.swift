@@ -23,6 +23,8 @@ public struct GetPartner: ReadingCall {
     )
     public var partner: String
 
+    enum CodingKeys: String, CodingKey, CaseIterable { case partner }
+
     public init(partner: String) {
         self.partner = partner
     }

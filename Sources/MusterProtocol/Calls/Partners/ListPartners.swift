@@ -16,7 +16,7 @@ public struct ListPartners: PagedCall {
     public var pageSize: Int?
     public var pageToken: String?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case pageSize = "page_size"
         case pageToken = "page_token"
     }

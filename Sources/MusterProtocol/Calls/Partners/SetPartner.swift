@@ -18,7 +18,7 @@ public struct SetPartner: Call {
     public var enabled: Bool?
     public var partnerAPIKey: String?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case partner
         case displayName = "display_name"
         case enabled

@@ -18,7 +18,7 @@ public struct CheckSegments: ReadingCall {
     public var withVersions: Bool?
     public var maxStalenessMilliseconds: Int?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case users, segments
         case withVersions = "with_versions"
         case maxStalenessMilliseconds = "max_staleness_ms"

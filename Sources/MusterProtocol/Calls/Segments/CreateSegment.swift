@@ -23,7 +23,7 @@ public struct CreateSegment: RecordedCall {
     public var filter: Filter
     public var requestID: Identifier?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
         case name, filter
         case requestID = "request_id"

@@ -9,7 +9,7 @@ public struct DeleteSegment: Call {
     public static let example = (call: Self(segmentID: "fr-win-back"), reply: Done())
     public var segmentID: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
     }
 

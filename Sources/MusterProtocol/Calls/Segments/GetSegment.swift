@@ -16,7 +16,7 @@ public struct GetSegment: ReadingCall {
     )
     public var segmentID: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
     }
 

@@ -21,7 +21,7 @@ public struct ListSegmentMembers: PagedCall {
     public var pageSize: Int?
     public var pageToken: String?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
         case filter
         case allIdentifiers = "all_identifiers"

@@ -24,7 +24,7 @@ public struct ListSegments: PagedCall {
     public var pageSize: Int?
     public var pageToken: String?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case nameContains = "name_contains"
         case order, skip
         case pageSize = "page_size"

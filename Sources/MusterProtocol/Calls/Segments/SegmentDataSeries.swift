@@ -15,7 +15,7 @@ public struct SegmentDataSeries: ReadingCall {
     public var length: Int
     public var endingAt: Instant?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
         case length
         case endingAt = "ending_at"

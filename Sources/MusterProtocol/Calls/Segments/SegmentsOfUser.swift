@@ -18,7 +18,7 @@ public struct SegmentsOfUser: PagedCall {
     public var pageSize: Int?
     public var pageToken: String?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case user
         case withVersions = "with_versions"
         case maxStalenessMilliseconds = "max_staleness_ms"

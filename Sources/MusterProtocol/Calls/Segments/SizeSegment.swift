@@ -25,7 +25,7 @@ public struct SizeSegment: ReadingCall {
     public var at: Versions?
     public var maxStalenessMilliseconds: Int?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
         case filter
         case withNodes = "with_nodes"

@@ -15,7 +15,7 @@ public struct UpdateSegment: Call {
     public var name: String?
     public var filter: Filter?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
         case name, filter
     }

@@ -9,6 +9,8 @@ public struct GetHealth: ReadingCall {
 
     public init() {}
 
+    public init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: NoFields.self) }
+
     public struct Reply: Codable, Sendable, Equatable {
         public var status: Status
 

@@ -8,18 +8,27 @@ public struct GetInfo: ReadingCall {
           `fsync`, `synchronous_commit` and `full_page_writes` are on, else `weak`.
         - `limits`: every bound that the server keeps, with its unit and its reason.
         - `rest_url`: what partners are told to use as endpoint, where it is set.
+        - `with_methods` (optional): true shows in `methods` every call that the server knows with the paths of the fields that its body may have, such as
+          `cohort_changes[].user_ids`. A filter inside a filter has the same fields again, and they are not listed again. A server refuses fields that it doesn't
+          know, so a client that is newer than its server looks here before it sends one.
         """
     public static let example = (
-        call: Self(),
+        call: Self(withMethods: true),
         reply: Reply(
             version: "0.1.0", schemaVersion: 5,
             postgres: .init(
                 version: "15.18", fsync: "on", synchronousCommit: "on", fullPageWrites: "on", durability: .full),
             restURL: "https://audiences.example.com",
-            limits: [.init(name: "frame_bytes", value: 4_194_304, unit: "bytes", reason: "One frame, either way.")])
+            limits: [.init(name: "frame_bytes", value: 4_194_304, unit: "bytes", reason: "One frame, either way.")],
+            methods: [.init(method: "users.delete", fields: ["users", "users[].external_id", "request_id"])])
     )
+    public var withMethods: Bool?
 
-    public init() {}
+    enum CodingKeys: String, CodingKey, CaseIterable { case withMethods = "with_methods" }
+
+    public init(withMethods: Bool? = nil) {
+        self.withMethods = withMethods
+    }
 
     public struct Reply: Codable, Sendable, Equatable {
         public var version: String
@@ -27,23 +36,26 @@ public struct GetInfo: ReadingCall {
         public var postgres: PostgresInfo
         public var restURL: String?
         public var limits: [LimitInfo]
+        public var methods: [MethodInfo]?
 
         enum CodingKeys: String, CodingKey {
             case version
             case schemaVersion = "schema_version"
             case postgres
             case restURL = "rest_url"
-            case limits
+            case limits, methods
         }
 
         public init(
-            version: String, schemaVersion: Int, postgres: PostgresInfo, restURL: String? = nil, limits: [LimitInfo]
+            version: String, schemaVersion: Int, postgres: PostgresInfo, restURL: String? = nil, limits: [LimitInfo],
+            methods: [MethodInfo]? = nil
         ) {
             self.version = version
             self.schemaVersion = schemaVersion
             self.postgres = postgres
             self.restURL = restURL
             self.limits = limits
+            self.methods = methods
         }
     }
 
@@ -87,6 +99,18 @@ public struct GetInfo: ReadingCall {
             self.value = value
             self.unit = unit
             self.reason = reason
+        }
+    }
+
+    /// A call that the server knows, and the fields that its body may have.
+    public struct MethodInfo: Codable, Sendable, Equatable {
+        public var method: String
+        /// Their paths, each object's before those inside it; `[]` stands for every element of an array.
+        public var fields: [String]
+
+        public init(method: String, fields: [String]) {
+            self.method = method
+            self.fields = fields
         }
     }
 }

@@ -14,6 +14,8 @@ public struct OpenSession: Call {
     )
     public var key: String
 
+    enum CodingKeys: String, CodingKey, CaseIterable { case key }
+
     public init(key: String) {
         self.key = key
     }

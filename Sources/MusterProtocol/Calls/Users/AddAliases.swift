@@ -19,7 +19,7 @@ public struct AddAliases: RecordedCall {
     public var userAliases: [NewAlias]
     public var requestID: Identifier?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case userAliases = "user_aliases"
         case requestID = "request_id"
     }
@@ -45,7 +45,7 @@ public struct NewAlias: Codable, Sendable, Equatable {
     public var label: Identifier
     public var name: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case externalID = "external_id"
         case label = "alias_label"
         case name = "alias_name"

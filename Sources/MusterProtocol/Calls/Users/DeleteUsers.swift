@@ -16,7 +16,7 @@ public struct DeleteUsers: RecordedCall {
     public var users: [UserReference]
     public var requestID: Identifier?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case users
         case requestID = "request_id"
     }

@@ -17,6 +17,8 @@ public struct GetUser: ReadingCall {
     )
     public var user: UserReference
 
+    enum CodingKeys: String, CodingKey, CaseIterable { case user }
+
     public init(user: UserReference) {
         self.user = user
     }

@@ -18,7 +18,7 @@ public struct IdentifyUser: RecordedCall {
     public var mergeWhen: MergeWhen?
     public var requestID: Identifier?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case user
         case externalID = "external_id"
         case mergeWhen = "merge_when"

@@ -18,7 +18,7 @@ public struct MergeUsers: RecordedCall {
     public var keep: UserReference
     public var requestID: Identifier?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case merge, keep
         case requestID = "request_id"
     }

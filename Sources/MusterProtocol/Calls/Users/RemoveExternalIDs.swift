@@ -12,7 +12,7 @@ public struct RemoveExternalIDs: RecordedCall {
     public var externalIDs: [Identifier]
     public var requestID: Identifier?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case externalIDs = "external_ids"
         case requestID = "request_id"
     }

@@ -14,7 +14,7 @@ public struct RenameExternalIDs: RecordedCall {
     public var renames: [ExternalIDRename]
     public var requestID: Identifier?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case renames = "external_id_renames"
         case requestID = "request_id"
     }
@@ -38,7 +38,7 @@ public struct ExternalIDRename: Codable, Sendable, Equatable {
     public var current: Identifier
     public var new: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case current = "current_external_id"
         case new = "new_external_id"
     }

@@ -9,7 +9,7 @@ public struct TrackUsers: RecordedCall {
           Of several users with an e-mail address or telephone number the identified one who was updated last is meant, else the one who was updated last.
         - All other fields of an object of `attributes` are attributes; `null` removes. `{"inc": 2}` adds to a whole number, `{"add": ["x"]}` and `{"remove": ["y"]}` change an array. Arrays hold each value once, at the place of its last, and the last 500 values; `_merge_objects`: true puts the fields of an object into the one that is there.
           `email` is kept in small letters. `push_tokens`: their `device_id`s become devices of the user, but for those that another user has; tokens themselves are not kept.
-        - An event has a `name`, a `time` and optional `properties`, an object. A purchase has a `product_id`, a `currency` of three letters, a `price`, a `time`, and optionally a `quantity` from 1 to 100 and `properties`. Nothing recognizes that one comes twice but `request_id`.
+        - An event has a `name`, a `time` and optional `properties`, an object. A purchase has a `product_id`, a `currency` of three letters, a `price`, a `time`, and optionally a `quantity` from 1 to 100 and `properties`. `app_id` is taken and means nothing; any other field is refused with the whole call. Nothing recognizes that one comes twice but `request_id`.
         - `attributes_processed`, `events_processed`, `purchases_processed`: how many were good, of each array that was sent. `errors`: the others, which change nothing, each with a `type` (what is wrong), `input_array` and `index`.
         - `request_id`: optional; a repeat gets the recorded answer.
         """
@@ -30,7 +30,7 @@ public struct TrackUsers: RecordedCall {
     public var purchases: [Attributes]?
     public var requestID: Identifier?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case attributes, events, purchases
         case requestID = "request_id"
     }
@@ -43,6 +43,18 @@ public struct TrackUsers: RecordedCall {
         self.events = events
         self.purchases = purchases
         self.requestID = requestID
+    }
+
+    /// The objects are read twice: as they stand, to be judged one by one, and for their names, which may not be others than there are.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        attributes = try container.decodeIfPresent([Attributes].self, forKey: .attributes)
+        events = try container.decodeIfPresent([Attributes].self, forKey: .events)
+        purchases = try container.decodeIfPresent([Attributes].self, forKey: .purchases)
+        requestID = try container.decodeIfPresent(Identifier.self, forKey: .requestID)
+        _ = try container.decodeIfPresent([TrackedNames.Attributes].self, forKey: .attributes)
+        _ = try container.decodeIfPresent([TrackedNames.Event].self, forKey: .events)
+        _ = try container.decodeIfPresent([TrackedNames.Purchase].self, forKey: .purchases)
     }
 
     public struct Reply: Codable, Sendable, Equatable {

@@ -15,7 +15,7 @@ public struct UpdateAliases: RecordedCall {
     public var aliasUpdates: [AliasUpdate]
     public var requestID: Identifier?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case aliasUpdates = "alias_updates"
         case requestID = "request_id"
     }
@@ -40,7 +40,7 @@ public struct AliasUpdate: Codable, Sendable, Equatable {
     public var oldName: Identifier
     public var newName: Identifier
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case label = "alias_label"
         case oldName = "old_alias_name"
         case newName = "new_alias_name"

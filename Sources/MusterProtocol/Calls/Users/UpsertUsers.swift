@@ -26,7 +26,7 @@ public struct UpsertUsers: RecordedCall {
     public var users: [UserEntry]
     public var requestID: Identifier?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case users
         case requestID = "request_id"
     }
@@ -68,7 +68,7 @@ public struct UserEntry: Codable, Sendable, Equatable {
     public var deviceIDs: [Identifier]?
     public var attributes: Attributes?
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case externalID = "external_id"
         case aliases
         case deviceIDs = "device_ids"
