@@ -23,8 +23,12 @@ public struct TestDatabase: Sendable {
     }
 
     /// The same with an empty database, without a schema.
-    public static func withEmpty<R>(_ body: (TestDatabase) async throws -> R) async throws -> R {
-        try await with(try await TestCluster.shared(), from: "template0", body)
+    ///
+    /// - Parameter locale: what `CREATE DATABASE` is told of it, such as `LOCALE 'C'`; that of the cluster if empty.
+    public static func withEmpty<R>(
+        locale: String = "", _ body: (TestDatabase) async throws -> R
+    ) async throws -> R {
+        try await with(try await TestCluster.shared(), from: "template0 \(locale)", body)
     }
 
     private static func with<R>(

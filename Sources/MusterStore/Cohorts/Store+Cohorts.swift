@@ -48,7 +48,8 @@ extension Store {
         of partner: String?, nameContains: String?, after: CohortReference?, limit: Int, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> [CohortInfo] {
-        try await read(
+        let pattern = nameContains.map { NamePattern($0).text }
+        return try await read(
             in: workspace, deadline: deadline,
             """
             SELECT c.partner, c.cohort_id, c.name, h.version, h.size, c.created_at, coalesce(i.imported_at, c.forgotten_import_at)
@@ -60,7 +61,7 @@ extension Store {
             WHERE c.workspace_id = \(workspace)
                 AND (c.partner, c.cohort_id) > (\(after?.partner ?? ""), \(after?.cohortID ?? Identifier("")))
                 AND (\(partner) IS NULL OR c.partner = \(partner))
-                AND (\(nameContains) IS NULL OR position(lower(\(nameContains)) in lower(c.name)) > 0)
+                AND (\(pattern) IS NULL OR c.name COLLATE "C" ~ \(pattern))
             ORDER BY c.partner, c.cohort_id LIMIT \(Int64(limit))
             """
         ) { row in try CohortInfo(row) }

@@ -19,7 +19,7 @@ extension Store {
             guard exists != nil else { return nil }
             return try connection.query(
                 """
-                SELECT day::text, size FROM segment_size
+                SELECT to_char(day, 'YYYY-MM-DD'), size FROM segment_size
                 WHERE workspace_id = \(workspace) AND segment_id = \(id)
                     AND day BETWEEN \(first)::date AND \(last)::date
                 ORDER BY day

@@ -23,10 +23,11 @@ extension Store {
         nameContains: String?, order: SegmentOrder, after: SegmentPosition?, skip: Int, limit: Int,
         in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> [SegmentInfo] {
+        let pattern = nameContains.map { NamePattern($0).text }
         var sql: SQL = """
             SELECT segment_id, name, filter, version, created_at, updated_at FROM segment
             WHERE workspace_id = \(workspace)
-                AND (\(nameContains) IS NULL OR position(lower(\(nameContains)) in lower(name)) > 0)
+                AND (\(pattern) IS NULL OR name COLLATE "C" ~ \(pattern))
             """
         if let after { sql += order.following(after) }
         sql += order.clause

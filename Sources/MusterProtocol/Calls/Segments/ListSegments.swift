@@ -4,7 +4,7 @@ public struct ListSegments: PagedCall {
     public static let summary = "Lists segments by id or by age, with their filters."
     public static let notes = """
         - `segments`: each with its filter; what uses it is shown by `segments.get` only.
-        - `name_contains`: only those whose name has this text in it, in upper or lower case.
+        - `name_contains`: only those whose name has this text in it, in upper or lower case: letters of which one is the other's upper or lower case in Unicode count as one (É and é; I, i, İ and ı), and a letter never counts as two (ß is not SS). The same on every database, whatever its locale.
         - `order`: `segment_id`, which holds where it is absent, `oldest_first` or `newest_first`. `skip`: leaves out so many at the beginning; pages that follow another by its token are the better way.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """
