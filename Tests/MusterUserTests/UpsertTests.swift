@@ -39,6 +39,40 @@ import Testing
         }
     }
 
+    /// An entry may mean a stored user by an identifier that only an earlier entry of its batch gives that user.
+    @Test func anIdentifierGivenInTheSameBatchMeansAStoredUserWithAllThatIsKnownOfThatUser() async throws {
+        try await Place.with { place in
+            let devices = (0..<Limits.devicesPerUser.value - 2).map { Identifier("d-\($0)") }
+            try await place.upsert(
+                UserEntry(
+                    externalID: "u-1", aliases: [Alias(label: "crm", name: "1")], deviceIDs: devices,
+                    attributes: ["country": "FR", "age": 25, "gone": false]))
+            let reply = try await place.upsert(
+                UserEntry(externalID: "u-1", deviceIDs: ["new-1"]),
+                UserEntry(deviceIDs: ["new-1", "new-2"]),
+                UserEntry(deviceIDs: ["new-2"], attributes: ["country": "IT"]),
+                UserEntry(deviceIDs: ["new-2", "new-3"]))
+            #expect(reply.outcomes == [.updated, .updated, .updated, .refused])
+            #expect(reply.results.last?.reason == .tooMany)
+            #expect(
+                try await place.attributes(of: .externalID("u-1"))
+                    == (["country": "IT", "age": 25, "gone": false] as Attributes).byName)
+        }
+    }
+
+    @Test func aUserMeantByAnAliasOfTheSameBatchGetsNoMoreDevicesThanAUserMayHave() async throws {
+        try await Place.with { place in
+            let devices = (0..<Limits.devicesPerUser.value).map { Identifier("d-\($0)") }
+            try await place.upsert(UserEntry(aliases: [Alias(label: "crm", name: "1")], deviceIDs: devices))
+            let web = Alias(label: "web", name: "x")
+            let reply = try await place.upsert(
+                UserEntry(aliases: [Alias(label: "crm", name: "1"), web]),
+                UserEntry(aliases: [web], deviceIDs: ["one more"]))
+            #expect(reply.outcomes == [.updated, .refused])
+            #expect(reply.results.last?.reason == .tooMany)
+        }
+    }
+
     @Test func anEntryWithOnlyADeviceOfAnIdentifiedUserUpdatesThatUser() async throws {
         try await Place.with { place in
             try await place.upsert(UserEntry(externalID: "u-1", deviceIDs: ["d-1"]))

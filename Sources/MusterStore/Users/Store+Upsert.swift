@@ -136,12 +136,17 @@ private struct WantedFields {
     var devices: Set<Int32> = []
 
     init(_ entries: [some BatchEntry], _ found: UpsertFindings) {
+        // A later entry may mean a stored user by an identifier that an earlier one gives that user. Several users may be candidates
+        // for one identifier, since an entry that names it may be refused.
+        var given: [UserReference: Set<Int32>] = [:]
         for entry in entries {
-            guard let number = found.numbers[entry.meant] else { continue }
-            users.insert(number)
-            if entry.touchesAttributes { attributes.insert(number) }
-            for identifier in entry.others where found.numbers[identifier] == nil {
-                if identifier.isDevice { devices.insert(number) } else { labels.insert(number) }
+            for number in found.numbers[entry.meant].map({ [$0] }) ?? given[entry.meant] ?? [] {
+                users.insert(number)
+                if entry.touchesAttributes { attributes.insert(number) }
+                for identifier in entry.others where found.numbers[identifier] == nil {
+                    given[identifier, default: []].insert(number)
+                    if identifier.isDevice { devices.insert(number) } else { labels.insert(number) }
+                }
             }
         }
     }
