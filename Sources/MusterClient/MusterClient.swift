@@ -33,7 +33,7 @@ public final class MusterClient: Sendable {
     /// Makes a call that is given in JSON, an object; answers the JSON of its reply. Throws as `send` does.
     public func call(method: String, bodyJSON: [UInt8], deadline: Duration? = nil) async throws -> [UInt8] {
         guard !method.isEmpty, method.utf8.allSatisfy(Self.isOfMethodName) else {
-            throw RPCError(.unimplemented, "there is no method of this name")
+            throw RPCError(.unimplemented, .unknownMethod, "there is no method of this name")
         }
         let body: [UInt8]
         // Read and written again, so that nothing but one object gets into the envelope.
@@ -55,7 +55,9 @@ public final class MusterClient: Sendable {
     ) async throws(RPCError) -> [UInt8] {
         // The envelope takes 80 bytes and the method's name.
         guard body.count + method.utf8.count + 80 <= Limits.frame.value else {
-            throw RPCError(.resourceExhausted, "the call is longer than a frame of \(Limits.frame.value) bytes")
+            throw RPCError(
+                .resourceExhausted, .tooLong, limit: Limits.frame,
+                "the call is longer than a frame of \(Limits.frame.value) bytes (\(Limits.frame.name))")
         }
         let ticket = link.newTicket()
         let request = Request(
@@ -100,7 +102,7 @@ extension RPCError {
     init(unsendable error: any Error) {
         self =
             (error as? JSONError).map(RPCError.init)
-            ?? RPCError(.invalidArgument, "the call can't be sent", cause: error)
+            ?? RPCError(.invalidArgument, .malformed, "the call can't be sent", cause: error)
     }
 
     /// The server answered something that this version doesn't understand.

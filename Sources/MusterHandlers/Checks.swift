@@ -1,51 +1,57 @@
 import MusterProtocol
 import MusterStore
 
-/// Throws where a field of a call has more `things` than it may; the details name the limit.
+/// Throws where a field of a call has more `things` than it may.
 func check(_ count: Int, _ things: String = "entries", of field: String, atMost limit: Limit) throws {
     guard count <= limit.value else {
-        throw RPCError(
-            .invalidArgument, "\(field) has \(count) \(things); send at most \(limit.value) in one call",
-            details: ["limit": .string(Array(limit.name.utf8))])
+        throw RPCError.over(
+            limit, field, .tooMany, "has \(count) \(things); send at most \(limit.value) in one call")
     }
 }
 
 /// Throws where an id of a cohort or segment can't be one.
 func check(objectID: Identifier, _ field: String) throws {
-    guard objectID.bytes.count <= Limits.objectIDBytes.value else {
-        throw RPCError(.invalidArgument, "\(field) has more than \(Limits.objectIDBytes.value) bytes")
-    }
-    try check(well: objectID, field)
+    try check(objectID, field, atMost: Limits.objectIDBytes)
 }
 
 /// Throws where a request id can't be one.
 func check(requestID: Identifier?) throws {
-    guard let requestID else { return }
-    guard requestID.bytes.count <= Limits.requestIDBytes.value else {
-        throw RPCError(.invalidArgument, "request_id has more than \(Limits.requestIDBytes.value) bytes")
-    }
-    try check(well: requestID, "request_id")
+    if let requestID { try check(requestID, "request_id", atMost: Limits.requestIDBytes) }
 }
 
-private func check(well identifier: Identifier, _ field: String) throws {
-    guard !identifier.bytes.isEmpty else { throw RPCError(.invalidArgument, "\(field) is empty") }
+private func check(_ identifier: Identifier, _ field: String, atMost limit: Limit) throws {
+    guard identifier.bytes.count <= limit.value else { throw tooLong(field, limit) }
+    guard !identifier.bytes.isEmpty else { throw RPCError.invalid(field, .empty, "is empty") }
     guard identifier.validity == .valid else {
-        throw RPCError(.invalidArgument, "\(field) has control characters")
+        throw RPCError.invalid(field, .invalidCharacters, "has control characters")
     }
+}
+
+private func tooLong(_ field: String, _ limit: Limit) -> RPCError {
+    .over(limit, field, .tooLong, "has more than \(limit.value) bytes")
 }
 
 /// Throws where a name for people is empty or too long.
 func check(name: String, _ field: String) throws {
-    guard !name.isEmpty else { throw RPCError(.invalidArgument, "\(field) is empty") }
-    guard name.utf8.count <= Limits.nameBytes.value else {
-        throw RPCError(.invalidArgument, "\(field) has more than \(Limits.nameBytes.value) bytes")
+    guard !name.isEmpty else { throw RPCError.invalid(field, .empty, "is empty") }
+    guard name.utf8.count <= Limits.nameBytes.value else { throw tooLong(field, Limits.nameBytes) }
+}
+
+/// Throws where a name that a filter compares has no byte, or too many.
+func check(filterName name: Identifier, _ field: String, atMost limit: Limit) throws {
+    guard !name.bytes.isEmpty else {
+        throw RPCError.invalid(field, .empty, "must have 1 to \(limit.value) bytes")
+    }
+    guard name.bytes.count <= limit.value else {
+        throw RPCError.over(limit, field, .tooLong, "must have 1 to \(limit.value) bytes")
     }
 }
 
 /// Throws where a partner's name can't be one.
 func check(partner: String, _ field: String = "partner") throws {
     guard isPartnerName(partner) else {
-        throw RPCError(.invalidArgument, "\(field) is no partner's name: 1 to 64 of a to z, 0 to 9, _ and -")
+        throw RPCError.invalid(
+            field, .invalidFormat, "is no partner's name: 1 to 64 of a to z, 0 to 9, _ and -")
     }
 }
 
@@ -59,12 +65,15 @@ extension CallContext {
     /// Throws where a data import key means another partner than its own.
     func requireOwn(partner: String) throws {
         guard let own = session.partner, own != partner else { return }
-        throw RPCError(.permissionDenied, "this data import key belongs to another partner")
+        throw RPCError(
+            .permissionDenied, .otherPartner, field: "partner", "this data import key belongs to another partner")
     }
 
     func options(maxStaleness milliseconds: Int?) throws -> ReadOptions {
         let staleness = milliseconds ?? 0
-        guard staleness >= 0 else { throw RPCError(.invalidArgument, "max_staleness_ms must not be negative") }
+        guard staleness >= 0 else {
+            throw RPCError.invalid("max_staleness_ms", .outOfRange, "must not be negative")
+        }
         return ReadOptions(
             deadline: deadline, maxStaleness: .milliseconds(min(staleness, Limits.stalenessMost.value)))
     }

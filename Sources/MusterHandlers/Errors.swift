@@ -21,9 +21,11 @@ extension RPCError {
         case let error as PostgresError: self.init(error)
         case let fault as FilterFault: self.init(fault)
         case is VersionNotKept:
-            self.init(.outOfRange, "this version is not kept; begin again without a page_token, at or at_version")
+            self.init(
+                .outOfRange, .notKept, "this version is not kept; begin again without a page_token, at or at_version")
         case is ListingExpired:
-            self.init(.outOfRange, "this listing is older than an hour and gone; begin again without page_token")
+            self.init(
+                .outOfRange, .notKept, "this listing is older than an hour and gone; begin again without page_token")
         case is ChangingTooFast:
             self.init(
                 .aborted, "what this reads changes faster than it can be read; try again",
@@ -68,16 +70,18 @@ extension RPCError {
         case (.queryCanceled, _): self.init(.deadlineExceeded, "the deadline passed", cause: error)
         case (.readOnlyTransaction, _), (.tooManyConnections, _), (_, "08"), (_, "57"):
             self.init(.unavailable, "the database can't be reached; try again", cause: error)
-        case (_, "53"): self.init(.resourceExhausted, "the database is out of room; try again later", cause: error)
+        case (_, "53"):
+            self.init(.resourceExhausted, .noRoom, "the database is out of room; try again later", cause: error)
         case (.dataCorrupted, _), (.indexCorrupted, _): self.init(.dataLoss, "stored data is damaged", cause: error)
         default: self.init(.internal, "something went wrong in the server", cause: error)
         }
     }
 
     static let requestIDReused = RPCError(
-        .failedPrecondition, "this request_id was used with other content; nothing was changed. Use a new one")
+        .failedPrecondition, .requestIDReused, field: "request_id",
+        "this request_id was used with other content; nothing was changed. Use a new one")
 
     static func overloaded(_ message: String) -> RPCError {
-        RPCError(.resourceExhausted, message, details: ["retry_after_ms": 200])
+        RPCError(.resourceExhausted, .tooBusy, message, details: ["retry_after_ms": 200])
     }
 }

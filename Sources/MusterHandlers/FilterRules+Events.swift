@@ -7,40 +7,36 @@ extension FilterRules {
     private static let mostSpent = 1e12
 
     static func check(_ event: EventFilter, _ path: String) throws {
-        try check(name: event.name, "\(path).name")
+        try MusterHandlers.check(filterName: event.name, "\(path).name", atMost: Limits.identifierBytes)
         try check(event.count, "\(path).count")
         try checkWindow(event.withinDays, event.after, event.before, path)
     }
 
     static func check(_ purchase: PurchaseFilter, _ path: String) throws {
-        if let product = purchase.productID { try check(name: product, "\(path).product_id") }
+        if let product = purchase.productID {
+            try MusterHandlers.check(filterName: product, "\(path).product_id", atMost: Limits.identifierBytes)
+        }
         if let currency = purchase.currency, !isCurrency(currency) {
-            throw RPCError(.invalidArgument, "\(path).currency must be three capital letters, such as EUR")
+            throw RPCError.invalid("\(path).currency", .invalidFormat, "must be three capital letters, such as EUR")
         }
         try check(purchase.count, "\(path).count")
         if let total = purchase.totalSpent, abs(total.value) > mostSpent {
-            throw RPCError(.invalidArgument, "\(path).total_spent.value must be a number within ±10^12")
+            throw RPCError.invalid("\(path).total_spent.value", .outOfRange, "must be a number within ±10^12")
         }
         try checkWindow(purchase.withinDays, purchase.after, purchase.before, path)
     }
 
-    private static func check(name: Identifier, _ field: String) throws {
-        guard !name.bytes.isEmpty, name.bytes.count <= Limits.identifierBytes.value else {
-            throw RPCError(.invalidArgument, "\(field) must have 1 to \(Limits.identifierBytes.value) bytes")
-        }
-    }
-
     private static func check(_ count: CountTest?, _ path: String) throws {
         guard let count, count.value < 0 else { return }
-        throw RPCError(.invalidArgument, "\(path).value must not be negative")
+        throw RPCError.invalid("\(path).value", .outOfRange, "must not be negative")
     }
 
     private static func checkWindow(_ days: Int?, _ after: Instant?, _ before: Instant?, _ path: String) throws {
         if let days, !(1...mostDays).contains(days) {
-            throw RPCError(.invalidArgument, "\(path).within_days must be 1 to \(mostDays)")
+            throw RPCError.invalid("\(path).within_days", .outOfRange, "must be 1 to \(mostDays)")
         }
         if let after, let before, after >= before {
-            throw RPCError(.invalidArgument, "\(path).after must be earlier than before")
+            throw RPCError.invalid("\(path).after", .conflict, "must be earlier than before")
         }
     }
 

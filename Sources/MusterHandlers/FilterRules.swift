@@ -2,10 +2,11 @@ import MusterProtocol
 
 /// What must hold of a filter by itself, before anything is looked up.
 enum FilterRules {
-    /// Throws with the path of the first node that can't be.
+    /// Throws with the path of the first node that can't be, from the body on.
     static func check(_ filter: Filter) throws {
         try check(sizeOf: filter)
-        try filter.forEachNode { node, path in
+        try filter.forEachNode { node, place in
+            let path = "filter.\(place)"
             switch node {
             case .cohort(let cohort):
                 try MusterHandlers.check(partner: cohort.partner, "\(path).partner")
@@ -25,10 +26,12 @@ enum FilterRules {
         func visit(_ node: Filter, _ depth: Int) throws {
             nodes += 1
             guard depth <= Limits.filterDepth.value else {
-                throw RPCError(.invalidArgument, "filter is deeper than \(Limits.filterDepth.value) levels")
+                throw RPCError.over(
+                    Limits.filterDepth, "filter", .tooDeep, "is deeper than \(Limits.filterDepth.value) levels")
             }
             guard nodes <= Limits.filterNodes.value else {
-                throw RPCError(.invalidArgument, "filter has more than \(Limits.filterNodes.value) nodes")
+                throw RPCError.over(
+                    Limits.filterNodes, "filter", .tooMany, "has more than \(Limits.filterNodes.value) nodes")
             }
             for child in node.children { try visit(child, depth + 1) }
         }
@@ -36,37 +39,35 @@ enum FilterRules {
     }
 
     private static func check(_ attribute: AttributeFilter, _ path: String) throws {
-        guard !attribute.name.bytes.isEmpty, attribute.name.bytes.count <= Limits.attributeNameBytes.value else {
-            throw RPCError(
-                .invalidArgument, "\(path).name must have 1 to \(Limits.attributeNameBytes.value) bytes")
-        }
+        try MusterHandlers.check(filterName: attribute.name, "\(path).name", atMost: Limits.attributeNameBytes)
         // PostgreSQL writes a whole number without an exponent, and in that form it could not be read again.
         if case .number(let number) = attribute.value, abs(number) > 0x1p53 {
-            throw RPCError(.invalidArgument, "\(path).value must be a number within ±2^53")
+            throw RPCError.invalid("\(path).value", .outOfRange, "must be a number within ±2^53")
         }
         let comparison = attribute.comparison.rawValue
         switch (attribute.comparison, attribute.value) {
         case (.exists, nil), (.doesNotExist, nil): break
         case (.exists, _), (.doesNotExist, _):
-            throw RPCError(.invalidArgument, "\(path).value must be left out with \(comparison)")
-        case (_, nil): throw RPCError(.invalidArgument, "\(path).value is missing")
+            throw RPCError.invalid("\(path).value", .conflict, "must be left out with \(comparison)")
+        case (_, nil): throw RPCError.invalid("\(path).value", .missing, "is missing")
         case (.equals, _), (.notEqual, _), (.doesNotEqual, _): break
         case (.greaterThan, .number), (.greaterThanOrEqualTo, .number), (.lessThan, .number),
             (.lessThanOrEqualTo, .number):
             break
         case (.greaterThan, _), (.greaterThanOrEqualTo, _), (.lessThan, _), (.lessThanOrEqualTo, _):
-            throw RPCError(
-                .invalidArgument,
-                "\(path).value must be a number with \(comparison); times are compared by before and after")
+            throw RPCError.invalid(
+                "\(path).value", .wrongType,
+                "must be a number with \(comparison); times are compared by before and after")
         case (.before, .string(let text)), (.after, .string(let text)):
             guard Instant(iso8601: text.bytes) != nil else {
-                throw RPCError(.invalidArgument, "\(path).value must be an ISO-8601 time with \(comparison)")
+                throw RPCError.invalid(
+                    "\(path).value", .invalidFormat, "must be an ISO-8601 time with \(comparison)")
             }
         case (.before, _), (.after, _):
-            throw RPCError(.invalidArgument, "\(path).value must be an ISO-8601 time with \(comparison)")
+            throw RPCError.invalid("\(path).value", .wrongType, "must be an ISO-8601 time with \(comparison)")
         case (.includesValue, .string), (.doesNotIncludeValue, .string): break
         case (.includesValue, _), (.doesNotIncludeValue, _):
-            throw RPCError(.invalidArgument, "\(path).value must be a string with \(comparison)")
+            throw RPCError.invalid("\(path).value", .wrongType, "must be a string with \(comparison)")
         }
     }
 }

@@ -26,7 +26,7 @@ struct PageTokens {
         guard let token = call.pageToken else { return nil }
         let context = try beginning(of: call)
         let refused = RPCError(
-            .invalidArgument,
+            .invalidArgument, .otherCallsToken, field: "page_token",
             "page_token is none of this call's: pass what the last reply gave, with everything else as in the first call"
         )
         guard token.utf8.count <= 1 << 16, let bytes = Self.bytes(of: token) else { throw refused }
@@ -74,7 +74,7 @@ extension PagedCall {
     /// How many entries the page may hold.
     func limit() throws -> Int {
         guard let pageSize else { return Limits.pageDefault.value }
-        guard pageSize > 0 else { throw RPCError(.invalidArgument, "page_size must be at least 1") }
+        guard pageSize > 0 else { throw RPCError.invalid("page_size", .outOfRange, "must be at least 1") }
         return min(pageSize, Limits.pageMost.value)
     }
 }

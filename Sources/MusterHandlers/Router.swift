@@ -120,7 +120,7 @@ public final class Router: Sendable {
     public func prepare(method: String, body: JSONValue) throws(RPCError) -> PreparedCall {
         guard let route = routes[method] else {
             metrics.refused(method, .rpc, .unimplemented)
-            throw RPCError(.unimplemented, "there is no method of this name; see the list of calls")
+            throw RPCError(.unimplemented, .unknownMethod, "there is no method of this name; see the list of calls")
         }
         do { return try route.prepare(body) } catch {
             let failure = RPCError(reading: error)
@@ -138,7 +138,7 @@ public final class Router: Sendable {
     public func answer<C: Call>(_ call: C, in context: CallContext) async throws(RPCError) -> C.Reply {
         try await supervise(C.method, .rest, in: context) { [routes] in
             guard let handle = routes[C.method]?.handler as? Route.Handler<C> else {
-                throw RPCError(.unimplemented, "there is no handler of \(C.method)")
+                throw RPCError(.unimplemented, .unknownMethod, "there is no handler of \(C.method)")
             }
             return try await handle(call, context)
         }
@@ -167,7 +167,7 @@ public final class Router: Sendable {
                 throw RPCError(.deadlineExceeded, "the deadline passed before the call was started")
             }
             guard context.session.allows(method) else {
-                throw RPCError(.permissionDenied, "this key lacks the scope \(method)")
+                throw RPCError(.permissionDenied, .missingScope, "this key lacks the scope \(method)")
             }
             try await verify(context.session, context.deadline)
             let reply = try await Store.$lockWait.withValue(context.lockWait) { try await work() }

@@ -9,7 +9,8 @@ public struct Limit: Sendable, Equatable {
         (self.name, self.value, self.unit, self.reason) = (name, value, unit, reason)
     }
 
-    fileprivate func set(to value: Int) -> Self { Self(name, value, unit, reason) }
+    /// The same limit where an operator has set it.
+    public func set(to value: Int) -> Self { Self(name, value, unit, reason) }
 }
 
 /// Every limit of Muster, said once.

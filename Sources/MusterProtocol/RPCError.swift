@@ -55,14 +55,20 @@ public struct RPCError: Error, Sendable {
 
     /// What is wrong with a message: the sender's fault, unless memory was short.
     public init(_ error: JSONError) {
-        self.init(error.reason == .unavailable ? .unavailable : .invalidArgument, error.description)
+        guard let reason = error.refusal else {
+            self.init(.unavailable, error.description)
+            return
+        }
+        self.init(.invalidArgument, reason, field: error.path, limit: error.limit, error.description)
     }
 
     /// What is wrong with a frame: it is over the limit, or no frame of this protocol.
     public init(_ error: FrameError) {
         switch error {
-        case .tooLong: self.init(.resourceExhausted, error.description)
-        case .unknownFlags: self.init(.invalidArgument, error.description)
+        case .tooLong(_, let most):
+            let limit = most == Limits.frameBeforeOpen.value ? Limits.frameBeforeOpen : Limits.frame.set(to: most)
+            self.init(.resourceExhausted, .tooLong, limit: limit, "\(error) (\(limit.name))")
+        case .unknownFlags: self.init(.invalidArgument, .malformed, error.description)
         }
     }
 }

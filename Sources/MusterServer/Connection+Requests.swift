@@ -27,7 +27,9 @@ extension Connection {
     func begin(_ request: Incoming.Request, arrived: ContinuousClock.Instant) {
         guard !inFlight.contains(request.id) else {
             // Two requests of one id: whatever is answered, one of the two callers would take it for the other's.
-            return fail(RPCError(.invalidArgument, "the id is that of a request in flight"), id: request.id)
+            return fail(
+                RPCError(
+                    .invalidArgument, .conflict, field: "id", "the id is that of a request in flight"), id: request.id)
         }
         clock.lastRequest = arrived
         guard !isGoing else { return reply(request.id, RPCError(.unavailable, "the server is going away")) }
@@ -51,8 +53,11 @@ extension Connection {
         _ id: Int64, _ call: PreparedCall, _ session: Session, _ count: KeyInFlight, _ deadline: ContinuousClock.Instant
     ) {
         guard count.take() else {
+            let limit = Limits.requestsInFlightPerKey.set(to: shared.router.keysInFlight.most)
             let error = RPCError(
-                .resourceExhausted, "this key has too many requests in flight", details: ["retry_after_ms": 100])
+                .resourceExhausted, .tooMany, limit: limit,
+                "this key has \(limit.value) requests in flight, which is all that it may have (\(limit.name))",
+                details: ["retry_after_ms": 100])
             return reply(id, error)
         }
         let context = CallContext(session: session, deadline: deadline)

@@ -71,7 +71,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     private func start(_ context: ChannelHandlerContext) {
         guard clock.ticking == nil else { return }
         startClock(context)
-        if isSurplus { return fail(RPCError(.resourceExhausted, "the server has too many connections"), id: 0) }
+        if isSurplus { return fail(shared.tooManyConnections, id: 0) }
         readIfWanted()
     }
 
@@ -154,7 +154,7 @@ extension Connection {
             }
         } catch {
             let refusal = (error as? FrameError).map { RPCError($0) }
-            return .wrong(id: nil, refusal ?? RPCError(.invalidArgument, "the frame can't be read"))
+            return .wrong(id: nil, refusal ?? RPCError(.invalidArgument, .malformed, "the frame can't be read"))
         }
     }
 

@@ -58,8 +58,8 @@ struct IncomingReader: Sendable {
         case .ping(let number): .ping(number)
         case .pong(let number): .pong(number)
         case .reply(let id, _), .error(let id, _):
-            .wrong(id: id, RPCError(.invalidArgument, "only the server answers"))
-        case .goaway: .wrong(id: nil, RPCError(.invalidArgument, "only the server sends goaway"))
+            .wrong(id: id, RPCError(.invalidArgument, .malformed, "only the server answers"))
+        case .goaway: .wrong(id: nil, RPCError(.invalidArgument, .malformed, "only the server sends goaway"))
         }
     }
 
@@ -67,7 +67,9 @@ struct IncomingReader: Sendable {
         do throws(RPCError) {
             switch (isOpen, method == OpenSession.method) {
             case (false, false): throw RPCError(.unauthenticated, "the first call on a connection must be session.open")
-            case (true, true): throw RPCError(.failedPrecondition, "the session of this connection is open already")
+            case (true, true):
+                throw RPCError(
+                    .failedPrecondition, .sessionOpen, "the session of this connection is open already")
             case (false, true): return .open(try router.prepareOpen(body: try Self.need(body)))
             case (true, false): return .call(try router.prepare(method: method, body: try Self.need(body)))
             }
@@ -78,7 +80,8 @@ struct IncomingReader: Sendable {
 
     private static func need(_ body: JSONValue?) throws(RPCError) -> JSONValue {
         guard let body else {
-            throw RPCError(.invalidArgument, "body is missing; where there is nothing to say it is {}")
+            throw RPCError(
+                .invalidArgument, .missing, field: "body", "body is missing; where there is nothing to say it is {}")
         }
         return body
     }

@@ -15,7 +15,9 @@ struct Outbox {
             return append(
                 replyTo: id,
                 error: RPCError(
-                    .resourceExhausted, "the reply is longer than a frame; ask for less, or for a smaller page"))
+                    .resourceExhausted, .tooLong, limit: Limits.frame,
+                    "the reply is longer than a frame of \(Limits.frame.value) bytes (\(Limits.frame.name)); ask for "
+                        + "less, or for a smaller page"))
         }
         buffer.writeInteger(UInt8(0))
         buffer.writeInteger(UInt32(truncatingIfNeeded: length))  // at most the frame limit

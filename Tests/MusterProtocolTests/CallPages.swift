@@ -74,7 +74,8 @@ private func limitsPage() -> String {
         | --- | ---: | --- | --- |
         \(rows.joined(separator: "\n"))
 
-        What happens beyond a limit:
+        What happens beyond a limit (a refusal has the limit's `name` and `value` in its sentence, and as `limit` and `limit_value` in its \
+        [details](errors.md)):
 
         - A frame that is too long (`RESOURCE_EXHAUSTED`) or takes too long to come, and a message with too many values or nested too deeply, end the \
         connection: [frames](frames.md).
@@ -86,7 +87,7 @@ private func limitsPage() -> String {
         - `page_size`, `deadline_ms` and `max_staleness_ms` above their limits count as the limit.
         - More requests in flight on a connection than allowed are not refused: the server reads no further from it until one has \
         ended. More of one key over all its connections are refused with `RESOURCE_EXHAUSTED`.
-        - A connection too many hears `RESOURCE_EXHAUSTED` (with the `id` 0) and is closed.
+        - A connection too many hears `RESOURCE_EXHAUSTED` (with the `id` 0 and `retry_after_ms`) and is closed.
         - A lock that can't be had in time answers `ABORTED`; an operator can set that time, and the time that a shutdown takes, so \
         that these two may differ from the table.
 

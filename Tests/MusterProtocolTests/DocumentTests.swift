@@ -30,6 +30,26 @@ import Testing
         }
     }
 
+    @Test func everyReasonOfARefusalIsExplained() throws {
+        let page = try text("errors.md")
+        let start = try #require(page.range(of: "## Reasons")?.upperBound)
+        let rows = page[start...].matches(of: /\n\| `([a-z_]+)` \|/).map { String($0.1) }
+        #expect(rows == RefusalReason.allCases.map(\.rawValue))
+    }
+
+    /// An error that a program can't read is easily written, and no caller says that it misses the reason.
+    @Test func noRefusalIsMadeWithoutAReason() throws {
+        let sources = Self.root.appending(path: "../Sources").standardizedFileURL
+        let codes = RPCCode.allCases.filter(\.needsReason).map { "\($0)" }.joined(separator: "|")
+        let made = try Regex("(RPCError|\\.init)\\(\\s*\\.(\(codes)),\\s*(\"|error\\.|message)")
+        for path in try FileManager.default.subpathsOfDirectory(atPath: sources.path) where path.hasSuffix(".swift") {
+            let source = try String(contentsOf: sources.appending(path: path), encoding: .utf8)
+            for match in source.matches(of: made) where path != "MusterProtocol/RefusalReason.swift" {
+                Issue.record("\(path): \(source[match.range]): give it a RefusalReason")
+            }
+        }
+    }
+
     @Test func everyComparisonAndOutcomeIsExplained() throws {
         let filters = try text("filters.md")
         for comparison in Comparison.allCases { #expect(filters.contains("`\(comparison.rawValue)`")) }

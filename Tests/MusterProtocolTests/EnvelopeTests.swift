@@ -113,6 +113,8 @@ import Testing
     }
 
     @Test func aWrongMessageIsTheSendersFault() {
-        #expect(RPCError(JSONError(at: "a[0]", "is wrong")) == RPCError(.invalidArgument, "a[0] is wrong"))
+        #expect(
+            RPCError(JSONError(at: "a[0]", "is wrong"))
+                == RPCError(.invalidArgument, .wrongType, field: "a[0]", "a[0] is wrong"))
     }
 }

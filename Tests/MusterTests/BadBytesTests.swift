@@ -68,9 +68,11 @@ import Testing
         Case("nothing", [UInt8](), ""), Case("an array", Array("[]".utf8), "must be an object"),
         Case("two objects", Array((request(7, UpsertUsers.method, #"{"users":[]}"#) + "{}").utf8), ""),
         Case("cut", Array(request(7, UpsertUsers.method, #"{"users":[]}"#).utf8.dropLast()), ""),
-        Case("depth 200", #"{"users":\#(nested(200))}"#, "nested too deeply"),
-        Case("depth 100,000", #"{"users":\#(nested(100_000))}"#, "nested too deeply"),
-        Case("200,001 values", #"{"users":[\#(String(repeating: "1,", count: 200_001))1]}"#, "too many values"),
+        Case("depth 200", #"{"users":\#(nested(200))}"#, "nested deeper than 96 levels (json_depth)"),
+        Case("depth 100,000", #"{"users":\#(nested(100_000))}"#, "nested deeper than 96 levels (json_depth)"),
+        Case(
+            "200,001 values", #"{"users":[\#(String(repeating: "1,", count: 200_001))1]}"#,
+            "more than 200000 values (json_values)"),
         Case("no id", Array(#"{"method":"users.upsert","body":{"users":[]}}"#.utf8), "id is missing"),
         Case(
             "id 1.5", Array(#"{"id":1.5,"method":"users.upsert","body":{"users":[]}}"#.utf8),
@@ -98,6 +100,7 @@ import Testing
                 let answer = try await session.answer(to: framed(bytes: bad.message))
                 #expect(answer.code == .invalidArgument, "\(bad): \(answer.text)")
                 #expect(answer.message.contains(bad.says), "\(bad): \(answer.text)")
+                expectReadable(answer, "\(bad)")
                 switch bad.ending {
                 case .goesOn: #expect(try await session.goesOn(), "\(bad)")
                 case .ends: #expect(try await session.connection.rest().allSatisfy { $0.id == nil }, "\(bad)")

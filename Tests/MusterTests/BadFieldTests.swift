@@ -19,6 +19,11 @@ import Testing
                         let context = "\(call.method) \(place.path) = \(wrong.text): \(answer.text)"
                         #expect(answer.code == .invalidArgument, "\(context)")
                         #expect(answer.message.contains(place.path), "\(context)")
+                        #expect(answer.details.string("field") == place.path, "\(context)")
+                        let reasons: [RefusalReason] = [
+                            .wrongType, .outOfRange, .unknownValue, .invalidFormat, .missing, .unknownField, .empty,
+                        ]
+                        #expect(answer.details.reason.map(reasons.contains) == true, "\(context)")
                         #expect(
                             answer.message.contains("must be") || answer.message.contains("must have"), "\(context)")
                         count += 1
@@ -48,6 +53,8 @@ import Testing
                     let path = place.path.isEmpty ? "dry_run" : "\(place.path).dry_run"
                     #expect(answer.code == .invalidArgument, "\(call.method) \(path): \(answer.text)")
                     #expect(answer.message.hasPrefix("\(path) is not a field"), "\(call.method): \(answer.message)")
+                    #expect(answer.details.string("field") == path, "\(call.method): \(answer.text)")
+                    #expect(answer.details.reason == .unknownField, "\(call.method): \(answer.text)")
                     count += 1
                 }
             }
@@ -88,6 +95,8 @@ import Testing
                         let answer = try await session.answer(call.method, absent.text)
                         #expect(answer.code == .invalidArgument, "\(call.method) without \(field.name)")
                         #expect(answer.message.hasPrefix(field.name), "\(call.method): \(answer.message)")
+                        #expect(answer.details.string("field") == field.name, "\(call.method): \(answer.text)")
+                        expectReadable(answer, call.method)
                     }
                 }
             }

@@ -21,13 +21,17 @@ import Testing
             try await muster.importCohort("active", adding: ["u-1"])
             let before = try await muster.database.fingerprint()
             let session = try await RawSession.open(muster.server)
+            var limits: Set<String> = []
             for bad in Self.ids + Self.names + Self.counts + Self.filters + Self.eventFilters + Self.numbers
                 + Self.exclusive
             {
                 let answer = try await session.answer(bad.method, bad.body)
                 #expect(answer.code == bad.code, "\(bad): \(answer.text.prefix(300))")
                 #expect(answer.message.contains(bad.message), "\(bad): \(answer.text.prefix(300))")
+                expectReadable(answer, "\(bad)")
+                if let limit = answer.details.string("limit") { limits.insert(limit) }
             }
+            #expect(limits == Set(Self.refusing.map(\.name)))
             #expect(try await session.goesOn())
             #expect(try await muster.database.fingerprint() == before)
         }
@@ -71,6 +75,16 @@ import Testing
     }
 
     // MARK: Cases
+
+    /// The limits that a body can be refused for as a whole. The others bound messages, connections, and entries of a batch, which have
+    /// tests of their own, or are no bounds on what is sent.
+    private static let refusing = [
+        Limits.importIdentifiers, Limits.importChanges, Limits.upsertUsers, Limits.deleteUsers, Limits.trackObjects,
+        Limits.registryEntries, Limits.exportUsers, Limits.exportFields, Limits.dataSeriesDays,
+        Limits.identifierBytes, Limits.labelBytes, Limits.objectIDBytes, Limits.nameBytes, Limits.requestIDBytes,
+        Limits.attributeNameBytes, Limits.filterDepth, Limits.filterNodes, Limits.checkUsers, Limits.checkSegments,
+        Limits.scopesPerKey,
+    ]
 
     private static let nobody = #"{"external_id":"nobody"}"#
     private static let byCohort = [
@@ -167,6 +181,12 @@ import Testing
             ExportSegment.method, #"{"segment_id":"s","custom_attributes_to_export":\#(list(501, "\"f\""))}"#,
             "custom_attributes_to_export has 501 entries; send at most 500"),
         Case(SegmentDataSeries.method, #"{"segment_id":"s","length":101}"#, "length must be a number of days"),
+        Case(
+            GetUser.method, #"{"user":{"alias":{"alias_label":\#(text(257)),"alias_name":"x"}}}"#,
+            "user.alias.alias_label is over 256 bytes"),
+        Case(
+            IdentifyUser.method, #"{"user":{"device_id":"d"},"external_id":\#(text(1025))}"#,
+            "external_id is over 1024 bytes"),
         Case(SegmentDataSeries.method, #"{"segment_id":"s","length":0}"#, "length must be a number of days"),
         Case(ListSegments.method, #"{"skip":-1}"#, "skip must not be negative"),
         Case(

@@ -147,7 +147,7 @@ import Testing
             let error = await #expect(throws: RPCError.self) {
                 _ = try await muster.send(SizeSegment(filter: filter, at: reply.versions))
             }
-            #expect(error?.message == "any[1].purchase: attributes and events have no history; leave at out")
+            #expect(error?.message == "filter.any[1].purchase: attributes and events have no history; leave at out")
             let none = Filter.event(.init(name: "login", count: .init(.equals, 0)))
             let first = try await muster.send(ListSegmentMembers(filter: none, pageSize: 2))
             try await muster.server.append([.event("dan", "login", "2026-03-01")])

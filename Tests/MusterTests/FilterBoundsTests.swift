@@ -19,10 +19,12 @@ import Testing
             let deep = try await save("a", #"{"not":\#(segment("deep"))}"#)
             #expect(deep.code == .invalidArgument)
             #expect(deep.message.contains("deeper than 32 levels, saved filters inside it included"), "\(deep.text)")
+            expectReadable(deep, "a filter that is deep by a saved one")
             let wide = try await save("a", #"{"all":[\#(segment("wide")),\#(segment("wide"))]}"#)
             #expect(wide.code == .invalidArgument)
             #expect(wide.message.contains("more than 256 nodes, saved filters inside it included"), "\(wide.text)")
-            #expect(wide.message.hasPrefix("all[1].segment"), "\(wide.text)")
+            expectReadable(wide, "a filter that is wide by saved ones")
+            #expect(wide.message.hasPrefix("filter.all[1].segment"), "\(wide.text)")
             // A leaf over events is one node, also where it stands for the opposite of what is looked up.
             let none = #"{"event":{"name":"a","count":{"comparison":"equals","value":0}}}"#
             #expect(try await save("events", #"{"any":\#(list(255, none))}"#).code == nil)

@@ -156,7 +156,9 @@ import Testing
             _ = try await muster.send(DeleteCohort(partner: "tinyclues", cohortID: "c"))
             await refused(.notFound, "there is no such cohort") { _ = try await muster.send(members) }
             await refused(.notFound, "there is no such cohort") { _ = try await muster.send(diff) }
-            await refused(.invalidArgument, "cohort: there is no cohort \"c\"") { _ = try await muster.send(segment) }
+            await refused(.invalidArgument, "filter.cohort: there is no cohort \"c\"") {
+                _ = try await muster.send(segment)
+            }
             try await muster.importCohort("c", adding: ["u-3", "u-4", "u-5"])
             await refused(.outOfRange, "this version is not kept") { _ = try await muster.send(members) }
             await refused(.outOfRange, "this version is not kept") { _ = try await muster.send(diff) }

@@ -77,10 +77,10 @@ import Testing
             let missing: [(Filter, String)] = [
                 (
                     .all([Self.a, .not(.cohort("tinyclues", "c"))]),
-                    "all[1].not.cohort: there is no cohort \"c\" of partner tinyclues"
+                    "filter.all[1].not.cohort: there is no cohort \"c\" of partner tinyclues"
                 ),
-                (.cohort("nobody", "a"), "cohort: there is no cohort \"a\" of partner nobody"),
-                (.any([.everyone, .segment("s")]), "any[1].segment: there is no segment \"s\""),
+                (.cohort("nobody", "a"), "filter.cohort: there is no cohort \"a\" of partner nobody"),
+                (.any([.everyone, .segment("s")]), "filter.any[1].segment: there is no segment \"s\""),
             ]
             for (filter, message) in missing {
                 await refused(.invalidArgument, message) {

@@ -65,6 +65,11 @@ import Testing
             guard case .error(3, let error)? = try await first.next() else { throw TookTooLong() }
             #expect(error.code == .resourceExhausted)
             #expect(error.details.integer("retry_after_ms") == 100)
+            #expect(error.details.string("limit") == "requests_in_flight_per_key")
+            #expect(error.details.integer("limit_value") == 2)
+            #expect(
+                error.message.contains("2 requests in flight") && error.message.contains("(requests_in_flight_per_key)")
+            )
             try await other.send(request(2, "test.echo", "{\"text\":\"\"}"))
             #expect(try await other.next()?.code == nil)
             stage.letAllGo()
@@ -80,7 +85,11 @@ import Testing
         bounds.connections = 1
         try await withConnection(bounds: bounds) { first, server, _ in
             let second = try await RawConnection(port: server.port)
-            #expect(try await second.rest().map(\.code) == [.resourceExhausted])
+            guard case .error(0, let error)? = try await second.rest().first else { throw TookTooLong() }
+            #expect(error.code == .resourceExhausted)
+            #expect(error.details.integer("retry_after_ms") == 1_000)
+            #expect(error.details.string("limit") == "connections" && error.details.integer("limit_value") == 1)
+            #expect(error.message.contains("1 connections") && error.message.contains("(connections)"))
             try await first.send("{\"ping\":1}")
             #expect(try await first.next() == .pong(1))
         }

@@ -25,11 +25,12 @@ import Testing
 
     @Test func beforeOpeningAFrameHoldsSixteenKibibytes() async throws {
         func opening(of length: Int) -> [UInt8] {
-            let empty = request(1, "session.open", "{\"key\":\"good\",\"x\":\"\"}").utf8.count
-            let padding = String(repeating: "x", count: length - empty)
-            return framed(request(1, "session.open", "{\"key\":\"good\",\"x\":\"\(padding)\"}"))
+            let empty = request(1, "session.open", "{\"key\":\"good\"}").utf8.count
+            let padding = String(repeating: " ", count: length - empty)
+            return framed(request(1, "session.open", "{\"key\":\"good\"\(padding)}"))
         }
-        #expect(try await onlyFrame(Array(opening(of: 16 * 1_024 + 1).prefix(5)))?.code == .resourceExhausted)
+        let refusal = try await onlyFrame(Array(opening(of: 16 * 1_024 + 1).prefix(5)))
+        expectLimit(refusal, "frame_bytes_before_open", 16 * 1_024)
         try await withConnection(open: false) { connection, _, _ in
             try await connection.send(opening(of: 16 * 1_024))
             #expect(try await connection.next()?.id == 1)
@@ -38,7 +39,7 @@ import Testing
     }
 
     @Test func afterOpeningAFrameHoldsFourMebibytes() async throws {
-        #expect(try await onlyFrame([0, 0, 0x40, 0, 1], open: true)?.code == .resourceExhausted)
+        expectLimit(try await onlyFrame([0, 0, 0x40, 0, 1], open: true), "frame_bytes", 4 << 20)
     }
 
     @Test func everyFlagIsRefused() async throws {
@@ -101,4 +102,15 @@ import Testing
             #expect(await eventually { server.status.connections == 0 })
         }
     }
+}
+
+/// A refusal names the limit and its value, for people and programs.
+private func expectLimit(_ frame: Frame?, _ name: String, _ value: Int) {
+    guard case .error(0, let error)? = frame else {
+        Issue.record("no refusal: \(String(describing: frame))")
+        return
+    }
+    #expect(error.code == .resourceExhausted && error.details.reason == .tooLong)
+    #expect(error.details.string("limit") == name && error.details.integer("limit_value") == Int64(value))
+    #expect(error.message.contains(name) && error.message.contains("\(value)"))
 }

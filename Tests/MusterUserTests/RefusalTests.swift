@@ -27,7 +27,10 @@ import Testing
 
     @Test(arguments: [
         (UserEntry(externalID: ""), "external_id is empty"),
-        (UserEntry(externalID: Identifier(String(repeating: "x", count: 1025))), "external_id is over 1024 bytes"),
+        (
+            UserEntry(externalID: Identifier(String(repeating: "x", count: 1025))),
+            "external_id is over 1024 bytes (identifier_bytes)"
+        ),
         (UserEntry(externalID: "a\u{7F}"), "external_id has a control character"),
         (
             UserEntry(externalID: "u", aliases: [Alias(label: "l", name: "n"), Alias(label: "l2", name: "")]),
@@ -35,7 +38,7 @@ import Testing
         ),
         (
             UserEntry(aliases: [Alias(label: Identifier(String(repeating: "x", count: 257)), name: "n")]),
-            "aliases[0].alias_label is over 256 bytes"
+            "aliases[0].alias_label is over 256 bytes (alias_label_bytes)"
         ),
         (UserEntry(deviceIDs: ["d", "a\nb"]), "device_ids[1] has a control character"),
         (.external("u", ["": 1]), "the name of attribute 0 is empty"),
@@ -43,7 +46,7 @@ import Testing
             UserEntry(
                 externalID: "u",
                 attributes: Attributes([.init(name: [UInt8](repeating: 65, count: 257), value: 1)])),
-            "the name of attribute 0 is over 256 bytes"
+            "the name of attribute 0 is over 256 bytes (attribute_name_bytes)"
         ),
     ])
     func invalidEntriesSayWhere(entry: UserEntry, message: String) {
@@ -107,10 +110,10 @@ import Testing
             #expect(reply.results.map(\.reason) == [.tooMany, .tooMany, .tooMany, .tooMany, nil, nil])
             #expect(
                 reply.results.compactMap(\.message) == [
-                    "aliases[0]: the user would have more than 128 aliases",
-                    "device_ids[0]: the user would have more than 128 devices",
-                    "attributes: the user would have more than 256 attributes",
-                    "aliases[128]: the user would have more than 128 aliases",
+                    "aliases[0]: the user would have more than 128 aliases (aliases_per_user)",
+                    "device_ids[0]: the user would have more than 128 devices (devices_per_user)",
+                    "attributes: the user would have more than 256 attributes (attributes_per_user)",
+                    "aliases[128]: the user would have more than 128 aliases (aliases_per_user)",
                 ])
         }
     }
@@ -123,7 +126,8 @@ import Testing
                 .external("u", ["a": text(65_528)]), .external("v", ["a": text(65_529)]), .external("u", ["b": 1]),
                 .external("u", ["a": "short", "b": 1]))
             #expect(reply.results.map(\.reason) == [nil, .tooMany, .tooMany, nil])
-            #expect(reply.results[2].message == "attributes: the user would have more than 65536 bytes")
+            #expect(
+                reply.results[2].message == "attributes: the user would have more than 65536 bytes (attributes_bytes)")
         }
     }
 

@@ -97,12 +97,15 @@ extension Place {
         try await Place.with { place in
             let many = (0..<256).map { #""a\#($0)":1"# }.joined(separator: ",")
             _ = try await place.after(many)
-            try await place.expect(#""more":1"#, gives: "the user would have more than 256 attributes")
+            try await place.expect(
+                #""more":1"#, gives: "the user would have more than 256 attributes (attributes_per_user)")
             let long = String(repeating: "x", count: 257)
             try await place.expect(
-                #""\#(long)":1"#, of: "v", gives: "the name of an attribute must have 1 to 256 bytes")
+                #""\#(long)":1"#, of: "v",
+                gives: "the name of an attribute must have 1 to 256 bytes (attribute_name_bytes)")
             let id = Identifier(String(repeating: "x", count: 1_025))
-            try await place.expect(#""a":1"#, of: id, gives: "'external_id' must be fewer than 1025 bytes")
+            try await place.expect(
+                #""a":1"#, of: id, gives: "'external_id' must be fewer than 1025 bytes (identifier_bytes)")
         }
     }
 }
@@ -186,6 +189,10 @@ extension Place {
                 (#""external_id":"a\u0007""#, "'external_id' is not valid"),
                 (#""user_alias":"x""#, "'user_alias' is not valid"),
                 (#""user_alias":{"alias_name":"x"}"#, "'user_alias' is not valid"),
+                (
+                    #""user_alias":{"alias_label":"\#(String(repeating: "x", count: 257))","alias_name":"x"}"#,
+                    "'user_alias' is not valid: alias_label is over 256 bytes (alias_label_bytes)"
+                ),
                 (#""external_id":"u","_update_existing_only":"true""#, "'_update_existing_only' is not valid"),
                 (#""external_id":"u","email":7"#, "'email' is not valid"),
                 (#""external_id":"u","push_tokens":{}"#, "'push_tokens' is not valid"),
@@ -201,7 +208,14 @@ extension Place {
                 ("\"EUR\"", "\"EURO\"", "'currency' is not valid"), ("\"EUR\"", "null", "'currency' is required"),
                 (":1,", ":\"1\",", "'price' is not valid"), (":1,", ":1e15,", "'price' is not valid"),
                 ("\"p\"", "7", "'product_id' is not valid"), ("2024-01-01", "2024-13-01", "'time' is not valid"),
-                ("2024-01-01", "2124-01-01", "'time' is not valid"),
+                (
+                    "2024-01-01", "2124-01-01",
+                    "'time' is not valid: it is more than 24 hours ahead (event_lead_hours)"
+                ),
+                (
+                    "\"u\"", "\"u\",\"properties\":{\"a\":\"\(String(repeating: "x", count: 65_529))\"}",
+                    "'properties' is over 65536 bytes (attributes_bytes)"
+                ),
                 ("\"u\"", "\"u\",\"quantity\":101", "'quantity' is not valid"),
                 ("\"u\"", "\"u\",\"properties\":[]", "'properties' is not valid"),
             ] {

@@ -34,7 +34,7 @@ import Testing
             #expect(try await users.get(.init(user: .deviceID("d")), context).externalID == "u-2")
             #expect(try await users.delete(.init(users: [.deviceID("d")]), context) == .init(deleted: 1, unknown: 0))
             let gone = try await failure { try await users.get(.init(user: .deviceID("d")), context) }
-            #expect(gone == RPCError(.notFound, "there is no user as user names one"))
+            #expect(gone == RPCError(.notFound, .unknownUser, field: "user", "there is no user as user names one"))
         }
     }
 
@@ -44,12 +44,12 @@ import Testing
             let five = try await failure {
                 try await users.upsert(.init(users: Array(repeating: UserEntry(), count: 5_001)), context)
             }
-            #expect(five.message == "users has 5001 entries; send at most 5000 in one call")
+            #expect(five.message == "users has 5001 entries; send at most 5000 in one call (upsert_users)")
             #expect(five.code == .invalidArgument && five.details.string("limit") == "upsert_users")
             let one = try await failure {
                 try await users.delete(.init(users: Array(repeating: .externalID("u"), count: 1_001)), context)
             }
-            #expect(one.message == "users has 1001 entries; send at most 1000 in one call")
+            #expect(one.message == "users has 1001 entries; send at most 1000 in one call (delete_users)")
             for id in ["", String(repeating: "x", count: 256), "a\u{1}"] {
                 let error = try await failure {
                     try await users.upsert(.init(users: [], requestID: Identifier(id)), context)
@@ -69,19 +69,22 @@ import Testing
             let other = try await failure {
                 try await users.identify(.init(user: .deviceID("d"), externalID: "u-2"), context)
             }
-            #expect(other == RPCError(.failedPrecondition, "the user has another external_id already"))
+            #expect(
+                other
+                    == RPCError(
+                        .failedPrecondition, .hasExternalID, field: "user", "the user has another external_id already"))
             let same = try await failure {
                 try await users.merge(.init(merge: .deviceID("d"), keep: .externalID("u-1")), context)
             }
-            #expect(same == RPCError(.invalidArgument, "merge and keep are the same user"))
+            #expect(same == RPCError(.invalidArgument, .sameUser, field: "keep", "merge and keep are the same user"))
             let unknown = try await failure {
                 try await users.merge(.init(merge: .deviceID("d"), keep: .externalID("u-9")), context)
             }
-            #expect(unknown == RPCError(.notFound, "there is no user as keep names one"))
+            #expect(unknown == RPCError(.notFound, .unknownUser, field: "keep", "there is no user as keep names one"))
             let empty = try await failure {
                 try await users.get(.init(user: .alias(Alias(label: "crm", name: ""))), context)
             }
-            #expect(empty == RPCError(.invalidArgument, "user.alias.alias_name is empty"))
+            #expect(empty == RPCError.invalid("user.alias.alias_name", .empty, "is empty"))
         }
     }
 

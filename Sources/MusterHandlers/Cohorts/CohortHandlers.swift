@@ -77,7 +77,9 @@ public struct CohortHandlers: Sendable {
         switch (call.version, call.requestID) {
         case (let version?, nil): one = .version(version)
         case (nil, let id?): one = .requestID(id)
-        case (_?, _?): throw RPCError(.invalidArgument, "version and request_id exclude each other: name one")
+        case (_?, _?):
+            throw RPCError(
+                .invalidArgument, .conflict, field: "version", "version and request_id exclude each other: name one")
         case (nil, nil):
             let (imports, next) = try await PageTokens(store, context).page(of: call) {
                 ImportPosition(version: $0.version)
@@ -88,7 +90,9 @@ public struct CohortHandlers: Sendable {
         }
         let found = try await find(one, 1)
         guard !found.isEmpty else {
-            throw RPCError(.notFound, "this cohort has no such import; leave version and request_id out to list them")
+            throw RPCError(
+                .notFound, .unknownImport, field: call.version == nil ? "request_id" : "version",
+                "this cohort has no such import; leave version and request_id out to list them")
         }
         return .init(imports: found)
     }
@@ -119,7 +123,8 @@ public struct CohortHandlers: Sendable {
         case .unknownPartner: throw unknownPartner()
         case .disabledPartner:
             throw RPCError(
-                .failedPrecondition, "this partner is not enabled; an operator can enable it with partners.set")
+                .failedPrecondition, .notEnabled, field: "partner",
+                "this partner is not enabled; an operator can enable it with partners.set")
         case .requestIDReused: throw RPCError.requestIDReused
         }
     }
@@ -133,11 +138,14 @@ extension CohortHandlers {
     }
 
     func unknownCohort() -> RPCError {
-        RPCError(.notFound, "there is no such cohort of this partner; cohorts.list shows those there are")
+        RPCError(
+            .notFound, .unknownCohort, field: "cohort_id",
+            "there is no such cohort of this partner; cohorts.list shows those there are")
     }
 
     private func unknownPartner() -> RPCError {
-        RPCError(.notFound, "there is no such partner; make it with partners.set")
+        RPCError(
+            .notFound, .unknownPartner, field: "partner", "there is no such partner; make it with partners.set")
     }
 }
 
@@ -147,7 +155,9 @@ extension Deletion {
         guard case .used(let users) = self else { return }
         let names = users.prefix(10).map { "\"\($0.text)\"" }.joined(separator: ", ")
         let more = users.count > 10 ? " and \(users.count - 10) more" : ""
-        throw RPCError(.failedPrecondition, "segments use this \(what): \(names)\(more); change or delete them first")
+        throw RPCError(
+            .failedPrecondition, .inUse, field: "\(what)_id",
+            "segments use this \(what): \(names)\(more); change or delete them first")
     }
 }
 

@@ -24,7 +24,7 @@ extension CohortHandlers {
         let cohort = try reference(call.partner, call.cohortID)
         let workspace = context.session.workspaceID
         if let at = call.atVersion, at < call.fromVersion {
-            throw RPCError(.invalidArgument, "at_version must not be before from_version")
+            throw RPCError.invalid("at_version", .conflict, "must not be before from_version")
         }
         let shape = PageShape(size: try call.limit(), allIdentifiers: false)
         let tokens = try await PageTokens(store, context)

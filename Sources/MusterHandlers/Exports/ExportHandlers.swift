@@ -42,7 +42,10 @@ public struct ExportHandlers: Sendable {
         try check(objectID: call.segmentID, "segment_id")
         let ended = try await store.cancelExport(
             of: call.segmentID, in: context.session.workspaceID, deadline: context.deadline)
-        guard ended else { throw RPCError(.notFound, "no export of this segment is waiting or running") }
+        guard ended else {
+            throw RPCError(
+                .notFound, .unknownExport, field: "segment_id", "no export of this segment is waiting or running")
+        }
         return Done()
     }
 
@@ -59,14 +62,18 @@ extension ExportBeginning {
         switch self {
         case .begun: return
         case .unknownSegment: throw FilterFault.unknownSegment(segmentID)
-        case .isBeingExported: throw Self.busy("this segment is being exported already; wait, or cancel that export")
+        case .isBeingExported:
+            throw Self.busy(
+                "this segment is being exported already; wait, or cancel that export: of one segment one export is "
+                    + "made at a time, of a workspace \(Limits.exportsUnfinished.value)")
         case .tooMany: throw Self.busy("the workspace has \(Limits.exportsUnfinished.value) exports that are not done")
         }
     }
 
     private static func busy(_ message: String) -> RPCError {
-        RPCError(
-            .resourceExhausted, message,
-            details: ["retry_after_ms": 10_000, "limit": .string(Array(Limits.exportsUnfinished.name.utf8))])
+        let limit = Limits.exportsUnfinished
+        return RPCError(
+            .resourceExhausted, .tooMany, field: "segment_id", limit: limit, "\(message) (\(limit.name))",
+            details: ["retry_after_ms": 10_000])
     }
 }

@@ -61,9 +61,10 @@ public struct ExportArchives: Sendable {
             switch found {
             case .ready(let archive): return archive
             case .none: throw Self.nothing
-            case .unfinished: throw RPCError(.notFound, "the export is not done yet; try again later")
-            case .failed: throw RPCError(.notFound, "the export failed; start it again")
-            case .outdated: throw RPCError(.notFound, "a user in this export was erased since; start it again")
+            case .unfinished: throw RPCError(.notFound, .unknownExport, "the export is not done yet; try again later")
+            case .failed: throw RPCError(.notFound, .unknownExport, "the export failed; start it again")
+            case .outdated:
+                throw RPCError(.notFound, .unknownExport, "a user in this export was erased since; start it again")
             }
         } catch {
             throw RPCError(handling: error)
@@ -82,5 +83,5 @@ public struct ExportArchives: Sendable {
         }
     }
 
-    private static let nothing = RPCError(.notFound, "there is no export here, or none any more")
+    private static let nothing = RPCError(.notFound, .unknownExport, "there is no export here, or none any more")
 }

@@ -14,11 +14,13 @@ public struct KeyHandlers: Sendable {
     public func create(_ call: CreateKey, _ context: CallContext) async throws -> CreateKey.Reply {
         try check(name: call.name, "name")
         if let expiry = call.expiresAt, expiry <= .now {
-            throw RPCError(.invalidArgument, "expires_at has passed already")
+            throw RPCError.invalid("expires_at", .outOfRange, "has passed already")
         }
         let scopes = try scopes(of: call)
         for scope in call.kind == .import ? Scope.ofImportKeys : scopes where !context.session.allows(scope) {
-            throw RPCError(.permissionDenied, "this key lacks the scope \(scope), so it can't give it to another")
+            throw RPCError(
+                .permissionDenied, .missingScope, field: "scopes",
+                "this key lacks the scope \(scope), so it can't give it to another")
         }
         let workspace = context.session.workspaceID
         let secret = Secret(call.kind, in: workspace)
@@ -46,7 +48,10 @@ public struct KeyHandlers: Sendable {
     public func invalidate(_ call: InvalidateKey, _ context: CallContext) async throws -> InvalidateKey.Reply {
         let ended = try await store.invalidateKey(
             call.keyID, at: .now, in: context.session.workspaceID, deadline: context.deadline)
-        guard let ended else { throw RPCError(.notFound, "there is no key of this key_id; keys.list shows all") }
+        guard let ended else {
+            throw RPCError(
+                .notFound, .unknownKey, field: "key_id", "there is no key of this key_id; keys.list shows all")
+        }
         return .init(invalidatedAt: ended)
     }
 
@@ -55,16 +60,16 @@ public struct KeyHandlers: Sendable {
         switch call.kind {
         case .import:
             guard let partner = call.partner else {
-                throw RPCError(.invalidArgument, "partner is missing: a data import key belongs to one")
+                throw RPCError.invalid("partner", .missing, "is missing: a data import key belongs to one")
             }
             try check(partner: partner)
             guard call.scopes?.isEmpty ?? true else {
-                throw RPCError(.invalidArgument, "scopes are of service keys only: leave them out")
+                throw RPCError.invalid("scopes", .conflict, "are of service keys only: leave them out")
             }
             return []
         case .service:
             guard call.partner == nil else {
-                throw RPCError(.invalidArgument, "partner is of data import keys only: leave it out")
+                throw RPCError.invalid("partner", .conflict, "is of data import keys only: leave it out")
             }
             return try checked(scopes: call.scopes ?? [])
         }
@@ -72,13 +77,14 @@ public struct KeyHandlers: Sendable {
 
     private func checked(scopes: [String]) throws -> [String] {
         guard !scopes.isEmpty else {
-            throw RPCError(.invalidArgument, "scopes is missing: name what the key may do, such as segments.*")
+            throw RPCError.invalid(
+                "scopes", .missing, "is missing: name what the key may do, such as segments.*")
         }
         try check(scopes.count, of: "scopes", atMost: Limits.scopesPerKey)
         for (index, scope) in scopes.enumerated() where !Scope.exists(scope) {
-            throw RPCError(
-                .invalidArgument,
-                "scopes[\(index)] is no scope: name a method, all of a noun (segments.*), or everything (*)")
+            throw RPCError.invalid(
+                "scopes[\(index)]", .unknownValue,
+                "is no scope: name a method, all of a noun (segments.*), or everything (*)")
         }
         var seen: Set<String> = []
         return scopes.filter { seen.insert($0).inserted }

@@ -23,7 +23,8 @@ public final class KeyInFlight: Sendable {
 
 /// The counts of all keys that somebody uses.
 public final class KeysInFlight: Sendable {
-    private let most: Int
+    /// Requests of one key at once.
+    public let most: Int
     private let counts = Locked<[KeyReference: (count: KeyInFlight, users: Int)]>([:])
 
     init(most: Int) { self.most = most }

@@ -23,7 +23,7 @@ public struct NewWorkspace: Sendable {
                 keyID: keyID, digest: secret.digest, kind: .service, name: "admin", scopes: ["*"], createdAt: .now)
         }
         guard let id, let secret = made.withLock({ $0 }) else {
-            throw RPCError(.alreadyExists, "there is already a workspace of this name: choose another")
+            throw RPCError(.alreadyExists, .alreadyExists, "there is already a workspace of this name: choose another")
         }
         return NewWorkspace(id: id, keyID: keyID, adminKey: secret)
     }

@@ -38,7 +38,9 @@ public struct PartnerHandlers: Sendable {
         try check(partner: call.partner)
         let workspace = context.session.workspaceID
         guard let found = try await store.partner(named: call.partner, in: workspace, deadline: context.deadline) else {
-            throw RPCError(.notFound, "there is no partner of this name; partners.list shows all")
+            throw RPCError(
+                .notFound, .unknownPartner, field: "partner",
+                "there is no partner of this name; partners.list shows all")
         }
         let keys = try await store.liveKeys(
             of: call.partner, at: .now, limit: Limits.partnerKeysShown.value, in: workspace, deadline: context.deadline)
@@ -52,8 +54,10 @@ public struct PartnerHandlers: Sendable {
         guard let text else { return nil }
         if text.isEmpty { return PartnerChange.APIKey.none }
         guard (16...Limits.nameBytes.value).contains(text.utf8.count) else {
-            throw RPCError(
-                .invalidArgument, "partner_api_key must have 16 to \(Limits.nameBytes.value) bytes, or none to end it")
+            let problem = "must have 16 to \(Limits.nameBytes.value) bytes, or none to end it"
+            throw text.utf8.count < 16
+                ? RPCError.invalid("partner_api_key", .outOfRange, problem)
+                : RPCError.over(Limits.nameBytes, "partner_api_key", .tooLong, problem)
         }
         return .digest(Secret.digest(of: text))
     }

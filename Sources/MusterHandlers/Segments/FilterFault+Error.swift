@@ -6,36 +6,47 @@ extension RPCError {
     init(_ fault: FilterFault) {
         switch fault {
         case .unknownSegment(let id):
-            self.init(.notFound, "there is no segment \"\(id.text)\"; segments.list shows those there are")
+            self.init(
+                .notFound, .unknownSegment, field: "segment_id",
+                "there is no segment \"\(id.text)\"; segments.list shows those there are")
         case .missingSegment(let id, let path):
-            self.init(.invalidArgument, "\(path): there is no segment \"\(id.text)\"")
+            let path = "filter.\(path)"
+            self.init(
+                .invalidArgument, .unknownSegment, field: "\(path).segment_id",
+                "\(path): there is no segment \"\(id.text)\"")
         case .missingCohort(let cohort, let path):
+            let path = "filter.\(path)"
             self.init(
-                .invalidArgument, "\(path): there is no cohort \"\(cohort.cohortID.text)\" of partner \(cohort.partner)"
-            )
+                .invalidArgument, .unknownCohort, field: "\(path).cohort_id",
+                "\(path): there is no cohort \"\(cohort.cohortID.text)\" of partner \(cohort.partner)")
         case .tooDeep(let path):
-            self.init(
-                .invalidArgument,
-                "\(path): deeper than \(Limits.filterDepth.value) levels, saved filters inside it included")
+            self = .over(
+                Limits.filterDepth, "filter.\(path)", .tooDeep,
+                "is deeper than \(Limits.filterDepth.value) levels, saved filters inside it included")
         case .tooManyNodes(let path):
+            self = .over(
+                Limits.filterNodes, "filter.\(path)", .tooMany,
+                "is one of more than \(Limits.filterNodes.value) nodes, saved filters inside it included")
+        case .tooLarge(let id, let limit):
+            let problem = limit == Limits.filterDepth ? "be deeper than" : "have more than"
             self.init(
-                .invalidArgument,
-                "\(path): more than \(Limits.filterNodes.value) nodes, saved filters inside it included")
-        case .tooLarge(let id):
-            self.init(
-                .invalidArgument,
-                "filter: with it, segment \"\(id.text)\", which uses this one, would be deeper than "
-                    + "\(Limits.filterDepth.value) levels or have more than \(Limits.filterNodes.value) nodes")
+                .invalidArgument, limit == Limits.filterDepth ? .tooDeep : .tooMany, field: "filter", limit: limit,
+                "filter: with it, segment \"\(id.text)\", which uses this one, would \(problem) \(limit.value) "
+                    + "\(limit.unit) (\(limit.name))")
         case .cycle(let ids):
             let way = ids.map { "\"\($0.text)\"" }.joined(separator: " → ")
-            self.init(.invalidArgument, "filter: the segment would contain itself: \(way)")
+            self.init(
+                .invalidArgument, .cycle, field: "filter", "filter: the segment would contain itself: \(way)")
         case .noHistory(let path):
-            self.init(.failedPrecondition, "\(path): attributes and events have no history; leave at out")
+            self.init(
+                .failedPrecondition, .noHistory, field: "at",
+                "filter.\(path): attributes and events have no history; leave at out")
         case .segmentChanged(let id):
-            self.init(.failedPrecondition, "segment \"\(id.text)\" was changed since; begin again")
+            self.init(
+                .failedPrecondition, .changed, "segment \"\(id.text)\" was changed since; begin again")
         case .versionsIncomplete:
             self.init(
-                .invalidArgument,
+                .invalidArgument, .missing, field: "at",
                 "at must name a version of everything that the filter uses: pass the versions of a reply whole")
         }
     }

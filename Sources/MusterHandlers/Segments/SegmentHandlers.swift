@@ -21,7 +21,9 @@ public struct SegmentHandlers: Sendable {
             id, name: call.name, filter: call.filter, request: try RequestKey(call), in: context.session.workspaceID,
             deadline: context.deadline)
         guard let created else {
-            throw RPCError(.alreadyExists, "there is already a segment of this segment_id; segments.update changes it")
+            throw RPCError(
+                .alreadyExists, .alreadyExists, field: "segment_id",
+                "there is already a segment of this segment_id; segments.update changes it")
         }
         return created
     }
@@ -78,7 +80,9 @@ public struct SegmentHandlers: Sendable {
         var reply: SizeSegment.Reply
         if let versions = call.at {
             guard call.withNodes != true else {
-                throw RPCError(.invalidArgument, "with_nodes and at exclude each other: leave one out")
+                throw RPCError(
+                    .invalidArgument, .conflict, field: "with_nodes",
+                    "with_nodes and at exclude each other: leave one out")
             }
             reply = try await store.size(of: question, in: workspace, at: versions, options: options)
         } else {
@@ -111,7 +115,7 @@ public struct SegmentHandlers: Sendable {
             of: [call.user], in: .everySegment, of: context.session.workspaceID,
             options: try context.options(maxStaleness: call.maxStalenessMilliseconds))
         guard let user = membership.users.first ?? nil else {
-            throw RPCError(.notFound, "there is no such user")
+            throw RPCError(.notFound, .unknownUser, field: "user", "there is no such user")
         }
         let (segments, next) = try await PageTokens(store, context).page(of: call) {
             SegmentReference(segmentID: $0.segmentID)
@@ -153,12 +157,14 @@ public struct SegmentHandlers: Sendable {
     ) async throws -> SegmentDataSeries.Reply {
         try check(objectID: call.segmentID, "segment_id")
         guard (1...Limits.dataSeriesDays.value).contains(call.length) else {
-            throw RPCError(
-                .invalidArgument, "length must be a number of days from 1 to \(Limits.dataSeriesDays.value)")
+            let problem = "must be a number of days from 1 to \(Limits.dataSeriesDays.value)"
+            throw call.length < 1
+                ? RPCError.invalid("length", .outOfRange, problem)
+                : RPCError.over(Limits.dataSeriesDays, "length", .outOfRange, problem)
         }
         let end = call.endingAt ?? .now
         guard end.microseconds >= 0 else {
-            throw RPCError(.invalidArgument, "ending_at must not be before 1970")
+            throw RPCError.invalid("ending_at", .outOfRange, "must not be before 1970")
         }
         let sizes = try await store.dailySizes(
             of: call.segmentID, endingAt: end, length: call.length,
@@ -175,7 +181,10 @@ public struct SegmentHandlers: Sendable {
         case (nil, let filter?):
             try FilterRules.check(filter)
             return .filter(filter)
-        default: throw RPCError(.invalidArgument, "name either segment_id or filter")
+        case (nil, nil):
+            throw RPCError(.invalidArgument, .missing, field: "segment_id", "name either segment_id or filter")
+        case (_?, _?):
+            throw RPCError(.invalidArgument, .conflict, field: "segment_id", "name either segment_id or filter")
         }
     }
 }
@@ -184,7 +193,7 @@ extension ListSegments {
     /// How many entries the first page leaves out.
     fileprivate func skipped() throws -> Int {
         guard let skip else { return 0 }
-        guard skip >= 0 else { throw RPCError(.invalidArgument, "skip must not be negative") }
+        guard skip >= 0 else { throw RPCError.invalid("skip", .outOfRange, "must not be negative") }
         return skip
     }
 }

@@ -13,7 +13,12 @@ public struct RegistryHandlers: Sendable {
     /// `users.track`
     public func track(_ call: TrackUsers, _ context: CallContext) async throws -> TrackUsers.Reply {
         let count = (call.attributes ?? []).count + (call.events ?? []).count + (call.purchases ?? []).count
-        try check(count, "objects", of: "the call", atMost: Limits.trackObjects)
+        guard count <= Limits.trackObjects.value else {
+            throw RPCError(
+                .invalidArgument, .tooMany, limit: Limits.trackObjects,
+                "the call has \(count) objects; send at most \(Limits.trackObjects.value) in one call "
+                    + "(\(Limits.trackObjects.name))")
+        }
         return try await store.track(
             call, request: try RequestKey(call), in: context.session.workspaceID, deadline: context.deadline)
     }
@@ -50,7 +55,7 @@ public struct RegistryHandlers: Sendable {
     }
 
     private func checkNotEmpty(_ count: Int, _ field: String) throws {
-        guard count > 0 else { throw RPCError(.invalidArgument, "\(field) is empty") }
+        guard count > 0 else { throw RPCError.invalid(field, .empty, "is empty") }
         try check(count, of: field, atMost: Limits.registryEntries)
     }
 }

@@ -28,7 +28,7 @@ public struct UserHandlers: Sendable {
     /// `users.identify`
     public func identify(_ call: IdentifyUser, _ context: CallContext) async throws -> IdentifyUser.Reply {
         try check(call.user, "user")
-        if let problem = call.externalID.problem() { throw RPCError(.invalidArgument, "external_id \(problem)") }
+        if let problem = call.externalID.problem() { throw RPCError(problem, at: "external_id") }
         let request = try RequestKey(call)
         return try await answering {
             try await store.identify(
@@ -64,27 +64,31 @@ public struct UserHandlers: Sendable {
 
 /// Throws where what a call names a user by can't be that.
 private func check(_ reference: UserReference, _ field: String) throws {
-    let problem =
+    let (name, problem): (String, FieldProblem?) =
         switch reference {
-        case .externalID(let id): id.problem().map { "external_id \($0)" }
-        case .alias(let alias): alias.problem.map { "alias.\($0)" }
-        case .deviceID(let id): id.problem().map { "device_id \($0)" }
-        case .brazeID(let id): id.problem().map { "braze_id \($0)" }
-        case .email(let contact): contact.value.problem().map { "email \($0)" }
-        case .phone(let contact): contact.value.problem().map { "phone \($0)" }
+        case .externalID(let id): ("external_id", id.problem())
+        case .alias(let alias): ("alias", alias.problem)
+        case .deviceID(let id): ("device_id", id.problem())
+        case .brazeID(let id): ("braze_id", id.problem())
+        case .email(let contact): ("email", contact.value.problem())
+        case .phone(let contact): ("phone", contact.value.problem())
         }
-    if let problem { throw RPCError(.invalidArgument, "\(field).\(problem)") }
+    if let problem { throw RPCError(problem, at: "\(field).\(name)") }
 }
 
 extension RPCError {
     fileprivate init(_ refusal: UserRefusal) {
         switch refusal {
-        case .unknown(let field): self.init(.notFound, "there is no user as \(field) names one")
-        case .sameUser: self.init(.invalidArgument, "merge and keep are the same user")
-        case .otherExternalID: self.init(.failedPrecondition, "the user has another external_id already")
+        case .unknown(let field):
+            self.init(.notFound, .unknownUser, field: field, "there is no user as \(field) names one")
+        case .sameUser:
+            self.init(.invalidArgument, .sameUser, field: "keep", "merge and keep are the same user")
+        case .otherExternalID:
+            self.init(
+                .failedPrecondition, .hasExternalID, field: "user", "the user has another external_id already")
         case .tooMany(let limit):
             self.init(
-                .failedPrecondition,
+                .failedPrecondition, .tooMany, limit: limit,
                 "the kept user would have more than \(limit.value) \(limit.unit) (\(limit.name)); nothing was changed")
         }
     }

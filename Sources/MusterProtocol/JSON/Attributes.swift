@@ -144,7 +144,7 @@ extension AttributeValue: CustomStringConvertible, CustomDebugStringConvertible,
 extension Attributes: Codable {
     /// Only `JSONDecoding` can read them, and it doesn't come here.
     public init(from decoder: any Decoder) throws {
-        throw JSONError(at: decoder, "can only be read by JSONDecoding")
+        throw JSONError(at: decoder, "can only be read by JSONDecoding", .wrongType)
     }
 
     /// Only `JSONEncoding` can write them, and it doesn't come here.

@@ -26,23 +26,56 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
     public var path: String
     /// One sentence, path included.
     public var description: String
+    /// What its sender is told for a program; nil where it is not the sender's fault.
+    public var refusal: RefusalReason?
+    /// What was exceeded.
+    public var limit: Limit?
 
-    init(_ reason: Reason, path: String = "", _ description: String) {
+    init(_ reason: Reason, path: String = "", _ description: String, _ refusal: RefusalReason? = nil) {
         self.reason = reason
         self.path = path
         self.description = description
+        self.refusal = refusal ?? reason.refusal
     }
 
     /// A refusal of the value at `path`; `problem` goes on from the path: "must be a string, and is a number".
-    public init(at path: String, _ problem: String) {
-        self.init(.mismatch, path: path, "\(path.isEmpty ? "the message" : path) \(problem)")
+    public init(at path: String, _ problem: String, _ refusal: RefusalReason = .wrongType) {
+        self.init(.mismatch, path: path, "\(path.isEmpty ? "the message" : path) \(problem)", refusal)
+    }
+
+    /// A message beyond a limit; the sentence gets its value and name.
+    init(over limit: Limit, _ refusal: RefusalReason, _ problem: String) {
+        self.init(.tooLarge, "the message \(problem) \(limit.value) \(limit.unit) (\(limit.name))", refusal)
+        self.limit = limit
+    }
+}
+
+extension JSONError.Reason {
+    fileprivate var refusal: RefusalReason? {
+        switch self {
+        case .malformed: .malformed
+        case .tooLarge: .tooLong
+        case .duplicateKey: .duplicateKey
+        case .nul: .invalidCharacters
+        case .missing: .missing
+        case .unknownField: .unknownField
+        case .mismatch: .wrongType
+        case .unavailable: nil
+        }
     }
 }
 
 extension JSONError {
     /// A refusal of what `decoder` stands at, for an `init(from:)` that checks more than kinds.
-    public init(at decoder: any Decoder, _ problem: String) {
-        self.init(at: JSONPath.text(decoder.codingPath), problem)
+    public init(at decoder: any Decoder, _ problem: String, _ refusal: RefusalReason) {
+        self.init(at: JSONPath.text(decoder.codingPath), problem, refusal)
+    }
+
+    /// A refusal of what `decoder` stands at, for a value that can't be what it is to be.
+    public init(_ problem: FieldProblem, at decoder: any Decoder) {
+        let problem = problem.inside(JSONPath.text(decoder.codingPath))
+        self.init(.mismatch, path: problem.field, problem.sentence, problem.reason)
+        limit = problem.limit
     }
 
     init(missing name: String, at path: String) {
@@ -58,7 +91,7 @@ extension JSONError {
         case .typeMismatch(_, let context), .valueNotFound(_, let context):
             self.init(at: JSONPath.text(context.codingPath), "is of another kind than it must be")
         case .dataCorrupted(let context):
-            self.init(at: JSONPath.text(context.codingPath), "is not one of the values that it may have")
+            self.init(at: JSONPath.text(context.codingPath), "is not one of the values that it may have", .unknownValue)
         @unknown default:
             self.init(at: "", "can't be read")
         }
@@ -70,7 +103,8 @@ extension CaseIterable where Self: RawRepresentable, RawValue == String {
     static func oneOf(_ decoder: any Decoder) throws -> Self {
         let name = try decoder.singleValueContainer().decode(String.self)
         guard let found = allCases.first(where: { $0.rawValue.utf8.elementsEqual(name.utf8) }) else {
-            throw JSONError(at: decoder, "must be one of \(allCases.map(\.rawValue).joined(separator: ", "))")
+            throw JSONError(
+                at: decoder, "must be one of \(allCases.map(\.rawValue).joined(separator: ", "))", .unknownValue)
         }
         return found
     }

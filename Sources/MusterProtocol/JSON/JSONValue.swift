@@ -106,7 +106,9 @@ public struct JSONValue {
     }
 
     /// A refusal of what this value says, its kind being right.
-    public func refused(_ problem: String) -> JSONError { JSONError(at: path, problem) }
+    public func refused(_ problem: String, _ refusal: RefusalReason = .outOfRange) -> JSONError {
+        JSONError(at: path, problem, refusal)
+    }
 }
 
 extension JSONValue {
@@ -147,7 +149,9 @@ extension JSONValue {
     /// The value as an integer of the type's range and within ±2^53; 1.0 and 1e2 are whole, 1.5 is not.
     public func integer<I: FixedWidthInteger>(_ type: I.Type = I.self) throws(JSONError) -> I {
         guard kind == .number else { throw mismatch("a whole number") }
-        guard let whole else { throw refused("must be a whole number within ±2^53") }
+        guard let whole else {
+            throw refused("must be a whole number within ±2^53", abs(number) <= 0x1p53 ? .wrongType : .outOfRange)
+        }
         guard let integer = I(exactly: whole) else { throw refused("must be a whole number \(Self.range(of: I.self))") }
         return integer
     }

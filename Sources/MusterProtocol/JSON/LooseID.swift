@@ -11,6 +11,6 @@ public struct LooseID: Sendable {
 extension LooseID: Decodable {
     /// Only `JSONDecoding` can read one, and it doesn't come here.
     public init(from decoder: any Decoder) throws {
-        throw JSONError(at: decoder, "can only be read by JSONDecoding")
+        throw JSONError(at: decoder, "can only be read by JSONDecoding", .wrongType)
     }
 }

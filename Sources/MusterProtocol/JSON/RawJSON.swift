@@ -39,7 +39,7 @@ extension RawJSON: CustomStringConvertible, CustomDebugStringConvertible, Custom
 extension RawJSON: Codable {
     /// Only `JSONDecoding` can read one, and it doesn't come here.
     public init(from decoder: any Decoder) throws {
-        throw JSONError(at: decoder, "can only be read by JSONDecoding")
+        throw JSONError(at: decoder, "can only be read by JSONDecoding", .wrongType)
     }
 
     /// Only `JSONEncoding` can write one, and it doesn't come here.

@@ -42,7 +42,7 @@ public struct CohortChange: Codable, Sendable, Equatable {
         let deviceIDs = try container.decodeIfPresent(IdentifierList.self, forKey: .deviceIDs)
         let aliases = try container.decodeIfPresent([Alias].self, forKey: .aliases)
         guard userIDs != nil || deviceIDs != nil || aliases != nil else {
-            throw JSONError(at: decoder, "must have user_ids, device_ids or aliases, each an array")
+            throw JSONError(at: decoder, "must have user_ids, device_ids or aliases, each an array", .missing)
         }
         self.userIDs = userIDs ?? []
         self.deviceIDs = deviceIDs ?? []

@@ -75,8 +75,8 @@ extension Filter: Codable {
         guard keys.count == 1, let key = keys.first else {
             throw JSONError(
                 at: decoder,
-                "must be an object with exactly one of all, any, not, everyone, cohort, segment, attribute, event and purchase"
-            )
+                "must be an object with exactly one of all, any, not, everyone, cohort, segment, attribute, event and purchase",
+                keys.isEmpty ? .missing : .conflict)
         }
         self =
             switch key {
@@ -171,7 +171,7 @@ public enum FilterValue: Codable, Sendable, Hashable {
         } else if let value = try? container.decode(Identifier.self) {
             self = .string(value)
         } else {
-            throw JSONError(at: decoder, "must be a string, a number, true or false")
+            throw JSONError(at: decoder, "must be a string, a number, true or false", .wrongType)
         }
     }
 

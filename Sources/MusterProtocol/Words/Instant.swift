@@ -58,7 +58,9 @@ extension Instant: Codable {
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(Identifier.self)
         guard let instant = Instant(iso8601: text.bytes) else {
-            throw JSONError(at: decoder, "must be a valid time as an ISO-8601 string, such as 2026-11-23T14:48:19Z")
+            throw JSONError(
+                at: decoder, "must be a valid time as an ISO-8601 string, such as 2026-11-23T14:48:19Z",
+                .invalidFormat)
         }
         self = instant
     }

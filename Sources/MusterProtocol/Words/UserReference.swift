@@ -34,13 +34,15 @@ public enum UserReference: Codable, Sendable, Hashable {
         ].compactMap(\.self)
         guard found.count == 1, let only = found.first else {
             throw JSONError(
-                at: decoder, "must have exactly one of external_id, alias, device_id, braze_id, email and phone")
+                at: decoder, "must have exactly one of external_id, alias, device_id, braze_id, email and phone",
+                found.isEmpty ? .missing : .conflict)
         }
         switch only {
         case .email, .phone: break
         case .externalID, .alias, .deviceID, .brazeID:
             guard try container.decodeIfPresent([Prioritization].self, forKey: .prioritization) == nil else {
-                throw JSONError(at: decoder, "must have no prioritization: that goes with email and phone alone")
+                throw JSONError(
+                    at: decoder, "must have no prioritization: that goes with email and phone alone", .conflict)
             }
         }
         self = only

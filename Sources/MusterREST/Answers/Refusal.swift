@@ -15,6 +15,27 @@ struct Refusal: Error {
         (self.status, self.message, self.errors) = (status, message, errors)
     }
 
+    /// A refusal with what programs may want to know of it. Its words, or `errors`, name the limit.
+    init(
+        _ status: HTTPResponse.Status, _ reason: RefusalReason, field: String? = nil, limit: Limit? = nil,
+        _ message: String, errors: [String] = []
+    ) {
+        self.init(status, message, errors: errors)
+        details = RPCError.Details(reason, field: field, limit: limit)
+    }
+
+    /// - Parameters:
+    ///   - limit: what was exceeded; it is named behind the words, since `errors` of a service's request are objects at Braze.
+    ///   - words: the contract's, which say nothing of the limit.
+    init(
+        _ status: HTTPResponse.Status, _ reason: RefusalReason, field: String? = nil, over limit: Limit,
+        words: String
+    ) {
+        self.init(
+            status, reason, field: field, limit: limit,
+            "\(words): \(field ?? "the request") is over the limit of \(limit.value) \(limit.unit) (\(limit.name))")
+    }
+
     /// - Parameter retryAfter: in seconds.
     init(_ status: HTTPResponse.Status, _ message: String, retryAfter: Int64) {
         self.init(status, message)
@@ -25,6 +46,7 @@ struct Refusal: Error {
     /// 423 on the routes of partners alone: clients of the others take any 4xx but 429 for final.
     init(_ error: RPCError) {
         (status, message, details) = (Self.status(of: error), error.message, error.details)
+        if details.string("field") == "request_id" { details.fields["field"] = "Idempotency-Key" }
     }
 
     private static func status(of error: RPCError) -> HTTPResponse.Status {
@@ -52,7 +74,8 @@ struct Refusal: Error {
 
     var answer: RESTAnswer {
         let problem = Problem(
-            message: message, errors: errors.isEmpty ? nil : errors, outcome: details.string("outcome"))
+            message: message, errors: errors.isEmpty ? nil : errors, outcome: details.string("outcome"),
+            details: details.reason == nil ? nil : details)
         var answer = RESTAnswer(status, problem)
         if isPassing {
             let milliseconds = details.integer("retry_after_ms") ?? 1_000
@@ -68,4 +91,6 @@ private struct Problem: Encodable {
     let errors: [String]?
     /// `unknown`: nobody knows whether it was applied.
     let outcome: String?
+    /// What the RPC says in `details`: Muster's own, beside what Braze has.
+    let details: RPCError.Details?
 }

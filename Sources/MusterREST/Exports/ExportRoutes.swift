@@ -34,7 +34,9 @@ struct ExportRoutes {
             let reply = try await caller.send(ExportUsers(users: body.users, fieldsToExport: body.fieldsToExport))
             return RESTAnswer(.created, ExportedUsers(reply))
         } catch let refusal as Refusal where refusal.details.string("limit") == Limits.exportUsers.name {
-            throw Refusal(.badRequest, "The max number of external_ids and aliases per request was exceeded")
+            throw Refusal(
+                .badRequest, .tooMany, over: Limits.exportUsers,
+                words: "The max number of external_ids and aliases per request was exceeded")
         }
     }
 

@@ -1,5 +1,6 @@
 import HTTPTypes
 import MusterHandlers
+import MusterProtocol
 
 /// One request, as its answer must know it: in whose budgets it was counted.
 final class Visit {
@@ -23,7 +24,10 @@ final class Visit {
         let count = keys.enter(session)
         guard count.take() else {
             keys.leave(session)
-            throw Refusal(.tooManyRequests, "this key has too many requests in flight")
+            let limit = Limits.requestsInFlightPerKey.set(to: keys.most)
+            throw Refusal(
+                .tooManyRequests, .tooMany, limit: limit,
+                "this key has \(limit.value) requests in flight, which is all that it may have (\(limit.name))")
         }
         place = (session, count)
     }

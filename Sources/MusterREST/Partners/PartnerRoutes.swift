@@ -40,7 +40,13 @@ struct PartnerRoutes {
         let (partner, body) = try await open(request, as: partner, visit, ChangeBody.self)
         let requestID = try request.idempotencyKey()
         guard body.identifierCount <= Limits.restImportIdentifiers.value else {
-            throw Refusal(.badRequest, PartnerWords.tooMany)
+            throw Refusal(
+                .badRequest, .tooMany, field: "cohort_changes", limit: Limits.restImportIdentifiers,
+                PartnerWords.tooMany,
+                errors: [
+                    "cohort_changes has \(body.identifierCount) identifiers; send at most "
+                        + "\(Limits.restImportIdentifiers.value) in one request (\(Limits.restImportIdentifiers.name))"
+                ])
         }
         let reply = try await partner.send(
             ImportCohort(
@@ -66,7 +72,7 @@ struct PartnerRoutes {
         }
         let caller = try await admit(credentials, as: partner, visit)
         do { return (caller, try body.get()) } catch let error as JSONError {
-            var refusal = PartnerWords.content(error.description)
+            var refusal = PartnerWords.content(RPCError(error))
             refusal.isOfBody = true
             throw refusal
         }
@@ -89,7 +95,14 @@ extension Request {
         // Other bytes may have been read as another character on the way, and two names must never become one.
         guard values.count == 1, (1...Limits.requestIDBytes.value).contains(value.utf8.count),
             value.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
-        else { throw Refusal(.badRequest, "`Idempotency-Key` must be one header of 1 to 255 ASCII characters") }
+        else {
+            let isLong = values.count == 1 && value.utf8.count > Limits.requestIDBytes.value
+            throw Refusal(
+                .badRequest, isLong ? .tooLong : .invalidFormat, field: "Idempotency-Key",
+                limit: isLong ? Limits.requestIDBytes : nil,
+                "`Idempotency-Key` must be one header of 1 to 255 ASCII characters",
+                errors: isLong ? ["Idempotency-Key \(FieldProblem(over: Limits.requestIDBytes).text)"] : [])
+        }
         return Identifier(value)
     }
 }

@@ -20,18 +20,20 @@ enum PartnerWords {
     ]
 
     /// What a problem with the content is called: the contract's words where it is one field's, and beside them what exactly it is.
-    static func content(_ problem: String) -> Refusal {
-        // Every sentence about a field begins with where it stands.
-        let field = String(problem.prefix { $0.isASCII && ($0.isLetter || $0 == "_") })
-        guard let words = fields[field] else { return Refusal(.badRequest, problem) }
-        return Refusal(.badRequest, words, errors: [problem])
+    static func content(_ error: RPCError) -> Refusal {
+        let field = error.details.string("field")?.prefix { $0.isLetter || $0 == "_" }
+        var refusal = Refusal(error)
+        guard let words = field.flatMap({ fields[String($0)] }) else { return refusal }
+        refusal = Refusal(.badRequest, words, errors: [error.message])
+        refusal.details = error.details
+        return refusal
     }
 
     /// What a call's failure is called on the routes of partners.
     static func refusal(_ error: RPCError) -> Refusal {
         switch error.code {
         case .unauthenticated, .permissionDenied: return clientSecret
-        case .invalidArgument: return content(error.message)
+        case .invalidArgument: return content(error)
         case .aborted:
             var locked = Refusal(.init(code: 423, reasonPhrase: "Locked"), locked)
             locked.details = error.details

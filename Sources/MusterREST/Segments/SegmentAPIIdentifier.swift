@@ -4,13 +4,13 @@ import MusterProtocol
 /// The id of a segment in a request, with Braze's words for one that is none.
 struct SegmentAPIIdentifier: Decodable {
     static let problem = "must be a string of the Segment api identifier"
-    static let refusal = Refusal(.badRequest, "segment_id \(problem)")
+    static let refusal = Refusal(.badRequest, .unknownSegment, field: "segment_id", "segment_id \(problem)")
 
     let identifier: Identifier
 
     init(from decoder: any Decoder) throws {
         guard let text = try? decoder.singleValueContainer().decode(Identifier.self) else {
-            throw JSONError(at: decoder, Self.problem)
+            throw JSONError(at: decoder, Self.problem, .wrongType)
         }
         identifier = text
     }

@@ -38,7 +38,8 @@ struct SegmentRoutes {
         let page = try query.number("page", 0...1_000_000_000) ?? 0
         let direction = query["sort_direction"] ?? "asc"
         guard direction == "asc" || direction == "desc" else {
-            throw Refusal(.badRequest, "sort_direction must be asc or desc")
+            throw Refusal(
+                .badRequest, .unknownValue, field: "sort_direction", "sort_direction must be asc or desc")
         }
         let reply = try await caller.send(
             ListSegments(
@@ -55,8 +56,8 @@ struct SegmentRoutes {
 
     private func dataSeries(_ query: Query, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let id = try query.segmentID()
-        guard let length = try query.number("length", 1...Limits.dataSeriesDays.value) else {
-            throw Refusal(.badRequest, "length is missing")
+        guard let length = try query.number("length", 1...Limits.dataSeriesDays.value, Limits.dataSeriesDays) else {
+            throw Refusal(.badRequest, .missing, field: "length", "length is missing")
         }
         let call = SegmentDataSeries(segmentID: id, length: length, endingAt: try query.moment("ending_at"))
         let reply = try await SegmentAPIIdentifier.judging { try await caller.send(call) }
@@ -76,11 +77,15 @@ private struct Query {
         return value?.isEmpty == true ? nil : value
     }
 
-    func number(_ name: String, _ range: ClosedRange<Int>) throws -> Int? {
+    /// - Parameter limit: the name of the range's end, where it is one of the server's limits.
+    func number(_ name: String, _ range: ClosedRange<Int>, _ limit: Limit? = nil) throws -> Int? {
         guard let text = self[name] else { return nil }
         guard let number = Int(text), range.contains(number) else {
+            let isOver = Int(text).map { $0 > range.upperBound } ?? false
             throw Refusal(
-                .badRequest, "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+                .badRequest, Int(text) == nil ? .invalidFormat : .outOfRange, field: name, limit: isOver ? limit : nil,
+                "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+                    + (isOver ? limit.map { " (\($0.name))" } ?? "" : ""))
         }
         return number
     }
@@ -88,7 +93,8 @@ private struct Query {
     func moment(_ name: String) throws -> Instant? {
         guard let text = self[name] else { return nil }
         guard let moment = Instant(iso8601: text.utf8) else {
-            throw Refusal(.badRequest, "\(name) must be a valid time as an ISO-8601 string")
+            throw Refusal(
+                .badRequest, .invalidFormat, field: name, "\(name) must be a valid time as an ISO-8601 string")
         }
         return moment
     }

@@ -32,7 +32,11 @@ extension RESTConnection {
         return declared > bounds.body ? tooLarge : nil
     }
 
-    private var tooLarge: Refusal { Refusal(.contentTooLarge, "the body has more than \(bounds.body) bytes") }
+    private var tooLarge: Refusal {
+        let limit = Limits.restBody.set(to: bounds.body)
+        return Refusal(
+            .contentTooLarge, .tooLong, limit: limit, "the body has more than \(limit.value) bytes (\(limit.name))")
+    }
 
     private func sayContinue(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
         guard head.version == .http1_1,
@@ -55,9 +59,19 @@ extension RESTConnection {
     /// Counts bytes that are held of a body.
     private func charge(_ exchange: Exchange, _ bytes: Int) {
         guard budget(of: exchange).take(bytes) else {
-            return fail(exchange, Refusal(.serviceUnavailable, "the server has too much to read; try again"))
+            return fail(exchange, noRoom(exchange))
         }
         exchange.charged += bytes
+    }
+
+    private func noRoom(_ exchange: Exchange) -> Refusal {
+        let limit =
+            exchange.isCallerKnown
+            ? Limits.restBodies.set(to: bounds.bodies) : Limits.restStrangers.set(to: bounds.strangers)
+        return Refusal(
+            .serviceUnavailable, .tooBusy, limit: limit,
+            "the server has too much to read: all that it holds of such bodies are \(limit.value) bytes "
+                + "(\(limit.name)); try again")
     }
 
     private func budget(of exchange: Exchange) -> ByteBudget {

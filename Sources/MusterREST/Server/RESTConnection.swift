@@ -99,7 +99,11 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
         guard let error = error as? HTTPParserError else { return cut() }
         let refusal =
             error == .headerOverflow
-            ? Refusal(.requestHeaderFieldsTooLarge, "the header has more fields or bytes than the server takes")
+            ? Refusal(
+                .requestHeaderFieldsTooLarge, .tooLong,
+                "the header has more fields or bytes than the server takes: \(bounds.headerFields) fields "
+                    + "(rest_header_fields), each of \(bounds.headerField) bytes (rest_header_field_bytes), "
+                    + "\(bounds.header) bytes in all (rest_header_bytes)")
             : Refusal(.badRequest, "this is not well-formed HTTP")
         switch phase {
         case .waiting: begin(Exchange(refused: refusal))

@@ -141,7 +141,7 @@ public final class RESTServer: Sendable {
         case .taken: try speakHTTP(channel, connection)
         case .surplus:
             try channel.pipeline.syncOperations.addHandler(
-                SurplusConnection(linger: TimeAmount(settings.bounds.linger)))
+                SurplusConnection(most: settings.bounds.connections, linger: TimeAmount(settings.bounds.linger)))
         }
     }
 

@@ -1,21 +1,30 @@
+import HTTPTypes
+import MusterProtocol
 import NIOCore
 
 /// A connection beyond the bound: it is told so, whatever it sends.
 final class SurplusConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
-    private static let answer = """
-        {"message":"the server has too many connections; try again"}
-        """
+    private let answer: String
     private let linger: TimeAmount
 
-    init(linger: TimeAmount) { self.linger = linger }
+    /// - Parameter most: connections that the listener takes.
+    init(most: Int, linger: TimeAmount) {
+        let limit = Limits.connections.set(to: most)
+        var refusal = Refusal(
+            .serviceUnavailable, .tooMany, limit: limit,
+            "the server has \(limit.value) connections, which is all that it takes (\(limit.name)); try again")
+        refusal.details.set("retry_after_ms", 1_000)
+        answer = String(decoding: refusal.answer.body, as: UTF8.self)
+        self.linger = linger
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         let text = """
             HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r
             x-ratelimit-limit: \r\nx-ratelimit-remaining: \r\nx-ratelimit-reset: \r
-            content-length: \(Self.answer.utf8.count)\r\nconnection: close\r\n\r\n\(Self.answer)
+            content-length: \(answer.utf8.count)\r\nconnection: close\r\n\r\n\(answer)
             """
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
         context.close(mode: .output, promise: nil)

@@ -26,7 +26,8 @@ struct IdentifyBody: Decodable {
         guard !users.isEmpty else {
             throw JSONError(
                 at: decoder,
-                "must have aliases_to_identify, emails_to_identify or phone_numbers_to_identify, and one user in them")
+                "must have aliases_to_identify, emails_to_identify or phone_numbers_to_identify, and one user in them",
+                .missing)
         }
         calls = users.map { IdentifyUser(user: $0, externalID: $1.id, mergeWhen: behavior.mergeWhen) }
     }
@@ -44,7 +45,7 @@ struct IdentifyBody: Decodable {
 
         init(from decoder: any Decoder) throws {
             id = try decoder.singleValueContainer().decode(LooseID.self).id
-            if let problem = id.problem() { throw JSONError(at: decoder, problem) }
+            if let problem = id.problem() { throw JSONError(problem, at: decoder) }
         }
     }
 

@@ -13,7 +13,9 @@ struct MergeBody {
         guard elements.count > 0 else { throw Refusal(.badRequest, "'merge_updates' must not be empty") }
         guard elements.count <= Limits.registryEntries.value else {
             throw Refusal(
-                .badRequest, "a single request may not contain more than \(Limits.registryEntries.value) merge updates")
+                .badRequest, .tooMany, field: "merge_updates", limit: Limits.registryEntries,
+                "a single request may not contain more than \(Limits.registryEntries.value) merge updates "
+                    + "(\(Limits.registryEntries.name))")
         }
         calls = try elements.map { update in
             let names = try update.fields().map { $0.name.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }

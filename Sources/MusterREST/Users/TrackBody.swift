@@ -27,7 +27,11 @@ struct TrackBody: Decodable {
         TrackUsers(
             attributes: attributes?.map(\.object), events: events?.map(\.object), purchases: purchases?.map(\.object))
     }
-    var longestArray: Int { [attributes, events, purchases].map { $0?.count ?? 0 }.max() ?? 0 }
+    /// The first array of more objects than so many.
+    func array(longerThan most: Int) -> String? {
+        let counts = [("attributes", attributes), ("events", events), ("purchases", purchases)]
+        return counts.first { $0.1?.count ?? 0 > most }?.0
+    }
     var count: Int { [attributes, events, purchases].reduce(0) { $0 + ($1?.count ?? 0) } }
 
     /// The most objects that name their user in the same way.

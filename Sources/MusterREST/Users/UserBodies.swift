@@ -60,8 +60,8 @@ struct DeleteBody: Decodable {
         guard !users.isEmpty else {
             throw JSONError(
                 at: decoder,
-                "must have external_ids, user_aliases, braze_ids, email_addresses or phone_numbers, and one user in them"
-            )
+                "must have external_ids, user_aliases, braze_ids, email_addresses or phone_numbers, and one user in them",
+                .missing)
         }
     }
 }

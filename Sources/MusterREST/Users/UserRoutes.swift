@@ -25,23 +25,30 @@ struct UserRoutes {
 
     @Sendable private static func track(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let body = try await request.body(TrackBody.self)
-        guard body.longestArray <= Limits.restTrackObjects.value else { throw tooMuch }
+        if let field = body.array(longerThan: Limits.restTrackObjects.value) {
+            throw tooMuch(field, Limits.restTrackObjects)
+        }
         return try await answer(to: body, caller)
     }
 
     @Sendable private static func trackInBulk(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let bytes = try await request.bytes()
         guard bytes.count <= Limits.restBulkBody.value else {
-            throw Refusal(.contentTooLarge, "the body has more than \(Limits.restBulkBody.value) bytes")
+            throw Refusal(
+                .contentTooLarge, .tooLong, limit: Limits.restBulkBody,
+                "the body has more than \(Limits.restBulkBody.value) bytes (\(Limits.restBulkBody.name))")
         }
         let body = try Request.json(in: bytes) { try JSONDecoding.decode(TrackBody.self, from: $0) }
-        guard body.count <= Limits.trackObjects.value,
-            body.mostOfOneUser <= Limits.restBulkObjectsPerUser.value
-        else { throw tooMuch }
+        guard body.count <= Limits.trackObjects.value else { throw tooMuch(nil, Limits.trackObjects) }
+        guard body.mostOfOneUser <= Limits.restBulkObjectsPerUser.value else {
+            throw tooMuch(nil, Limits.restBulkObjectsPerUser)
+        }
         return try await answer(to: body, caller)
     }
 
-    private static let tooMuch = Refusal(.badRequest, "Max Input Length Exceeded")
+    private static func tooMuch(_ field: String?, _ limit: Limit) -> Refusal {
+        Refusal(.badRequest, .tooMany, field: field, over: limit, words: "Max Input Length Exceeded")
+    }
 
     private static func answer(to body: TrackBody, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let reply = try await caller.send(body.call)
@@ -97,7 +104,10 @@ struct UserRoutes {
 /// Throws where a request has more entries than Braze takes.
 private func requireFew(_ count: Int) throws {
     guard count <= Limits.registryEntries.value else {
-        throw Refusal(.badRequest, "a single request may not contain more than \(Limits.registryEntries.value) entries")
+        throw Refusal(
+            .badRequest, .tooMany, limit: Limits.registryEntries,
+            "a single request may not contain more than \(Limits.registryEntries.value) entries "
+                + "(\(Limits.registryEntries.name))")
     }
 }
 

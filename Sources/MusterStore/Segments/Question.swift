@@ -17,8 +17,8 @@ public enum FilterFault: Error, Equatable {
     case missingCohort(CohortReference, path: String)
     case tooDeep(path: String)
     case tooManyNodes(path: String)
-    /// This segment uses the one that is changed, and would be too deep or have too many nodes.
-    case tooLarge(user: Identifier)
+    /// This segment uses the one that is changed, and would be too deep or have too many nodes: beyond this limit.
+    case tooLarge(user: Identifier, Limit)
     /// The segment would contain itself, by way of these.
     case cycle([Identifier])
     /// `at` was given, and the filter has a leaf without history.

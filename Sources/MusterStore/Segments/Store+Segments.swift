@@ -144,7 +144,10 @@ extension Connection {
         _ = try compiler.root(filter)
         for user in dependents(of: id, definitions) {
             var compiler = PlanCompiler(definitions: definitions)
-            do { _ = try compiler.root(segment: user) } catch is FilterFault { throw FilterFault.tooLarge(user: user) }
+            do { _ = try compiler.root(segment: user) } catch let fault as FilterFault {
+                let isDeep = if case .tooDeep = fault { true } else { false }
+                throw FilterFault.tooLarge(user: user, isDeep ? Limits.filterDepth : Limits.filterNodes)
+            }
         }
     }
 

@@ -43,12 +43,12 @@ struct JudgedEntry: Sendable {
     }
 
     private static func problem(of entry: UserEntry) -> String? {
-        if let problem = entry.externalID?.problem() { return "external_id \(problem)" }
+        if let problem = entry.externalID?.problem() { return problem.inside("external_id").sentence }
         for (place, alias) in (entry.aliases ?? []).enumerated() {
-            if let problem = alias.problem { return "aliases[\(place)].\(problem)" }
+            if let problem = alias.problem { return problem.inside("aliases[\(place)]").sentence }
         }
         for (place, device) in (entry.deviceIDs ?? []).enumerated() {
-            if let problem = device.problem() { return "device_ids[\(place)] \(problem)" }
+            if let problem = device.problem() { return problem.inside("device_ids[\(place)]").sentence }
         }
         return nil
     }
@@ -57,8 +57,8 @@ struct JudgedEntry: Sendable {
         for (place, attribute) in attributes.entries.enumerated() {
             if attribute.name.isEmpty { return .refused(.invalid, "the name of attribute \(place) is empty") }
             if attribute.name.count > Limits.attributeNameBytes.value {
-                return .refused(
-                    .invalid, "the name of attribute \(place) is over \(Limits.attributeNameBytes.value) bytes")
+                let problem = FieldProblem(over: Limits.attributeNameBytes)
+                return .refused(.invalid, "the name of attribute \(place) \(problem.text)")
             }
             if !attribute.value.canBeStored {
                 return .refused(.invalid, "the value of attribute \(place) has a number outside of ±2^53")
@@ -69,7 +69,9 @@ struct JudgedEntry: Sendable {
             return .refused(.invalid, "attributes can't be written as JSON")
         }
         guard json.count <= Limits.attributesBytes.value else {
-            return .refused(.tooMany, "attributes are over \(Limits.attributesBytes.value) bytes of JSON")
+            return .refused(
+                .tooMany,
+                "attributes are over \(Limits.attributesBytes.value) bytes of JSON (\(Limits.attributesBytes.name))")
         }
         return nil
     }
@@ -87,22 +89,23 @@ extension UserReference {
 }
 
 extension Identifier {
-    /// Why it can't be an identifier, as the end of a sentence; nil where it can.
-    public func problem(longest: Int = longest) -> String? {
-        if bytes.count > longest { return "is over \(longest) bytes" }
+    /// Why it can't be an identifier; nil where it can.
+    ///
+    /// - Parameter limit: how long it may be, where that is less than `Identifier.longest`.
+    public func problem(atMost limit: Limit = Limits.identifierBytes) -> FieldProblem? {
+        if bytes.count > limit.value { return FieldProblem(over: limit) }
         return switch validity {
         case .valid: nil
-        case .empty: "is empty"
-        case .tooLong: "is over \(Identifier.longest) bytes"
-        case .controlCharacter: "has a control character"
+        case .empty: FieldProblem(.empty, "is empty")
+        case .tooLong: FieldProblem(over: Limits.identifierBytes)
+        case .controlCharacter: FieldProblem(.invalidCharacters, "has a control character")
         }
     }
 }
 
 extension Alias {
-    /// Why it can't be an alias, beginning with the field; nil where it can.
-    public var problem: String? {
-        if let problem = label.problem(longest: Limits.labelBytes.value) { return "alias_label \(problem)" }
-        return name.problem().map { "alias_name \($0)" }
+    /// Why it can't be an alias, and which of its fields can't; nil where it can.
+    public var problem: FieldProblem? {
+        label.problem(atMost: Limits.labelBytes)?.inside("alias_label") ?? name.problem()?.inside("alias_name")
     }
 }

@@ -70,5 +70,7 @@ struct PlannedUser {
         if try attributes.apply(changes) { changedAttributes = try attributes.jsonWithinLimits }
     }
 
-    static func tooMany(_ limit: Limit) -> String { "the user would have more than \(limit.value) \(limit.unit)" }
+    static func tooMany(_ limit: Limit) -> String {
+        "the user would have more than \(limit.value) \(limit.unit) (\(limit.name))"
+    }
 }

@@ -31,7 +31,7 @@ extension Connection {
 
     private borrowing func numbersForNewUsers(_ count: Int, from first: Int32) throws -> [Int32] {
         guard count <= Int(Int32.max - first) else {
-            throw RPCError(.resourceExhausted, "the workspace has had as many users as it can ever have")
+            throw RPCError(.resourceExhausted, .noRoom, "the workspace has had as many users as it can ever have")
         }
         return (0..<Int32(count)).map { first + $0 }
     }

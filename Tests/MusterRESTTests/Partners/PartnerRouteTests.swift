@@ -109,6 +109,12 @@ import Testing
             #expect(refused.status == 400)
             #expect(
                 refused.message == "Only 1,000 `user_ids`, `device_ids`, and `aliases` are allowed per request")
+            let problem = try refused.decode(Problem.self)
+            #expect(problem.details?.limit == "rest_import_identifiers" && problem.details?.limitValue == 1_000)
+            #expect(
+                problem.errors == [
+                    "cohort_changes has 1001 identifiers; send at most 1000 in one request (rest_import_identifiers)"
+                ])
             #expect(try await muster.send(ListCohorts()).cohorts.isEmpty)
             let taken = try await connector.change("c", objects(500, 300, 200))
             #expect(taken.status == 201 && taken.imported?.receipt.received == 1_000)

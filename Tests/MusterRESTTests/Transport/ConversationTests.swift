@@ -107,6 +107,7 @@ import Testing
             try? await surplus.send("POST", namePath, body: stage.naming("lost"))
             let answer = try await surplus.answer()
             #expect(answer?.status == 503 && answer?.headers["retry-after"] == "1" && answer?.message != nil)
+            #expect(answer?.names(Limits.connections, as: 2) == true, "\(answer?.body ?? "")")
             #expect(await surplus.closes())
             try await good.send("POST", namePath, body: stage.naming())
             #expect(try await good.answer()?.status == 201)

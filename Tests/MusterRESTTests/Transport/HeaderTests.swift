@@ -1,3 +1,4 @@
+import MusterProtocol
 import Testing
 
 /// What a header may be.
@@ -21,7 +22,11 @@ import Testing
             let headers = [fields(70), fields(1, bytes: 8_200), fields(5, bytes: 8_000), []][which]
             try await connection.send("POST", path, headers: headers, body: stage.naming())
             let answer = try await connection.answer()
-            #expect(answer?.status == 431 && answer?.closes == true && answer?.message != nil)
+            #expect(answer?.status == 431 && answer?.closes == true)
+            for limit in [Limits.restHeader, Limits.restHeaderField, Limits.restHeaderFields] {
+                #expect(answer?.message?.contains("\(limit.value)") == true)
+                #expect(answer?.message?.contains(limit.name) == true)
+            }
             #expect(await connection.closes())
             #expect(stage.named == [])
         }

@@ -19,6 +19,12 @@ struct RawAnswer: Sendable, Equatable {
         struct Body: Decodable { let message: String }
         return try? JSONDecoding.decode(Body.self, from: Array(body.utf8)).message
     }
+    /// Whether it names a limit and its value, for people and programs.
+    func names(_ limit: Limit, as value: Int) -> Bool {
+        guard let problem = try? JSONDecoding.decode(Problem.self, from: Array(body.utf8)) else { return false }
+        return problem.details?.limit == limit.name && problem.details?.limitValue == value
+            && problem.message.contains(limit.name) && problem.message.contains("\(value)")
+    }
 }
 
 /// A socket that sends what it is told to, byte by byte if need be, and knows of HTTP only where an answer ends.

@@ -2,6 +2,7 @@ import MusterHandlers
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
+import Testing
 
 /// What came back for one request.
 enum Answer: Equatable {
@@ -10,6 +11,7 @@ enum Answer: Equatable {
 
     var code: RPCCode? { if case .error(let error) = self { error.code } else { nil } }
     var message: String { if case .error(let error) = self { error.message } else { "" } }
+    var details: RPCError.Details { if case .error(let error) = self { error.details } else { [:] } }
     /// All that the caller can read.
     var text: String {
         switch self {
@@ -58,4 +60,30 @@ func framed(bytes: [UInt8]) -> [UInt8] {
     var frame: [UInt8] = []
     FrameHeader(length: bytes.count).append(to: &frame)
     return frame + bytes
+}
+
+/// A refusal tells programs why, and the limit that it comes from by name and value, which its sentence names too.
+func expectReadable(_ answer: Answer, _ context: String, at location: SourceLocation = #_sourceLocation) {
+    expectReadable(answer.code, answer.message, answer.details, context, at: location)
+}
+
+/// The same of an error.
+func expectReadable(
+    _ code: RPCCode?, _ message: String, _ details: RPCError.Details, _ context: String,
+    at location: SourceLocation = #_sourceLocation
+) {
+    let context = "\(context): \(message.prefix(200)) \((try? RawJSON(encoding: details))?.text ?? "")"
+    if code?.needsReason == true { #expect(details.reason != nil, "\(context)", sourceLocation: location) }
+    guard let name = details.string("limit") else {
+        if let reason = details.reason {
+            #expect(![.tooLong, .tooMany, .tooDeep].contains(reason), "\(context)", sourceLocation: location)
+        }
+        return
+    }
+    let limit = Limits.all.first { $0.name == name }
+    #expect(limit != nil, "\(context)", sourceLocation: location)
+    let value = details.integer("limit_value")
+    #expect(value != nil, "\(context)", sourceLocation: location)
+    #expect(message.contains(name), "\(context)", sourceLocation: location)
+    if let value { #expect(message.contains("\(value)"), "\(context)", sourceLocation: location) }
 }

@@ -102,8 +102,9 @@ extension TrackedFields {
         return try entries.filter { !Self.others.contains($0.name) }.map { entry in
             let name = String(decoding: entry.name, as: UTF8.self)
             guard (1...Limits.attributeNameBytes.value).contains(entry.name.count) else {
+                let limit = Limits.attributeNameBytes
                 throw TrackRefusal(
-                    type: "the name of an attribute must have 1 to \(Limits.attributeNameBytes.value) bytes")
+                    type: "the name of an attribute must have 1 to \(limit.value) bytes (\(limit.name))")
             }
             guard entry.value.canBeStored else { throw TrackRefusal.invalid(name) }
             return AttributeChange(entry.name, try operation(entry.value, name, merges: merges))

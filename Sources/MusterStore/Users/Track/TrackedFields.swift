@@ -6,6 +6,9 @@ struct TrackRefusal: Error {
 
     static func required(_ field: String) -> TrackRefusal { TrackRefusal(type: "'\(field)' is required") }
     static func invalid(_ field: String) -> TrackRefusal { TrackRefusal(type: "'\(field)' is not valid") }
+    static func over(_ limit: Limit, _ field: String) -> TrackRefusal {
+        TrackRefusal(type: "'\(field)' \(FieldProblem(over: limit).text)")
+    }
 }
 
 /// The fields of one object of `users.track`, by name.
@@ -41,7 +44,9 @@ struct TrackedFields {
         }
         switch identifier.validity {
         case .valid: return identifier
-        case .tooLong: throw TrackRefusal(type: "'\(field)' must be fewer than \(Identifier.longest + 1) bytes")
+        case .tooLong:
+            throw TrackRefusal(
+                type: "'\(field)' must be fewer than \(Identifier.longest + 1) bytes (\(Limits.identifierBytes.name))")
         case .empty, .controlCharacter: throw TrackRefusal.invalid(field)
         }
     }
@@ -54,9 +59,14 @@ struct TrackedFields {
     /// When something happened, which must be there. Clocks differ, so it may lie a little ahead.
     func moment(_ field: String) throws -> Instant {
         guard let value = self[field] else { throw TrackRefusal.required(field) }
-        let latest = Instant.now.microseconds + Int64(Limits.eventLead.value) * 3_600_000_000
-        guard case .string(let text) = value, let moment = Instant(iso8601: text), moment.microseconds <= latest else {
+        let lead = Limits.eventLead
+        let latest = Instant.now.microseconds + Int64(lead.value) * 3_600_000_000
+        guard case .string(let text) = value, let moment = Instant(iso8601: text) else {
             throw TrackRefusal.invalid(field)
+        }
+        guard moment.microseconds <= latest else {
+            throw TrackRefusal(
+                type: "'\(field)' is not valid: it is more than \(lead.value) \(lead.unit) ahead (\(lead.name))")
         }
         return moment
     }
@@ -77,9 +87,12 @@ struct TrackedFields {
     /// The properties of an event or purchase.
     func properties() throws -> RawJSON? {
         guard let value = self["properties"] else { return nil }
-        guard case .other(let json) = value, json.bytes.first == UInt8(ascii: "{"), value.canBeStored,
-            json.bytes.count <= Limits.attributesBytes.value
-        else { throw TrackRefusal.invalid("properties") }
+        guard case .other(let json) = value, json.bytes.first == UInt8(ascii: "{"), value.canBeStored else {
+            throw TrackRefusal.invalid("properties")
+        }
+        guard json.bytes.count <= Limits.attributesBytes.value else {
+            throw TrackRefusal.over(Limits.attributesBytes, "properties")
+        }
         return json
     }
 }
@@ -111,7 +124,10 @@ extension TrackedFields {
             case .string(let label) = fields["alias_label"], case .string(let name) = fields["alias_name"]
         else { throw TrackRefusal.invalid("user_alias") }
         let alias = Alias(label: Identifier(bytes: label), name: Identifier(bytes: name))
-        guard alias.problem == nil else { throw TrackRefusal.invalid("user_alias") }
+        if let problem = alias.problem {
+            guard problem.limit != nil else { throw TrackRefusal.invalid("user_alias") }
+            throw TrackRefusal(type: "'user_alias' is not valid: \(problem.sentence)")
+        }
         return alias
     }
 }
