@@ -107,6 +107,18 @@ extension RPCError {
             return String(decoding: text, as: UTF8.self)
         }
 
+        /// Details that name the limit which an error comes from.
+        public init(of limit: Limit) {
+            self = [:]
+            set(limit)
+        }
+
+        /// Names the limit that an error comes from.
+        public mutating func set(_ limit: Limit) {
+            set("limit", .string(Array(limit.name.utf8)))
+            set("limit_value", .integer(Int64(limit.value)))
+        }
+
         /// Sets a fact, in the place of one with that name.
         public mutating func set(_ name: String, _ value: AttributeValue) {
             fields.entries.removeAll { $0.name.elementsEqual(name.utf8) }

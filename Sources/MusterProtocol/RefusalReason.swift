@@ -99,10 +99,7 @@ extension RPCError.Details {
         self = [:]
         if let field, !field.isEmpty { set("field", .string(Array(field.utf8))) }
         set("reason", .string(Array(reason.rawValue.utf8)))
-        if let limit {
-            set("limit", .string(Array(limit.name.utf8)))
-            set("limit_value", .integer(Int64(limit.value)))
-        }
+        if let limit { set(limit) }
     }
 
     /// Why, where this version knows the reason.

@@ -37,7 +37,9 @@ extension Connection {
 
         switch phase {
         case .unopened where isOver(created, bounds.open):
-            return fail(RPCError(.deadlineExceeded, "no session.open came in time"), id: 0)
+            let limit = Limits.openSeconds.set(to: Int(bounds.open / .seconds(1)))
+            let sentence = "no session.open came within \(limit.value) seconds (\(limit.name))"
+            return fail(RPCError(.deadlineExceeded, sentence, details: .init(of: limit)), id: 0)
         case .open where inFlight.isEmpty && isOver(clock.lastRequest, bounds.idle): return goAndEnd("idle")
         default: break
         }

@@ -43,6 +43,12 @@ import Testing
         #expect(Refusal(RPCError(.notFound, "m")).answer.headers[.retryAfter] == nil)
     }
 
+    @Test func aRequestThatIsGivenUpNamesTheLimit() {
+        let body = String(decoding: Refusal(RPCError(.deadlineExceeded, "m")).answer.body, as: UTF8.self)
+        #expect(body.contains("m; a request has 1800 milliseconds (rest_time_ms)"), "\(body)")
+        #expect(body.contains(#""limit":"rest_time_ms","limit_value":1800"#), "\(body)")
+    }
+
     @Test func anOutcomeThatNobodyKnowsIsSaidToBeUnknown() {
         let answer = Refusal(RPCError(.unknown, "m", details: ["outcome": "unknown"])).answer
         #expect(String(decoding: answer.body, as: UTF8.self) == #"{"message":"m","outcome":"unknown"}"#)

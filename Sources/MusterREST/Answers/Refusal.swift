@@ -4,7 +4,7 @@ import MusterProtocol
 /// A request that is refused, with the status and the words of the contract.
 struct Refusal: Error {
     let status: HTTPResponse.Status
-    let message: String
+    private(set) var message: String
     /// What exactly is wrong, where the contract's words don't say it; never what was sent.
     var errors: [String] = []
     var details: RPCError.Details = [:]
@@ -46,6 +46,11 @@ struct Refusal: Error {
     /// 423 on the routes of partners alone: clients of the others take any 4xx but 429 for final.
     init(_ error: RPCError) {
         (status, message, details) = (Self.status(of: error), error.message, error.details)
+        if error.code == .deadlineExceeded {
+            let limit = Limits.restTime
+            message += "; a request has \(limit.value) \(limit.unit) (\(limit.name))"
+            details.set(limit)
+        }
         if details.string("field") == "request_id" { details.fields["field"] = "Idempotency-Key" }
     }
 
@@ -75,7 +80,7 @@ struct Refusal: Error {
     var answer: RESTAnswer {
         let problem = Problem(
             message: message, errors: errors.isEmpty ? nil : errors, outcome: details.string("outcome"),
-            details: details.reason == nil ? nil : details)
+            details: details.reason == nil && details.string("limit") == nil ? nil : details)
         var answer = RESTAnswer(status, problem)
         if isPassing {
             let milliseconds = details.integer("retry_after_ms") ?? 1_000
