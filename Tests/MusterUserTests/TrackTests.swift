@@ -206,7 +206,7 @@ extension Place {
             let purchase = #""external_id":"u","product_id":"p","currency":"EUR","price":1,"time":"2024-01-01""#
             for (old, new, text) in [
                 ("\"EUR\"", "\"EURO\"", "'currency' is not valid"), ("\"EUR\"", "null", "'currency' is required"),
-                (":1,", ":\"1\",", "'price' is not valid"), (":1,", ":1e15,", "'price' is not valid"),
+                (":1,", ":\"1\",", "'price' is not valid"), (":1,", ":1e15,", Self.tooMuch),
                 ("\"p\"", "7", "'product_id' is not valid"), ("2024-01-01", "2024-13-01", "'time' is not valid"),
                 (
                     "2024-01-01", "2124-01-01",
@@ -216,8 +216,8 @@ extension Place {
                     "\"u\"", "\"u\",\"properties\":{\"a\":\"\(String(repeating: "x", count: 65_529))\"}",
                     "'properties' is over 65536 bytes (attributes_bytes)"
                 ),
-                ("\"u\"", "\"u\",\"quantity\":101", "'quantity' is not valid"),
-                ("\"u\"", "\"u\",\"properties\":[]", "'properties' is not valid"),
+                ("\"u\"", "\"u\",\"quantity\":101", "'quantity' is not valid: it must be a whole number from 1 to 100"),
+                ("\"u\"", "\"u\",\"properties\":[1]", "'properties' is not valid"),
             ] {
                 let reply = try await place.track(#"{"purchases":[{\#(purchase.replacing(old, with: new))}]}"#)
                 #expect(reply.errors == [TrackError(text, in: .purchases, at: 0)], "\(new)")
@@ -230,6 +230,37 @@ extension Place {
         try await Place.with { place in
             let json =
                 #"{"events":[{"external_id":"u","name":"n","time":"2024-01-01","properties":{"a":1}}],"purchases":[{"external_id":"u","product_id":"p","currency":"eur","price":2.5,"quantity":2,"time":"2024-01-01"}]}"#
+    static let tooMuch = "'price' is not valid: times 'quantity' it is over 1000000000 units (purchase_amount)"
+
+    /// The bound is that of price times quantity, and no price is judged as if more were bought.
+    @Test func aPurchaseIsJudgedByTheQuantityThatItHas() async throws {
+        try await Place.with { place in
+            func purchase(_ price: String, _ quantity: Int?) async throws -> String? {
+                let quantity = quantity.map { #","quantity":\#($0)"# } ?? ""
+                let json =
+                    #"{"purchases":[{"external_id":"u","product_id":"p","currency":"VND","price":\#(price),"time":"2024-01-01"\#(quantity)}]}"#
+                return try await place.track(json).errors.first?.type
+            }
+            for (price, quantity) in [
+                ("12500000", nil), ("12500000", 80), ("1000000000", nil), ("1e9", 1), ("-1000000000", 1),
+                ("-12500000", 80),
+                ("0.000001", 100), ("0", nil), ("9999999.99", 100),
+            ] {
+                #expect(try await purchase(price, quantity) == nil, "\(price)")
+            }
+            for (price, quantity) in [
+                ("1000000000.01", nil), ("12500000", 81), ("-12500000", 81), ("1e300", 1), ("9007199254740992", nil),
+                ("500000000.000001", 2),
+            ] {
+                #expect(try await purchase(price, quantity) == Self.tooMuch, "\(price)")
+            }
+            let workspace = place.workspace
+            let most = try await place.value(
+                "SELECT max(amount_millionths) FROM user_purchase WHERE workspace_id = \(workspace)")
+            #expect(most == 1_000_000_000_000_000)
+        }
+    }
+
             let first = try await place.track(json, requestID: "r")
             #expect(first.eventsProcessed == 1 && first.purchasesProcessed == 1 && first.attributesProcessed == nil)
             #expect(try await place.track(json, requestID: "r") == first)

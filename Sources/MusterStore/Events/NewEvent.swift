@@ -43,7 +43,10 @@ public struct NewPurchase: Sendable {
     }
 
     /// Price times quantity; nil where it is more than can be stored, or no number.
-    public var amount: Amount? {
+    public var amount: Amount? { Self.amount(of: quantity, at: price) }
+
+    /// So many at a price; nil where that is more than can be stored, or no number.
+    static func amount(of quantity: Int, at price: Double) -> Amount? {
         guard let one = Amount(price), let quantity = Int32(exactly: quantity), quantity > 0 else { return nil }
         return one.times(quantity)
     }

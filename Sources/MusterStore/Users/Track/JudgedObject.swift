@@ -42,6 +42,19 @@ extension TrackedFields {
                 at: moment("time"), properties: properties())
         }
     }
+
+    private func purchase() throws -> JudgedObject.Deed {
+        let (productID, currency) = (try required("product_id"), try currency())
+        let (price, quantity) = (try price(), try quantity())
+        guard NewPurchase.amount(of: quantity, at: price) != nil else {
+            let limit = Limits.purchaseAmount
+            throw TrackRefusal(
+                type: "'price' is not valid: times 'quantity' it is over \(limit.value) \(limit.unit) (\(limit.name))")
+        }
+        return .purchase(
+            productID: productID, currency: currency, price: price, quantity: quantity, at: try moment("time"),
+            properties: try properties())
+    }
 }
 
 extension TrackedFields {
@@ -69,7 +82,7 @@ extension TrackedFields {
         switch self["quantity"] {
         case nil: return 1
         case .integer(let number) where (1...100).contains(number): return Int(number)
-        default: throw TrackRefusal.invalid("quantity")
+        default: throw TrackRefusal(type: "'quantity' is not valid: it must be a whole number from 1 to 100")
         }
     }
 

@@ -79,8 +79,7 @@ struct TrackedFields {
             case .number(let number): number
             default: nil
             }
-        // Of a hundred, the most that one purchase may be of.
-        guard let price, Amount(price * 100) != nil else { throw TrackRefusal.invalid("price") }
+        guard let price else { throw TrackRefusal.invalid("price") }
         return price
     }
 
