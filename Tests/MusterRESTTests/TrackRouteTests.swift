@@ -71,6 +71,23 @@ import Testing
     @Test func whatIsWrongWithSingleObjectsStandsBesideWhatWasDone() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let answer = try await post(
+    /// `+1:00`, and milliseconds behind a colon.
+    @Test func timesAreTakenAsBrazesPagesPrintThem() async throws {
+        try await withMuster { muster in
+            let times = ["2023-11-20T19:20:30+1:00", "2023-11-20T19:20:30:250+0100"]
+            let objects = times.map {
+                #"{"external_id":"u","time":"\#($0)","name":"n","product_id":"p","currency":"EUR","price":1}"#
+            }
+            .joined(separator: ",")
+            let reply = try await post(muster, #"{"events":[\#(objects)],"purchases":[\#(objects)]}"#)
+            #expect(
+                reply.text == #"{"message":"success","events_processed":2,"purchases_processed":2}"#)
+            let export = try await muster.server.rest(
+                "POST", "/users/export/ids", #"{"external_ids":["u"]}"#, bearer: muster.server.workspace.adminKey.text)
+            #expect(export.text.contains(#""last":"2023-11-20T18:20:30.250000Z""#), "\(export.text)")
+        }
+    }
+
                 muster,
                 """
                 {"attributes":[{"external_id":"u-1","a":1},{"a":1},{"external_id":"u-1","n":{"inc":"x"}}],

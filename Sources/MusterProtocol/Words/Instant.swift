@@ -11,7 +11,9 @@ public struct Instant: Sendable, Hashable, Comparable {
 
 extension Instant {
     /// Reads `YYYY-MM-DD`, or that followed by `T` or a space, `HH:MM[:SS[.f…]]` and an optional `Z` or `±HH[[:]MM]` (none is UTC), or all
-    /// of it without `-` and `:`; eight digits alone may be anything. The fraction may stand behind a comma. Nil for anything else, and for days and times that don't exist.
+    /// of it without `-` and `:`; eight digits alone may be anything. The fraction may stand behind a comma. As Braze's
+    /// pages print them, milliseconds may stand behind a colon (`19:20:30:250`), and an offset may have one digit of hours before a colon
+    /// (`+1:00`). Nil for anything else, and for days and times that don't exist.
     public init?(iso8601 text: some Sequence<UInt8>) {
         var scanner = ISO8601Scanner(bytes: Array(text))
         guard let microseconds = scanner.microseconds() else { return nil }
@@ -140,6 +142,9 @@ private struct ISO8601Scanner {
                     (scale, count) = (scale / 10, count + 1)
                 }
                 guard (1...9).contains(count) else { return nil }
+            } else if isExtended, take(":") {
+                guard let milliseconds = digits(3) else { return nil }
+                fraction = milliseconds * 1_000
             }
         }
         return ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
@@ -148,12 +153,19 @@ private struct ISO8601Scanner {
     private mutating func offset() -> Int64? {
         if position == bytes.count || take("Z") || take("z") { return 0 }
         let sign: Int64 = take("-") ? -1 : 1
-        guard sign == -1 || take("+"), let hours = digits(2) else { return nil }
+        guard sign == -1 || take("+") else { return nil }
+        guard let hours = digits(2) else { return shortOffset().map { sign * $0 } }
         // PostgreSQL and others leave minutes out where there are none.
         guard position < bytes.count else { return hours < 24 ? sign * hours * 3_600_000_000 : nil }
         _ = take(":")
         guard let minutes = digits(2), hours < 24, minutes < 60 else { return nil }
         return sign * (hours * 60 + minutes) * 60_000_000
+    }
+
+    /// One digit of hours, which only a colon after it makes certain.
+    private mutating func shortOffset() -> Int64? {
+        guard let hours = digits(1), take(":"), let minutes = digits(2), minutes < 60 else { return nil }
+        return (hours * 60 + minutes) * 60_000_000
     }
 
     private var isAtDigit: Bool { position < bytes.count && (48...57).contains(bytes[position]) }

@@ -26,6 +26,7 @@ import Testing
             let connector = try await Connector(muster)
             for (name, time) in [
                 ("First", "2021-01-21T19:20:30+05:00"), ("Second", "2024-02-29"), ("Second", "2025-01-01"),
+                ("Second", "2026-11-20T19:20:30+1:00"), ("Second", "2026-11-20T19:20:30:250+0100"),
             ] {
                 let reply = try await connector.post(
                     "", #""cohort_id":"c","name":"\#(name)","created_at":"\#(time)""#)
