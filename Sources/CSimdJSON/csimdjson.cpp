@@ -1,4 +1,5 @@
 #include "csimdjson.h"
+#include "fault.hpp"
 #include "keys.hpp"
 #include <cmath>
 #include <cstring>
@@ -27,13 +28,16 @@ struct cjson_reader {
     bool takes_wide;        // integers outside of ±2^53
     uint32_t seen = 0;      // values of this message
     bool escapes = false;   // whether this message has any: without them no string can hold U+0000
+    uint64_t duplicate_key = 0;  // the number of the key that stood twice, from 1
     bool in_object = false; // whether the innermost container is one
     bool key_next = false;  // whether a string would be a key
     std::vector<cjson_node> nodes;
     std::vector<Open> open;               // innermost last
     std::vector<std::string_view> keys;   // of the objects that are open
     KeyCheck check;
+    std::vector<uint8_t> replaced;        // the message without halves of surrogate pairs and too large numbers
 
+    cjson_status parse(const uint8_t *bytes, size_t count);
     cjson_status walk();
     cjson_status value(char type, uint64_t entry, const uint64_t *raw);
     cjson_status number(double);
@@ -41,6 +45,7 @@ struct cjson_reader {
     cjson_status text(uint64_t offset, cjson_kind);
     cjson_status begin(bool object);
     cjson_status end();
+    cjson_status is_twice(std::string_view key);
     cjson_node &add(cjson_kind);
 };
 
@@ -123,8 +128,8 @@ cjson_status cjson_reader::text(uint64_t offset, cjson_kind kind) {
     uint32_t length;  // stands before the characters
     std::memcpy(&length, start, sizeof length);
     auto characters = reinterpret_cast<const char *>(start + sizeof length);
-    if (escapes && std::memchr(characters, 0, length)) return CJSON_NUL;
-    if (kind == CJSON_KEY) keys.emplace_back(characters, length);
+    // Keys with U+0000 are never compared: halves of different surrogate pairs are not the same key.
+    if (kind == CJSON_KEY && !(escapes && std::memchr(characters, 0, length))) keys.emplace_back(characters, length);
     add(kind).text = {uint32_t(offset + sizeof length), length};
     return CJSON_OK;
 }
@@ -144,10 +149,42 @@ cjson_status cjson_reader::end() {
     in_object = !open.empty() && nodes[open.back().node].kind == CJSON_OBJECT;
     key_next = in_object;
     if (nodes[container.node].kind != CJSON_OBJECT) return CJSON_OK;
-    if (check.has_duplicates(keys.data() + container.first_key, keys.size() - container.first_key))
-        return CJSON_DUPLICATE_KEY;
+    size_t count = keys.size() - container.first_key;
+    size_t duplicate = check.duplicate(keys.data() + container.first_key, count);
+    if (duplicate < count) return is_twice(keys[container.first_key + duplicate]);
     keys.resize(container.first_key);
     return CJSON_OK;
+}
+
+/// Notes which of the message's keys this one is.
+cjson_status cjson_reader::is_twice(std::string_view key) {
+    const uint8_t *start = parser.doc.string_buf.get();
+    auto offset = uint32_t(reinterpret_cast<const uint8_t *>(key.data()) - start);
+    duplicate_key = 0;
+    for (const auto &node : nodes) {
+        duplicate_key += node.kind == CJSON_KEY;
+        if (node.kind == CJSON_KEY && node.text.offset == offset) break;
+    }
+    return CJSON_DUPLICATE_KEY;
+}
+
+cjson_status cjson_reader::parse(const uint8_t *bytes, size_t count) {
+    auto error = parser.parse(bytes, count).error();
+    if (error == STRING_ERROR || (error == NUMBER_ERROR && takes_wide)) {
+        replaced.assign(bytes, bytes + count);
+        bool has_halves = replace_half_surrogates(replaced);
+        bool has_large = takes_wide && replace_large_numbers(replaced);
+        if (has_halves || has_large) error = parser.parse(replaced.data(), count).error();
+        replaced.clear();
+    }
+    switch (error) {
+    case SUCCESS: return CJSON_OK;
+    case DEPTH_ERROR: return CJSON_DEPTH;
+    case CAPACITY: return CJSON_LENGTH;
+    case MEMALLOC: return CJSON_MEMORY;
+    case NUMBER_ERROR: return CJSON_NUMBER;
+    default: return CJSON_SYNTAX;
+    }
 }
 
 cjson_reader *cjson_reader_new(uint32_t depth, uint32_t values, bool takes_wide) {
@@ -167,20 +204,27 @@ cjson_status cjson_read(cjson_reader *reader, const uint8_t *bytes, size_t count
         if (count > largest_message) return CJSON_LENGTH;
         if (count >= 3 && std::memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) return CJSON_BYTE_ORDER_MARK;
         if (count == 0) return CJSON_SYNTAX;
-        switch (reader->parser.parse(bytes, count).error()) {
-        case SUCCESS: break;
-        case DEPTH_ERROR: return CJSON_DEPTH;
-        case CAPACITY: return CJSON_LENGTH;
-        case MEMALLOC: return CJSON_MEMORY;
-        case NUMBER_ERROR: return CJSON_NUMBER;
-        default: return CJSON_SYNTAX;
-        }
+        if (auto status = reader->parse(bytes, count)) return status;
         reader->escapes = std::memchr(bytes, '\\', count) != nullptr;
         auto status = reader->walk();
         *table = {reader->nodes.data(), reader->parser.doc.string_buf.get()};
         return status;
     } catch (...) {
         return CJSON_MEMORY;
+    }
+}
+
+cjson_fault cjson_find_fault(cjson_reader *reader, const uint8_t *bytes, size_t count, cjson_status status) {
+    try {
+        FaultScan scan;
+        scan.depth = reader->depth;
+        scan.values = reader->values;
+        scan.takes_wide = reader->takes_wide;
+        scan.finds_infinite = status == CJSON_NUMBER;
+        scan.duplicate_key = status == CJSON_DUPLICATE_KEY ? reader->duplicate_key : 0;
+        return scan.run(bytes, count);
+    } catch (...) {
+        return {CJSON_OK, 0, -1};
     }
 }
 
@@ -192,4 +236,5 @@ void cjson_trim(cjson_reader *reader, size_t bytes) {
     reader->nodes = {};
     reader->keys = {};
     reader->check = {};
+    reader->replaced = {};
 }

@@ -55,16 +55,16 @@ uint64_t hash(std::string_view text) {
 
 }
 
-bool KeyCheck::has_duplicates(const std::string_view *keys, size_t count) {
+size_t KeyCheck::duplicate(const std::string_view *keys, size_t count) {
     constexpr size_t few = 12;  // as quick as the table there, and most objects have fewer
-    if (count > few) return has_duplicates_hashed(keys, count);
+    if (count > few) return duplicate_hashed(keys, count);
     for (size_t i = 1; i < count; i++)
         for (size_t j = 0; j < i; j++)
-            if (keys[i] == keys[j]) return true;
-    return false;
+            if (keys[i] == keys[j]) return i;
+    return count;
 }
 
-bool KeyCheck::has_duplicates_hashed(const std::string_view *keys, size_t count) {
+size_t KeyCheck::duplicate_hashed(const std::string_view *keys, size_t count) {
     size_t size = 32;
     while (size < 2 * count) size *= 2;
     slots.assign(size, Slot{0, 0});
@@ -73,8 +73,8 @@ bool KeyCheck::has_duplicates_hashed(const std::string_view *keys, size_t count)
         uint32_t mark = uint32_t(wide >> 32);
         size_t at = wide & (size - 1);
         for (; slots[at].number != 0; at = (at + 1) & (size - 1))
-            if (slots[at].hash == mark && keys[slots[at].number - 1] == keys[i]) return true;
+            if (slots[at].hash == mark && keys[slots[at].number - 1] == keys[i]) return i;
         slots[at] = {mark, uint32_t(i + 1)};
     }
-    return false;
+    return count;
 }

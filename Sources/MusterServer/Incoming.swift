@@ -44,6 +44,10 @@ struct IncomingReader: Sendable {
                     return .wrong(id: error.id, RPCError(error.reason))
                 }
             }
+        } catch let error as JSONError where error.requestID != nil {
+            // Only the server answers, so that what has an id is a request: it alone is refused.
+            return .request(
+                .init(id: error.requestID ?? 0, deadlineMilliseconds: nil, work: .refused(RPCError(error))))
         } catch {
             return .wrong(
                 id: nil, (error as? JSONError).map(RPCError.init) ?? RPCError(.internal, "can't read", cause: error))

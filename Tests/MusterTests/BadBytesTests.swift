@@ -31,21 +31,36 @@ import Testing
         #"{"users":[{"external_id":"u-9","attributes":{"a":{"b":[{"c":1,"c":2}]}}}]}"#,
         #"{"users":[{"external_id":"u-9","attributes":{"é":1,"\u00e9":2}}]}"#,
         #"{"users":[{"external_id":"u-9"}],"ignored":{"x":1,"x":1}}"#,
-    ].map { Case("duplicate key \($0)", $0, "has a key twice in one object") }
+    ].map { Case("duplicate key \($0)", $0, "has a key twice in one object", .goesOn) }
 
-    private static let nuls: [Case] = [
-        #"{"users":[{"external_id":"u\u0000"}]}"#, #"{"users":[{"external_id":"u-9","attributes":{"a\u0000":1}}]}"#,
-        #"{"users":[{"external_id":"u-9","attributes":{"a":["x","\u0000"]}}]}"#,
-        #"{"users":[{"external_id":"u-9"}],"ig\u0000nored":1}"#, #"{"users":[{"device_ids":["u-9\u0000"]}]}"#,
-    ].map { Case("U+0000 \($0)", $0, "has U+0000 in a string") }
+    /// Where no single user's entry can be blamed.
+    private static let unusable: [Case] = [
+        ("segments.create", #"{"segment_id":"s\u0000","name":"s","filter":{"everyone":{}}}"#, "segment_id"),
+        ("segments.create", #"{"segment_id":"s","name":"\ud800","filter":{"everyone":{}}}"#, "name"),
+        (
+            "segments.create",
+            #"{"segment_id":"s","name":"s","filter":{"attribute":{"name":"a","comparison":"equals","value":"\u0000"}}}"#,
+            "filter.attribute.value"
+        ),
+        ("cohorts.import", #"{"partner":"tinyclues","cohort_id":"\udc00","cohort_changes":[]}"#, "cohort_id"),
+        ("cohorts.create", #"{"partner":"tinyclues","cohort_id":"c","name":"a\u0000"}"#, "name"),
+        ("users.get", #"{"user":{"external_id":"\u0000"}}"#, "user.external_id"),
+        ("users.delete", #"{"users":[{"external_id":"u-1"},{"external_id":"\u0000"}]}"#, "users[1].external_id"),
+        ("users.upsert", #"{"users":[{"external_id":"u-1"}],"request_id":"\ud800"}"#, "request_id"),
+        ("users.track", #"{"attributes":[{"external_id":"u-1","a":1}],"request_id":"\u0000"}"#, "request_id"),
+    ].map { method, body, path in
+        Case(
+            "\(method) \(path)", Array(request(7, method, body).utf8), "\(path) has U+0000 or half of a surrogate pair",
+            .goesOn)
+    }
 
     private static let numbers: [Case] = [
         ("1e400", "number"), ("-1e400", "number"), ("9007199254740993", "outside of ±2^53"),
         ("-9007199254740993", "±2^53"),
-        ("18446744073709551616", "too large"), ("01", "doesn't allow"), ("NaN", "not JSON"), ("+1", "not JSON"),
-        ("0x10", "doesn't allow"), (".5", "not JSON"),
+        ("18446744073709551616", "too large"), ("01", "not JSON"), ("NaN", "not JSON"), ("+1", "not JSON"),
+        ("0x10", "not JSON"), (".5", "not JSON"),
     ].map { number, says in
-        Case("number \(number)", #"{"users":[{"external_id":"u-9","attributes":{"a":\#(number)}}]}"#, says)
+        Case("number \(number)", #"{"users":[{"external_id":"u-9","attributes":{"a":\#(number)}}]}"#, says, .goesOn)
     }
 
     private static let texts: [Case] = [
@@ -57,22 +72,28 @@ import Testing
         var message = Array(head.utf8)
         message += bytes
         message += Array(#""}]}}"#.utf8)
-        return Case("UTF-8: \(name)", message, "UTF-8")
+        return Case("UTF-8: \(name)", message, "not in UTF-8, at byte \(head.utf8.count)", .goesOn)
     }
 
     private static let shapes: [Case] = [
         Case(
             "byte order mark", Array(("\u{FEFF}" + request(7, UpsertUsers.method, #"{"users":[]}"#)).utf8),
-            "byte order mark"),
-        Case("a lone surrogate", #"{"users":[{"external_id":"\ud800"}]}"#, "not JSON"),
+            "byte order mark", .goesOn),
         Case("nothing", [UInt8](), ""), Case("an array", Array("[]".utf8), "must be an object"),
         Case("two objects", Array((request(7, UpsertUsers.method, #"{"users":[]}"#) + "{}").utf8), ""),
-        Case("cut", Array(request(7, UpsertUsers.method, #"{"users":[]}"#).utf8.dropLast()), ""),
-        Case("depth 200", #"{"users":\#(nested(200))}"#, "nested deeper than 96 levels (json_depth)"),
-        Case("depth 100,000", #"{"users":\#(nested(100_000))}"#, "nested deeper than 96 levels (json_depth)"),
+        Case("cut", Array(request(7, UpsertUsers.method, #"{"users":[]}"#).utf8.dropLast()), "ends too early", .goesOn),
+        Case("cut after the id", Array("{\"id\":7".utf8), "ends too early"),
+        Case("two ids", Array(#"{"id":7,"id":8,"method":"users.upsert","body":{}}"#.utf8), "a key twice"),
+        Case(
+            "the id behind what is wrong", Array(#"{"body":{"a":b},"id":7,"method":"users.upsert"}"#.utf8), "not JSON"),
+        Case(
+            "the id behind a bad string", Array("{\"body\":{\"a\":\"\u{1}\"},\"id\":7,\"method\":\"x\"}".utf8),
+            "control character", .goesOn),
+        Case("depth 200", #"{"users":\#(nested(200))}"#, "nested deeper than 96 levels (json_depth)", .goesOn),
+        Case("depth 100,000", #"{"users":\#(nested(100_000))}"#, "nested deeper than 96 levels (json_depth)", .goesOn),
         Case(
             "200,001 values", #"{"users":[\#(String(repeating: "1,", count: 200_001))1]}"#,
-            "more than 200000 values (json_values)"),
+            "more than 200000 values (json_values)", .goesOn),
         Case("no id", Array(#"{"method":"users.upsert","body":{"users":[]}}"#.utf8), "id is missing"),
         Case(
             "id 1.5", Array(#"{"id":1.5,"method":"users.upsert","body":{"users":[]}}"#.utf8),
@@ -95,7 +116,7 @@ import Testing
     @Test func whatIsNoRequestIsRefusedAndNotApplied() async throws {
         try await withMuster { muster in
             let before = try await muster.database.fingerprint()
-            for bad in Self.duplicateKeys + Self.nuls + Self.numbers + Self.texts + Self.shapes {
+            for bad in Self.duplicateKeys + Self.unusable + Self.numbers + Self.texts + Self.shapes {
                 let session = try await RawSession.open(muster.server)
                 let answer = try await session.answer(to: framed(bytes: bad.message))
                 #expect(answer.code == .invalidArgument, "\(bad): \(answer.text)")

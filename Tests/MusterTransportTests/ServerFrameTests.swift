@@ -78,7 +78,9 @@ import Testing
         "", "{", "[]", "null", "{}", "{\"method\":\"test.echo\",\"body\":{}}",
         "{\"id\":-1,\"method\":\"x\"}",
         "{\"id\":1e300,\"method\":\"x\"}", "{\"goaway\":{\"last_id\":1}}", "{\"cancel\":\"x\"}", "\u{FEFF}{\"ping\":1}",
-        "{\"ping\":1,\"ping\":1}", "{\"ping\":1,\"pong\":1}", "{\"x\":\"\\u0000\",\"ping\":1}",
+        "{\"ping\":1,\"ping\":1}", "{\"ping\":1,\"pong\":1}", "{\"x\":\"\\x\",\"ping\":1}", "{\"ping\":1,\"x\":}",
+        "{\"id\":2,\"id\":2,\"method\":\"x\"}", "{\"id\":2}{\"id\":3}",
+
     ])
     func aMessageThatIsNoneEndsTheConnection(message: String) async throws {
         #expect(try await onlyFrame(framed(message), open: true)?.code == .invalidArgument)

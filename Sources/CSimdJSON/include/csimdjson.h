@@ -12,11 +12,14 @@ typedef struct cjson_reader cjson_reader;
 
 typedef enum {
     CJSON_OK = 0,
-    CJSON_SYNTAX,           // not JSON, or not UTF-8
+    CJSON_SYNTAX,           // not JSON; of a fault: a character that may not stand here
+    CJSON_ENCODING,         // not UTF-8
+    CJSON_CONTROL,          // a control character in a string
+    CJSON_ESCAPE,           // an escape that JSON has not
+    CJSON_CUT,              // the message ends too early
     CJSON_BYTE_ORDER_MARK,
     CJSON_NUMBER,           // a number that is not JSON's, or that no double holds
     CJSON_BIG_INTEGER,      // an integer outside of ±2^53
-    CJSON_NUL,              // U+0000 in a string or in a key
     CJSON_DUPLICATE_KEY,
     CJSON_NOT_AN_OBJECT,    // at the top
     CJSON_DEPTH,
@@ -50,16 +53,30 @@ typedef struct {
     };
 } cjson_node;
 
+/// What is wrong with a message that was refused, and what of it could be read all the same.
+typedef struct {
+    cjson_status status;  // CJSON_OK where nothing was found
+    uint64_t offset;      // of the byte where it is, from 0
+    int64_t id;           // of the field `id`, where it can be told for certain; else -1
+} cjson_fault;
+
 /// What was read; stands until the reader's next call.
 typedef struct {
     const cjson_node *nodes;  // the first is the top-level object
     const uint8_t *strings;
 } cjson_table;
 
-/// Null when there is no memory. Integers outside of ±2^53 are refused unless `takes_wide`; from 2^63 they are CJSON_DOUBLE then.
+/// Null when there is no memory. Numbers outside of the range of doubles and integers outside of ±2^53 are refused unless `takes_wide`;
+/// integers from 2^63 are CJSON_DOUBLE then, and what no double holds, or no integer of 64 bits, is ±1e308.
 cjson_reader *cjson_reader_new(uint32_t depth, uint32_t values, bool takes_wide);
 void cjson_reader_free(cjson_reader *);
+/// Half of a surrogate pair (`\ud800`) is read as U+0000: no text can have either, and whoever takes a string looks for U+0000.
 cjson_status cjson_read(cjson_reader *, const uint8_t *bytes, size_t count, cjson_table *table);
+/// Says more about a message that `cjson_read` has just refused with this status.
+///
+/// The id is that of a top-level key `id`, written without escapes and standing once, whose value is digits. It counts where it stands
+/// before the first character that breaks the structure; a fault inside of a string or number, a key twice and a limit break none.
+cjson_fault cjson_find_fault(cjson_reader *, const uint8_t *bytes, size_t count, cjson_status);
 /// Gives back what a long message needed, where that is more than `bytes` of message; what was read is gone then.
 void cjson_trim(cjson_reader *, size_t bytes);
 

@@ -13,6 +13,12 @@ func bytesEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Boo
     return memcmp(a, bStart, b.count) == 0
 }
 
+/// Whether a run of bytes has a zero.
+func bytesHaveNUL(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let start = bytes.baseAddress else { return false }
+    return memchr(start, 0, bytes.count) != nil
+}
+
 /// The order of PostgreSQL's `COLLATE "C"`: bytewise, and the shorter first.
 func bytesPrecede(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
     let shared = min(a.count, b.count)

@@ -47,7 +47,8 @@ private final class FieldNotes {
     /// A value of a type in which no field is looked for; nil for all others.
     private static func data<T>(_ type: T.Type) -> T? {
         let values: [Any] = [
-            "", false, 0, 0.0, Identifier(""), IdentifierList(), Attributes(), RawJSON.emptyObject,
+            "", false, 0, 0.0, Identifier(""), AnyIdentifier(id: ""), IdentifierList(), Attributes(),
+            RawJSON.emptyObject,
             Instant(microseconds: 0), FilterValue.boolean(false),
         ]
         if let value = values.lazy.compactMap({ $0 as? T }).first { return value }

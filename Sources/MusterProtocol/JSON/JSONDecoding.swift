@@ -39,11 +39,13 @@ extension JSONValue {
         // The casts are of a type to itself: `as!` would ask the runtime, for longer than the copy takes.
         if type == String.self { return unsafeBitCast(try string(), to: type) }
         if type == Identifier.self { return unsafeBitCast(try Identifier(self), to: type) }
+        if type == AnyIdentifier.self { return unsafeBitCast(try AnyIdentifier(self), to: type) }
         if type == LooseID.self { return unsafeBitCast(try LooseID(self), to: type) }
         if type == IdentifierList.self { return unsafeBitCast(try IdentifierList(self), to: type) }
         if type == RawJSON.self { return unsafeBitCast(RawJSON(self), to: type) }
         if type == Attributes.self { return unsafeBitCast(try Attributes(self), to: type) }
         if type == [Identifier].self { return unsafeBitCast(try elements().map { try Identifier($0) }, to: type) }
+        if type == [AnyIdentifier].self { return unsafeBitCast(try elements().map { try AnyIdentifier($0) }, to: type) }
         if type == [String].self { return unsafeBitCast(try elements().map { try $0.string() }, to: type) }
         if type == [Bool].self { return unsafeBitCast(try elements().map { try $0.bool() }, to: type) }
         return try T(from: ValueDecoder(value: self))

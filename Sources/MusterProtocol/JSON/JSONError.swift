@@ -8,7 +8,7 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
         case tooLarge
         /// A key that stands twice in one object.
         case duplicateKey
-        /// U+0000 in a string or in a key.
+        /// U+0000, or half of a surrogate pair, in a string that must be kept or compared.
         case nul
         /// A field that must be there is not.
         case missing
@@ -24,7 +24,11 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
     public var reason: Reason
     /// Where, such as `cohort_changes[0].user_ids[3]`; empty for the whole.
     public var path: String
-    /// One sentence, path included.
+    /// The byte of the message where it can't be read, from 0; nil where all of it could.
+    public var offset: Int?
+    /// The `id` of a message that can't be read, where it could be told for certain all the same.
+    public var requestID: Int64?
+    /// One sentence, path and offset included.
     public var description: String
     /// What its sender is told for a program; nil where it is not the sender's fault.
     public var refusal: RefusalReason?

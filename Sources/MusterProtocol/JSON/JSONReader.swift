@@ -12,7 +12,7 @@ public final class JSONReader {
     /// A reader with limits of its own.
     ///
     /// - Parameter takesWideIntegers: whether integers outside of ±2^53 are read. They are numbers that are not whole to whoever asks
-    ///   for one, but a `LooseID` has their digits.
+    ///   for one, but a `LooseID` has their digits. What no double holds, or no integer of 64 bits, is read too, as ±1e308.
     public init(
         depth: Int = Limits.jsonDepth.value, values: Int = Limits.jsonValues.value, takesWideIntegers: Bool = false
     ) {
@@ -32,7 +32,12 @@ public final class JSONReader {
         }
         var table = cjson_table()
         let status = cjson_read(reader, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, &table)
-        guard status == CJSON_OK else { throw JSONError(status) }
+        guard status == CJSON_OK else {
+            throw JSONError(
+                cjson_find_fault(
+                    reader, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, status),
+                of: status)
+        }
         return try body(JSONValue(table: table))
     }
 
@@ -43,19 +48,35 @@ public final class JSONReader {
 }
 
 extension JSONError {
+    /// What the scan for a fault found first; where it found nothing, the status alone.
+    init(_ fault: cjson_fault, of status: cjson_status) {
+        let isFound = fault.status != CJSON_OK && status != CJSON_MEMORY
+        self.init(isFound ? fault.status : status)
+        if isFound {
+            offset = Int(fault.offset)
+            description += ", at byte \(fault.offset)"
+        }
+        requestID = fault.id < 0 ? nil : fault.id
+    }
+
     init(_ status: cjson_status) {
         switch status {
         case CJSON_BYTE_ORDER_MARK: self.init(.malformed, "the message begins with a byte order mark")
+        case CJSON_ENCODING: self.init(.malformed, "the message is not in UTF-8")
+        case CJSON_CONTROL:
+            self.init(.malformed, "the message is not JSON: a string has a control character that is not escaped")
+        case CJSON_ESCAPE:
+            self.init(.malformed, "the message is not JSON: a string has an escape that JSON doesn't know")
+        case CJSON_CUT: self.init(.malformed, "the message is not JSON: it ends too early")
         case CJSON_NUMBER: self.init(.malformed, "the message has a number that JSON doesn't allow, or a too large one")
         case CJSON_BIG_INTEGER: self.init(.mismatch, "the message has an integer outside of ±2^53", .outOfRange)
-        case CJSON_NUL: self.init(.nul, "the message has U+0000 in a string")
         case CJSON_DUPLICATE_KEY: self.init(.duplicateKey, "the message has a key twice in one object")
         case CJSON_NOT_AN_OBJECT: self.init(.malformed, "the message must be an object")
         case CJSON_DEPTH: self.init(over: Limits.jsonDepth, .tooDeep, "is nested deeper than")
         case CJSON_VALUES: self.init(over: Limits.jsonValues, .tooMany, "has more than")
         case CJSON_LENGTH: self.init(.tooLarge, "the message is too long")
         case CJSON_MEMORY: self.init(.unavailable, "there is no memory for the message")
-        default: self.init(.malformed, "the message is not JSON in UTF-8")
+        default: self.init(.malformed, "the message is not JSON: it has a character that may not stand there")
         }
     }
 }

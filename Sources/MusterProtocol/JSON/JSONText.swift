@@ -13,14 +13,13 @@ enum JSONText {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    /// A string of any bytes, refused where a reader would refuse it.
+    /// A string of any bytes, refused where it is not UTF-8. U+0000 is sent: its reader says of which entry it is.
     static func append(checking text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) throws(JSONError) {
         if isPlain(text) {
             bytes.append(UInt8(ascii: "\""))
             bytes.append(raw: text)
             return bytes.append(UInt8(ascii: "\""))
         }
-        guard !text.contains(0) else { throw JSONError(.nul, "a string to be sent has U+0000") }
         guard text.allSatisfy({ $0 < 0x80 }) || String(validating: text, as: UTF8.self) != nil else {
             throw JSONError(.malformed, "a string to be sent is not UTF-8")
         }

@@ -99,6 +99,18 @@ public struct JSONValue {
         return .init(start: strings + Int(node.text.offset), count: Int(node.text.length))
     }
 
+    /// Whether this is a string or key that can't be kept: it had U+0000, or half of a surrogate pair, which is read as U+0000.
+    public var isUnusable: Bool { bytesHaveNUL(text) }
+
+    /// Throws where this is a string that can't be kept.
+    private func requireUsable() throws(JSONError) {
+        guard !isUnusable else {
+            let path = path
+            let problem = "has U+0000 or half of a surrogate pair, which no text can have"
+            throw JSONError(.nul, path: path, "\(path.isEmpty ? "the message" : path) \(problem)")
+        }
+    }
+
     /// A refusal of this value.
     func mismatch(_ expected: String) -> JSONError {
         let found = kind == .null ? "null" : kind.rawValue
@@ -118,15 +130,17 @@ extension JSONValue {
         return node.kind == CJSON_TRUE.rawValue
     }
 
-    /// The value as a string.
+    /// The value as a string. Throws for one that can't be kept.
     public func string() throws(JSONError) -> String {
         guard kind == .string else { throw mismatch("a string") }
+        try requireUsable()
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The value as a string's bytes.
-    func stringBytes() throws(JSONError) -> UnsafeRawBufferPointer {
+    /// The value as a string's bytes. Throws for one that can't be kept, unless it is told to take any.
+    func stringBytes(takesUnusable: Bool = false) throws(JSONError) -> UnsafeRawBufferPointer {
         guard kind == .string else { throw mismatch("a string") }
+        if !takesUnusable { try requireUsable() }
         return text
     }
 

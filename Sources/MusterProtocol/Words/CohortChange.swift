@@ -40,13 +40,13 @@ public struct CohortChange: Codable, Sendable, Equatable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         let userIDs = try container.decodeIfPresent(IdentifierList.self, forKey: .userIDs)
         let deviceIDs = try container.decodeIfPresent(IdentifierList.self, forKey: .deviceIDs)
-        let aliases = try container.decodeIfPresent([Alias].self, forKey: .aliases)
+        let aliases = try container.decodeIfPresent([AnyAlias].self, forKey: .aliases)
         guard userIDs != nil || deviceIDs != nil || aliases != nil else {
             throw JSONError(at: decoder, "must have user_ids, device_ids or aliases, each an array", .missing)
         }
         self.userIDs = userIDs ?? []
         self.deviceIDs = deviceIDs ?? []
-        self.aliases = aliases ?? []
+        self.aliases = aliases?.map(\.alias) ?? []
         shouldRemove = try container.decodeIfPresent(Bool.self, forKey: .shouldRemove) ?? false
     }
 

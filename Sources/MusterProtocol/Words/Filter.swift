@@ -168,9 +168,13 @@ public enum FilterValue: Codable, Sendable, Hashable {
             self = .boolean(value)
         } else if let value = try? container.decode(Double.self) {
             self = .number(value)
-        } else if let value = try? container.decode(Identifier.self) {
-            self = .string(value)
         } else {
+            do {
+                self = .string(try container.decode(Identifier.self))
+                return
+            } catch let error as JSONError where error.reason == .nul {
+                throw error
+            } catch {}
             throw JSONError(at: decoder, "must be a string, a number, true or false", .wrongType)
         }
     }

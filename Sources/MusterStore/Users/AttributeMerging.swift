@@ -71,6 +71,12 @@ extension RawJSON {
         }
     }
 
+    /// What is the same for equal values, in whatever order the fields of objects stand.
+    var identity: [UInt8] {
+        let isContainer = bytes.first == UInt8(ascii: "{") || bytes.first == UInt8(ascii: "[")
+        return isContainer ? inOneOrder ?? bytes : bytes
+    }
+
     /// The value with the fields of all objects sorted, in a form made only to be compared; nil where it can't be read.
     fileprivate var inOneOrder: [UInt8]? {
         try? read { value in
@@ -82,24 +88,37 @@ extension RawJSON {
 }
 
 extension AttributeValue {
-    /// Whether PostgreSQL gives the value back so that it can be read: it writes a number without an exponent, and integers
-    /// beyond ±2^53 are no JSON to us.
-    var canBeStored: Bool {
+    static let unusableText = "has U+0000 or half of a surrogate pair"
+    static let unusableNumber = "has a number outside of ±2^53"
+
+    /// Why PostgreSQL can't keep the value, or doesn't give it back so that it can be read, as the end of a sentence; nil where it can.
+    /// It writes a number without an exponent, and integers beyond ±2^53 are no JSON to us.
+    var storageProblem: String? {
         switch self {
-        case .number(let number): abs(number) <= 0x1p53
-        case .other(let json): (try? json.read { $0.hasStorableNumbers }) ?? false
-        default: true
+        case .null, .bool, .integer: return nil
+        case .number(let number): return abs(number) <= 0x1p53 ? nil : Self.unusableNumber
+        case .string(let text): return text.contains(0) ? Self.unusableText : nil
+        case .strings(let texts): return texts.contains { $0.contains(0) } ? Self.unusableText : nil
+        case .other(let json):
+            do { return try json.read { $0.storageProblem } } catch { return "can't be read" }
         }
     }
+
+    var canBeStored: Bool { storageProblem == nil }
 }
 
 extension JSONValue {
-    fileprivate var hasStorableNumbers: Bool {
+    /// Recursive: the reader bounds the depth.
+    fileprivate var storageProblem: String? {
         switch kind {
-        case .number: ((try? double()).map { abs($0) <= 0x1p53 }) ?? false
-        case .array: (try? elements())?.allSatisfy(\.hasStorableNumbers) ?? false
-        case .object: (try? fields())?.allSatisfy(\.value.hasStorableNumbers) ?? false
-        default: true
+        case .number: (try? double()).map { abs($0) <= 0x1p53 } ?? false ? nil : AttributeValue.unusableNumber
+        case .string: isUnusable ? AttributeValue.unusableText : nil
+        case .array: (try? elements())?.lazy.compactMap(\.storageProblem).first
+        case .object:
+            (try? fields())?.lazy.compactMap { name, value in
+                name.isUnusable ? AttributeValue.unusableText : value.storageProblem
+            }.first
+        default: nil
         }
     }
 }

@@ -60,8 +60,11 @@ struct JudgedEntry: Sendable {
                 let problem = FieldProblem(over: Limits.attributeNameBytes)
                 return .refused(.invalid, "the name of attribute \(place) \(problem.text)")
             }
-            if !attribute.value.canBeStored {
-                return .refused(.invalid, "the value of attribute \(place) has a number outside of ±2^53")
+            if attribute.name.contains(0) {
+                return .refused(.invalid, "the name of attribute \(place) \(AttributeValue.unusableText)")
+            }
+            if let problem = attribute.value.storageProblem {
+                return .refused(.invalid, "the value of attribute \(place) \(problem)")
             }
         }
         // What can't be written could not have been read; a call that was made in process may hold such a thing.

@@ -28,6 +28,7 @@ import Testing
             (#""cohort_id":"c","name":"C","created_at":1700000000"#, Self.createdAt),
             (#""cohort_id":"c","name":"C","created_at":"yesterday""#, Self.createdAt),
             (#""cohort_id":"c","name":"C","created_at":"2023-02-29""#, Self.createdAt),
+            (#""cohort_id":"c","name":"C","created_at":"2026-11-20T19:20:30+100""#, Self.createdAt),
         ]
         try await expect(rows, at: "")
     }
@@ -74,7 +75,51 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "{", "[]", "7", #"{"client_secret":"a","client_secret":"b"}"#, #"{"x":"\u0000"}"#])
+    /// Connectors never repeat a 400: a thousand identifiers would be lost for one.
+    @Test(arguments: [#"\u0000"#, #"a\u0000b"#, #"\ud800"#, #"\udc00\ud800"#])
+    func aStringThatNoTextCanHaveIsCountedAsInvalid(_ text: String) async throws {
+        try await withMuster(users: ["u-1", "u-2"]) { muster in
+            let connector = try await Connector(muster)
+            let change =
+                #"{"user_ids":["u-1","\#(text)","u-2"],"device_ids":["\#(text)"],"aliases":[{"alias_label":"l","alias_name":"\#(text)"}]}"#
+            for _ in 0..<2 {  // the second is the recorded answer
+                let reply = try await connector.change("c", change, idempotencyKey: "k")
+                #expect(reply.status == 201, "\(reply.text)")
+                #expect(reply.imported?.version == 1 && reply.imported?.size == 2)
+                #expect(reply.imported?.receipt == Receipt(received: 5, added: 2, invalid: 3))
+            }
+            let name = try await connector.post("", #""cohort_id":"c","name":"\#(text)","created_at":"2024-01-01""#)
+            #expect(name.status == 400 && name.message == Self.name)
+            #expect(
+                try name.decode(PartnerAnswer.self).errors
+                    == ["name has U+0000 or half of a surrogate pair, which no text can have"])
+            let cohort = try await connector.change(text, #"{"user_ids":["u-1"]}"#)
+            #expect(cohort.status == 400 && cohort.message == Self.cohortID)
+            let secret = try await connector.send(
+                "/users", #"{"client_secret":"\#(text)","cohort_id":"c","cohort_changes":[]}"#)
+            #expect(secret.status == 401)
+            #expect(try await muster.send(ListCohorts()).cohorts.count == 1)
+        }
+    }
+
+    @Test func aBodyThatCantBeReadIsAnsweredWithThePlace() async throws {
+        try await withMuster { muster in
+            let connector = try await Connector(muster)
+            for (body, problem) in [
+                (
+                    "{\"a\":\"\t\"}",
+                    "the message is not JSON: a string has a control character that is not escaped, at byte 6"
+                ),
+                ("{\"a\":[1,]}", "the message is not JSON: it has a character that may not stand there, at byte 8"),
+                ("{\"a\":1", "the message is not JSON: it ends too early, at byte 6"),
+            ] {
+                let reply = try await connector.send("/users", body)
+                #expect(reply.status == 400 && reply.message == problem, "\(reply.text)")
+            }
+        }
+    }
+
+    @Test(arguments: ["", "{", "[]", "7", #"{"client_secret":"a","client_secret":"b"}"#, #"{"x":"\x0"}"#])
     func whatIsNoProperJSONObjectIsRefused(_ body: String) async throws {
         try await withMuster { muster in
             let reply = try await Connector(muster).send("/users", body)

@@ -8,7 +8,7 @@ public struct UpsertUsers: RecordedCall {
           So an unknown `external_id` beside a known alias is `taken`: `users.identify` gives an anonymous user an external id.
         - `attributes`: an object of scalars, arrays of strings, or anything else (stored, but no filter reads it). What is not named stays; `null` removes an attribute. Names have 1 to 256 bytes, numbers are within ±2^53, and one user's attributes take up to 65,536 bytes of JSON.
         - An entry that can't be applied is refused with a `reason`, and the others are applied:
-          `taken` (another user holds one of its identifiers; nobody is ever joined here), `invalid` (an identifier that is empty, over 1,024 bytes or has control characters; an attribute without a name, or with a number outside of ±2^53),
+          `taken` (another user holds one of its identifiers; nobody is ever joined here), `invalid` (an identifier that is empty, over 1,024 bytes or has control characters; an attribute without a name, with a number outside of ±2^53, or with U+0000 or half of a surrogate pair in a string),
           `no_identifier`, `label_taken` (the user has another name under that label), `too_many` (128 aliases, 128 devices, 256 attributes and 65,536 bytes of them a user).
           `message` says which part of the entry it is.
         - Entries are applied in order; one user may be named by several.
@@ -83,6 +83,15 @@ public struct UserEntry: Codable, Sendable, Equatable {
         self.aliases = aliases
         self.deviceIDs = deviceIDs
         self.attributes = attributes
+    }
+
+    /// Takes strings that can't be kept: the entry is refused for them, and the others are applied.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        externalID = try container.decodeIfPresent(AnyIdentifier.self, forKey: .externalID)?.id
+        aliases = try container.decodeIfPresent([AnyAlias].self, forKey: .aliases)?.map(\.alias)
+        deviceIDs = try container.decodeIfPresent([AnyIdentifier].self, forKey: .deviceIDs)?.map(\.id)
+        attributes = try container.decodeIfPresent(Attributes.self, forKey: .attributes)
     }
 }
 

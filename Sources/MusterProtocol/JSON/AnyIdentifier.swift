@@ -1,0 +1,30 @@
+/// An identifier that belongs to one entry of many: taken even where it can't be kept, so that its entry alone is refused. It has U+0000
+/// then, which no valid identifier has.
+struct AnyIdentifier: Sendable {
+    let id: Identifier
+
+    init(id: Identifier) { self.id = id }
+
+    init(_ value: JSONValue) throws(JSONError) {
+        id = Identifier(bytes: try value.stringBytes(takesUnusable: true))
+    }
+}
+
+extension AnyIdentifier: Decodable {
+    /// Only `JSONDecoding` can read one, and it doesn't come here.
+    init(from decoder: any Decoder) throws {
+        throw JSONError(at: decoder, "can only be read by JSONDecoding")
+    }
+}
+
+/// An alias of the same kind.
+struct AnyAlias: Decodable {
+    let alias: Alias
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Alias.CodingKeys.self)
+        alias = Alias(
+            label: try container.decode(AnyIdentifier.self, forKey: .label).id,
+            name: try container.decode(AnyIdentifier.self, forKey: .name).id)
+    }
+}
