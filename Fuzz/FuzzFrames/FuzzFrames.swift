@@ -60,7 +60,7 @@ func checkMessage(_ input: UnsafeRawBufferPointer) {
         }
     } catch let error as JSONError {
         precondition(error.reason != .unavailable && !error.description.isEmpty)
-        precondition(error.path.isEmpty == (error.offset != nil), "a message that can't be read, and no word of where")
+        precondition(error.reason != .malformed || error.offset != nil, "no JSON, and no word of where")
         precondition(error.offset.map { (0...input.count).contains($0) } ?? true, "a fault outside of the message")
     } catch {
         preconditionFailure("an error of another type")

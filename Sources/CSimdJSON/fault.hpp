@@ -2,14 +2,14 @@
 #include "csimdjson.h"
 #include <vector>
 
-/// Looks for the first fault of a message that was refused, byte by byte and by RFC 8259 alone. It is as long as the message, and
-/// runs only where there is an error to write.
+/// Looks for the first fault of a message that was refused, byte by byte and by RFC 8259 alone. It is as long as the
+/// message, and runs only where there is an error to write.
 class FaultScan {
 public:
     uint32_t depth, values;
     bool takes_wide;
     bool finds_infinite;     // whether numbers are asked for that no double holds
-    uint64_t duplicate_key;  // the number of the key that stands twice, counted from 1 over the whole message; 0 is none
+    uint64_t duplicate_key;  // which key of the message stands twice, counted from 1; 0 is none
 
     cjson_fault run(const uint8_t *bytes, size_t count);
     /// The bytes of the number that `bytes` begin with; 0 where it is none, or one that JSON's readers hold.
@@ -41,8 +41,8 @@ private:
     size_t sequence(size_t offset) const;
 };
 
-/// Writes 1e308 in the place of each number that no double and no 64-bit integer holds, with its sign, and blanks behind it. False where
-/// there is none.
+/// Writes 1e308 in the place of each number that no double and no 64-bit integer holds, with its sign, and blanks
+/// behind it. False where there is none.
 bool replace_large_numbers(std::vector<uint8_t> &bytes);
 
 /// Writes U+0000 in the place of each half of a surrogate pair, and keeps the length. False where there is none.

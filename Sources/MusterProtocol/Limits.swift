@@ -102,7 +102,8 @@ public enum Limits {
     public static let devicesPerUser = Limit("devices_per_user", 128, "devices", "One user.")
     public static let attributesPerUser = Limit("attributes_per_user", 256, "attributes", "One user.")
     public static let arrayElements = Limit(
-        "array_elements", 500, "values", "In an array that users.track sets; the first ones go.")
+        "array_elements", 500, "values",
+        "In an array that users.track sets, of which the first ones go; in one $add, $remove or $update.")
     public static let attributeNameBytes = Limit("attribute_name_bytes", 256, "bytes", "An attribute's name.")
     public static let attributesBytes = Limit(
         "attributes_bytes", 65_536, "bytes", "The attributes of one user in one request, as JSON.")

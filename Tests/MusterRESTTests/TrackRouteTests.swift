@@ -43,7 +43,8 @@ import Testing
                 """
                 {"attributes":[{"external_id":"u-1","n":1},{"external_id":"u-1","fb_id":10158000000000000},
                     {"external_id":"u-1","deep":{"id":[9007199254740993]}},{"external_id":"u-1","n":{"inc":9007199254740993}},
-                    {"external_id":1234567890123456789,"n":2},{"external_id":18446744073709551615,"n":3}],
+                    {"external_id":1234567890123456789,"n":2},{"external_id":18446744073709551615,"n":3},
+                    {"external_id":184467440737095516160,"n":3},{"external_id":"u-1","n":1e400}],
                  "events":[{"external_id":1234567890123456789,"name":"seen","time":"2024-01-01"},
                     {"external_id":"u-1","name":"seen","time":"2024-01-01","properties":{"id":-9223372036854775808}}],
                  "unknown":9007199254740993}
@@ -53,10 +54,12 @@ import Testing
             #expect((body.attributesProcessed, body.eventsProcessed) == (2, 1))
             #expect(
                 body.errors == [
-                    TrackError("'fb_id' is not valid", in: .attributes, at: 1),
-                    TrackError("'deep' is not valid", in: .attributes, at: 2),
-                    TrackError("'n' is not valid", in: .attributes, at: 3),
+                    TrackError("'fb_id' is not valid: it has a number outside of ±2^53", in: .attributes, at: 1),
+                    TrackError("'deep' is not valid: it has a number outside of ±2^53", in: .attributes, at: 2),
+                    TrackError("'n' is not valid: it has a number outside of ±2^53", in: .attributes, at: 3),
                     TrackError("'external_id' is not valid", in: .attributes, at: 5),
+                    TrackError("'external_id' is not valid", in: .attributes, at: 6),
+                    TrackError("'n' is not valid: it has a number outside of ±2^53", in: .attributes, at: 7),
                     TrackError("'properties' is not valid", in: .events, at: 1),
                 ])
             #expect(try await muster.send(GetUser(user: .externalID("u-1"))).attributes == ["n": 1])
@@ -68,9 +71,6 @@ import Testing
         }
     }
 
-    @Test func whatIsWrongWithSingleObjectsStandsBesideWhatWasDone() async throws {
-        try await withMuster(users: ["u-1"]) { muster in
-            let answer = try await post(
     /// `+1:00`, and milliseconds behind a colon.
     @Test func timesAreTakenAsBrazesPagesPrintThem() async throws {
         try await withMuster { muster in
@@ -88,6 +88,9 @@ import Testing
         }
     }
 
+    @Test func whatIsWrongWithSingleObjectsStandsBesideWhatWasDone() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let answer = try await post(
                 muster,
                 """
                 {"attributes":[{"external_id":"u-1","a":1},{"a":1},{"external_id":"u-1","n":{"inc":"x"}}],
@@ -107,7 +110,8 @@ import Testing
                     TrackError("'n' is not valid", in: .attributes, at: 2),
                     TrackError("'time' is not valid", in: .events, at: 0),
                     TrackError("'name' is required", in: .events, at: 1),
-                    TrackError("'quantity' is not valid", in: .purchases, at: 0),
+                    TrackError(
+                        "'quantity' is not valid: it must be a whole number from 1 to 100", in: .purchases, at: 0),
                 ])
         }
     }

@@ -3,7 +3,8 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// Strings that JSON can carry and no text can have: U+0000 and halves of surrogate pairs. One of them must not lose what stands beside it.
+/// Strings that JSON can carry and no text can have: U+0000 and halves of surrogate pairs. One of them must not lose
+/// what stands beside it.
 @Suite struct UnusableTextTests {
     static let bad = [#"\u0000"#, #"a\u0000b"#, #"\ud800"#, #"x\udfff"#, #"\ud83d\u0041"#]
 

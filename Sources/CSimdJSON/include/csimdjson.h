@@ -66,16 +66,19 @@ typedef struct {
     const uint8_t *strings;
 } cjson_table;
 
-/// Null when there is no memory. Numbers outside of the range of doubles and integers outside of ±2^53 are refused unless `takes_wide`;
-/// integers from 2^63 are CJSON_DOUBLE then, and what no double holds, or no integer of 64 bits, is ±1e308.
+/// Null when there is no memory. Numbers outside of the range of doubles and integers outside of ±2^53 are refused
+/// unless `takes_wide`; integers from 2^63 are CJSON_DOUBLE then, and what no double holds, or no integer of 64 bits,
+/// is ±1e308.
 cjson_reader *cjson_reader_new(uint32_t depth, uint32_t values, bool takes_wide);
 void cjson_reader_free(cjson_reader *);
-/// Half of a surrogate pair (`\ud800`) is read as U+0000: no text can have either, and whoever takes a string looks for U+0000.
+/// Half of a surrogate pair (`\ud800`) is read as U+0000: no text can have either, and whoever takes a string looks for
+/// U+0000.
 cjson_status cjson_read(cjson_reader *, const uint8_t *bytes, size_t count, cjson_table *table);
 /// Says more about a message that `cjson_read` has just refused with this status.
 ///
-/// The id is that of a top-level key `id`, written without escapes and standing once, whose value is digits. It counts where it stands
-/// before the first character that breaks the structure; a fault inside of a string or number, a key twice and a limit break none.
+/// The id is that of a top-level key `id`, written without escapes and standing once, whose value is digits. It counts
+/// where it stands before the first character that breaks the structure; a fault inside of a string or number, a key
+/// twice and a limit break none.
 cjson_fault cjson_find_fault(cjson_reader *, const uint8_t *bytes, size_t count, cjson_status);
 /// Gives back what a long message needed, where that is more than `bytes` of message; what was read is gone then.
 void cjson_trim(cjson_reader *, size_t bytes);

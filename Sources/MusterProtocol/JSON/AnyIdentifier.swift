@@ -1,5 +1,5 @@
-/// An identifier that belongs to one entry of many: taken even where it can't be kept, so that its entry alone is refused. It has U+0000
-/// then, which no valid identifier has.
+/// An identifier that belongs to one entry of many: taken even where it can't be kept, so that its entry alone is
+/// refused. It has U+0000 then, which no valid identifier has.
 struct AnyIdentifier: Sendable {
     let id: Identifier
 

@@ -91,8 +91,8 @@ extension IdentifierList: Codable {
 }
 
 extension IdentifierList {
-    /// The strings of an array, in one copy each and two allocations in all. One that can't be kept is taken with its U+0000, so that
-    /// it counts as invalid in its place.
+    /// The strings of an array, in one copy each and two allocations in all. One that can't be kept is taken with its
+    /// U+0000, so that it counts as invalid in its place.
     init(_ value: JSONValue) throws(JSONError) {
         let elements = try value.elements()
         var total = 0

@@ -12,7 +12,8 @@ public final class JSONReader {
     /// A reader with limits of its own.
     ///
     /// - Parameter takesWideIntegers: whether integers outside of ±2^53 are read. They are numbers that are not whole to whoever asks
-    ///   for one, but a `LooseID` has their digits. What no double holds, or no integer of 64 bits, is read too, as ±1e308.
+    ///   for one, but a `LooseID` has their digits. What no double holds, or no integer of 64 bits, is read too, as
+    ///   ±1e308.
     public init(
         depth: Int = Limits.jsonDepth.value, values: Int = Limits.jsonValues.value, takesWideIntegers: Bool = false
     ) {

@@ -99,7 +99,8 @@ public struct JSONValue {
         return .init(start: strings + Int(node.text.offset), count: Int(node.text.length))
     }
 
-    /// Whether this is a string or key that can't be kept: it had U+0000, or half of a surrogate pair, which is read as U+0000.
+    /// Whether this is a string or key that can't be kept: it had U+0000, or half of a surrogate pair, which is read as
+    /// U+0000.
     public var isUnusable: Bool { bytesHaveNUL(text) }
 
     /// Throws where this is a string that can't be kept.

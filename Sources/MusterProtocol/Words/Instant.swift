@@ -12,8 +12,8 @@ public struct Instant: Sendable, Hashable, Comparable {
 extension Instant {
     /// Reads `YYYY-MM-DD`, or that followed by `T` or a space, `HH:MM[:SS[.f…]]` and an optional `Z` or `±HH[[:]MM]` (none is UTC), or all
     /// of it without `-` and `:`; eight digits alone may be anything. The fraction may stand behind a comma. As Braze's
-    /// pages print them, milliseconds may stand behind a colon (`19:20:30:250`), and an offset may have one digit of hours before a colon
-    /// (`+1:00`). Nil for anything else, and for days and times that don't exist.
+    /// pages print them, milliseconds may stand behind a colon (`19:20:30:250`), and an offset may have one digit of
+    /// hours before a colon (`+1:00`). Nil for anything else, and for days and times that don't exist.
     public init?(iso8601 text: some Sequence<UInt8>) {
         var scanner = ISO8601Scanner(bytes: Array(text))
         guard let microseconds = scanner.microseconds() else { return nil }

@@ -9,7 +9,10 @@ struct AttributeChange: Sendable {
         case increment(Int64)
         /// Puts values at the end of an array, or moves them there, and takes others out.
         case edit(adding: [RawJSON], removing: [RawJSON])
-        /// Puts the fields of an object into the one that is there.
+        /// Changes an array of objects.
+        case editObjects(ObjectEdit)
+        /// Puts the fields of an object into the one that is there. An empty array stands for an object without fields,
+        /// which is how PHP writes one.
         case merge(RawJSON)
     }
 
@@ -27,14 +30,18 @@ struct UnfitAttribute: Error {
 }
 
 extension AttributesByName {
-    /// Applies changes in their order; whether anything changed. Throws `UnfitAttribute`.
-    mutating func apply(_ changes: [AttributeChange]) throws -> Bool {
-        var changed = false
+    /// Applies changes in their order; whether anything changed, and which attributes were not fit for theirs.
+    mutating func apply(_ changes: [AttributeChange]) throws -> (changed: Bool, unfit: [UnfitAttribute]) {
+        var (changed, unfit): (Bool, [UnfitAttribute]) = (false, [])
         for change in changes {
-            let value = try self[change.name].after(change)
-            if merge([Attributes.Entry(name: change.name, value: value)]) { changed = true }
+            do {
+                let value = try self[change.name].after(change)
+                if merge([Attributes.Entry(name: change.name, value: value)]) { changed = true }
+            } catch let attribute as UnfitAttribute {
+                unfit.append(attribute)
+            }
         }
-        return changed
+        return (changed, unfit)
     }
 }
 
@@ -53,10 +60,17 @@ extension AttributeValue? {
             }
             guard let elements = try old.elements() else { throw unfit }
             return try AttributeValue(elements: (elements + adding).lastOfEach(removing: removing))
+        case .editObjects(let edit):
+            guard let old = self else { return edit.adding.isEmpty ? .null : try edit.applied(to: []) }
+            guard let elements = try old.elements() else { throw unfit }
+            return try edit.applied(to: elements)
         case .merge(let fields):
-            guard let old = self else { return .other(fields) }
-            guard case .other(let object) = old else { throw unfit }
-            return .other(try object.merging(fields))
+            guard let old = self, old != .strings([]) else { return AttributeValue(fields) }
+            guard case .other(let object) = old else {
+                guard fields.isEmptyArray else { throw unfit }
+                return AttributeValue(fields)
+            }
+            return AttributeValue(try object.merging(fields))
         }
     }
 
@@ -85,6 +99,9 @@ extension AttributeValue {
         }
     }
 
+    /// What this JSON says.
+    fileprivate init(_ json: RawJSON) { self = json.isEmptyArray ? .strings([]) : .other(json) }
+
     /// An array of these.
     init(elements: [RawJSON]) throws {
         var json = Array("{\"v\":[".utf8)
@@ -99,20 +116,25 @@ extension AttributeValue {
 extension [RawJSON] {
     /// Each value once, at the place of its last, and of all the last that one array may have.
     func lastOfEach(removing gone: [RawJSON] = []) -> [RawJSON] {
-        var seen = Set(gone)
-        let kept = reversed().filter { seen.insert($0).inserted }
+        // PostgreSQL gives the fields of an object back in an order of its own.
+        var seen = Set(gone.map(\.identity))
+        let kept = reversed().filter { seen.insert($0.identity).inserted }
         return kept.prefix(Limits.arrayElements.value).reversed()
     }
 }
 
 extension RawJSON {
+    var isEmptyArray: Bool { bytes == Array("[]".utf8) }
+
     /// This object with the fields of another one, level by level; `null` removes. Recursive: the reader bounds the depth.
-    fileprivate func merging(_ other: RawJSON) throws -> RawJSON {
+    func merging(_ other: RawJSON) throws -> RawJSON {
+        if other.isEmptyArray, bytes.first == UInt8(ascii: "{") { return self }
         guard var fields = try asObject?.byName, let others = try other.asObject else { return other }
         for entry in others.entries {
             switch (fields[entry.name], entry.value) {
             case (_, .null): fields[entry.name] = nil
             case (.other(let old), .other(let new)): fields[entry.name] = .other(try old.merging(new))
+            case (.other(let old), .strings([])) where old.bytes.first == UInt8(ascii: "{"): break
             default: fields[entry.name] = entry.value
             }
         }

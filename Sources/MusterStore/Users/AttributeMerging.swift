@@ -91,8 +91,8 @@ extension AttributeValue {
     static let unusableText = "has U+0000 or half of a surrogate pair"
     static let unusableNumber = "has a number outside of ±2^53"
 
-    /// Why PostgreSQL can't keep the value, or doesn't give it back so that it can be read, as the end of a sentence; nil where it can.
-    /// It writes a number without an exponent, and integers beyond ±2^53 are no JSON to us.
+    /// Why PostgreSQL can't keep the value, or doesn't give it back so that it can be read, as the end of a sentence;
+    /// nil where it can. It writes a number without an exponent, and integers beyond ±2^53 are no JSON to us.
     var storageProblem: String? {
         switch self {
         case .null, .bool, .integer: return nil

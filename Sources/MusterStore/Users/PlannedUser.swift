@@ -65,9 +65,12 @@ struct PlannedUser {
         return true
     }
 
-    /// Applies changes of attributes. Throws `UserRefusal` as merging does, and `UnfitAttribute`.
-    mutating func change(_ changes: [AttributeChange]) throws {
-        if try attributes.apply(changes) { changedAttributes = try attributes.jsonWithinLimits }
+    /// Applies changes of attributes, and returns those that an attribute is not fit for. Throws `UserRefusal` as
+    /// merging does.
+    mutating func change(_ changes: [AttributeChange]) throws -> [UnfitAttribute] {
+        let (changed, unfit) = try attributes.apply(changes)
+        if changed { changedAttributes = try attributes.jsonWithinLimits }
+        return unfit
     }
 
     static func tooMany(_ limit: Limit) -> String {

@@ -15,6 +15,8 @@ struct JudgedObject: Sendable {
     let makesUser: Bool
     let devices: [Identifier]
     let changes: [AttributeChange]
+    /// Fields that are refused for themselves: the others are applied.
+    let refused: [TrackRefusal]
     let deed: Deed?
 
     /// Throws `TrackRefusal`.
@@ -25,7 +27,8 @@ struct JudgedObject: Sendable {
         devices = try isOfAttributes ? fields.devices() : []
         user = try isOfAttributes ? fields.user(orDevice: devices.first) : fields.user()
         makesUser = try fields.makes(user)
-        changes = try isOfAttributes ? fields.changes() : []
+        (changes, refused) = try isOfAttributes ? fields.changes() : ([], [])
+        if changes.isEmpty, devices.isEmpty, let refusal = refused.first { throw refusal }
         deed = try fields.deed(of: inputArray)
     }
 }
@@ -36,10 +39,7 @@ extension TrackedFields {
         case .attributes: nil
         case .events:
             try .event(name: required("name"), at: moment("time"), properties: properties())
-        case .purchases:
-            try .purchase(
-                productID: required("product_id"), currency: currency(), price: price(), quantity: quantity(),
-                at: moment("time"), properties: properties())
+        case .purchases: try purchase()
         }
     }
 
@@ -110,18 +110,33 @@ extension TrackedFields {
             "push_token_import",
         ].map { Array($0.utf8) })
 
-    fileprivate func changes() throws -> [AttributeChange] {
-        let merges = try flag("_merge_objects") ?? false
-        return try entries.filter { !Self.others.contains($0.name) }.map { entry in
-            let name = String(decoding: entry.name, as: UTF8.self)
-            guard (1...Limits.attributeNameBytes.value).contains(entry.name.count) else {
-                let limit = Limits.attributeNameBytes
-                throw TrackRefusal(
-                    type: "the name of an attribute must have 1 to \(limit.value) bytes (\(limit.name))")
+    /// The changes of attributes that the object asks for, and what is wrong with the fields that ask for none. An
+    /// address that is wrong is the whole object's error, since it may be who is meant.
+    fileprivate func changes() throws -> ([AttributeChange], [TrackRefusal]) {
+        let merges = try looseFlag("_merge_objects") ?? false
+        var (changes, refused): ([AttributeChange], [TrackRefusal]) = ([], [])
+        for entry in entries where !Self.others.contains(entry.name) {
+            do { changes.append(try change(entry, merges: merges)) } catch let refusal as TrackRefusal {
+                if entry.name == Array("email".utf8) || entry.name == Array("phone".utf8) { throw refusal }
+                refused.append(refusal)
             }
-            guard entry.value.canBeStored else { throw TrackRefusal.invalid(name) }
-            return AttributeChange(entry.name, try operation(entry.value, name, merges: merges))
         }
+        return (changes, refused)
+    }
+
+    private func change(_ entry: Attributes.Entry, merges: Bool) throws -> AttributeChange {
+        guard !entry.name.contains(0) else {
+            throw TrackRefusal(type: "the name of an attribute \(AttributeValue.unusableText)")
+        }
+        guard (1...Limits.attributeNameBytes.value).contains(entry.name.count) else {
+            let limit = Limits.attributeNameBytes
+            throw TrackRefusal(type: "the name of an attribute must have 1 to \(limit.value) bytes (\(limit.name))")
+        }
+        let name = String(decoding: entry.name, as: UTF8.self)
+        if let problem = entry.value.storageProblem {
+            throw TrackRefusal(type: "'\(name)' is not valid: it \(problem)")
+        }
+        return AttributeChange(entry.name, try operation(entry.value, name, merges: merges))
     }
 
     private func operation(
@@ -131,9 +146,12 @@ extension TrackedFields {
             guard let email = try identifier(name) else { throw TrackRefusal.invalid(name) }
             return .set(.string(email.loweringASCII.bytes))
         }
+        if merges, value == .strings([]) { return .merge(try RawJSON(encoding: [String]())) }
         if let elements = try value.elements() { return .set(try AttributeValue(elements: elements.lastOfEach())) }
         guard case .other(let json) = value, let object = try json.asObject else { return .set(value) }
-        return try Self.operation(TrackedFields(object), name) ?? (merges ? .merge(json) : .set(value))
+        let fields = TrackedFields(object)
+        if let edit = try ObjectEdit(fields, of: name, merges: merges) { return .editObjects(edit) }
+        return try Self.operation(fields, name) ?? (merges ? .merge(json) : .set(value))
     }
 
     /// What an object asks for that stands for no value.
@@ -147,8 +165,12 @@ extension TrackedFields {
             return .edit(
                 adding: try fields.elements("add", of: name), removing: try fields.elements("remove", of: name))
         }
-        // Braze's operators on arrays of objects. Kept as values they would take the place of the array.
-        if names.contains(where: { $0.first == UInt8(ascii: "$") }) { throw TrackRefusal.invalid(name) }
+        // Kept as a value it would take the place of what an operator that we don't know means to change. A time is a
+        // value.
+        if names.contains(where: { $0.first == UInt8(ascii: "$") && $0 != Array("$time".utf8) }) {
+            throw TrackRefusal(
+                type: "'\(name)' is not valid: of fields with $ only $add, $remove, $update and $time are known")
+        }
         return nil
     }
 

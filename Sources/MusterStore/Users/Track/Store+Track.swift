@@ -44,14 +44,16 @@ struct TrackBatch: Sendable {
     var namesContacts: Bool { identifiers.contains(where: \.isContact) }
     var changesAttributes: Bool { objects.contains { !$0.changes.isEmpty } }
 
-    func reply(with more: [TrackError]) -> TrackUsers.Reply {
+    /// - Parameter more: what was found only beside what is stored.
+    func reply(with more: (objects: [TrackError], fields: [TrackError])) -> TrackUsers.Reply {
         let arrays = TrackError.InputArray.allCases
-        let errors = (errors + more).sorted { a, b in
+        let refused = errors + more.objects
+        let errors = (refused + more.fields).sorted { a, b in
             let places = (arrays.firstIndex(of: a.inputArray) ?? 0, arrays.firstIndex(of: b.inputArray) ?? 0)
             return places.0 == places.1 ? a.index < b.index : places.0 < places.1
         }
         func processed(_ array: TrackError.InputArray) -> Int? {
-            sent[array].map { $0 - errors.count { $0.inputArray == array } }
+            sent[array].map { $0 - refused.count { $0.inputArray == array } }
         }
         return TrackUsers.Reply(
             attributesProcessed: processed(.attributes), eventsProcessed: processed(.events),

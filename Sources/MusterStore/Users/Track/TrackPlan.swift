@@ -3,7 +3,8 @@ import MusterProtocol
 /// What a batch of objects does: each is applied in memory, in order, on what those before it left. It knows no database.
 struct TrackPlan {
     private(set) var users: [PlannedUser]
-    private(set) var errors: [TrackError] = []
+    /// What is wrong with whole objects, and with single fields of objects that were applied.
+    private(set) var errors: (objects: [TrackError], fields: [TrackError]) = ([], [])
     /// What users did, each with its place in `users`.
     private(set) var deeds: [(place: Int, deed: JudgedObject.Deed)] = []
     private var holders: [UserReference: Int]
@@ -16,12 +17,13 @@ struct TrackPlan {
         self.holders = holders
         for object in objects {
             do { try apply(object) } catch let refusal as TrackRefusal {
-                errors.append(TrackError(refusal.type, in: object.inputArray, at: object.index))
+                errors.objects.append(TrackError(refusal.type, in: object.inputArray, at: object.index))
             }
         }
     }
 
-    /// All of an object or nothing: the user is worked on in a copy.
+    /// All of an object or nothing, but for attributes that are of another kind than their change needs: those are left
+    /// out. The user is worked on in a copy.
     private mutating func apply(_ object: JudgedObject) throws {
         let place = holders[object.user]
         guard place != nil || object.makesUser else { return }
@@ -29,11 +31,12 @@ struct TrackPlan {
         if place == nil { try user.take(object.user) }
         let devices = object.devices.filter { holders[.deviceID($0)] == nil && .deviceID($0) != object.user }
         for device in devices { try user.take(.deviceID(device)) }
-        try user.apply(object.changes)
+        let refused = try object.refused + user.apply(object.changes)
         let new = place ?? users.count
         if place == nil { users.append(user) } else { users[new] = user }
         for identifier in [object.user] + devices.map(UserReference.deviceID) { holders[identifier] = new }
         noteContacts(of: object.changes, at: new)
+        errors.fields += refused.map { TrackError($0.type, in: object.inputArray, at: object.index) }
         if let deed = object.deed { deeds.append((new, deed)) }
     }
 
@@ -62,19 +65,27 @@ extension PlannedUser {
     fileprivate mutating func take(_ reference: UserReference) throws {
         switch reference {
         case .email(let contact):
-            try apply([AttributeChange(Array("email".utf8), .set(.string(contact.value.bytes)))])
+            _ = try apply([AttributeChange(Array("email".utf8), .set(.string(contact.value.bytes)))])
         case .phone(let contact):
-            try apply([AttributeChange(Array("phone".utf8), .set(.string(contact.value.bytes)))])
+            _ = try apply([AttributeChange(Array("phone".utf8), .set(.string(contact.value.bytes)))])
         default:
             if let refusal = add(reference) { throw TrackRefusal(type: refusal.problem) }
         }
     }
 
-    fileprivate mutating func apply(_ changes: [AttributeChange]) throws {
-        do { try change(changes) } catch UserRefusal.tooMany(let limit) {
+    /// Returns what is wrong with the attributes that could not be changed. Throws where none could, or the user would
+    /// have too many.
+    fileprivate mutating func apply(_ changes: [AttributeChange]) throws -> [TrackRefusal] {
+        do {
+            let refused = try change(changes).map { unfit in
+                let name = String(decoding: unfit.name, as: UTF8.self)
+                return TrackRefusal(
+                    type: "'\(name)' is not valid: the user's is of another kind, or the result too large")
+            }
+            if !refused.isEmpty, refused.count == changes.count { throw refused[0] }
+            return refused
+        } catch UserRefusal.tooMany(let limit) {
             throw TrackRefusal(type: PlannedUser.tooMany(limit))
-        } catch let unfit as UnfitAttribute {
-            throw TrackRefusal.invalid(String(decoding: unfit.name, as: UTF8.self))
         }
     }
 }

@@ -33,6 +33,15 @@ struct TrackedFields {
         return flag
     }
 
+    /// A flag that some clients send as a string.
+    func looseFlag(_ field: String) throws -> Bool? {
+        switch self[field] {
+        case .string(let text) where text == Array("true".utf8): true
+        case .string(let text) where text == Array("false".utf8): false
+        default: try flag(field)
+        }
+    }
+
     /// A string that can be an identifier; whole numbers count as their digits where `numbers` says so.
     func identifier(_ field: String, numbers: Bool = false) throws -> Identifier? {
         let identifier: Identifier
@@ -83,9 +92,10 @@ struct TrackedFields {
         return price
     }
 
-    /// The properties of an event or purchase.
+    /// The properties of an event or purchase; an empty array is an object without fields, which is how PHP writes one.
     func properties() throws -> RawJSON? {
         guard let value = self["properties"] else { return nil }
+        if value == .strings([]) { return .emptyObject }
         guard case .other(let json) = value, json.bytes.first == UInt8(ascii: "{"), value.canBeStored else {
             throw TrackRefusal.invalid("properties")
         }
@@ -118,7 +128,7 @@ extension TrackedFields {
     }
 
     private func alias() throws -> Alias? {
-        guard let value = self["user_alias"] else { return nil }
+        guard let value = self["user_alias"], value != .strings([]) else { return nil }
         guard case .other(let json) = value, let fields = try json.asObject.map(TrackedFields.init),
             case .string(let label) = fields["alias_label"], case .string(let name) = fields["alias_name"]
         else { throw TrackRefusal.invalid("user_alias") }

@@ -1,0 +1,138 @@
+import MusterProtocol
+import MusterTestSupport
+import Testing
+
+@testable import MusterStore
+
+/// Objects and arrays of objects as attributes, changed as Braze's pages show it.
+@Suite struct NestedAttributeTests {
+    private static let pets = #""pets":[{"id":1,"type":"dog","name":"Gus"},{"id":2,"type":"cat","name":"Gerald"}]"#
+
+    /// What PostgreSQL keeps, whose order of fields is by length and then by bytes.
+    private func pets(_ place: Place) async throws -> String? {
+        guard case .other(let json)? = try await place.get(.externalID("u"))?.attributes["pets"] else { return nil }
+        return json.text
+    }
+
+    @Test func objectsAreAddedRemovedAndUpdatedInAnArray() async throws {
+        try await Place.with { place in
+            _ = try await place.after(Self.pets)
+            _ = try await place.after(#""pets":{"$add":[{"id":3,"type":"dog","name":"Doug"}]}"#)
+            #expect(
+                try await pets(place)
+                    == #"[{"id":1,"name":"Gus","type":"dog"},{"id":2,"name":"Gerald","type":"cat"},{"id":3,"name":"Doug","type":"dog"}]"#
+            )
+            // Put into it where the call says so, and in its place where not.
+            _ = try await place.after(
+                #""_merge_objects":true,"pets":{"$update":[{"$identifier_key":"id","$identifier_value":2,"$new_object":{"name":"Gerry","tags":{"a":1}}}]}"#
+            )
+            _ = try await place.after(
+                #""_merge_objects":"true","pets":{"$update":[{"$identifier_key":"id","$identifier_value":2.0,"$new_object":{"tags":{"b":2}}}]}"#
+            )
+            _ = try await place.after(
+                #""pets":{"$update":[{"$identifier_key":"id","$identifier_value":3,"$new_object":{"id":4,"type":"fish"}}]}"#
+            )
+            #expect(
+                try await pets(place)
+                    == #"[{"id":1,"name":"Gus","type":"dog"},{"id":2,"name":"Gerry","tags":{"a":1,"b":2},"type":"cat"},{"id":4,"type":"fish"}]"#
+            )
+            _ = try await place.after(
+                #""pets":{"$remove":[{"$identifier_key":"type","$identifier_value":"dog"},{"$identifier_key":"id","$identifier_value":404},{"$identifier_key":"id","$identifier_value":"4"}]}"#
+            )
+            #expect(
+                try await pets(place)
+                    == #"[{"id":2,"name":"Gerry","tags":{"a":1,"b":2},"type":"cat"},{"id":4,"type":"fish"}]"#)
+        }
+    }
+
+    /// Whatever their order in the request.
+    @Test func whatIsAddedIsThereToBeRemovedAndWhatIsLeftToBeUpdated() async throws {
+        try await Place.with { place in
+            _ = try await place.after(
+                #""pets":{"$update":[{"$identifier_key":"id","$identifier_value":2,"$new_object":{"id":2,"new":true}}],"$remove":[{"$identifier_key":"id","$identifier_value":1}],"$add":[{"id":1},{"id":2}]}"#
+            )
+            #expect(try await pets(place) == #"[{"id":2,"new":true}]"#)
+            #expect(
+                try await place.after(#""none":{"$remove":[{"$identifier_key":"id","$identifier_value":1}]}"#).contains(
+                    "none") == false)
+        }
+    }
+
+    @Test func aRepeatChangesNothingAndNoVersion() async throws {
+        try await Place.with { place in
+            let edits = [
+                #""pets":{"$add":[{"type":"dog","id":1}]}"#, #""pets":{"$add":[{"id":1,"type":"dog"}]}"#,
+                #""pets":{"$remove":[{"$identifier_key":"id","$identifier_value":9}]}"#,
+                #""_merge_objects":true,"pets":{"$update":[{"$identifier_key":"id","$identifier_value":1,"$new_object":{"type":"dog"}}]}"#,
+                #""_merge_objects":true,"pets":[]"#.replacing("pets", with: "o"),
+            ]
+            _ = try await place.after(#""o":{"a":1},"# + edits[0])
+            let before = try await place.attributesVersion()
+            for edit in edits { _ = try await place.after(edit) }
+            #expect(try await place.attributesVersion() == before)
+            #expect(try await pets(place) == #"[{"id":1,"type":"dog"}]"#)
+        }
+    }
+
+    /// PHP writes a map without entries as an array.
+    @Test func anEmptyArrayStandsForAnEmptyObject() async throws {
+        try await Place.with { place in
+            _ = try await place.after(#""o":{"a":1,"b":{"c":1}}"#)
+            try await place.expect(#""_merge_objects":true,"o":[]"#, gives: #"{"o":{"a":1,"b":{"c":1}}}"#)
+            try await place.expect(#""_merge_objects":true,"o":{"b":[]}"#, gives: #"{"o":{"a":1,"b":{"c":1}}}"#)
+            try await place.expect(#""o":[]"#, gives: #"{"o":[]}"#)
+            try await place.expect(#""_merge_objects":true,"o":{"a":2}"#, gives: #"{"o":{"a":2}}"#)
+            let reply = try await place.track(
+                #"{"events":[{"external_id":"u","user_alias":[],"name":"n","time":"2024-01-01","properties":[]}],"attributes":[{"external_id":"u","p":{"$add":[],"$update":[]}}]}"#
+            )
+            #expect(reply.errors.isEmpty && reply.eventsProcessed == 1)
+        }
+    }
+
+    @Test func plainFieldsAreAppliedBesideARefusedOne() async throws {
+        try await Place.with { place in
+            _ = try await place.after(#""n":"text""#)
+            let reply = try await place.track(
+                #"{"attributes":[{"external_id":"u","a":1,"n":{"inc":1},"big":1e300,"x":{"$push":[1]},"y":{"$add":[7]},"z\u0000":1,"b":{"c":2}},{"external_id":"v","q":{"$add":"x"}}]}"#
+            )
+            #expect(reply.attributesProcessed == 1)
+            let ofU = reply.errors.filter { $0.index == 0 }.map(\.type)
+            #expect(
+                Set(ofU) == [
+                    Place.unfit("n"), "'big' is not valid: it has a number outside of ±2^53",
+                    "'x' is not valid: of fields with $ only $add, $remove, $update and $time are known",
+                    "'y' is not valid: $add must be an array of objects",
+                    "the name of an attribute has U+0000 or half of a surrogate pair",
+                ])
+            #expect(reply.errors.filter { $0.index == 1 }.count == 1)
+            let user = try #require(try await place.attributes(of: .externalID("u")))
+            #expect(user.count == 3 && user[Array("a".utf8)] == 1 && user[Array("n".utf8)] == "text")
+            // An object of which nothing is left makes nobody.
+            #expect(try await place.get(.externalID("v")) == nil)
+        }
+    }
+
+    @Test func editsThatAreNoneAreNamed() async throws {
+        try await Place.with { place in
+            for (edit, problem) in [
+                (#"{"$add":[{"id":1}],"id":1}"#, "$add, $remove and $update stand beside no other field"),
+                (#"{"$add":{"id":1}}"#, "$add must be an array of objects"),
+                (#"{"$remove":[{"id":1}]}"#, "$identifier_key must be a string"),
+                (
+                    #"{"$remove":[{"$identifier_key":"id"}]}"#,
+                    "$identifier_value must be a string, a number, or true or false"
+                ),
+                (#"{"$update":[{"$identifier_key":"id","$identifier_value":1}]}"#, "$new_object must be an object"),
+                (
+                    #"{"$add":[\#(Array(repeating: "{}", count: 501).joined(separator: ","))]}"#,
+                    "$add has more than 500 objects (array_elements)"
+                ),
+            ] {
+                try await place.expect(#""a":\#(edit)"#, gives: "'a' is not valid: \(problem)")
+            }
+            _ = try await place.after(#""a":7"#)
+            try await place.expect(#""a":{"$add":[{"id":1}]}"#, gives: Place.unfit("a"))
+            try await place.expect(#""a":null,"t":{"$time":"1980-01-01"}"#, gives: #"{"t":{"$time":"1980-01-01"}}"#)
+        }
+    }
+}
