@@ -27,4 +27,19 @@ enum Scope {
     static func exists(_ scope: String) -> Bool {
         scope == "*" || BrazePermission.scopes[scope] != nil || allCalls.contains { covers(scope, $0.method) }
     }
+
+    /// The scopes of a new service key, each once; throws what is wrong with them.
+    static func checked(_ scopes: [String]) throws -> [String] {
+        guard !scopes.isEmpty else {
+            throw RPCError.invalid("scopes", .missing, "is missing: name what the key may do, such as segments.*")
+        }
+        try check(scopes.count, of: "scopes", atMost: Limits.scopesPerKey)
+        for (index, scope) in scopes.enumerated() where !exists(scope) {
+            throw RPCError.invalid(
+                "scopes[\(index)]", .unknownValue,
+                "is no scope: name a method, all of a noun (segments.*), or everything (*)")
+        }
+        var seen: Set<String> = []
+        return scopes.filter { seen.insert($0).inserted }
+    }
 }

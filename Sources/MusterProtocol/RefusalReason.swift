@@ -36,6 +36,7 @@ public enum RefusalReason: String, Sendable, CaseIterable {
 
     // The state, or the key, forbids it.
     case inUse = "in_use"
+    case lastKey = "last_key"
     case cycle
     case sameUser = "same_user"
     case hasExternalID = "has_external_id"

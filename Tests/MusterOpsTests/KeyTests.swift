@@ -157,6 +157,23 @@ struct KeyTests {
         }
     }
 
+    /// Uses are kept to the hour, which began before the key was made.
+    @Test func noKeyWasUsedBeforeItWasMade() async throws {
+        try await KeyRig.with { rig in
+            let made = try await rig.keys.create(CreateKey(kind: .import, partner: "p", name: "x"), rig.caller("*"))
+            let hour = Instant(microseconds: Instant.now.microseconds - 3_600_000_000)
+            let later = Instant(microseconds: Instant.now.microseconds + 3_600_000_000)
+            for (used, isShown) in [(hour, false), (later, true)] {
+                try await rig.store.recordUse(of: [made.keyID], hour: used, in: rig.workspace, deadline: .soon)
+                let shown =
+                    try await rig.keys.list(.init(partner: "p"), rig.caller("*")).keys
+                    + rig.partners.get(.init(partner: "p"), rig.caller("*")).keys
+                #expect(shown.count == 2)
+                for key in shown { #expect(key.lastUsedAt == (isShown ? used : key.createdAt)) }
+            }
+        }
+    }
+
     @Test func invalidatingTwiceKeepsTheFirstTime() async throws {
         try await KeyRig.with { rig in
             let made = try await rig.keys.create(CreateKey(kind: .import, partner: "p", name: "x"), rig.caller("*"))
@@ -179,8 +196,10 @@ struct KeyTests {
             #expect(off == PartnerInfo(partner: "p", displayName: "Pea", enabled: false, requiresPartnerAPIKey: true))
             let without = try await rig.partners.set(SetPartner(partner: "p", partnerAPIKey: ""), caller)
             #expect(!without.requiresPartnerAPIKey)
-            await expect(.invalidArgument) {
-                try await rig.partners.set(SetPartner(partner: "p", partnerAPIKey: "short"), caller)
+            for key in ["short", "0123456789abcdef\n", " 0123456789abcdef", "0123456789\tabcdef"] {
+                await expect(.invalidArgument) {
+                    try await rig.partners.set(SetPartner(partner: "p", partnerAPIKey: key), caller)
+                }
             }
         }
     }

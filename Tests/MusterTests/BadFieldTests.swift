@@ -211,7 +211,8 @@ private let samples = [
     "all_identifiers": "true", "max_staleness_ms": "0", "at_version": "1", "version": "1", "request_id": #""r-1""#,
     "external_id": #""u-1""#, "created_at": #""2026-01-01""#, "expires_at": #""2126-01-01T00:00:00Z""#,
     "scopes": #"["segments.*"]"#,
-    "merge_when": #""never""#, "enabled": "true", "partner_api_key": #""0123456789abcdef""#, "display_name": #""Name""#,
+    "merge_when": #""never""#, "enabled": "true", "force": "true", "partner_api_key": #""0123456789abcdef""#,
+    "display_name": #""Name""#,
     "partner": #""tinyclues""#,
     "name": #""Name""#, "name_contains": #""x""#, "segment_id": #""fr-win-back""#,
     "filter":

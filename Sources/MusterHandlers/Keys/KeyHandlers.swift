@@ -46,13 +46,20 @@ public struct KeyHandlers: Sendable {
 
     /// `keys.invalidate`
     public func invalidate(_ call: InvalidateKey, _ context: CallContext) async throws -> InvalidateKey.Reply {
-        let ended = try await store.invalidateKey(
-            call.keyID, at: .now, in: context.session.workspaceID, deadline: context.deadline)
-        guard let ended else {
+        let result = try await store.invalidateKey(
+            call.keyID, force: call.force ?? false, at: .now, in: context.session.workspaceID,
+            deadline: context.deadline)
+        switch result {
+        case .ended(let moment): return .init(invalidatedAt: moment)
+        case .notThere:
             throw RPCError(
                 .notFound, .unknownKey, field: "key_id", "there is no key of this key_id; keys.list shows all")
+        case .isLastMaster:
+            throw RPCError(
+                .failedPrecondition, .lastKey, field: "key_id",
+                "no other key with the scope * lasts as long as this one, so that nobody could make such a key any more: "
+                    + "make another with keys.create first, or pass force")
         }
-        return .init(invalidatedAt: ended)
     }
 
     /// The scopes to store: none for a data import key, whose scopes are fixed.
@@ -71,23 +78,8 @@ public struct KeyHandlers: Sendable {
             guard call.partner == nil else {
                 throw RPCError.invalid("partner", .conflict, "is of data import keys only: leave it out")
             }
-            return try checked(scopes: call.scopes ?? [])
+            return try Scope.checked(call.scopes ?? [])
         }
-    }
-
-    private func checked(scopes: [String]) throws -> [String] {
-        guard !scopes.isEmpty else {
-            throw RPCError.invalid(
-                "scopes", .missing, "is missing: name what the key may do, such as segments.*")
-        }
-        try check(scopes.count, of: "scopes", atMost: Limits.scopesPerKey)
-        for (index, scope) in scopes.enumerated() where !Scope.exists(scope) {
-            throw RPCError.invalid(
-                "scopes[\(index)]", .unknownValue,
-                "is no scope: name a method, all of a noun (segments.*), or everything (*)")
-        }
-        var seen: Set<String> = []
-        return scopes.filter { seen.insert($0).inserted }
     }
 }
 

@@ -28,3 +28,31 @@ public struct NewWorkspace: Sendable {
         return NewWorkspace(id: id, keyID: keyID, adminKey: secret)
     }
 }
+
+/// A service key that was just made by the owner of the tables, with its secret.
+public struct OwnersKey: Sendable {
+    public let keyID: String
+    public let scopes: [String]
+    public let secret: Secret
+
+    /// Makes a key in the workspace of this name, without a key that could ask for it.
+    public static func make(
+        name: String, scopes: [String], workspace: String, with schema: Schema, deadline: ContinuousClock.Instant
+    ) async throws -> OwnersKey {
+        try check(name: name, "the name of the key")
+        let scopes = try Scope.checked(scopes)
+        let keyID = Secret.newKeyID()
+        let made = Locked<Secret?>(nil)
+        let id = try await schema.createKey(inWorkspaceNamed: workspace, deadline: deadline) { workspace in
+            let secret = Secret(.service, in: workspace)
+            made.withLock { $0 = secret }
+            return NewKey(
+                keyID: keyID, digest: secret.digest, kind: .service, name: name, scopes: scopes, createdAt: .now)
+        }
+        guard id != nil, let secret = made.withLock({ $0 }) else {
+            throw RPCError(
+                .notFound, "there is no workspace \(workspace): `muster-server workspace list` shows those there are")
+        }
+        return OwnersKey(keyID: keyID, scopes: scopes, secret: secret)
+    }
+}

@@ -13,7 +13,7 @@ struct AnyIdentifier: Sendable {
 extension AnyIdentifier: Decodable {
     /// Only `JSONDecoding` can read one, and it doesn't come here.
     init(from decoder: any Decoder) throws {
-        throw JSONError(at: decoder, "can only be read by JSONDecoding")
+        throw JSONError(at: decoder, "can only be read by JSONDecoding", .wrongType)
     }
 }
 

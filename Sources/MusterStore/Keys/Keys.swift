@@ -32,6 +32,16 @@ public struct NewKey: Sendable {
     }
 }
 
+/// What became of a key that was to be ended.
+public enum KeyInvalidation: Sendable, Equatable {
+    /// Since when it is ended.
+    case ended(Instant)
+    /// There is no such key.
+    case notThere
+    /// It is the key with `*` that lasts longest: it was left as it is.
+    case isLastMaster
+}
+
 /// A key as it is stored, with the name of its workspace.
 public struct StoredKey: Sendable {
     public let workspace: String
@@ -110,18 +120,22 @@ extension Store {
         ) { row in try KeyInfo(row) }.reversed()
     }
 
-    /// Ends a key for good and returns since when it is ended: a second time changes nothing. Nil: there is no such key.
+    /// Ends a key for good: a second time changes nothing.
+    ///
+    /// - Parameter force: whether the workspace may be left without a key that can do everything.
     public func invalidateKey(
-        _ keyID: String, at moment: Instant, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Instant? {
+        _ keyID: String, force: Bool, at moment: Instant, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> KeyInvalidation {
         try await transaction(in: workspace, deadline: deadline) { connection in
-            try connection.first(
+            if !force, try connection.isLastMaster(keyID, at: moment, in: workspace) { return .isLastMaster }
+            let ended: Instant? = try connection.first(
                 """
                 UPDATE api_key SET invalidated_at = coalesce(invalidated_at, \(moment))
                 WHERE workspace_id = \(workspace) AND key_id = \(keyID)
                 RETURNING invalidated_at
                 """
             ) { row in try row.value(0) }
+            return ended.map(KeyInvalidation.ended) ?? .notThere
         }
     }
 
@@ -161,6 +175,30 @@ extension Store {
 }
 
 extension Connection {
+    /// Whether a live key has the scope `*` and no other such key lives at least as long. One that expires is no help for later: when
+    /// the last one is over, nobody can give `*` to a new key.
+    ///
+    /// The rows stay locked until the transaction ends. Two keys that end each other at one moment come one after the other, and the
+    /// second finds itself alone.
+    fileprivate borrowing func isLastMaster(
+        _ keyID: String, at moment: Instant, in workspace: WorkspaceID
+    ) throws -> Bool {
+        let masters = try query(
+            """
+            SELECT key_id, expires_at FROM api_key
+            WHERE workspace_id = \(workspace) AND kind = 'service' AND '*' = ANY(scopes) AND invalidated_at IS NULL
+                AND (expires_at IS NULL OR expires_at > \(moment))
+            ORDER BY key_id FOR NO KEY UPDATE
+            """
+        ) { row in (keyID: try row.value(0, as: String.self), expiresAt: try row.value(1, as: Instant?.self)) }
+        guard let ending = masters.first(where: { $0.keyID == keyID }) else { return false }
+        return !masters.contains { other in
+            guard other.keyID != keyID else { return false }
+            guard let end = other.expiresAt else { return true }
+            return ending.expiresAt.map { $0 <= end } ?? false
+        }
+    }
+
     /// Inserts the row of a key; the caller's transaction decides about the rest.
     borrowing func insert(_ key: NewKey, in workspace: WorkspaceID) throws {
         try execute(
@@ -175,13 +213,14 @@ extension Connection {
 }
 
 extension KeyInfo {
-    /// From the first nine columns.
+    /// From the first nine columns. The last use is stored as the hour in which it was, which may have begun before the key was made.
     init(_ row: borrowing Row) throws {
         let kind: String = try row.value(1)
         guard let kind = KeyKind(rawValue: kind) else { throw PostgresError(.decoding, "a key of unknown kind") }
+        let (createdAt, usedHour): (Instant, Instant?) = (try row.value(5), try row.value(8))
         self.init(
             keyID: try row.value(0), kind: kind, partner: try row.value(2), name: try row.value(3),
-            scopes: try row.value(4), createdAt: try row.value(5), expiresAt: try row.value(6),
-            invalidatedAt: try row.value(7), lastUsedAt: try row.value(8))
+            scopes: try row.value(4), createdAt: createdAt, expiresAt: try row.value(6),
+            invalidatedAt: try row.value(7), lastUsedAt: usedHour.map { max($0, createdAt) })
     }
 }

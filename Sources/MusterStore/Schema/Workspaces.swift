@@ -40,6 +40,22 @@ extension Schema {
         }
     }
 
+    /// Makes a key in a workspace, as the owner of the tables: the way back where no key can make one. Nil: there is no such workspace.
+    ///
+    /// - Parameter make: makes the key, whose secret names the workspace by its number.
+    public func createKey(
+        inWorkspaceNamed name: String, deadline: ContinuousClock.Instant,
+        make: @escaping @Sendable (WorkspaceID) -> NewKey
+    ) async throws -> WorkspaceID? {
+        try await database.transaction(deadline: deadline) { connection in
+            let found: WorkspaceID? = try connection.first(
+                "SELECT workspace_id FROM workspace WHERE name = \(name)"
+            ) { row in try row.value(0) }
+            if let found { try connection.insert(make(found), in: found) }
+            return found
+        }
+    }
+
     /// All workspaces, oldest first.
     public func workspaces(deadline: ContinuousClock.Instant) async throws -> [WorkspaceInfo] {
         try await database.read(

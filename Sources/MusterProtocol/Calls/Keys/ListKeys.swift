@@ -5,7 +5,7 @@ public struct ListKeys: PagedCall {
     public static let notes = """
         - `keys`: each with all but its secret.
         - `partner`: only the data import keys of that partner.
-        - `invalidated_at` is there once a key was invalidated, `expires_at` where it has one, `last_used_at` to the hour once it was used.
+        - `invalidated_at` is there once a key was invalidated, `expires_at` where it has one, `last_used_at` once it was used, to the hour, and never before `created_at`.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (

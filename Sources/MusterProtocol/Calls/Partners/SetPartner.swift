@@ -6,7 +6,7 @@ public struct SetPartner: Call {
     public static let notes = """
         - `partner`: the path component of the partner's REST route, `[a-z0-9_-]{1,64}`.
         - `display_name`, `enabled`, `partner_api_key`: absent keeps what is there. A new partner is enabled and shown by its name.
-        - `partner_api_key`: where set, REST requests of this partner must carry it; kept as a hash. 16 to 512 bytes; an empty string ends that. `requires_partner_api_key` of the reply tells whether one is set.
+        - `partner_api_key`: where set, REST requests of this partner must carry it; kept as a hash. 16 to 512 bytes, without white space around it or control characters; an empty string ends that. `requires_partner_api_key` of the reply tells whether one is set.
         - Imports of a partner that is not enabled are refused.
         """
     public static let example = (
