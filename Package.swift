@@ -77,7 +77,10 @@ let package = Package(
                 + hummingbird + nio,
             swiftSettings: settings),
         .target(name: "MusterListener", dependencies: [log] + nio, swiftSettings: settings),
-        .target(name: "MusterClient", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
+        .target(
+            name: "MusterClient",
+            dependencies: ["MusterProtocol", log, .product(name: "NIOTLS", package: "swift-nio")] + nio,
+            swiftSettings: settings),
         .target(
             name: "MusterHandlers",
             dependencies: ["MusterStore", "MusterMetrics", "MusterProtocol", "Postgres", log, crypto],

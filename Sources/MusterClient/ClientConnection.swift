@@ -1,5 +1,7 @@
 import MusterProtocol
 import NIOCore
+import NIOSSL
+import NIOTLS
 
 /// One connection of a client: opens the session, gives calls their ids, and gives replies to their callers.
 final class ClientConnection: ChannelInboundHandler {
@@ -47,21 +49,49 @@ final class ClientConnection: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        do {
-            let body = try JSONEncoding.encode(OpenSession(key: core.settings.key))
-            writeRequest(Self.openID, OpenSession.method, body, milliseconds: nil)
-        } catch {
-            failure = RPCError(unsendable: error)
-            isFinalFailure = true
-            context.close(promise: nil)
-        }
-        flush()
+        // The key is for a server whose name was checked.
+        if case .plaintext = core.settings.security { openSession() }
         openTimer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(core.settings.connectTimeout)) {
             self.failure = RPCError(.unavailable, "\(self.core.settings) doesn't answer")
             self.close()
         }
         startKeepAlive(context)
         context.fireChannelActive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshakeCompleted? = event as? TLSUserEvent { handshakeCompleted(context) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private func handshakeCompleted(_ context: ChannelHandlerContext) {
+        let certificate = certificate(context)
+        guard certificate?.isFor(core.settings.host) == true else {
+            fail(TLSFault.wrongName(certificate?.names ?? []).error(at: core.settings))
+            return
+        }
+        openSession()
+    }
+
+    private func certificate(_ context: ChannelHandlerContext) -> NIOSSLCertificate? {
+        try? context.pipeline.syncOperations.nioSSL_peerCertificate()
+    }
+
+    private func openSession() {
+        do {
+            let body = try JSONEncoding.encode(OpenSession(key: core.settings.key))
+            writeRequest(Self.openID, OpenSession.method, body, milliseconds: nil)
+            flush()
+        } catch {
+            fail(RPCError(unsendable: error))
+        }
+    }
+
+    /// Ends a connection that can't be opened, now or at the next attempt.
+    private func fail(_ error: RPCError) {
+        failure = error
+        isFinalFailure = true
+        context?.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -96,8 +126,11 @@ final class ClientConnection: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if failure == nil, isOpening {
-            failure = RPCError(.unavailable, "can't speak with \(core.settings): \(error)", cause: error)
-            isFinalFailure = Dialer.isFinal(error)
+            let fault = TLSFault(error, certificate: certificate(context))
+            failure =
+                fault?.error(at: core.settings)
+                ?? RPCError(.unavailable, "can't speak with \(core.settings): \(Dialer.reason(error))", cause: error)
+            isFinalFailure = fault != nil
         }
         context.close(promise: nil)
     }
@@ -152,11 +185,20 @@ final class ClientConnection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastHeard = .now
-        unwrapInboundIn(data).withUnsafeReadableBytes { decoder.append($0) }
+        let bytes = unwrapInboundIn(data)
+        // The alert with which a TLS server answers what is no TLS: no frame begins so.
+        if isOpening, decoder.pending == 0, bytes.readableBytesView.first == 21 {
+            return fail(TLSFault.serverSpeaksTLS.error(at: core.settings))
+        }
+        bytes.withUnsafeReadableBytes { decoder.append($0) }
         do {
             while let message = try decoder.next({ Array($0) }) { try receive(message) }
             if decoder.pending == 0 { decoder = FrameDecoder(limit: decoder.limit) }
         } catch {
+            if isOpening, error is FrameError {
+                let sentence = "\(core.settings) speaks another protocol than Muster's RPC: look at its port"
+                return fail(RPCError(.failedPrecondition, sentence, cause: error))
+            }
             failure = RPCError(unreadable: error)
             context.close(promise: nil)
         }

@@ -3,6 +3,14 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// Makes connections.
 final class Dialer {
     private let settings: MusterClientSettings
@@ -18,7 +26,8 @@ final class Dialer {
     func connect(for core: ClientCore) {
         let context: NIOSSLContext?
         do { context = try tlsContext() } catch {
-            let failure = RPCError(.unavailable, "TLS can't be set up: \(error)", cause: error)
+            let fault = error as? TLSFault ?? .notAgreed(reason: "it can't be set up")
+            let failure = fault.error(at: settings)
             return loop.assumeIsolated().execute { core.connectFailed(failure, isFinal: true) }
         }
         let core = NIOLoopBound(core, eventLoop: loop)
@@ -30,6 +39,7 @@ final class Dialer {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let context {
+                        try channel.pipeline.syncOperations.addHandler(PlaintextDetector())
                         try channel.pipeline.syncOperations.addHandler(Self.tlsHandler(context, settings.host))
                     }
                     try channel.pipeline.syncOperations.addHandler(ClientConnection(core: core.value))
@@ -45,35 +55,55 @@ final class Dialer {
 
     /// An address has no name that a certificate could show; it is looked for among the certificate's addresses then.
     private static func tlsHandler(_ context: NIOSSLContext, _ host: String) throws -> NIOSSLClientHandler {
-        let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
-        return try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)
+        try NIOSSLClientHandler(context: context, serverHostname: isAddress(host) ? nil : host)
     }
+
+    static func isAddress(_ host: String) -> Bool { (try? SocketAddress(ipAddress: host, port: 0)) != nil }
 
     private func tlsContext() throws -> NIOSSLContext? {
         guard case .tls(let file) = settings.security else { return nil }
         if let tls { return tls }
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
-        if let file { configuration.trustRoots = .file(file) }
+        if let file { configuration.trustRoots = .certificates(try Self.authorities(in: file)) }
         let context = try NIOSSLContext(configuration: configuration)
         tls = context
         return context
     }
 
-    private static func reason(_ error: any Error) -> String {
+    private static func authorities(in file: String) throws -> [NIOSSLCertificate] {
+        guard let found = try? NIOSSLCertificate.fromPEMFile(file), !found.isEmpty else {
+            throw TLSFault.authorities(file: file)
+        }
+        return found
+    }
+
+    /// A few words on why there is no connection, without the names of functions and their arguments.
+    static func reason(_ error: any Error) -> String {
         switch error {
         case let error as NIOConnectionError:
-            error.connectionErrors.first.map { "\($0.error)" } ?? "there is no such host"
+            error.connectionErrors.first.map { reason($0.error) } ?? "there is no such host"
+        case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
+        case ChannelError.connectTimeout: "it doesn't answer"
+        case NIOSSLError.handshakeFailed, NIOSSLError.uncleanShutdown:
+            "it closed the connection before TLS was agreed on"
         default: "\(error)"
         }
     }
+}
 
-    /// A server that shows a wrong certificate will show it again.
-    static func isFinal(_ error: any Error) -> Bool {
-        switch error {
-        case NIOSSLError.handshakeFailed: true
-        case is NIOSSLExtraError: true
-        default: false
+/// Sees the first bytes that a server sends before TLS does: whether they are TLS at all.
+final class PlaintextDetector: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let first = unwrapInboundIn(data).readableBytesView.first
+        // The types of TLS's records: change of cipher, alert, handshake, data.
+        guard let first, (20...23).contains(first) else {
+            context.fireErrorCaught(TLSFault.serverSpeaksPlaintext)
+            return
         }
+        context.fireChannelRead(data)
+        context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
     }
 }

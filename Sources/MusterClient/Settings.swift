@@ -34,17 +34,21 @@ public struct MusterClientSettings: Sendable {
     public var longestPause: Duration = .seconds(5)
 
     /// Settings; without `security` it is TLS, but plaintext on the loopback interface.
+    ///
+    /// - Parameters:
+    ///   - host: in any form that people write: `[::1]`, `Muster.example.com.`
+    ///   - key: white space around it is cut, such as the line end of a file that holds it.
     public init(host: String, port: Int, key: String, security: Security? = nil) {
-        self.host = host
+        self.host = normalizedHost(host) ?? host
         self.port = port
-        self.key = key
+        self.key = key.withoutWhiteSpaceAround
         self.security = security ?? (isLoopback(host) ? .plaintext : .tls())
     }
 }
 
 extension MusterClientSettings: CustomStringConvertible, CustomReflectable {
     /// Never the key.
-    public var description: String { "\(host):\(port)" }
+    public var description: String { hostAndPort(host, port) }
     /// Never the key.
     public var customMirror: Mirror { Mirror(self, children: ["host": host, "port": port]) }
 }

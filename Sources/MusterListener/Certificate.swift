@@ -12,15 +12,37 @@ final class Certificate: Sendable {
     /// TLS 1.2 or later, with the certificate as it was when it was last read.
     var context: NIOSSLContext? { current.withLockedValue { $0 } }
 
-    /// Reads the files again. On an error what was there stays.
+    /// Reads the files again. On an error, a `ListenerError`, what was there stays.
     func reload() throws {
         guard let files else { return }
-        let chain = try NIOSSLCertificate.fromPEMFile(files.certificateFile).map(NIOSSLCertificateSource.certificate)
-        let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
+        guard let chain = try? NIOSSLCertificate.fromPEMFile(files.certificateFile), !chain.isEmpty else {
+            throw ListenerError.certificate(reason: "\(files.certificateFile) can't be read as certificates in PEM")
+        }
+        guard let key = try? NIOSSLPrivateKey(file: files.keyFile, format: .pem) else {
+            throw ListenerError.certificate(reason: "\(files.keyFile) can't be read as a private key in PEM")
+        }
+        do { try use(chain.map(NIOSSLCertificateSource.certificate), key) } catch {
+            throw ListenerError.certificate(reason: Self.reason(error))
+        }
+    }
+
+    private func use(_ chain: [NIOSSLCertificateSource], _ key: NIOSSLPrivateKey) throws {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
         let context = try NIOSSLContext(configuration: configuration)
         current.withLockedValue { $0 = context }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case BoringSSLError.sslError(let stack), BoringSSLError.unknownError(let stack):
+            switch stack.lazy.compactMap(\.name).first {
+            case "KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH": "the key is that of another certificate"
+            case let name?: name.lowercased().replacing("_", with: " ")
+            case nil: "the library of TLS refuses them"
+            }
+        default: "\(error)"
+        }
     }
 }

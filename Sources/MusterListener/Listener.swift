@@ -4,6 +4,14 @@ public import NIOCore
 import NIOPosix
 import NIOSSL
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// A port that connections come in by, and how they are met: the same for every wire.
 ///
 /// NIO has SIGPIPE ignored for the whole process, so that a peer that went away ends its connection and nothing else.
@@ -19,6 +27,7 @@ public final class Listener: Sendable {
     private let settings: ListenerSettings
     private let logger: Logger
     private let certificate: Certificate
+    private let handshakes: QuietLog
     private let state = NIOLockedValueBox(State.new)
 
     /// A listener on the event loops of the process; its log calls it `name`.
@@ -27,6 +36,7 @@ public final class Listener: Sendable {
         self.settings = settings
         self.logger = logger
         certificate = Certificate(settings.tls)
+        handshakes = QuietLog(logger)
     }
 
     /// The port that it listens on, once it has started.
@@ -73,7 +83,7 @@ public final class Listener: Sendable {
     /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones stay.
     public func reloadCertificate() throws {
         guard settings.tls != nil || settings.allowPlaintext else { throw ListenerError.plaintextNotAllowed }
-        do { try certificate.reload() } catch { throw ListenerError.certificate(reason: "\(error)") }
+        try certificate.reload()
     }
 
     private func bind(_ accept: @escaping @Sendable (any Channel) throws -> Void) async throws -> any Channel {
@@ -83,7 +93,15 @@ public final class Listener: Sendable {
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw ListenerError.addressInUse(host: host, port: port)
         } catch {
-            throw ListenerError.cannotListen(host: host, port: port, reason: "\(error)")
+            throw ListenerError.cannotListen(host: host, port: port, reason: Self.reason(error))
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
+        case is SocketAddressError: "there is no such host"
+        default: "\(error)"
         }
     }
 
@@ -91,10 +109,12 @@ public final class Listener: Sendable {
         ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelInitializer { [certificate] channel in
+            .childChannelInitializer { [certificate, name, handshakes] channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let context = certificate.context {
                         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+                        try channel.pipeline.syncOperations.addHandler(
+                            HandshakeLog(listener: name, log: handshakes))
                     }
                     try accept(channel)
                 }

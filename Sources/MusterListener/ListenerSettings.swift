@@ -48,11 +48,15 @@ public enum ListenerError: Error, Equatable, CustomStringConvertible {
     /// One sentence for the operator.
     public var description: String {
         switch self {
-        case .addressInUse(let host, let port): "another program listens on \(host):\(port) already"
-        case .cannotListen(let host, let port, let reason): "can't listen on \(host):\(port): \(reason)"
+        case .addressInUse(let host, let port): "another program listens on \(Self.place(host, port)) already"
+        case .cannotListen(let host, let port, let reason): "can't listen on \(Self.place(host, port)): \(reason)"
         case .plaintextNotAllowed: "there is no certificate, and plaintext was not allowed"
         case .certificate(let reason): "the certificate or its key can't be used: \(reason)"
         case .startedTwice: "the listener was started before"
         }
+    }
+
+    private static func place(_ host: String, _ port: Int) -> String {
+        host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 }

@@ -1,5 +1,6 @@
 import Logging
 import MusterHandlers
+import MusterListener
 import MusterProtocol
 import NIOCore
 

@@ -17,8 +17,12 @@ struct CallCommand: AsyncParsableCommand {
             The key comes from the variable MUSTER_KEY or from --key-file, never from an argument, which every user of \
             the machine can read.
 
-            Exit codes: 0 the reply is printed; 1 the call is wrong or refused; 64 the command is wrong; 75 try again \
-            later, with the same request_id; 77 the key is missing, not valid, or lacks the scope.
+            To another machine it speaks TLS, and the server's certificate must be for the name after --server.
+
+            Exit codes: 0 the reply is printed; 1 the call is wrong or refused; 64 the command is wrong, or there is no \
+            key; 75 try again later, with the same request_id; 76 no TLS connection can be made, and trying again \
+            won't help: the certificate, the file of authorities, or one side speaks plaintext; 77 the key is not \
+            valid, or lacks the scope.
 
             Example: muster call segments.size '{"segment_id":"fr-win-back"}'
             """)
@@ -70,7 +74,7 @@ struct CallCommand: AsyncParsableCommand {
         if !error.details.fields.entries.isEmpty, let details = try? JSONEncoding.encode(error.details) {
             text += " \(String(decoding: details, as: UTF8.self))"
         }
-        if let advice = error.advice(at: "\(settings.host):\(settings.port)") { text += "\n\(advice)" }
+        if let advice = error.advice(at: "\(settings)") { text += "\n\(advice)" }
         Array("\(text)\n".utf8).withUnsafeBytes { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }
@@ -78,7 +82,8 @@ struct CallCommand: AsyncParsableCommand {
 extension RPCError {
     /// As in sysexits.h.
     var exitCode: Int32 {
-        switch code {
+        if cause is TLSFault { return 76 }
+        return switch code {
         case .unauthenticated, .permissionDenied: 77
         case .unavailable, .aborted, .deadlineExceeded, .unknown, .resourceExhausted, .cancelled: 75
         default: 1
@@ -86,7 +91,8 @@ extension RPCError {
     }
 
     func advice(at server: String) -> String? {
-        switch code {
+        if let fault = cause as? TLSFault { return fault.advice }
+        return switch code {
         case .unauthenticated: "Look at MUSTER_KEY or --key-file: the key must be live and of this server (\(server))."
         case .permissionDenied: "Use a key with the scope; `muster call keys.create` makes one."
         case .unavailable: "Is the server running at \(server)? --server and MUSTER_SERVER say where it is."
@@ -94,6 +100,24 @@ extension RPCError {
         case .unknown: "Send it again with the same request_id: it is applied once at most."
         case .aborted, .resourceExhausted, .deadlineExceeded: "Try again later."
         default: nil
+        }
+    }
+}
+
+extension TLSFault {
+    /// What the operator can do.
+    fileprivate var advice: String {
+        switch self {
+        case .untrusted: "Name the file of the authority that signed it with --ca-file or MUSTER_CA_FILE."
+        case .expired: "Renew it; on SIGHUP the server reads its file again."
+        case .notYetValid: "Look at the clocks of both machines."
+        case .wrongName:
+            "Name the server with --server or MUSTER_SERVER as its certificate does, or renew the certificate."
+        case .serverSpeaksTLS: "Pass --tls or --ca-file, or set MUSTER_TLS=true."
+        case .serverSpeaksPlaintext:
+            "Look at --server and its port. Where nobody can listen in, pass --plaintext or set MUSTER_TLS=false."
+        case .authorities: "Look at --ca-file and MUSTER_CA_FILE."
+        case .notAgreed: "Look at --server and its port: is it Muster's RPC?"
         }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MusterClient
+import MusterProtocol
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -11,51 +12,78 @@ import MusterClient
 struct ServerOptions: ParsableArguments {
     @Option(help: "Host and port (default: the variable MUSTER_SERVER, else 127.0.0.1:7878).") var server: String?
     @Option(help: "A file that holds the key and nothing else (default: the variable MUSTER_KEY).") var keyFile: String?
-    @Option(help: "A PEM file of the authorities to believe, in the place of the system's.") var authorities: String?
+    @Flag(help: "Speak TLS; to another machine that is the default (the variable MUSTER_TLS, true or false).")
+    var tls = false
+    @Option(
+        help: "A PEM file of the authorities to trust, in the place of the system's; it means --tls (MUSTER_CA_FILE).")
+    var caFile: String?
     @Flag(help: "Speak without TLS to another machine: whoever listens in reads the key.") var plaintext = false
 
-    func settings() throws -> MusterClientSettings {
-        let environment = ProcessInfo.processInfo.environment
-        let address = server ?? environment["MUSTER_SERVER"] ?? "127.0.0.1:7878"
-        guard let (host, port) = Self.parse(address) else {
-            throw ValidationError("\(address) is no host:port, such as muster.example.com:7878 or [::1]:7878.")
+    func validate() throws {
+        guard !plaintext || !tls && caFile == nil else {
+            throw ValidationError("--plaintext contradicts --tls and --ca-file.")
         }
-        let key = try key(environment)
-        if plaintext { return MusterClientSettings(host: host, port: port, key: key, security: .plaintext) }
-        if let authorities {
-            return MusterClientSettings(host: host, port: port, key: key, security: .tls(authoritiesFile: authorities))
-        }
-        return MusterClientSettings(host: host, port: port, key: key)
     }
 
-    private func key(_ environment: [String: String]) throws -> String {
+    func settings(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws -> MusterClientSettings
+    {
+        let given = environment.compactMapValues { value -> String? in
+            let trimmed = value.withoutWhiteSpaceAround
+            return trimmed.isEmpty ? nil : trimmed
+        }
+        let address = (server ?? given["MUSTER_SERVER"] ?? "127.0.0.1:7878").withoutWhiteSpaceAround
+        guard let (host, port) = hostAndPort(address, defaultPort: 7_878) else {
+            let source = server == nil ? "MUSTER_SERVER" : "--server"
+            throw ValidationError(
+                "\(address) is no host:port, such as muster.example.com:7878, 10.0.0.7 or [::1]:7878, and no URL: "
+                    + "look at \(source).")
+        }
+        return MusterClientSettings(
+            host: host, port: port, key: try key(given["MUSTER_KEY"]), security: try security(given))
+    }
+
+    /// Nil: what the client does of itself, which is TLS but for this machine. Flags win over variables.
+    private func security(_ environment: [String: String]) throws -> MusterClientSettings.Security? {
+        if plaintext { return .plaintext }
+        if let caFile { return .tls(authoritiesFile: caFile) }
+        let wanted: Bool?
+        switch environment["MUSTER_TLS"]?.lowercased() {
+        case nil: wanted = nil
+        case "true", "yes", "1": wanted = true
+        case "false", "no", "0": wanted = false
+        default: throw ValidationError("MUSTER_TLS is neither true nor false.")
+        }
+        if let file = environment["MUSTER_CA_FILE"] {
+            guard tls || wanted != false else {
+                throw ValidationError("MUSTER_TLS is false and MUSTER_CA_FILE names a file: unset one of them.")
+            }
+            return .tls(authoritiesFile: file)
+        }
+        if tls { return .tls() }
+        return wanted.map { $0 ? .tls() : .plaintext }
+    }
+
+    /// White space around it is cut, as of a file that ends in a line end; within a key there is none.
+    private func key(_ variable: String?) throws -> String {
         guard let keyFile else {
-            guard let key = environment["MUSTER_KEY"], !key.isEmpty else {
+            guard let variable else {
                 throw ValidationError("There is no key: set MUSTER_KEY, or name a file with --key-file.")
             }
-            return key
+            return try checked(variable, "MUSTER_KEY")
         }
         guard let data = try? Data(contentsOf: URL(filePath: keyFile)) else {
             throw ValidationError("The file \(keyFile) can't be read: look at --key-file.")
         }
-        return String(decoding: data, as: UTF8.self).filter { !$0.isWhitespace }
+        return try checked(String(decoding: data, as: UTF8.self).withoutWhiteSpaceAround, "the file \(keyFile)")
     }
 
-    /// The brackets of an IPv6 address come off; a missing port is 7878.
-    static func parse(_ address: String) -> (host: String, port: Int)? {
-        if address.hasPrefix("[") {
-            let parts = address.dropFirst().split(separator: "]", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, !parts[0].isEmpty else { return nil }
-            return port(parts[1]).map { (String(parts[0]), $0) }
+    private func checked(_ key: String, _ source: String) throws -> String {
+        guard !key.isEmpty, key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw ValidationError(
+                key.isEmpty
+                    ? "There is no key in \(source)."
+                    : "What \(source) holds is no key: it has blanks or other characters that no key has.")
         }
-        let host = address.prefix { $0 != ":" }
-        guard !host.isEmpty else { return nil }
-        return port(address.dropFirst(host.count)).map { (String(host), $0) }
-    }
-
-    private static func port(_ text: Substring) -> Int? {
-        if text.isEmpty { return 7_878 }
-        guard text.hasPrefix(":"), let port = Int(text.dropFirst()), (1...65_535).contains(port) else { return nil }
-        return port
+        return key
     }
 }

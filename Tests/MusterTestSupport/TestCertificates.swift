@@ -13,7 +13,7 @@ public struct TestCertificates: ~Copyable {
     public init() throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "muster-tls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        for name in ["server", "stranger"] where !Self.make(name, in: folder) { throw NotMade() }
+        for name in ["server", "stranger"] { try make(name) }
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
@@ -31,13 +31,22 @@ public struct TestCertificates: ~Copyable {
         }
     }
 
-    private static func make(_ name: String, in folder: URL) -> Bool {
-        openssl(
-            [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                "-keyout", "\(name).key", "-out", "\(name).pem",
-            ], in: folder)
+    /// Makes `name.pem` and `name.key`, signed by itself, for these names, and so many days from now.
+    public func make(_ name: String, for names: String = "DNS:localhost,IP:127.0.0.1", days: Int = 2) throws {
+        let request = [
+            "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+            "/CN=localhost", "-addext", "subjectAltName=\(names)", "-keyout", "\(name).key", "-out", "\(name).csr",
+        ]
+        let signature = [
+            "x509", "-req", "-in", "\(name).csr", "-signkey", "\(name).key", "-copy_extensions", "copy", "-days",
+            "\(days)", "-out", "\(name).pem",
+        ]
+        guard Self.openssl(request, in: folder), Self.openssl(signature, in: folder) else { throw NotMade() }
+    }
+
+    /// What a listener needs of one that was made.
+    public func files(_ name: String) -> TLSFiles {
+        .init(certificateFile: file("\(name).pem"), keyFile: file("\(name).key"))
     }
 
     private static func openssl(_ arguments: [String], in folder: URL) -> Bool {

@@ -100,6 +100,11 @@ final class ScriptedServer: Sendable {
         try await peer.writeAndFlush(ByteBuffer(bytes: framed(message))).get()
     }
 
+    func sendRaw(_ text: String) async throws {
+        guard let peer = state.withLockedValue({ $0.peer }) else { throw TookTooLong() }
+        try await peer.writeAndFlush(ByteBuffer(string: text)).get()
+    }
+
     func stopListening() async { try? await listener.close().get() }
     func close() async { try? await state.withLockedValue { $0.peer }?.close().get() }
 }

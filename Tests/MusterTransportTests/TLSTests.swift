@@ -37,7 +37,7 @@ import Testing
             for authorities in [certificates.file("stranger.pem"), nil] {
                 let client = client(server, host: "127.0.0.1", authorities: authorities)
                 let error = await failure { try await client.send(EchoCall(text: "x"), deadline: .seconds(30)) }
-                #expect(error?.code == .unavailable)
+                #expect(error?.code == .failedPrecondition && error?.cause as? TLSFault == .untrusted)
                 await client.close()
             }
             #expect(stage.attempts == 0)

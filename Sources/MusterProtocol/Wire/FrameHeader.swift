@@ -8,6 +8,7 @@ public enum FrameError: Error, Equatable, CustomStringConvertible {
     /// One sentence.
     public var description: String {
         switch self {
+        case .unknownFlags(0x16): "the first byte is that of a TLS handshake, and this port speaks plaintext"
         case .unknownFlags(let flags): "a frame has the flags \(flags), and only 0 is known"
         case .tooLong(let length, let limit): "a frame of \(length) bytes is longer than the limit of \(limit)"
         }

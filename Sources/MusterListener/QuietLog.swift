@@ -1,8 +1,8 @@
-import Logging
+public import Logging
 import NIOConcurrencyHelpers
 
 /// A logger for what strangers can provoke: so many lines a second and no more, then a count.
-final class QuietLog: Sendable {
+public final class QuietLog: Sendable {
     private static let linesPerSecond = 10
     private struct Window {
         var start = ContinuousClock.now
@@ -13,16 +13,19 @@ final class QuietLog: Sendable {
     private let logger: Logger
     private let window = NIOLockedValueBox(Window())
 
-    init(_ logger: Logger) { self.logger = logger }
+    /// Writes to this logger.
+    public init(_ logger: Logger) { self.logger = logger }
 
-    func info(_ message: Logger.Message, _ metadata: Logger.Metadata) {
+    /// A line at `info`, or one more that is counted only.
+    public func info(_ message: Logger.Message, _ metadata: Logger.Metadata) {
         guard let suppressed = admit() else { return }
         var metadata = metadata
-        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        if suppressed > 0 { metadata["suppressed"] = .stringConvertible(suppressed) }
         logger.info(message, metadata: metadata)
     }
 
-    func debug(_ message: Logger.Message, _ metadata: @autoclosure () -> Logger.Metadata) {
+    /// A line at `debug`, which nobody has in production: all of them.
+    public func debug(_ message: Logger.Message, _ metadata: @autoclosure () -> Logger.Metadata) {
         logger.debug(message, metadata: metadata())
     }
 

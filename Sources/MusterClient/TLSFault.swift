@@ -1,0 +1,126 @@
+public import MusterProtocol
+import NIOCore
+import NIOSSL
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Why no safe connection can be made to a server, and won't be by trying again: the `cause` of a call's `FAILED_PRECONDITION`.
+public enum TLSFault: Error, Sendable, Equatable {
+    /// The certificate is signed by no authority that is trusted here.
+    case untrusted
+    /// The certificate's time is over.
+    case expired(Instant)
+    /// The certificate's time has not begun.
+    case notYetValid(Instant)
+    /// The certificate is for these names and addresses, and for no other.
+    case wrongName([String])
+    /// This client speaks plaintext, and the server TLS.
+    case serverSpeaksTLS
+    /// This client speaks TLS, and the server plaintext.
+    case serverSpeaksPlaintext
+    /// The file of authorities can't be used.
+    case authorities(file: String)
+    /// The two sides find no way to speak TLS.
+    case notAgreed(reason: String)
+}
+
+extension TLSFault {
+    /// What a failed handshake means; nil where it may go better soon, as when the server closed the connection.
+    ///
+    /// - Parameter certificate: what the server showed, as far as it came.
+    init?(_ error: any Error, certificate: NIOSSLCertificate?) {
+        switch error {
+        case let fault as TLSFault: self = fault
+        case let error as NIOSSLExtraError:
+            let isOfName = error == .failedToValidateHostname || error == .serverHostnameImpossibleToMatch
+            self = isOfName ? .wrongName(certificate?.names ?? []) : .notAgreed(reason: "\(error)")
+        case NIOSSLError.handshakeFailed(.sslError(let stack)):
+            guard let reason = stack.lazy.compactMap(Self.reason).first else { return nil }
+            self = reason == "CERTIFICATE_VERIFY_FAILED" ? .verifying(certificate) : .notAgreed(reason: reason.inWords)
+        default: return nil
+        }
+    }
+
+    /// The library says only that the certificate was refused. Its own dates tell the commonest reason; the dates of an authority in
+    /// between stay unknown, and count as one that is not trusted.
+    private static func verifying(_ certificate: NIOSSLCertificate?) -> TLSFault {
+        guard let certificate else { return .untrusted }
+        let now = time(nil)
+        if certificate.notValidAfter < now { return .expired(Instant(seconds: certificate.notValidAfter)) }
+        if certificate.notValidBefore > now { return .notYetValid(Instant(seconds: certificate.notValidBefore)) }
+        return .untrusted
+    }
+
+    /// BoringSSL's name of an error: `WRONG_VERSION_NUMBER`. What else it prints is of no use to anybody but its authors.
+    private static func reason(_ error: BoringSSLInternalError) -> String? {
+        let words = error.description.split(separator: ":")
+        guard let place = words.firstIndex(of: "OPENSSL_internal"), place + 1 < words.count else { return nil }
+        return words[place + 1].split(separator: " ").first.map(String.init)
+    }
+
+    /// What it comes to for a caller, at this server.
+    func error(at server: MusterClientSettings) -> RPCError {
+        RPCError(.failedPrecondition, sentence(about: "\(server)"), cause: self)
+    }
+
+    private func sentence(about server: String) -> String {
+        switch self {
+        case .untrusted: "the certificate of \(server) is signed by no authority that is trusted here"
+        case .expired(let end): "the certificate of \(server) expired at \(end.iso8601)"
+        case .notYetValid(let start): "the certificate of \(server) is valid only from \(start.iso8601)"
+        case .wrongName([]): "the certificate of \(server) is for another name"
+        case .wrongName(let names):
+            "the certificate of \(server) is for \(names.joined(separator: ", ")), not for this name"
+        case .serverSpeaksTLS: "\(server) speaks TLS, and this client plaintext"
+        case .serverSpeaksPlaintext: "\(server) speaks plaintext, and this client TLS"
+        case .authorities(let file): "the file \(file) can't be read as certificates in PEM"
+        case .notAgreed(let reason): "no TLS connection to \(server) can be agreed on: \(reason)"
+        }
+    }
+}
+
+extension NIOSSLCertificate {
+    /// Whether it is for this host: an address must be among its addresses, a name among its names.
+    ///
+    /// NIO's own check also takes a certificate for the address that a name leads to, so that a name server could choose whom a name
+    /// means. Without any names NIO has compared the common name, and that stands.
+    func isFor(_ host: String) -> Bool {
+        let names = _subjectAlternativeNames().filter { $0.nameType == .dnsName || $0.nameType == .ipAddress }
+        return names.isEmpty || Dialer.isAddress(host) || names.contains { $0.nameType == .dnsName && $0.matches(host) }
+    }
+
+    /// The names and addresses that it is for.
+    var names: [String] {
+        _subjectAlternativeNames().compactMap { name in
+            switch name.nameType {
+            case .dnsName: String(decoding: name.contents, as: UTF8.self)
+            case .ipAddress:
+                (try? SocketAddress(packedIPAddress: ByteBuffer(bytes: name.contents), port: 0))?.ipAddress
+            default: nil
+            }
+        }
+    }
+}
+
+extension Instant {
+    fileprivate init(seconds: time_t) { self.init(microseconds: Int64(seconds) * 1_000_000) }
+}
+
+extension _SubjectAlternativeName {
+    /// As RFC 6125 has it: the same name, or a `*` in the place of the whole first label.
+    fileprivate func matches(_ host: String) -> Bool {
+        let pattern = String(decoding: contents, as: UTF8.self).lowercased()
+        guard pattern.hasPrefix("*.") else { return pattern == host }
+        return host.drop { $0 != "." } == pattern.dropFirst()
+    }
+}
+
+extension String {
+    fileprivate var inWords: String { lowercased().replacing("_", with: " ") }
+}

@@ -1,0 +1,47 @@
+import Logging
+import NIOCore
+import NIOSSL
+
+/// Says why a TLS handshake failed, in words for the operator, and leaves the rest to the handlers behind it.
+final class HandshakeLog: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let listener: String
+    private let log: QuietLog
+
+    init(listener: String, log: QuietLog) {
+        self.listener = listener
+        self.log = log
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // One that only connects, as a probe does, is of no interest.
+        if case NIOSSLError.handshakeFailed(.sslError(let stack)) = error,
+            let name = stack.lazy.compactMap(\.name).first
+        {
+            log.info("TLS handshake failed", ["listener": "\(listener)", "reason": "\(Self.sentence(name))"])
+        }
+        context.fireErrorCaught(error)
+    }
+
+    private static func sentence(_ name: Substring) -> String {
+        switch name {
+        case "HTTP_REQUEST", "HTTPS_PROXY_REQUEST": "the client speaks HTTP without TLS"
+        case "WRONG_VERSION_NUMBER": "the client speaks no TLS"
+        case "UNSUPPORTED_PROTOCOL", "NO_SUPPORTED_VERSIONS_ENABLED": "the client speaks no TLS of version 1.2 or later"
+        case "TLSV1_ALERT_UNKNOWN_CA": "the client trusts no authority that signed the certificate"
+        case "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client finds the certificate expired"
+        case "SSLV3_ALERT_BAD_CERTIFICATE", "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the client refuses the certificate"
+        default: name.lowercased().replacing("_", with: " ")
+        }
+    }
+}
+
+extension BoringSSLInternalError {
+    /// BoringSSL's name of the error, `HTTP_REQUEST`, without the places in its source that it prints beside it.
+    var name: Substring? {
+        let words = description.split(separator: ":")
+        guard let place = words.firstIndex(of: "OPENSSL_internal"), place + 1 < words.count else { return nil }
+        return words[place + 1].split(separator: " ").first
+    }
+}
