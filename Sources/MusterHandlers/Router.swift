@@ -196,7 +196,7 @@ public final class Router: Sendable {
         let level: Logger.Level = failure.map { $0.isOurFault ? .error : .debug } ?? .debug
         guard logger.logLevel <= level else { return }
         var metadata: Logger.Metadata = [
-            "method": "\(method)", "us": "\((ContinuousClock.now - started) / .microseconds(1))",
+            "method": "\(method)", "us": .stringConvertible((ContinuousClock.now - started) / .microseconds(1)),
         ]
         if let keyID { metadata["key"] = "\(keyID)" }
         if let failure {

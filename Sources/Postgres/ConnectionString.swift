@@ -28,8 +28,33 @@ public struct ConnectionString: Sendable {
         given.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.quoted($0.value))" }.joined(separator: " ")
     }
 
+    /// By scalars: a quote that an accent follows is another Character, and still ends the value.
     private static func quoted(_ value: String) -> String {
-        "'" + value.flatMap { $0 == "'" || $0 == "\\" ? ["\\", $0] : [$0] } + "'"
+        var quoted: String.UnicodeScalarView = "'".unicodeScalars
+        for scalar in value.unicodeScalars {
+            if scalar == "'" || scalar == "\\" { quoted.append("\\") }
+            quoted.append(scalar)
+        }
+        return String(quoted) + "'"
+    }
+
+    /// Takes the values of libpq's own variables, such as `PGPASSWORD`, that end in a line end, as the content of a mounted secret
+    /// does: libpq would take that as a part of the value. Says whether there were any. What the string itself says wins.
+    public mutating func cutVariables(_ environment: [String: String]) -> Bool {
+        guard let options = PQconndefaults() else { return false }
+        defer { PQconninfoFree(options) }
+        var found = false
+        var option = options
+        while let keyword = option.pointee.keyword.map({ String(cString: $0) }) {
+            let variable = option.pointee.envvar.map { String(cString: $0) }
+            option += 1
+            guard given[keyword] == nil, let variable, let value = environment[variable] else { continue }
+            let cut = value.utf8.reversed().drop { $0 == 0x0A || $0 == 0x0D }.reversed()
+            guard cut.count < value.utf8.count else { continue }
+            given[keyword] = String(decoding: cut, as: UTF8.self)
+            found = true
+        }
+        return found
     }
 }
 

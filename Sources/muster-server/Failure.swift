@@ -45,7 +45,8 @@ struct Failure: Error, CustomStringConvertible {
         switch error {
         case .addressInUse: "end it, or set listen.port, rest.port or ops.port"
         case .cannotListen: "look at the host and port of listen, rest and ops"
-        case .plaintextNotAllowed: "set tls.certificate and tls.key, or --insecure where nobody can listen in"
+        case .plaintextNotAllowed:
+            "set tls.certificate and tls.key, or listen.insecure and rest.insecure where nobody can listen in"
         case .certificate: "look at the files of tls.certificate and tls.key"
         case .startedTwice: "start the server anew"
         }

@@ -30,21 +30,44 @@ struct LineLog: LogHandler {
         facts.merge(metadataProvider?.get() ?? [:]) { $1 }
         facts.merge(event.metadata ?? [:]) { $1 }
         if let error = event.error { facts["error"] = "\(error)" }
-        let sorted = facts.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
-        let line = format == .json ? json(event, sorted) : text(event, sorted)
+        let line = line(event, facts.sorted { $0.key < $1.key })
         // In one write, so that lines of several threads and processes don't mix.
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
-    private func json(_ event: LogEvent, _ facts: [(String, String)]) -> [UInt8] {
+    private func line(_ event: LogEvent, _ facts: [(key: String, value: Logger.MetadataValue)]) -> [UInt8] {
+        format == .json ? json(event, facts) : text(event, facts)
+    }
+
+    private func json(_ event: LogEvent, _ facts: [(key: String, value: Logger.MetadataValue)]) -> [UInt8] {
         let fixed = [("time", Instant.now.iso8601), ("level", event.level.rawValue), ("message", "\(event.message)")]
         let object = Attributes(
-            (fixed + facts).map { .init(name: Array($0.0.utf8), value: .string(Array($0.1.utf8))) })
+            fixed.map { .init(name: Array($0.0.utf8), value: Self.json($0.1)) }
+                + facts.map { .init(name: Array($0.key.utf8), value: Self.json($0.value)) })
         return ((try? JSONEncoding.encode(object)) ?? []) + [UInt8(ascii: "\n")]
     }
 
-    private func text(_ event: LogEvent, _ facts: [(String, String)]) -> [UInt8] {
-        let facts = facts.map { " \($0.0)=\(Self.escaped($0.1))" }.joined()
+    /// A fact that was logged as a number or a truth value is one; text stays text, whatever it looks like.
+    private static func json(_ value: Logger.MetadataValue) -> AttributeValue {
+        guard case .stringConvertible(let value) = value else { return json("\(value)") }
+        switch value {
+        case let value as Bool: return .bool(value)
+        case let value as any BinaryInteger:
+            // JSON's readers keep no more of an integer than a double does.
+            if let integer = Int64(exactly: value), integer.magnitude <= 1 << 53 { return .integer(integer) }
+        case let value as Double where value.isFinite: return .number(value)
+        default: break
+        }
+        return json("\(value)")
+    }
+
+    /// JSON can carry U+0000 and our own writer refuses it; a line is not lost for that.
+    private static func json(_ text: String) -> AttributeValue {
+        .string(text.utf8.contains(0) ? Array(text.replacing("\0", with: "\\0").utf8) : Array(text.utf8))
+    }
+
+    private func text(_ event: LogEvent, _ facts: [(key: String, value: Logger.MetadataValue)]) -> [UInt8] {
+        let facts = facts.map { " \($0.key)=\(Self.escaped("\($0.value)"))" }.joined()
         return Array("\(Instant.now.iso8601) \(event.level.rawValue) \(event.message)\(facts)\n".utf8)
     }
 
@@ -58,6 +81,15 @@ struct LineLog: LogHandler {
 }
 
 extension Settings {
+    /// Says which variables were passed over, and why.
+    func logPassedOver(_ logger: Logger) {
+        for variable in passedOver {
+            logger.notice(
+                "A variable is passed over: Kubernetes sets it for a Service, with enableServiceLinks",
+                metadata: ["variable": "\(variable)"])
+        }
+    }
+
     /// The logger of the process, of which all others are made.
     func makeLogger() -> Logger {
         let (format, level) = (logFormat, logLevel)

@@ -33,7 +33,10 @@ struct Migrate: AsyncParsableCommand {
                 try await schema.setServerRolePassword(password, deadline: .now + .seconds(30))
             }
             logger.notice(
-                "Schema is current", metadata: ["schema": "\(schema.current)", "applied": "\(applied.count)"])
+                "Schema is current",
+                metadata: [
+                    "schema": .stringConvertible(schema.current), "applied": .stringConvertible(applied.count),
+                ])
         }
     }
 }
@@ -62,8 +65,11 @@ struct Workspace: AsyncParsableCommand {
         }
 
         private static func object(_ name: String, _ made: NewWorkspace) throws -> String {
-            let object = ["workspace": name, "key_id": made.keyID, "secret": made.adminKey.text]
-            return String(decoding: try JSONEncoding.encode(object.sortedAttributes), as: UTF8.self)
+            let object: Attributes = [
+                "key_id": .string(Array(made.keyID.utf8)), "secret": .string(Array(made.adminKey.text.utf8)),
+                "workspace": .string(Array(name.utf8)),
+            ]
+            return String(decoding: try JSONEncoding.encode(object), as: UTF8.self)
         }
 
         private static func text(_ name: String, _ made: NewWorkspace) -> String {
@@ -106,6 +112,7 @@ func withOwner(
     let settings = try await Settings.load(common, [:])
     try settings.checkDatabase()
     let logger = settings.makeLogger()
+    settings.logPassedOver(logger)
     var database = settings.database
     database.connections = 1
     // Waits for a PostgreSQL that is only starting.
@@ -124,13 +131,5 @@ extension Settings {
         try await load(
             flags: common.flags.merging(flags) { $1 }, environment: ProcessInfo.processInfo.environment,
             file: common.config)
-    }
-}
-
-extension [String: String] {
-    /// As an object whose fields come in the order of their names.
-    fileprivate var sortedAttributes: Attributes {
-        Attributes(
-            sorted { $0.key < $1.key }.map { .init(name: Array($0.key.utf8), value: .string(Array($0.value.utf8))) })
     }
 }

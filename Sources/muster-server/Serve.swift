@@ -27,19 +27,11 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let settings = try await Settings.load(common, options.flags)
         try settings.checkDatabase()
-        if settings.tls == nil, !settings.isInsecureAllowed, let host = settings.publicHost {
-            throw SettingsError(
-                "\(host) can be reached from other machines and there is no certificate: "
-                    + "set tls.certificate and tls.key, or --insecure where nobody can listen in")
-        }
-        if let host = settings.publicOpsHost, !settings.isInsecureAllowed {
-            throw SettingsError(
-                "\(host) can be reached from other machines and the metrics are not encrypted: "
-                    + "set ops.host to an address of this machine, or --insecure where nobody can listen in")
-        }
+        try settings.checkListeners()
         // A peer that goes away while it is written to must not end the process.
         signal(SIGPIPE, SIG_IGN)
         let logger = settings.makeLogger()
+        settings.logPassedOver(logger)
         let serving = Serving(settings: settings, logger: logger)
         let service = ServiceGroupConfiguration.ServiceConfiguration(
             service: serving, successTerminationBehavior: .gracefullyShutdownGroup)

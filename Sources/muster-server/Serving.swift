@@ -65,6 +65,7 @@ final class Serving: Service {
     }
 
     func run() async throws {
+        warnOfOpenListeners()
         // Before there is a database, and until the last answer: that is when operators ask.
         try await ops?.start()
         let result: Result<Void, any Error>
@@ -72,6 +73,18 @@ final class Serving: Service {
         await ops?.stop()
         await database.close()
         try result.get()
+    }
+
+    /// Once a start, so that a certificate that went missing is seen even where plaintext is allowed.
+    private func warnOfOpenListeners() {
+        for open in settings.openListeners {
+            logger.warning(
+                "\(open.name) listens beyond this machine without TLS: who is on the way reads along",
+                metadata: [
+                    "host": "\(open.host)", "port": .stringConvertible(open.port),
+                    "allowed_by": "\(open.permission.key)",
+                ])
+        }
     }
 
     private func serve() async throws {
@@ -129,7 +142,7 @@ final class Serving: Service {
         while !Task.isCancelled {
             do {
                 let count = try await store.runExports(keepHours: settings.exportKeepHours)
-                if count > 0 { logger.info("Exports done", metadata: ["exports": "\(count)"]) }
+                if count > 0 { logger.info("Exports done", metadata: ["exports": .stringConvertible(count)]) }
             } catch is CancellationError {
                 return
             } catch {
@@ -166,7 +179,9 @@ final class Serving: Service {
             logger.critical(
                 "PostgreSQL may lose acknowledged writes when the machine loses power", metadata: [name: "off"])
         }
-        logger.info("Schema is current", metadata: ["schema": "\(schema.current)", "postgres": "\(facts.version)"])
+        logger.info(
+            "Schema is current",
+            metadata: ["schema": .stringConvertible(schema.current), "postgres": "\(facts.version)"])
     }
 }
 
@@ -190,7 +205,7 @@ extension Settings {
     }
 
     var rpc: RPCServerSettings {
-        var settings = RPCServerSettings(listener: listener(listenHost, listenPort))
+        var settings = RPCServerSettings(listener: listener(listenHost, listenPort, isListenInsecureAllowed))
         settings.bounds.drain = .seconds(drainSeconds)
         settings.bounds.connections = connections
         settings.bounds.strangerConnections = strangerConnections
@@ -199,7 +214,7 @@ extension Settings {
 
     var rest: RESTServerSettings {
         var settings = RESTServerSettings(
-            listener: listener(restHost, restPort), requestsPerHour: restRequestsPerHour,
+            listener: listener(restHost, restPort, isRESTInsecureAllowed), requestsPerHour: restRequestsPerHour,
             serviceRequestsPerHour: restServiceRequestsPerHour)
         settings.bounds.drain = .seconds(drainSeconds)
         settings.bounds.connections = connections
@@ -207,22 +222,25 @@ extension Settings {
         return settings
     }
 
-    private func listener(_ host: String, _ port: Int) -> ListenerSettings {
+    private func listener(_ host: String, _ port: Int, _ isInsecureAllowed: Bool) -> ListenerSettings {
         ListenerSettings(
             host: host, port: port, tls: tls.map { TLSFiles(certificateFile: $0.certificate, keyFile: $0.key) },
-            allowPlaintext: publicHost == nil || isInsecureAllowed)
+            allowPlaintext: isLoopback(host) || isInsecureAllowed)
     }
 }
 
 extension UpkeepReport {
     fileprivate var metadata: Logger.Metadata {
         [
-            "sets": "\(setsFolded)", "changes": "\(changesFolded)", "listings": "\(listingsEnded)",
-            "requests": "\(requestsForgotten)", "receipts": "\(receiptsForgotten)", "forgotten": "\(changesForgotten)",
-            "attribute_changes_forgotten": "\(attributeChangesForgotten)",
-            "exports": "\(exportsEnded)", "sizes": "\(sizesRecorded)",
-            "event_months_made": "\(eventMonthsMade)", "event_months_dropped": "\(eventMonthsDropped)",
-            "events_forgotten": "\(eventsForgotten)",
+            "sets": .stringConvertible(setsFolded), "changes": .stringConvertible(changesFolded),
+            "listings": .stringConvertible(listingsEnded),
+            "requests": .stringConvertible(requestsForgotten), "receipts": .stringConvertible(receiptsForgotten),
+            "forgotten": .stringConvertible(changesForgotten),
+            "attribute_changes_forgotten": .stringConvertible(attributeChangesForgotten),
+            "exports": .stringConvertible(exportsEnded), "sizes": .stringConvertible(sizesRecorded),
+            "event_months_made": .stringConvertible(eventMonthsMade),
+            "event_months_dropped": .stringConvertible(eventMonthsDropped),
+            "events_forgotten": .stringConvertible(eventsForgotten),
         ]
     }
 }

@@ -10,9 +10,20 @@ struct Setting: Sendable, Hashable {
     let help: String
     /// Secrets have no flag: whoever lists the processes of a machine reads their arguments.
     let isSecret: Bool
+    /// Whether a blank at the end can be part of the value, as in a password.
+    private let keepsBlanks: Bool
 
-    private init(_ key: String, standard: String = "", isSecret: Bool = false, _ help: String) {
+    private init(
+        _ key: String, standard: String = "", isSecret: Bool = false, keepsBlanks: Bool = false, _ help: String
+    ) {
         (self.key, self.standard, self.isSecret, self.help) = (key, standard, isSecret, help)
+        self.keepsBlanks = keepsBlanks
+    }
+
+    /// A value without what comes with a mounted file or a hurried hand: white space at both ends, or only the line ends at the end of
+    /// what may hold a password.
+    func trimmed(_ value: String) -> String {
+        keepsBlanks ? value.withoutLineEnd : value.withoutWhiteSpaceAround
     }
 
     var flag: String? {
@@ -22,15 +33,19 @@ struct Setting: Sendable, Hashable {
     var variable: String { "MUSTER_" + key.uppercased().map { $0 == "." ? "_" : String($0) }.joined() }
 
     static let databaseURL = Setting(
-        "database.url",
+        "database.url", keepsBlanks: true,
         "Connection string of PostgreSQL (DATABASE_URL is read too). With a password only by variable or file.")
     static let databaseConnections = Setting(
         "database.connections", standard: "8", "Connections to PostgreSQL, each with a thread of its own.")
     static let listenHost = Setting("listen.host", standard: "127.0.0.1", "Where the RPC listens.")
     static let listenPort = Setting("listen.port", standard: "7878", "Where the RPC listens; 0 lets the system choose.")
+    static let listenInsecure = Setting(
+        "listen.insecure", standard: "false", "Let the RPC listen beyond this machine without TLS.")
     static let restHost = Setting("rest.host", standard: "127.0.0.1", "Where the REST endpoint of partners listens.")
     static let restPort = Setting(
         "rest.port", standard: "7880", "Where the REST endpoint listens; 0 lets the system choose.")
+    static let restInsecure = Setting(
+        "rest.insecure", standard: "false", "Let the REST endpoint listen beyond this machine without TLS.")
     static let restRequestsPerHour = Setting(
         "rest.requests_per_hour", standard: "250000",
         "Requests an hour that each data import key may send to this server; 0 is no limit.")
@@ -41,6 +56,8 @@ struct Setting: Sendable, Hashable {
         "ops.host", standard: "127.0.0.1",
         "Where /livez, /readyz and /metrics listen, in plain HTTP; empty for nowhere.")
     static let opsPort = Setting("ops.port", standard: "7881", "Where they listen; 0 lets the system choose.")
+    static let opsInsecure = Setting(
+        "ops.insecure", standard: "false", "Let them listen beyond this machine; they have no TLS and no key.")
     static let connections = Setting(
         "connections.most", standard: "1024", "Open connections that RPC and REST take, each; one more is refused.")
     static let strangerConnections = Setting(
@@ -49,7 +66,6 @@ struct Setting: Sendable, Hashable {
     static let tlsCertificate = Setting(
         "tls.certificate", "File with the certificate chain, in PEM; SIGHUP reads it again.")
     static let tlsKey = Setting("tls.key", "File with the private key, in PEM.")
-    static let insecure = Setting("insecure", standard: "false", "Listen beyond this machine without TLS.")
     static let publicRESTURL = Setting(
         "public_rest_url", "Where partners reach the REST endpoint; partners.get shows it.")
     static let cacheMB = Setting("cache_mb", standard: "512", "Memory for sets, in MiB.")
@@ -75,15 +91,15 @@ struct Setting: Sendable, Hashable {
         "log.level", standard: "info", "trace, debug, info, notice, warning, error or critical.")
     static let logFormat = Setting("log.format", standard: "text", "text or json, a line an event, to standard error.")
     static let serverRolePassword = Setting(
-        "server_role_password", isSecret: true, "Of migrate: sets the password of the role muster_server.")
+        "server_role_password", isSecret: true, keepsBlanks: true,
+        "Of migrate: sets the password of the role muster_server.")
 
     /// All of them, in the order of `--help`.
     static let all: [Setting] = [
-        databaseURL, databaseConnections, listenHost, listenPort, restHost, restPort, restRequestsPerHour,
-        restServiceRequestsPerHour, opsHost,
-        opsPort,
+        databaseURL, databaseConnections, listenHost, listenPort, listenInsecure, restHost, restPort, restInsecure,
+        restRequestsPerHour, restServiceRequestsPerHour, opsHost, opsPort, opsInsecure,
         connections, strangerConnections,
-        tlsCertificate, tlsKey, insecure,
+        tlsCertificate, tlsKey,
         publicRESTURL,
         cacheMB, lockTimeout, drainSeconds, historyDays, eventDays, exportKeepHours, upkeepSeconds, allowOwnerRole,
         logLevel, logFormat,
@@ -99,7 +115,9 @@ struct Setting: Sendable, Hashable {
         }
         return """
             SETTINGS: flag, environment variable, path in the JSON file of --config (MUSTER_CONFIG).
-            A flag wins over the environment, and that over the file.
+            A flag wins over the environment, and that over the file. White space around a value is cut; of the connection \
+            string and of passwords only line ends at their end. A variable that Kubernetes sets for a Service, such as \
+            MUSTER_REST_PORT=tcp://10.96.12.7:7880, is passed over.
 
             \(lines.joined(separator: "\n"))
             """

@@ -21,7 +21,10 @@ struct Settings: Sendable {
     var connections: Int
     var strangerConnections: Int
     var tls: (certificate: String, key: String)?
-    var isInsecureAllowed: Bool
+    /// Whether each listener may be reached from other machines without TLS.
+    var isListenInsecureAllowed: Bool
+    var isRESTInsecureAllowed: Bool
+    var isOpsInsecureAllowed: Bool
     var publicRESTURL: String?
     var cacheBytes: Int
     var lockTimeoutMilliseconds: Int
@@ -34,6 +37,8 @@ struct Settings: Sendable {
     var logLevel: Logger.Level
     var logFormat: LogFormat
     var serverRolePassword: String?
+    /// Variables that look like settings and were not meant for Muster: see `serviceLinks`.
+    var passedOver: [String] = []
 
     /// Reads all settings, wherever they come from.
     ///
@@ -42,26 +47,35 @@ struct Settings: Sendable {
     ///   - environment: of the process.
     ///   - file: a JSON file; its name may also stand in `MUSTER_CONFIG`.
     static func load(flags: [Setting: String], environment: [String: String], file: String?) async throws -> Settings {
-        try Settings(SettingsReader(providers: try await providers(flags, environment, file)))
+        var settings = try Settings(SettingsReader(providers: try await providers(flags, environment, file)))
+        settings.passedOver = serviceLinks(in: environment)
+        if !settings.databaseURL.isEmpty, var string = try? ConnectionString(settings.databaseURL),
+            string.cutVariables(environment)
+        {
+            settings.databaseURL = string.text
+        }
+        return settings
     }
 
     private init(_ reader: SettingsReader) throws {
         databaseURL = try reader.text(.databaseURL)
         databaseConnections = try reader.number(.databaseConnections, 1...200)
-        listenHost = try reader.text(.listenHost)
+        listenHost = try reader.host(.listenHost)
         listenPort = try reader.number(.listenPort, 0...65_535)
-        restHost = try reader.text(.restHost)
+        restHost = try reader.host(.restHost)
         restPort = try reader.number(.restPort, 0...65_535)
         restRequestsPerHour = try reader.number(.restRequestsPerHour, 0...1_000_000_000)
         restServiceRequestsPerHour = try reader.number(.restServiceRequestsPerHour, 0...1_000_000_000)
-        opsHost = try reader.optionalText(.opsHost)
+        opsHost = try reader.text(.opsHost).isEmpty ? nil : reader.host(.opsHost)
         opsPort = try reader.number(.opsPort, 0...65_535)
         connections = try reader.number(.connections, 1...100_000)
         strangerConnections = try reader.number(.strangerConnections, 1...100_000)
         let (certificate, key) = (try reader.text(.tlsCertificate), try reader.text(.tlsKey))
         tls = certificate.isEmpty && key.isEmpty ? nil : (certificate, key)
-        isInsecureAllowed = try reader.flag(.insecure)
-        publicRESTURL = try reader.optionalText(.publicRESTURL).map(Self.withoutSlash)
+        isListenInsecureAllowed = try reader.flag(.listenInsecure)
+        isRESTInsecureAllowed = try reader.flag(.restInsecure)
+        isOpsInsecureAllowed = try reader.flag(.opsInsecure)
+        publicRESTURL = try reader.baseURL(.publicRESTURL)
         cacheBytes = try reader.number(.cacheMB, 16...(1 << 20)) << 20
         lockTimeoutMilliseconds = try reader.number(.lockTimeout, 10...60_000)
         drainSeconds = try reader.number(.drainSeconds, 0...9)
@@ -74,6 +88,9 @@ struct Settings: Sendable {
         logLevel = try reader.choice(.logLevel, Logger.Level.init(rawValue:))
         logFormat = try reader.choice(.logFormat, LogFormat.init(rawValue:))
         serverRolePassword = try reader.optionalText(.serverRolePassword)
+        guard serverRolePassword?.utf8.contains(0) != true else {
+            throw SettingsReader.error(.serverRolePassword, "has U+0000 in it, which PostgreSQL can't keep")
+        }
         guard certificate.isEmpty == key.isEmpty else {
             throw SettingsError("tls.certificate and tls.key belong together: set both or none")
         }
@@ -86,17 +103,62 @@ struct Settings: Sendable {
                 "no database is named: set MUSTER_DATABASE_URL, such as 'host=/run/postgresql dbname=muster'")
         }
         guard (try? ConnectionString(databaseURL)) != nil else {
-            throw SettingsError("libpq cannot read the connection string: look at MUSTER_DATABASE_URL")
+            throw SettingsError(
+                "libpq cannot read the connection string: look at MUSTER_DATABASE_URL. In a URL, write a password's special "
+                    + "characters in percent-encoding; in key=value pairs, put it in single quotes; or pass it as PGPASSWORD"
+            )
+        }
+        // libpq would take it as part of a name or a password, and the server would refuse that.
+        if ["postgresql://", "postgres://"].contains(where: databaseURL.hasPrefix),
+            databaseURL.utf8.contains(where: { $0 <= 0x20 })
+        {
+            throw SettingsReader.error(.databaseURL, "is a URL with white space in it: write a blank as %20")
         }
     }
 
-    /// Where something listens that can be reached from other machines; nil where nobody outside of this one can listen in.
-    var publicHost: String? { [listenHost, restHost].first { !isLoopback($0) } }
+    /// A listener that can be reached from other machines, where it speaks no TLS.
+    struct OpenListener: Equatable {
+        let name: String
+        let host: String
+        let port: Int
+        /// What the operator says to allow it.
+        let permission: Setting
+        let isAllowed: Bool
+    }
 
-    /// Where the listener for operators could be reached from other machines; it knows no TLS.
-    var publicOpsHost: String? { opsHost.flatMap { isLoopback($0) ? nil : $0 } }
+    /// The listeners over which everybody on the way can read along.
+    var openListeners: [OpenListener] {
+        var all: [OpenListener] = []
+        if tls == nil {
+            all.append(
+                .init(
+                    name: "RPC", host: listenHost, port: listenPort, permission: .listenInsecure,
+                    isAllowed: isListenInsecureAllowed))
+            all.append(
+                .init(
+                    name: "REST", host: restHost, port: restPort, permission: .restInsecure,
+                    isAllowed: isRESTInsecureAllowed))
+        }
+        if let opsHost {
+            all.append(
+                .init(
+                    name: "Operations", host: opsHost, port: opsPort, permission: .opsInsecure,
+                    isAllowed: isOpsInsecureAllowed))
+        }
+        return all.filter { !isLoopback($0.host) }
+    }
 
-    private static func withoutSlash(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }
+    /// Throws where a listener would be open and nobody has allowed it.
+    func checkListeners() throws {
+        guard let open = openListeners.first(where: { !$0.isAllowed }) else { return }
+        let names = [open.permission.flag, open.permission.variable].compactMap(\.self).joined(separator: " or ")
+        throw SettingsError(
+            open.permission == .opsInsecure
+                ? "\(open.host) can be reached from other machines and the metrics are not encrypted: "
+                    + "set ops.host to an address of this machine, or \(names) where nobody can listen in"
+                : "\(open.host) can be reached from other machines and there is no certificate for the \(open.name) listener: "
+                    + "set tls.certificate and tls.key, or \(names) where nobody can listen in")
+    }
 }
 
 /// Settings that can't be used, in one line that ends with what to do.

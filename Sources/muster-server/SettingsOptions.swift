@@ -17,17 +17,19 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.databaseConnections)) var databaseConnections: String?
     @Option(help: .of(.listenHost)) var listenHost: String?
     @Option(help: .of(.listenPort)) var listenPort: String?
+    @Flag(help: .of(.listenInsecure)) var listenInsecure = false
     @Option(help: .of(.restHost)) var restHost: String?
     @Option(help: .of(.restPort)) var restPort: String?
+    @Flag(help: .of(.restInsecure)) var restInsecure = false
     @Option(help: .of(.restRequestsPerHour)) var restRequestsPerHour: String?
     @Option(help: .of(.restServiceRequestsPerHour)) var restServiceRequestsPerHour: String?
     @Option(help: .of(.opsHost)) var opsHost: String?
     @Option(help: .of(.opsPort)) var opsPort: String?
+    @Flag(help: .of(.opsInsecure)) var opsInsecure = false
     @Option(help: .of(.connections)) var connectionsMost: String?
     @Option(help: .of(.strangerConnections)) var connectionsStrangers: String?
     @Option(help: .of(.tlsCertificate)) var tlsCertificate: String?
     @Option(help: .of(.tlsKey)) var tlsKey: String?
-    @Flag(help: .of(.insecure)) var insecure = false
     @Option(help: .of(.publicRESTURL)) var publicRestUrl: String?
     @Option(help: .of(.cacheMB)) var cacheMb: String?
     @Option(help: .of(.lockTimeout)) var lockTimeoutMs: String?
@@ -44,8 +46,10 @@ struct ServeOptions: ParsableArguments {
             .restHost: restHost, .restPort: restPort, .restRequestsPerHour: restRequestsPerHour,
             .restServiceRequestsPerHour: restServiceRequestsPerHour,
             .opsHost: opsHost, .opsPort: opsPort,
+            .listenInsecure: listenInsecure ? "true" : nil, .restInsecure: restInsecure ? "true" : nil,
+            .opsInsecure: opsInsecure ? "true" : nil,
             .connections: connectionsMost, .strangerConnections: connectionsStrangers,
-            .tlsCertificate: tlsCertificate, .tlsKey: tlsKey, .insecure: insecure ? "true" : nil,
+            .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
             .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
             .drainSeconds: drainSeconds, .historyDays: historyDays, .exportKeepHours: exportsKeepHours,
             .eventDays: eventsRetentionDays, .upkeepSeconds: upkeepSeconds,

@@ -15,7 +15,29 @@ struct SettingsReader {
     init(providers: [any ConfigProvider]) { reader = ConfigReader(providers: providers) }
 
     func text(_ setting: Setting) throws -> String {
-        try read(setting, "must be a string") { try reader.requiredString(forKey: $0, isSecret: true) }
+        let text = try read(setting, "must be a string") { try reader.requiredString(forKey: $0, isSecret: true) }
+        return setting.trimmed(text)
+    }
+
+    /// A host or an address, in the form that sockets take.
+    func host(_ setting: Setting) throws -> String {
+        guard let host = normalizedHost(try text(setting)) else {
+            throw Self.error(
+                setting,
+                "must be a host without scheme and port, such as 127.0.0.1, ::1 or localhost, 0.0.0.0 or :: for all")
+        }
+        return host
+    }
+
+    /// What addresses that others are given begin with, without slashes at its end.
+    func baseURL(_ setting: Setting) throws -> String? {
+        guard var url = try optionalText(setting) else { return nil }
+        while url.hasSuffix("/") { url.removeLast() }
+        let rest = ["https://", "http://"].first { url.lowercased().hasPrefix($0) }.map { url.dropFirst($0.count) }
+        guard let rest, let first = rest.first, first != "/",
+            !rest.contains(where: { $0.isWhitespace || "?#".contains($0) })
+        else { throw Self.error(setting, "must be a URL without query, such as https://muster.example.com") }
+        return url
     }
 
     func optionalText(_ setting: Setting) throws -> String? {
@@ -35,7 +57,9 @@ struct SettingsReader {
     }
 
     func choice<T>(_ setting: Setting, _ make: (String) -> T?) throws -> T {
-        guard let choice = make(try text(setting)) else { throw Self.error(setting, "must be one of: \(setting.help)") }
+        guard let choice = make(try text(setting).lowercased()) else {
+            throw Self.error(setting, "must be one of: \(setting.help)")
+        }
         return choice
     }
 
@@ -43,7 +67,7 @@ struct SettingsReader {
         do { return try body(ConfigKey(setting.key)) } catch { throw Self.error(setting, problem) }
     }
 
-    private static func error(_ setting: Setting, _ problem: String) -> SettingsError {
+    static func error(_ setting: Setting, _ problem: String) -> SettingsError {
         let names = [setting.key, setting.flag, setting.variable].compactMap(\.self).joined(separator: ", ")
         return SettingsError("the setting \(names) \(problem)")
     }
@@ -56,10 +80,8 @@ extension Settings {
         _ flags: [Setting: String], _ environment: [String: String], _ file: String?
     ) async throws -> [any ConfigProvider] {
         try refusePassword(inFlag: flags[.databaseURL])
-        var environment = environment
-        environment["MUSTER_DATABASE_URL"] = environment["MUSTER_DATABASE_URL"] ?? environment["DATABASE_URL"]
-        var providers: [any ConfigProvider] = [variables(flags), variables(named: environment)]
-        if let file = file ?? environment["MUSTER_CONFIG"] {
+        var providers: [any ConfigProvider] = [variables(flags), variables(values(of: environment))]
+        if let file = file ?? environment["MUSTER_CONFIG"]?.withoutWhiteSpaceAround {
             try refuseUnknownKeys(inFile: file)
             do {
                 let place = InMemoryProvider(values: ["filePath": .init(.string(file), isSecret: false)])
@@ -71,12 +93,34 @@ extension Settings {
         return providers + [variables(Dictionary(uniqueKeysWithValues: Setting.all.map { ($0, $0.standard) }))]
     }
 
-    private static func variables(_ values: [Setting: String]) -> any ConfigProvider {
-        variables(named: Dictionary(uniqueKeysWithValues: values.map { ($0.key.variable, $0.value) }))
+    /// What the environment says of each setting, without what it says only by accident.
+    private static func values(of environment: [String: String]) -> [Setting: String] {
+        var values: [Setting: String] = [:]
+        for setting in Setting.all {
+            guard let value = environment[setting.variable], !isServiceLink(setting.variable, value) else { continue }
+            values[setting] = value
+        }
+        values[.databaseURL] = values[.databaseURL] ?? environment["DATABASE_URL"]
+        return values
     }
 
-    private static func variables(named values: [String: String]) -> any ConfigProvider {
-        EnvironmentVariablesProvider(environmentVariables: values).prefixKeys(with: "muster")
+    /// The variables of settings that Kubernetes has set for a Service which happens to be called like a part of Muster: the Service
+    /// `muster-rest` puts `MUSTER_REST_PORT=tcp://10.96.12.7:7880` into every container of its namespace.
+    static func serviceLinks(in environment: [String: String]) -> [String] {
+        Setting.all.map(\.variable).filter { name in environment[name].map { isServiceLink(name, $0) } ?? false }
+    }
+
+    private static func isServiceLink(_ variable: String, _ value: String) -> Bool {
+        guard variable.hasSuffix("_PORT"),
+            let scheme = ["tcp://", "udp://", "sctp://"].first(where: { value.hasPrefix($0) })
+        else { return false }
+        return hostAndPort(String(value.dropFirst(scheme.count)), defaultPort: 0).map { $0.port > 0 } ?? false
+    }
+
+    private static func variables(_ values: [Setting: String]) -> any ConfigProvider {
+        let named = values.map { ($0.key.variable, $0.key.trimmed($0.value)) }
+        return EnvironmentVariablesProvider(environmentVariables: Dictionary(uniqueKeysWithValues: named))
+            .prefixKeys(with: "muster")
     }
 
     private static func refusePassword(inFlag url: String?) throws {

@@ -7,7 +7,8 @@ struct Verify: AsyncParsableCommand {
         abstract: "Replays every set from its log and names what is wrong; exit code 1 where anything is.",
         discussion: """
             Checks checksums, versions without gaps, chained tags, effective changes, snapshots, heads, and that everyone is \
-            the registered users. It holds back the imports of one set at a time, and may run beside servers.
+            the registered users. Each set is read as of one moment, without a lock: it holds nothing back, and may run \
+            beside servers.
             """)
 
     @OptionGroup var common: CommonOptions

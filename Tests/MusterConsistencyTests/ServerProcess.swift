@@ -119,6 +119,8 @@ final class ServerProcess: Sendable {
         let path = try binary(program)
         var variables = environment
         for name in ["PATH", "HOME", "LD_LIBRARY_PATH"] { variables[name] = ProcessInfo.processInfo.environment[name] }
+        // Where DATABASE_URL leaves it to this one.
+        variables["PGPASSWORD"] = variables["PGPASSWORD"] ?? ProcessInfo.processInfo.environment["PGPASSWORD"]
         var argv = ([path] + arguments).map { strdup($0) } + [nil]
         var envp = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for pointer in argv + envp { free(pointer) } }

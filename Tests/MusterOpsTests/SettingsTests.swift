@@ -23,7 +23,7 @@ struct SettingsTests {
         let settings = try await Settings.load(flags: [:], environment: [:], file: nil)
         #expect(settings.listenHost == "127.0.0.1")
         #expect(settings.listenPort == 7_878)
-        #expect(settings.publicHost == nil)
+        #expect(settings.openListeners == [])
         #expect(settings.tls == nil)
         #expect(settings.historyDays == nil)
         #expect(settings.logFormat == .text)
@@ -48,7 +48,7 @@ struct SettingsTests {
 
     @Test(arguments: [
         ("MUSTER_LISTEN_PORT", "70000"), ("MUSTER_LISTEN_PORT", "abc"), ("MUSTER_CACHE_MB", "1"),
-        ("MUSTER_INSECURE", "perhaps"), ("MUSTER_LOG_LEVEL", "loud"), ("MUSTER_LOG_FORMAT", "xml"),
+        ("MUSTER_REST_INSECURE", "perhaps"), ("MUSTER_LOG_LEVEL", "loud"), ("MUSTER_LOG_FORMAT", "xml"),
         ("MUSTER_TLS_KEY", "key.pem"),
     ])
     func aValueThatCantBeIsRefusedByItsNames(_ variable: String, _ value: String) async throws {

@@ -96,7 +96,7 @@ def main():
     active = {customer for customer in everyone if customers[customer]["last_purchase"] >= "1998-01-01"}
     big = {customer for customer in everyone if customers[customer]["total"] >= 100}
 
-    with Client(host, int(port), os.environ["MUSTER_KEY"]) as muster:
+    with Client(host, int(port), os.environ["MUSTER_KEY"].strip()) as muster:
         muster.call("partners.set", {"partner": "tinyclues"})
         register(muster, customers)
         for cohort_id, members in (("repeat", repeat), ("active", active), ("big", big)):
