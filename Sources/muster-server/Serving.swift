@@ -175,13 +175,28 @@ final class Serving: Service {
             logger.warning("The role sees all workspaces", metadata: ["role": "\(pass.rawValue)"])
         }
         try await schema.check(deadline: deadline)
+        try await schema.checkAccess(deadline: deadline)
+        try await warnOfAccess(deadline: deadline)
         for name in facts.weakSettings {
             logger.critical(
                 "PostgreSQL may lose acknowledged writes when the machine loses power", metadata: [name: "off"])
         }
+        let version = try await schema.version(deadline: deadline)
         logger.info(
-            "Schema is current",
-            metadata: ["schema": .stringConvertible(schema.current), "postgres": "\(facts.version)"])
+            version == schema.current ? "Schema is current" : "Schema is newer and only adds",
+            metadata: [
+                "schema": .stringConvertible(version), "served": .stringConvertible(schema.current),
+                "postgres": "\(facts.version)",
+            ])
+    }
+
+    /// This role sees what it needs; the owner's functions, which make and drop months of events, may not.
+    private func warnOfAccess(deadline: ContinuousClock.Instant) async throws {
+        let differences = try await schema.accessDifferences(deadline: deadline)
+        guard let first = differences.first else { return }
+        logger.error(
+            "Roles, policies or grants are not as they should be: run `muster-server migrate` as the owner of the tables",
+            metadata: ["differences": .stringConvertible(differences.count), "first": "\(first)"])
     }
 }
 

@@ -17,6 +17,8 @@ struct Verify: AsyncParsableCommand {
         var problems = 0
         try await withOwner(common) { schema, _, logger in
             try await schema.check(deadline: .now + .seconds(30))
+            // What a policy hides would be missing and not damaged.
+            try await schema.checkAccess(deadline: .now + .seconds(30))
             let store = Store(database: schema.database, logger: logger)
             let report = try await store.verify(deadline: .now + .seconds(86_400))
             for problem in report.problems { print(problem) }

@@ -81,7 +81,7 @@ struct MigrationTests {
     }
 
     @Test func aStepOfTheOwnerChangesTheRowsOfAllWorkspaces() async throws {
-        try await withPlainOwner { test, url in
+        try await TestDatabase.withPlainOwner { test, url in
             try await TestDatabase.open(url) { database in
                 try await Schema(database: database).migrate(logger: quietLogger, deadline: .soon)
                 for name in ["one", "two"] { _ = try await makeWorkspace(name, database) }
@@ -101,7 +101,7 @@ struct MigrationTests {
     }
 
     @Test func workspacesThatWereThereGetAPageTokenKeyOfTheirOwn() async throws {
-        try await withPlainOwner { _, url in
+        try await TestDatabase.withPlainOwner { _, url in
             try await TestDatabase.open(url) { database in
                 let before = Schema(database: database, migrations: Array(Migration.all.prefix(8)))
                 try await before.migrate(logger: quietLogger, deadline: .soon)
@@ -124,28 +124,6 @@ struct MigrationTests {
             NewKey(
                 keyID: "k_1", digest: [UInt8](repeating: 7, count: 32), kind: .service, name: "admin", scopes: ["*"],
                 createdAt: .now)
-        }
-    }
-
-    /// The usual owner of test databases is a superuser, whom no policy stops: that would prove nothing.
-    private func withPlainOwner(_ body: (TestDatabase, String) async throws -> Void) async throws {
-        try await TestDatabase.withEmpty { test in
-            var url = try ConnectionString(test.ownerURL)
-            let (name, owner) = (url["dbname"] ?? "", "muster_owner_\(UInt32.random(in: 0 ... .max))")
-            try await script(
-                "CREATE ROLE \(owner) LOGIN CREATEROLE PASSWORD 'x'; ALTER DATABASE \(name) OWNER TO \(owner)", test)
-            (url["user"], url["password"]) = (owner, "x")
-            let result: Result<Void, any Error>
-            do { result = .success(try await body(test, url.text)) } catch { result = .failure(error) }
-            try await script(
-                "REASSIGN OWNED BY \(owner) TO CURRENT_USER; DROP OWNED BY \(owner); DROP ROLE \(owner)", test)
-            try result.get()
-        }
-    }
-
-    private func script(_ script: String, _ test: TestDatabase) async throws {
-        try await TestDatabase.open(test.ownerURL, connections: 1) { database in
-            try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
         }
     }
 }

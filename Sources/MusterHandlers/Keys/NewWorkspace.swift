@@ -51,7 +51,8 @@ public struct OwnersKey: Sendable {
         }
         guard id != nil, let secret = made.withLock({ $0 }) else {
             throw RPCError(
-                .notFound, "there is no workspace \(workspace): `muster-server workspace list` shows those there are")
+                .notFound, .unknownValue,
+                "there is no workspace \(workspace): `muster-server workspace list` shows those there are")
         }
         return OwnersKey(keyID: keyID, scopes: scopes, secret: secret)
     }

@@ -61,7 +61,8 @@ public struct PartnerHandlers: Sendable {
         }
         // It would have to come with each request, too, and nobody sees it in a form.
         guard text.withoutWhiteSpaceAround == text, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
-            throw RPCError(.invalidArgument, "partner_api_key has white space around it or control characters in it")
+            throw RPCError.invalid(
+                "partner_api_key", .invalidCharacters, "has white space around it or control characters in it")
         }
         return .digest(Secret.digest(of: text))
     }

@@ -28,8 +28,11 @@ public struct Schema: Sendable {
         } catch SQLState.undefinedTable {
             return 0
         } catch SQLState.insufficientPrivilege {
-            // The table is there, and the last step, which opens it for the server, is not.
-            return 0
+            // A grant is missing, as after a restore into a cluster that lacked the role: that tells nothing of the schema.
+            throw AccessProblem(
+                "the role of the connection may not read the table migration: run `muster-server migrate` as the role that "
+                    + "owns the tables, which grants it to the server's role (setting server_role), and connect as that"
+            )
         }
     }
 
@@ -39,19 +42,65 @@ public struct Schema: Sendable {
         guard found == current else { throw SchemaMismatch(found: found, served: current) }
     }
 
-    /// Applies what is missing, step by step, each in a transaction of its own, and returns the numbers of the steps.
+    /// Applies what is missing, step by step, each in a transaction of its own, and returns the numbers of the steps. Then, also where
+    /// nothing was missing, puts roles, policies and grants right.
     ///
     /// Two at once are safe: each step is applied under the lock of the table in which it is recorded.
+    ///
+    /// - Parameter role: as whom servers connect; nil is the role that the database names already, or else the standard one.
     @discardableResult
-    public func migrate(logger: Logger, deadline: ContinuousClock.Instant) async throws -> [Int] {
-        try await createTableOfMigrations(deadline: deadline)
+    public func migrate(
+        serverRole given: ServerRole? = nil, logger: Logger, deadline: ContinuousClock.Instant
+    ) async throws -> [Int] {
+        if try await !ownsTables(deadline: deadline) { try await createTableOfMigrations(deadline: deadline) }
+        let found = try await version(deadline: deadline)
+        guard found <= current else {
+            try await check(deadline: deadline)
+            return []
+        }
+        let named = try await serverRole(deadline: deadline)
+        let role = given ?? named ?? .standard
+        guard current >= Self.rolesVersion else { return try await applyAll(for: role, logger, deadline: deadline) }
+        if found < Self.rolesVersion {
+            try await checkMayCreateRoles(role, deadline: deadline)
+        } else if found < current {
+            // Before the steps: one that changes rows that the owner doesn't see changes none and says nothing.
+            try await repairAccess(for: role, logger: logger, deadline: deadline)
+        }
+        let applied = try await applyAll(for: role, logger, deadline: deadline)
+        try await repairAccess(for: role, logger: logger, deadline: deadline)
+        return applied
+    }
+
+    private func applyAll(
+        for role: ServerRole, _ logger: Logger, deadline: ContinuousClock.Instant
+    ) async throws -> [Int] {
         var applied: [Int] = []
-        for migration in migrations where try await apply(migration, deadline: deadline) {
+        for migration in migrations where try await apply(migration, role, deadline: deadline) {
             logger.notice("Migration applied", metadata: ["migration": "\(migration.name)"])
             applied.append(migration.version)
         }
         try await check(deadline: deadline)
         return applied
+    }
+
+    /// False where there are no tables yet; throws where they belong to a role that this connection can't work as.
+    private func ownsTables(deadline: ContinuousClock.Instant) async throws -> Bool {
+        let rows = try await database.read(
+            deadline: deadline,
+            """
+            SELECT current_user::text, pg_get_userbyid(relowner)::text, pg_has_role(current_user, relowner, 'USAGE')
+            FROM pg_class WHERE oid = to_regclass('migration')
+            """
+        ) { row in
+            (try row.value(0, as: String.self), try row.value(1, as: String.self), try row.value(2, as: Bool.self))
+        }
+        guard let (role, owner, isOwner) = rows.first else { return false }
+        guard isOwner else {
+            throw AccessProblem(
+                "the tables belong to \(owner) and the role of the connection is \(role): connect as \(owner)")
+        }
+        return true
     }
 
     /// `IF NOT EXISTS` looks first and creates then: of two at once, one may find the other's table in its way, and look again.
@@ -80,7 +129,9 @@ public struct Schema: Sendable {
     }
 
     /// False where the step was applied before, or by another migrator while this one waited for the lock.
-    private func apply(_ migration: Migration, deadline: ContinuousClock.Instant) async throws -> Bool {
+    private func apply(
+        _ migration: Migration, _ role: ServerRole, deadline: ContinuousClock.Instant
+    ) async throws -> Bool {
         // Without a lock timeout: the other migrator's step takes as long as it takes, and the deadline bounds this one.
         try await database.transaction(lockTimeoutMilliseconds: 0, deadline: deadline) { connection in
             try connection.execute("LOCK TABLE migration IN SHARE ROW EXCLUSIVE MODE")
@@ -93,7 +144,7 @@ public struct Schema: Sendable {
                 }
                 return false
             }
-            try connection.run(script: migration.script)
+            try connection.run(script: role.script(of: migration))
             try connection.execute(
                 """
                 INSERT INTO migration (version, name, applied_at)

@@ -19,6 +19,7 @@ extension Store {
             deadline: deadline, "SELECT workspace_id FROM workspace ORDER BY workspace_id"
         ) { row in try row.value(0, as: WorkspaceID.self) }
         for workspace in workspaces {
+            report.problems += try await missingRows(of: workspace, deadline: deadline)
             let numbers = try await read(
                 in: workspace, deadline: deadline,
                 """
@@ -36,6 +37,29 @@ extension Store {
             }
         }
         return report
+    }
+
+    /// Rows that each workspace has from the beginning, and this one has not: without them it would seem to be empty and sound.
+    private func missingRows(of workspace: WorkspaceID, deadline: ContinuousClock.Instant) async throws -> [String] {
+        let missing = try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT 'set ' || number || ', the head of ' || kind || ' is missing'
+            FROM (VALUES (0, 'everyone'), (1, 'attributes'), (2, 'events')) AS each(number, kind)
+            WHERE NOT EXISTS (
+                SELECT FROM set_head h
+                WHERE h.workspace_id = \(workspace) AND h.set_number = each.number AND h.kind = each.kind)
+            UNION ALL
+            SELECT 'its row of ' || name || ' is missing'
+            FROM (VALUES
+                ('identity', EXISTS (SELECT FROM identity WHERE workspace_id = \(workspace))),
+                ('definitions', EXISTS (SELECT FROM definitions WHERE workspace_id = \(workspace))),
+                ('page_token_key', EXISTS (SELECT FROM page_token_key WHERE workspace_id = \(workspace)))
+            ) AS each(name, is_there)
+            WHERE NOT is_there
+            """
+        ) { row in try row.value(0, as: String.self) }
+        return missing.map { "workspace \(workspace.rawValue), \($0)" }
     }
 }
 

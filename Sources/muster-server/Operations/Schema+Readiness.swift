@@ -10,6 +10,8 @@ extension Schema {
             return Readiness(postgres: true, schema: true, draining: isDraining)
         } catch is SchemaMismatch {
             return Readiness(postgres: true, schema: false, draining: isDraining)
+        } catch is AccessProblem {
+            return Readiness(postgres: true, schema: false, draining: isDraining)
         } catch {
             return Readiness(postgres: false, schema: false, draining: isDraining)
         }

@@ -1,0 +1,150 @@
+import Logging
+import Postgres
+
+extension Schema {
+    /// The step that makes the server's role, its policies and grants; there is nothing to mend before it.
+    static let rolesVersion = 8
+
+    /// Makes owners, row-level security, policies and grants right for the role that owns the tables now and for the server's role, which
+    /// is made where it is missing. A dump carries none of them for sure. Says what it changed, and nothing where all is right.
+    func repairAccess(for role: ServerRole, logger: Logger, deadline: ContinuousClock.Instant) async throws {
+        if try await createIfMissing(role, deadline: deadline) {
+            logger.notice("Server role created", metadata: ["role": "\(role.name)"])
+        }
+        try await check(role, logger: logger, deadline: deadline)
+        let changes = try await again { try await mend(for: role, deadline: deadline) }
+        for part in [AccessChange.Part.owners, .rowSecurity, .policies, .grants] {
+            let count = changes.count { $0.part == part }
+            guard count > 0 else { continue }
+            logger.notice(
+                "Access repaired",
+                metadata: ["part": "\(part.rawValue)", "statements": "\(count)", "server_role": "\(role.name)"])
+        }
+    }
+
+    /// What `migrate` would mend; empty where all is right, and where the schema is newer than this build knows.
+    public func accessDifferences(deadline: ContinuousClock.Instant) async throws -> [String] {
+        guard try await version(deadline: deadline) == current else { return [] }
+        let role = try await serverRole(deadline: deadline) ?? .standard
+        return try await database.snapshot(deadline: deadline) { connection in
+            try AccessChange.all(for: role, connection).map(\.statement)
+        }
+    }
+
+    private func mend(for role: ServerRole, deadline: ContinuousClock.Instant) async throws -> [AccessChange] {
+        try await database.transaction(lockTimeoutMilliseconds: 0, deadline: deadline) { connection in
+            try connection.execute("LOCK TABLE migration IN SHARE ROW EXCLUSIVE MODE")
+            let changes = try AccessChange.all(for: role, connection)
+            for change in changes { try Self.run(change, connection) }
+            // A GRANT by a role that may not give anything is a warning and no error.
+            if !changes.isEmpty, let left = try AccessChange.all(for: role, connection).first {
+                throw AccessProblem(
+                    "`\(left.statement)` has no effect when this role runs it: run it as a superuser, then migrate again"
+                )
+            }
+            return changes
+        }
+    }
+
+    private static func run(_ change: AccessChange, _ connection: borrowing Connection) throws {
+        do { try connection.run(script: change.statement) } catch let error as PostgresError
+            where error.sqlState == .insufficientPrivilege
+        {
+            throw AccessProblem(
+                "PostgreSQL refuses `\(change.statement)` to this role (\(error.message)): "
+                    + "run it as a superuser, then migrate again")
+        }
+    }
+
+    /// Running servers hold locks of tables in another order than the statements here take them.
+    private func again<R: Sendable>(_ body: () async throws -> R) async throws -> R {
+        for _ in 1...4 {
+            do { return try await body() } catch let error as PostgresError where error.isWorthRunningAgain { continue }
+        }
+        return try await body()
+    }
+
+    private func check(_ role: ServerRole, logger: Logger, deadline: ContinuousClock.Instant) async throws {
+        let rows = try await database.read(
+            deadline: deadline,
+            """
+            SELECT o.rolname = s.rolname, s.rolsuper OR s.rolbypassrls OR pg_has_role(s.oid, o.oid, 'MEMBER')
+            FROM pg_class JOIN pg_roles o ON o.oid = relowner JOIN pg_roles s ON s.rolname = \(role.name)
+            WHERE pg_class.oid = to_regclass('migration')
+            """
+        ) { row in (try row.value(0, as: Bool.self), try row.value(1, as: Bool.self)) }
+        guard let (isOwner, passes) = rows.first else { return }
+        guard !isOwner else {
+            throw AccessProblem(
+                "\(role.name) owns Muster's tables and so can't be the role that the server works as: "
+                    + "name another one with server_role")
+        }
+        if passes { logger.warning("The server's role sees all workspaces", metadata: ["role": "\(role.name)"]) }
+    }
+}
+
+extension Schema {
+    /// Throws `AccessProblem` where the role of the connection doesn't see all rows of each workspace that it works in: what it
+    /// then finds would be no answer, and what it changes could be nothing.
+    public func checkAccess(deadline: ContinuousClock.Instant) async throws {
+        let hidden = try await database.read(deadline: deadline, Self.hiddenTables) { row in try HiddenTable(row) }
+        if let hidden = hidden.first { throw hidden.problem }
+    }
+
+    /// Tables that this role may not read, or whose policies don't show it all rows of a workspace.
+    private static var hiddenTables: SQL {
+        """
+        WITH policy AS (
+            SELECT * FROM pg_policy
+            WHERE polcmd IN ('*', 'r') AND EXISTS (
+                SELECT FROM unnest(polroles) AS named(oid)
+                WHERE named.oid = 0 OR pg_has_role(current_user, named.oid, 'USAGE'))
+        )
+        SELECT current_user::text, relname::text, pg_get_userbyid(relowner)::text, has_table_privilege(t.oid, 'SELECT'),
+            (SELECT min(polname::text) FROM policy WHERE polrelid = t.oid AND NOT polpermissive)
+        FROM (
+            SELECT oid, relname, relowner FROM pg_class
+            WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+        ) t
+        WHERE (relname = 'migration' OR EXISTS (
+                SELECT FROM pg_attribute WHERE attrelid = t.oid AND attname = 'workspace_id' AND NOT attisdropped))
+            AND (NOT has_table_privilege(t.oid, 'SELECT') OR row_security_active(t.oid) AND (
+                EXISTS (SELECT FROM policy WHERE polrelid = t.oid AND NOT polpermissive)
+                OR NOT EXISTS (
+                    SELECT FROM policy
+                    WHERE polrelid = t.oid AND polpermissive
+                        AND pg_get_expr(polqual, polrelid) IN ('true', \(AccessChange.oneWorkspace)))))
+        ORDER BY relname LIMIT 1
+        """
+    }
+}
+
+/// A table that a role does not see, or not all of.
+private struct HiddenTable: Sendable {
+    let role: String
+    let table: String
+    let owner: String
+    let isReadable: Bool
+    /// A policy of the operator's that takes rows away.
+    let restrictivePolicy: String?
+
+    init(_ row: borrowing Row) throws {
+        (role, table, owner) = (try row.value(0), try row.value(1), try row.value(2))
+        (isReadable, restrictivePolicy) = (try row.value(3), try row.value(4))
+    }
+
+    var problem: AccessProblem {
+        if let policy = restrictivePolicy, isReadable {
+            return AccessProblem(
+                "the policy \(policy) of the table \(table) may hide rows from \(role): "
+                    + "DROP POLICY \"\(policy)\" ON \"\(table)\"")
+        }
+        let fact =
+            isReadable
+            ? "row-level security hides rows of the table \(table) from \(role)"
+            : "\(role) may not read the table \(table)"
+        return AccessProblem(
+            "\(fact): run `muster-server migrate` as \(owner), which owns the tables and puts policies and grants right "
+                + "for itself and for the server's role (setting server_role); then connect as one of the two")
+    }
+}

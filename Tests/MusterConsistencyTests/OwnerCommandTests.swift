@@ -1,0 +1,59 @@
+import MusterTestSupport
+import Postgres
+import Testing
+
+/// What the owner's commands say, and how they end, as processes.
+@Suite struct OwnerCommandTests {
+    @Test func anotherOwnerIsRefusedUntilItHasMigrated() async throws {
+        try await TestDatabase.withPlainOwner { database, first in
+            #expect(try await command(["migrate"], first).status == 0)
+            #expect(try await command(["workspace", "create", "one"], first).status == 0)
+            try await database.withRole("LOGIN CREATEROLE") { second in
+                let url = try database.url(of: second)
+                try await database.run("REASSIGN OWNED BY \(try user(of: first)) TO \(second)")
+                for arguments in [["verify"], ["workspace", "create", "two"]] {
+                    let (status, said) = try await command(arguments, url)
+                    #expect(status == 1, "\(said)")
+                    #expect(said.contains("row-level security hides rows of the table"), "\(said)")
+                    #expect(said.contains("run `muster-server migrate` as \(second)"), "\(said)")
+                }
+                let migrated = try await command(["migrate"], url)
+                #expect(migrated.status == 0 && migrated.output.contains("Access repaired"), "\(migrated.output)")
+                let again = try await command(["migrate"], url)
+                #expect(again.status == 0 && !again.output.contains("Access repaired"), "\(again.output)")
+                let verified = try await command(["verify"], url)
+                #expect(verified.status == 0 && verified.output.contains("1 sets, 0 changes, 0 problems"))
+                #expect(try await command(["workspace", "create", "two"], url).status == 0)
+            }
+        }
+    }
+
+    @Test func twoDatabasesOfOneClusterHaveServersOfTheirOwn() async throws {
+        try await TestDatabase.withPlainOwner { first, owner in
+            let role = "\(try user(of: owner))_server"
+            let secret = ["MUSTER_SERVER_ROLE": role, "MUSTER_SERVER_ROLE_PASSWORD": "one"]
+            #expect(try await command(["migrate"], owner, secret).status == 0)
+            try await TestDatabase.withEmpty { second in
+                let url = second.ownerURL
+                let other = secret.merging(["MUSTER_SERVER_ROLE_PASSWORD": "two"]) { $1 }
+                let refused = try await command(["migrate"], url, other)
+                #expect(refused.status == 1 && refused.output.contains("is used by other databases too"))
+                #expect(refused.output.contains("server_role") && !refused.output.contains("two"), "\(refused.output)")
+                #expect(try await command(["migrate", "--change-shared-password"], url, other).status == 0)
+                #expect(try await command(["migrate", "--server-role", "\(role)_2"], url, other).status == 0)
+                #expect(try await command(["migrate", "--server-role", "a'b"], url).output.contains("server_role"))
+                try await second.run("DROP OWNED BY \(role)_2; DROP ROLE \(role)_2")
+            }
+            try await first.run("DROP OWNED BY \(role); DROP ROLE \(role)")
+        }
+    }
+
+    private func user(of url: String) throws -> String { try ConnectionString(url)["user"] ?? "" }
+
+    private func command(
+        _ arguments: [String], _ url: String, _ environment: [String: String] = [:]
+    ) async throws -> (status: Int32, output: String) {
+        try await ServerProcess.run(
+            "muster-server", arguments, environment.merging(["MUSTER_DATABASE_URL": url]) { $1 })
+    }
+}

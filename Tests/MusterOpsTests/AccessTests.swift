@@ -1,0 +1,293 @@
+import MusterHandlers
+import MusterSchema
+import MusterTestSupport
+import Postgres
+import Testing
+
+@testable import MusterStore
+
+/// Owners, policies and grants in the states that operators bring them into, and what `migrate` makes of each.
+struct AccessTests {
+    /// With what `DROP OWNED` leaves of policies that name the old owner, and without it.
+    @Test(arguments: ["", "DROP OWNED BY"])
+    func anotherOwnerSeesNothingUntilItMigratesAndAllAfterwards(_ more: String) async throws {
+        try await TestDatabase.withPlainOwner { test, first in
+            try await migrate(first)
+            try await makeWorkspace(first)
+            try await test.withRole("LOGIN CREATEROLE") { second in
+                let before = try ConnectionString(first)["user"] ?? ""
+                let drop = more.isEmpty ? "" : "; \(more) \(before)"
+                try await test.run("REASSIGN OWNED BY \(before) TO \(second)\(drop)")
+                let url = try test.url(of: second)
+                let problem = try await accessProblem(url)
+                #expect(problem?.contains("`muster-server migrate` as \(second)") == true, "\(problem ?? "")")
+                let blind = try await verify(url)
+                #expect(blind.contains("workspace 1, set 0, the head of everyone is missing"), "\(blind)")
+                #expect(blind.count == 6, "\(blind)")
+                // A step that changes rows is the first that a new owner may run.
+                let next = Migration.current + 1
+                let rows = Migration(
+                    version: next, name: "\(next)_rows", script: "UPDATE api_key SET name = 'changed';")
+                let log = LogRecord()
+                try await migrate(url, Migration.all + [rows], log: log)
+                #expect(try await names("SELECT name FROM api_key", url) == ["changed"])
+                #expect(log.lines.contains { $0.hasPrefix("Access repaired part=policies") }, "\(log.lines)")
+                #expect(try await accessProblem(url) == nil)
+                #expect(try await verify(url) == [])
+                try await expectNothingToRepair(url, Migration.all + [rows])
+            }
+        }
+    }
+
+    /// What a restore into another cluster leaves: no role, and so none of its policies and grants.
+    @Test func aMissingServerRoleIsMadeWithAllThatItNeeds() async throws {
+        try await TestDatabase.withPlainOwner { test, owner in
+            try await withServerRole(test) { role in
+                try await migrate(owner, role: role)
+                try await makeWorkspace(owner)
+                try await test.run("DROP OWNED BY \"\(role.name)\"; DROP ROLE \"\(role.name)\"")
+                let log = LogRecord()
+                try await migrate(owner, role: role, log: log)
+                #expect(log.lines.first == "Server role created role=\(role.name)")
+                #expect(log.lines.count { $0.hasPrefix("Access repaired") } == 2, "\(log.lines)")
+                try await setPassword(role, owner)
+                try await expectServes(try test.url(of: role.name))
+                try await expectNothingToRepair(owner)
+            }
+        }
+    }
+
+    @Test func aRoleThatMayReadNothingIsToldOfGrantsAndNotOfAnotherSchema() async throws {
+        try await TestDatabase.with { test in
+            try await test.withRole("LOGIN") { role in
+                try await TestDatabase.open(try test.url(of: role)) { database in
+                    let error = await #expect(throws: AccessProblem.self) {
+                        try await Schema(database: database).check(deadline: .soon)
+                    }
+                    #expect(error?.description.contains("may not read the table migration") == true)
+                    #expect(error?.description.contains("server_role") == true)
+                }
+            }
+        }
+    }
+
+    @Test func theServerMayHaveAnyNameAndMoveToAnother() async throws {
+        try await TestDatabase.withPlainOwner { test, owner in
+            try await withServerRole(test) { first in
+                try await migrate(owner, role: first)
+                try await makeWorkspace(owner)
+                #expect(try await owned(by: .standard, test) == [])
+                try await setPassword(first, owner)
+                try await expectServes(try test.url(of: first.name))
+                try await withServerRole(test) { second in
+                    try await migrate(owner, role: second)
+                    try await setPassword(second, owner)
+                    try await expectServes(try test.url(of: second.name))
+                    #expect(try await owned(by: first, test) == [])
+                    await #expect(throws: (any Error).self) {
+                        try await expectServes(try test.url(of: first.name))
+                    }
+                    // Whoever doesn't say a name leaves it as it is.
+                    try await expectNothingToRepair(owner)
+                }
+            }
+        }
+    }
+
+    @Test func whateverWasChangedByHandIsPutRight() async throws {
+        try await TestDatabase.with { test in
+            try await test.run(
+                """
+                ALTER TABLE segment NO FORCE ROW LEVEL SECURITY;
+                ALTER TABLE user_event_rest DISABLE ROW LEVEL SECURITY;
+                ALTER TABLE workspace ENABLE ROW LEVEL SECURITY;
+                DROP POLICY one_workspace ON cohort;
+                ALTER POLICY one_workspace ON api_key USING (true);
+                ALTER POLICY one_workspace ON partner TO PUBLIC;
+                DROP POLICY owner_sees_all ON user_event_rest;
+                GRANT TRUNCATE ON set_change TO muster_server;
+                GRANT ALL ON user_event_rest, page_token_key TO muster_server;
+                REVOKE INSERT ON set_head FROM muster_server;
+                REVOKE ALL ON migration FROM muster_server;
+                REVOKE ALL ON SEQUENCE set_number FROM muster_server;
+                GRANT EXECUTE ON FUNCTION drop_event_months(timestamptz, int8), wall_event_partition TO PUBLIC;
+                REVOKE ALL ON SCHEMA public FROM PUBLIC, muster_server;
+                """)
+            let log = LogRecord()
+            try await migrate(test.ownerURL, log: log)
+            let parts = log.lines.map { $0.split(separator: " server_role").first.map(String.init) ?? "" }
+            #expect(
+                parts == [
+                    "Access repaired part=row security", "Access repaired part=policies", "Access repaired part=grants",
+                ])
+            try await expectServes(test.serverURL)
+            try await expectNothingToRepair(test.ownerURL)
+        }
+    }
+
+    /// A superuser who migrates makes tables of its own; they become the owner's.
+    @Test func whatASuperuserAddsBelongsToTheOwner() async throws {
+        try await TestDatabase.withPlainOwner { test, owner in
+            try await migrate(owner)
+            let next = Migration.current + 1
+            let table = Migration(
+                version: next, name: "\(next)_table",
+                script: "CREATE TABLE added (workspace_id int4 NOT NULL PRIMARY KEY);")
+            try await migrate(test.ownerURL, Migration.all + [table])
+            let name = try ConnectionString(owner)["user"] ?? ""
+            #expect(
+                try await names("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'added'", owner) == [name]
+            )
+            #expect(try await accessProblem(owner) == nil)
+            try await expectNothingToRepair(owner, Migration.all + [table])
+        }
+    }
+
+    @Test func aPolicyThatHidesRowsIsNamedAndNothingIsAnsweredBesideIt() async throws {
+        try await TestDatabase.withPlainOwner { _, owner in
+            try await migrate(owner)
+            try await run("CREATE POLICY partly ON set_head AS RESTRICTIVE USING (set_number <> 16)", owner)
+            #expect(try await accessProblem(owner)?.contains(#"DROP POLICY "partly" ON "set_head""#) == true)
+            try await run("DROP POLICY partly ON set_head", owner)
+            #expect(try await accessProblem(owner) == nil)
+        }
+    }
+
+    @Test func whoCantMigrateIsToldWhomTheTablesBelongTo() async throws {
+        try await TestDatabase.withPlainOwner { test, owner in
+            try await migrate(owner)
+            try await test.withRole("LOGIN CREATEROLE") { stranger in
+                let error = await #expect(throws: AccessProblem.self) { try await migrate(try test.url(of: stranger)) }
+                let name = try ConnectionString(owner)["user"] ?? "-"
+                #expect(error?.description.hasSuffix("connect as \(name)") == true)
+            }
+            try await test.run("ALTER ROLE \(try ConnectionString(owner)["user"] ?? "") NOCREATEROLE")
+            try await migrate(owner)
+        }
+    }
+
+    @Test func anOwnerWhoMayNotCreateRolesIsToldTheStatement() async throws {
+        try await TestDatabase.withPlainOwner { test, owner in
+            let name = try ConnectionString(owner)["user"] ?? ""
+            try await test.run("ALTER ROLE \(name) NOCREATEROLE")
+            let error = await #expect(throws: AccessProblem.self) { try await migrate(owner) }
+            #expect(error?.description.contains("ALTER ROLE \"\(name)\" CREATEROLE") == true)
+        }
+    }
+
+    /// A new function or sequence must be known to what `migrate` puts right, and the steps must agree with it on all else.
+    @Test func aMigratedDatabaseNeedsNoRepairAndHasNothingUnknownToIt() async throws {
+        try await TestDatabase.withPlainOwner { _, owner in
+            let log = LogRecord()
+            try await migrate(owner, log: log)
+            #expect(
+                log.lines == Migration.all.map { "Migration applied migration=\($0.name)" })
+            try await expectNothingToRepair(owner)
+            let others: SQL = """
+                SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace UNION ALL
+                SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind NOT IN ('r', 'p', 'i', 'I')
+                ORDER BY 1
+                """
+            #expect(
+                try await names(others, owner) == [
+                    "add_event_month", "add_event_months", "drop_event_months", "expired_event_months", "set_number",
+                    "wall_event_partition", "workspace_workspace_id_seq",
+                ])
+        }
+    }
+
+    @Test func verifyNamesTheRowsThatEachWorkspaceHas() async throws {
+        try await TestDatabase.with { test in
+            #expect(try await verify(test.ownerURL) == [])
+            try await test.run("DELETE FROM set_head WHERE set_number = 2; DELETE FROM identity")
+            let place = "workspace \(test.workspace.rawValue), "
+            #expect(
+                try await verify(test.ownerURL) == [
+                    place + "set 2, the head of events is missing", place + "its row of identity is missing",
+                ])
+        }
+    }
+
+    @Test(arguments: ["", "pg_x", "a b", "a\"b", "a'b", "a%b", "ä", String(repeating: "a", count: 64)])
+    func aRoleNameThatNeedsMoreThanQuotesIsRefused(_ name: String) { #expect(ServerRole(name) == nil) }
+
+    // MARK: Tools
+
+    private func migrate(
+        _ url: String, _ migrations: [Migration] = Migration.all, role: ServerRole? = nil, log: LogRecord = LogRecord()
+    ) async throws {
+        try await TestDatabase.open(url, connections: 1) { database in
+            _ = try await Schema(database: database, migrations: migrations).migrate(
+                serverRole: role, logger: log.logger, deadline: .soon)
+        }
+    }
+
+    private func expectNothingToRepair(
+        _ url: String, _ migrations: [Migration] = Migration.all, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let log = LogRecord()
+        try await migrate(url, migrations, log: log)
+        #expect(log.lines == [], sourceLocation: sourceLocation)
+        let differences = try await TestDatabase.open(url, connections: 1) { database in
+            try await Schema(database: database, migrations: migrations).accessDifferences(deadline: .soon)
+        }
+        #expect(differences == [], sourceLocation: sourceLocation)
+    }
+
+    /// Sees the rows of the workspace and no other, and may write.
+    private func expectServes(_ url: String) async throws {
+        try await TestDatabase.open(url, connections: 1) { database in
+            let schema = Schema(database: database)
+            try await schema.check(deadline: .soon)
+            try await schema.checkAccess(deadline: .soon)
+            let facts = try await schema.facts(deadline: .soon)
+            #expect(facts.passesTheWall == nil)
+            let store = Store(database: database, logger: quietLogger)
+            #expect(try await store.verify(deadline: .soon).sets == 1)
+            let workspace = try await schema.workspaces(deadline: .soon)[0].id
+            _ = try await store.setPartner("p", PartnerChange(), at: .now, in: workspace, deadline: .soon)
+            let outside = try await database.read(deadline: .soon, "SELECT count(*) FROM set_head") {
+                try $0.value(0, as: Int.self)
+            }
+            #expect(outside == [0])
+        }
+    }
+
+    private func accessProblem(_ url: String) async throws -> String? {
+        try await TestDatabase.open(url, connections: 1) { database in
+            do { try await Schema(database: database).checkAccess(deadline: .soon) } catch let error as AccessProblem {
+                return error.description
+            }
+            return nil
+        }
+    }
+
+    private func verify(_ url: String) async throws -> [String] {
+        try await TestDatabase.open(url, connections: 1) { database in
+            try await Store(database: database, logger: quietLogger).verify(deadline: .soon).problems
+        }
+    }
+
+    private func makeWorkspace(_ url: String) async throws {
+        try await TestDatabase.open(url, connections: 1) { database in
+            _ = try await NewWorkspace.make(name: "one", with: Schema(database: database), deadline: .soon)
+        }
+    }
+
+    private func setPassword(_ role: ServerRole, _ url: String) async throws {
+        try await TestDatabase.open(url, connections: 1) { database in
+            _ = try await Schema(database: database).setPassword(
+                "x", of: role, changesShared: false, deadline: .soon, isAccepted: { false })
+        }
+    }
+
+    /// What names a role in this database, by the catalog that keeps a role from being dropped.
+    private func owned(by role: ServerRole, _ test: TestDatabase) async throws -> [String] {
+        try await names(
+            """
+            SELECT classid::regclass::text || ' ' || objid FROM pg_shdepend JOIN pg_roles r ON r.oid = refobjid
+            JOIN pg_database d ON d.oid = dbid
+            WHERE refclassid = 'pg_authid'::regclass AND rolname = \(role.name) AND datname = current_database()
+            """, test.ownerURL)
+    }
+}

@@ -1,0 +1,39 @@
+import Postgres
+
+extension TestDatabase {
+    /// Runs `body` with an empty database and its owner's connection string. The usual owner of test databases is a superuser, whom no
+    /// policy stops: that would prove nothing.
+    public static func withPlainOwner(_ body: (TestDatabase, String) async throws -> Void) async throws {
+        try await withEmpty { test in
+            try await test.withRole("LOGIN CREATEROLE") { owner in
+                let name = try ConnectionString(test.ownerURL)["dbname"] ?? ""
+                try await test.run("ALTER DATABASE \(name) OWNER TO \(owner)")
+                try await body(test, try test.url(of: owner))
+            }
+        }
+    }
+
+    /// Runs `body` with the name of a role. Roles belong to the whole cluster, so each has a random name and goes with its test.
+    public func withRole(_ attributes: String, _ body: (String) async throws -> Void) async throws {
+        let role = "muster_role_\(UInt32.random(in: 0 ... .max))"
+        try await run("CREATE ROLE \(role) \(attributes) PASSWORD 'x'")
+        let result: Result<Void, any Error>
+        do { result = .success(try await body(role)) } catch { result = .failure(error) }
+        try await run("REASSIGN OWNED BY \(role) TO CURRENT_USER; DROP OWNED BY \(role); DROP ROLE \(role)")
+        try result.get()
+    }
+
+    /// As a role of `withRole`, or another one with its password.
+    public func url(of role: String) throws -> String {
+        var url = try ConnectionString(ownerURL)
+        (url["user"], url["password"]) = (role, "x")
+        return url.text
+    }
+
+    /// Runs a script as the superuser.
+    public func run(_ script: String) async throws {
+        try await Self.open(ownerURL, connections: 1) { database in
+            try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
+        }
+    }
+}
