@@ -17,26 +17,39 @@ struct Migrate: AsyncParsableCommand {
         abstract: "Brings the database's schema up to date; harmless when it is.",
         discussion: """
             Connects as the role that owns the tables, which must be allowed to create roles: the first time it makes \
-            muster_server, the role to serve as. Two at once are safe.
+            muster_server, the role to serve as. Each time it puts roles, policies and grants right, as after a restore or \
+            another owner, and says what it changed. Two at once are safe.
 
             \(Setting.table)
             """)
 
     @OptionGroup var common: CommonOptions
+    @OptionGroup var options: MigrateOptions
 
     func run() async throws {
-        try await withOwner(common) { schema, settings, logger in
+        try await withOwner(common, options.flags) { schema, settings, logger in
             // As long as the work takes, once PostgreSQL is there.
             _ = try await schema.facts(deadline: .now + .seconds(30))
-            let applied = try await schema.migrate(logger: logger, deadline: .now + .seconds(3_600))
-            if let password = settings.serverRolePassword {
-                try await schema.setServerRolePassword(password, deadline: .now + .seconds(30))
-            }
+            let applied = try await schema.migrate(
+                serverRole: settings.serverRole, logger: logger, deadline: .now + .seconds(3_600))
+            try await Self.setPassword(schema, settings)
+            let version = try await schema.version(deadline: .now + .seconds(30))
             logger.notice(
                 "Schema is current",
-                metadata: [
-                    "schema": .stringConvertible(schema.current), "applied": .stringConvertible(applied.count),
-                ])
+                metadata: ["schema": .stringConvertible(version), "applied": .stringConvertible(applied.count)])
+        }
+    }
+
+    private static func setPassword(_ schema: Schema, _ settings: Settings) async throws {
+        guard let password = settings.serverRolePassword else { return }
+        let named = try await schema.serverRole(deadline: .now + .seconds(30))
+        let role = settings.serverRole ?? named ?? .standard
+        try await schema.setPassword(
+            password, of: role, changesShared: settings.isSharedPasswordChanged, deadline: .now + .seconds(30)
+        ) {
+            guard var asServer = try? ConnectionString(settings.databaseURL) else { return false }
+            (asServer["user"], asServer["password"]) = (role.name, password)
+            return await asServer.isPasswordAccepted()
         }
     }
 }
@@ -59,6 +72,7 @@ struct Workspace: AsyncParsableCommand {
         func run() async throws {
             try await withOwner(common) { schema, _, _ in
                 try await schema.check(deadline: .now + .seconds(30))
+                try await schema.checkAccess(deadline: .now + .seconds(30))
                 let made = try await NewWorkspace.make(name: name, with: schema, deadline: .now + .seconds(30))
                 print(try json ? Self.object(name, made) : Self.text(name, made))
             }
@@ -107,9 +121,10 @@ struct Workspace: AsyncParsableCommand {
 
 /// Runs what the owner of the tables does, on one connection.
 func withOwner(
-    _ common: CommonOptions, _ body: (Schema, Settings, Logger) async throws -> Void
+    _ common: CommonOptions, _ flags: [Setting: String] = [:],
+    _ body: (Schema, Settings, Logger) async throws -> Void
 ) async throws {
-    let settings = try await Settings.load(common, [:])
+    let settings = try await Settings.load(common, flags)
     try settings.checkDatabase()
     let logger = settings.makeLogger()
     settings.logPassedOver(logger)

@@ -90,9 +90,16 @@ struct Setting: Sendable, Hashable {
     static let logLevel = Setting(
         "log.level", standard: "info", "trace, debug, info, notice, warning, error or critical.")
     static let logFormat = Setting("log.format", standard: "text", "text or json, a line an event, to standard error.")
+    static let serverRole = Setting(
+        "server_role",
+        "Of migrate: the role that servers connect as. Default: the one that the database names already, or muster_server."
+    )
     static let serverRolePassword = Setting(
         "server_role_password", isSecret: true, keepsBlanks: true,
-        "Of migrate: sets the password of the role muster_server.")
+        "Of migrate: sets the password of the server's role.")
+    static let changeSharedPassword = Setting(
+        "change_shared_password", standard: "false",
+        "Of migrate: sets it also where other databases use the role, whose servers then need the new one.")
 
     /// All of them, in the order of `--help`.
     static let all: [Setting] = [
@@ -103,7 +110,7 @@ struct Setting: Sendable, Hashable {
         publicRESTURL,
         cacheMB, lockTimeout, drainSeconds, historyDays, eventDays, exportKeepHours, upkeepSeconds, allowOwnerRole,
         logLevel, logFormat,
-        serverRolePassword,
+        serverRole, serverRolePassword, changeSharedPassword,
     ]
 
     /// The table that `--help` ends with.

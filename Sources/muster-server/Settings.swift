@@ -1,6 +1,7 @@
 import Configuration
 import Logging
 import MusterProtocol
+import MusterStore
 import Postgres
 
 /// What the operator has decided, read once at the start. `Setting` has the table of keys.
@@ -36,7 +37,10 @@ struct Settings: Sendable {
     var isOwnerRoleAllowed: Bool
     var logLevel: Logger.Level
     var logFormat: LogFormat
+    /// Nil: the one that the database names already, or the standard one.
+    var serverRole: ServerRole?
     var serverRolePassword: String?
+    var isSharedPasswordChanged: Bool
     /// Variables that look like settings and were not meant for Muster: see `serviceLinks`.
     var passedOver: [String] = []
 
@@ -87,10 +91,12 @@ struct Settings: Sendable {
         isOwnerRoleAllowed = try reader.flag(.allowOwnerRole)
         logLevel = try reader.choice(.logLevel, Logger.Level.init(rawValue:))
         logFormat = try reader.choice(.logFormat, LogFormat.init(rawValue:))
+        serverRole = try reader.optionalText(.serverRole).map { try reader.role(.serverRole, $0) }
         serverRolePassword = try reader.optionalText(.serverRolePassword)
         guard serverRolePassword?.utf8.contains(0) != true else {
             throw SettingsReader.error(.serverRolePassword, "has U+0000 in it, which PostgreSQL can't keep")
         }
+        isSharedPasswordChanged = try reader.flag(.changeSharedPassword)
         guard certificate.isEmpty == key.isEmpty else {
             throw SettingsError("tls.certificate and tls.key belong together: set both or none")
         }

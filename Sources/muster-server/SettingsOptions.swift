@@ -58,6 +58,16 @@ struct ServeOptions: ParsableArguments {
     }
 }
 
+/// The flags of settings that only `migrate` has.
+struct MigrateOptions: ParsableArguments {
+    @Option(help: .of(.serverRole)) var serverRole: String?
+    @Flag(help: .of(.changeSharedPassword)) var changeSharedPassword = false
+
+    var flags: [Setting: String] {
+        given([.serverRole: serverRole, .changeSharedPassword: changeSharedPassword ? "true" : nil])
+    }
+}
+
 private func given(_ flags: [Setting: String?]) -> [Setting: String] { flags.compactMapValues(\.self) }
 
 extension ArgumentHelp {

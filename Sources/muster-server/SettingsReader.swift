@@ -1,5 +1,6 @@
 import Configuration
 import MusterProtocol
+import MusterStore
 import Postgres
 
 #if canImport(FoundationEssentials)
@@ -61,6 +62,14 @@ struct SettingsReader {
             throw Self.error(setting, "must be one of: \(setting.help)")
         }
         return choice
+    }
+
+    func role(_ setting: Setting, _ name: String) throws -> ServerRole {
+        guard let role = ServerRole(name) else {
+            throw Self.error(
+                setting, "must be 1 to 63 letters, digits, _, -, . or @, and not begin with pg_, which is PostgreSQL's")
+        }
+        return role
     }
 
     private func read<T>(_ setting: Setting, _ problem: String, _ body: (ConfigKey) throws -> T) throws -> T {

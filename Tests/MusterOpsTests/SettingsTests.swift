@@ -49,7 +49,7 @@ struct SettingsTests {
     @Test(arguments: [
         ("MUSTER_LISTEN_PORT", "70000"), ("MUSTER_LISTEN_PORT", "abc"), ("MUSTER_CACHE_MB", "1"),
         ("MUSTER_REST_INSECURE", "perhaps"), ("MUSTER_LOG_LEVEL", "loud"), ("MUSTER_LOG_FORMAT", "xml"),
-        ("MUSTER_TLS_KEY", "key.pem"),
+        ("MUSTER_TLS_KEY", "key.pem"), ("MUSTER_SERVER_ROLE", "a'b"), ("MUSTER_SERVER_ROLE", "pg_x"),
     ])
     func aValueThatCantBeIsRefusedByItsNames(_ variable: String, _ value: String) async throws {
         let error = await #expect(throws: SettingsError.self) {
@@ -86,11 +86,20 @@ struct SettingsTests {
             #expect(help.contains(setting.variable))
             guard let flag = setting.flag else { continue }
             let arguments = ["true", "false"].contains(setting.standard) ? [flag] : [flag, "x"]
-            let parsed = try Serve.parse(arguments)
-            let flags = parsed.common.flags.merging(parsed.options.flags) { $1 }
-            #expect(Array(flags.keys) == [setting])
+            let isOfMigrate = [Setting.serverRole, .changeSharedPassword].contains(setting)
+            #expect(try (isOfMigrate ? ofMigrate(arguments) : ofServe(arguments)) == [setting])
         }
         #expect(Setting.serverRolePassword.flag == nil)
+    }
+
+    private func ofServe(_ arguments: [String]) throws -> [Setting] {
+        let parsed = try Serve.parse(arguments)
+        return Array(parsed.common.flags.merging(parsed.options.flags) { $1 }.keys)
+    }
+
+    private func ofMigrate(_ arguments: [String]) throws -> [Setting] {
+        let parsed = try Migrate.parse(arguments)
+        return Array(parsed.common.flags.merging(parsed.options.flags) { $1 }.keys)
     }
 
     private func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {

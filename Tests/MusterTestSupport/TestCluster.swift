@@ -102,9 +102,11 @@ final class TestCluster: Sendable {
 
     private static func setPassword(_ schema: Schema) async throws {
         for attempt in 1...20 {
-            do { return try await schema.setServerRolePassword(serverPassword, deadline: .soon) } catch let error
-                as PostgresError where error.sqlState == .internalError && attempt < 20
-            {
+            do {
+                try await schema.setPassword(
+                    serverPassword, of: .standard, changesShared: true, deadline: .soon, isAccepted: { false })
+                return
+            } catch let error as PostgresError where error.sqlState == .internalError && attempt < 20 {
                 // "tuple concurrently updated": another process sets the same password at this moment.
                 try await Task.sleep(for: .milliseconds(20 * attempt))
             }

@@ -64,17 +64,4 @@ extension Schema {
             WorkspaceInfo(id: try row.value(0), name: try row.value(1), createdAt: try row.value(2))
         }
     }
-
-    /// Lets the role that the server runs as log in with this password.
-    public func setServerRolePassword(_ password: String, deadline: ContinuousClock.Instant) async throws {
-        // ALTER ROLE takes no bound value, so the password goes in as a setting of this transaction.
-        try await database.transaction(variables: [("muster.password", password)], deadline: deadline) { connection in
-            try connection.run(
-                script: """
-                    DO $$ BEGIN
-                        EXECUTE format('ALTER ROLE muster_server PASSWORD %L', current_setting('muster.password'));
-                    END $$
-                    """)
-        }
-    }
 }
