@@ -3,19 +3,28 @@ public struct Migration: Sendable {
     public let version: Int
     public let name: String
     public let script: String
+    /// Whether servers and commands of the schema before this step work with it unchanged, so that they may go on: it adds
+    /// nullable columns, tables or indexes, what older programs write is complete for newer ones, and no older statement fails
+    /// or answers otherwise. Steps before 12 say nothing of it.
+    public let onlyAdds: Bool
 
     /// A step that is not in this folder, such as a test's.
-    public init(version: Int, name: String, script: String) {
+    public init(version: Int, name: String, script: String, onlyAdds: Bool = false) {
         self.version = version
         self.name = name
         self.script = script
+        self.onlyAdds = onlyAdds
     }
 
-    private init(_ version: Int, _ name: String, _ bytes: [UInt8]) {
-        self.init(version: version, name: name, script: String(decoding: bytes, as: UTF8.self))
+    private init(_ version: Int, _ name: String, _ bytes: [UInt8], onlyAdds: Bool = false) {
+        self.init(version: version, name: name, script: String(decoding: bytes, as: UTF8.self), onlyAdds: onlyAdds)
     }
+
+    /// The step that gave `migration` the column in which steps say whether they only add.
+    public static let onlyAddsVersion = 12
 
     /// All steps in order. A file that landed is never edited: the next number changes it.
+    /// Scripts name the server's role `muster_server`; the migrator puts another name in its place where it is told one.
     /// (The package manager puts `_` in the place of the first digit of a file's name.)
     public static let all: [Migration] = [
         Migration(1, "001_workspaces", PackageResources._01_workspaces_sql),
@@ -29,6 +38,7 @@ public struct Migration: Sendable {
         Migration(9, "009_page_token_key", PackageResources._09_page_token_key_sql),
         Migration(10, "010_upkeep", PackageResources._10_upkeep_sql),
         Migration(11, "011_attribute_changes", PackageResources._11_attribute_changes_sql),
+        Migration(12, "012_steps_that_only_add", PackageResources._12_steps_that_only_add_sql, onlyAdds: true),
     ]
 
     /// The schema that this build serves.

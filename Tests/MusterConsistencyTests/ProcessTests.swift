@@ -115,6 +115,37 @@ import Testing
         }
     }
 
+    @Test func aNewerSchemaThatOnlyAddsIsServed() async throws {
+        try await TestDatabase.with { database in
+            let key = try await database.makeAdministered("test").adminKey
+            let next = try await schema(of: database) + 1
+            try await database.run(
+                "INSERT INTO migration (version, name, applied_at, only_adds) VALUES (\(next), 'x', now(), true)")
+            let server = try ServerProcess(databaseURL: database.serverURL, port: try ServerProcess.freePort())
+            let client = ServerProcess.client(port: server.port, key: key)
+            try await client.untilServing()
+            #expect(try await client.send(GetHealth()).status == .serving)
+            #expect(try await client.send(GetInfo()).schemaVersion == next)
+            await client.close()
+            server.send(SIGTERM)
+            #expect(await server.ended() == 0)
+        }
+    }
+
+    /// As after a restore into a cluster where the role was made by hand.
+    @Test func aRoleWithoutGrantsIsToldOfThemAndNotOfAnotherSchema() async throws {
+        try await TestDatabase.with { database in
+            try await database.withRole("LOGIN") { role in
+                let unread = try await refusal(try database.url(of: role))
+                #expect(unread.contains("may not read the table migration"), "\(unread)")
+                try await database.run("GRANT SELECT ON ALL TABLES IN SCHEMA public TO \(role)")
+                let hidden = try await refusal(try database.url(of: role))
+                #expect(hidden.contains("row-level security hides rows of the table"), "\(hidden)")
+                for said in [unread, hidden] { #expect(said.contains("muster-server migrate"), "\(said)") }
+            }
+        }
+    }
+
     /// A write to a socket whose peer is gone must not end the process.
     @Test func peersThatVanishWhileTheyAreAnsweredDoNoHarm() async throws {
         try await withServer { server, client, _ in

@@ -181,7 +181,7 @@ struct AccessTests {
             let log = LogRecord()
             try await migrate(owner, log: log)
             #expect(
-                log.lines == Migration.all.map { "Migration applied migration=\($0.name)" })
+                log.lines == Migration.all.map { "Migration applied migration=\($0.name) only_adds=\($0.onlyAdds)" })
             try await expectNothingToRepair(owner)
             let others: SQL = """
                 SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace UNION ALL

@@ -20,13 +20,33 @@ public struct Schema: Sendable {
 
     /// The number of the last migration that was applied; 0 where none was.
     public func version(deadline: ContinuousClock.Instant) async throws -> Int {
+        try await applied(deadline: deadline).version
+    }
+
+    /// Throws `SchemaMismatch` where the database has a schema that this build does not serve: an older one, or a newer one with a
+    /// step that does more than add.
+    public func check(deadline: ContinuousClock.Instant) async throws {
+        let found = try await applied(deadline: deadline)
+        guard found.version == current || found.version > current && found.onlyAdds else {
+            throw SchemaMismatch(found: found.version, served: current)
+        }
+    }
+
+    /// The last step that was applied, and whether all that this build doesn't know only add.
+    private func applied(deadline: ContinuousClock.Instant) async throws -> (version: Int, onlyAdds: Bool) {
         do {
-            let rows: [Int] = try await database.read(
-                deadline: deadline, "SELECT coalesce(max(version), 0) FROM migration"
-            ) { row in try row.value(0) }
-            return rows.first ?? 0
+            // By its name in a document, since databases with a schema older than 12 have no such column.
+            let rows = try await database.read(
+                deadline: deadline,
+                """
+                SELECT coalesce(max(version), 0), coalesce(bool_and(coalesce(
+                    (to_jsonb(m) ->> 'only_adds')::bool, false)) FILTER (WHERE version > \(Int32(current))), true)
+                FROM migration m
+                """
+            ) { row in (try row.value(0, as: Int.self), try row.value(1, as: Bool.self)) }
+            return rows.first ?? (0, true)
         } catch SQLState.undefinedTable {
-            return 0
+            return (0, true)
         } catch SQLState.insufficientPrivilege {
             // A grant is missing, as after a restore into a cluster that lacked the role: that tells nothing of the schema.
             throw AccessProblem(
@@ -36,14 +56,8 @@ public struct Schema: Sendable {
         }
     }
 
-    /// Throws `SchemaMismatch` where the database has another schema than this build serves.
-    public func check(deadline: ContinuousClock.Instant) async throws {
-        let found = try await version(deadline: deadline)
-        guard found == current else { throw SchemaMismatch(found: found, served: current) }
-    }
-
     /// Applies what is missing, step by step, each in a transaction of its own, and returns the numbers of the steps. Then, also where
-    /// nothing was missing, puts roles, policies and grants right.
+    /// nothing was missing, puts roles, policies and grants right. A newer schema that only adds is left as it is.
     ///
     /// Two at once are safe: each step is applied under the lock of the table in which it is recorded.
     ///
@@ -77,7 +91,9 @@ public struct Schema: Sendable {
     ) async throws -> [Int] {
         var applied: [Int] = []
         for migration in migrations where try await apply(migration, role, deadline: deadline) {
-            logger.notice("Migration applied", metadata: ["migration": "\(migration.name)"])
+            logger.notice(
+                "Migration applied",
+                metadata: ["migration": "\(migration.name)", "only_adds": "\(migration.onlyAdds)"])
             applied.append(migration.version)
         }
         try await check(deadline: deadline)
@@ -150,6 +166,10 @@ public struct Schema: Sendable {
                 INSERT INTO migration (version, name, applied_at)
                 VALUES (\(Int32(migration.version)), \(migration.name), clock_timestamp())
                 """)
+            if migration.onlyAdds, migration.version >= Migration.onlyAddsVersion {
+                try connection.execute(
+                    "UPDATE migration SET only_adds = true WHERE version = \(Int32(migration.version))")
+            }
             return true
         }
     }
@@ -167,7 +187,7 @@ public struct SchemaMismatch: Error, Equatable, CustomStringConvertible {
         let fact = "the database has schema \(found) and this muster-server serves schema \(served)"
         return found < served
             ? "\(fact): run `muster-server migrate` as the role that owns the tables"
-            : "\(fact): start a muster-server that is as new as the database"
+            : "\(fact), and a step between them does more than add: start a muster-server that is as new as the database"
     }
 }
 
