@@ -66,7 +66,9 @@ public struct Schema: Sendable {
     public func migrate(
         serverRole given: ServerRole? = nil, logger: Logger, deadline: ContinuousClock.Instant
     ) async throws -> [Int] {
-        if try await !ownsTables(deadline: deadline) { try await createTableOfMigrations(deadline: deadline) }
+        let areThere = try await ownsTables(deadline: deadline)
+        try await checkMayCreate(deadline: deadline)
+        if !areThere { try await createTableOfMigrations(deadline: deadline) }
         let found = try await version(deadline: deadline)
         guard found <= current else {
             try await check(deadline: deadline)

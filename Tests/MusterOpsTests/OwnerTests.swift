@@ -1,0 +1,71 @@
+import MusterStore
+import MusterTestSupport
+import Postgres
+import Testing
+
+@testable import muster_server
+
+/// What `migrate` says to a role that can't make tables: what is missing, and the statement that helps.
+struct OwnerTests {
+    @Test func aRoleWithoutCreateOnTheSchemaIsToldTheStatementThatHelps() async throws {
+        try await withRole { test, role, url in
+            let words = try await refusal(url)
+            #expect(words.contains("\(role) has no CREATE on schema public"))
+            #expect(words.contains("createdb --owner \(role)"))
+            try await follow(words, test)
+            try await migrate(url)
+        }
+    }
+
+    @Test func aSchemaThatMayNotBeUsedIsNamedToo() async throws {
+        try await withRole { test, role, url in
+            try await script("REVOKE ALL ON SCHEMA public FROM PUBLIC", test)
+            let words = try await refusal(url)
+            #expect(words.contains(#"there is no schema for \#(role) to make tables in"#))
+            #expect(words.contains(#"("$user", public)"#))
+            try await follow(words, test)
+            // Of the server's role `migrate` would say the same next.
+            try await script("GRANT USAGE ON SCHEMA public TO muster_server", test)
+            try await migrate(url)
+        }
+    }
+
+    private func refusal(_ url: String) async throws -> String {
+        do { try await migrate(url) } catch { return Failure(error).description }
+        Issue.record("migrate goes through")
+        return ""
+    }
+
+    private func migrate(_ url: String) async throws {
+        try await TestDatabase.open(url, connections: 1) { database in
+            _ = try await Schema(database: database).migrate(logger: quietLogger, deadline: .soon)
+        }
+    }
+
+    /// Runs the GRANT that a sentence names.
+    private func follow(_ words: String, _ test: TestDatabase) async throws {
+        let grant = try #require(words.firstMatch(of: /GRANT [^.]*/))
+        try await script(String(grant.output), test)
+    }
+
+    /// A role that makes roles, in a database that belongs to another.
+    private func withRole(_ body: (TestDatabase, String, String) async throws -> Void) async throws {
+        try await TestDatabase.withEmpty { test in
+            var url = try ConnectionString(test.ownerURL)
+            let role = "muster_maker_\(UInt32.random(in: 0 ... .max))"
+            try await script("CREATE ROLE \(role) LOGIN CREATEROLE PASSWORD 'x'", test)
+            (url["user"], url["password"]) = (role, "x")
+            let result: Result<Void, any Error>
+            do { result = .success(try await body(test, role, url.text)) } catch { result = .failure(error) }
+            try await script(
+                "REASSIGN OWNED BY \(role) TO CURRENT_USER; DROP OWNED BY \(role); DROP ROLE \(role)", test)
+            try result.get()
+        }
+    }
+
+    private func script(_ script: String, _ test: TestDatabase) async throws {
+        try await TestDatabase.open(test.ownerURL, connections: 1) { database in
+            try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
+        }
+    }
+}
