@@ -130,16 +130,7 @@ struct DumpTests {
     /// A digest of the rows of each table.
     private func contents(_ url: String) async throws -> [String: String] {
         try await TestDatabase.open(url) { database in
-            let rows = try await database.read(
-                deadline: .soon,
-                """
-                SELECT relname::text, coalesce((xpath('/row/n/text()', query_to_xml(format(
-                    'SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) AS n FROM %I AS t', relname),
-                    false, true, '')))[1]::text, '')
-                FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-                """
-            ) { row in (try row.value(0, as: String.self), try row.value(1, as: String.self)) }
-            return Dictionary(uniqueKeysWithValues: rows)
+            try await database.figures("SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM %1$I AS t")
         }
     }
 
@@ -159,12 +150,14 @@ struct DumpTests {
         #expect(sink.terminationStatus == 0)
     }
 
-    /// Of the newest PostgreSQL here: pg_dump refuses a server newer than itself.
+    /// Of the newest PostgreSQL here, or of the one in MUSTER_PG_BIN: pg_dump refuses a server newer than itself.
     private func tool(_ name: String) throws -> URL {
+        let environment = ProcessInfo.processInfo.environment
         let folders = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
         let newest = folders.compactMap { Int($0) }.max().map { "/usr/lib/postgresql/\($0)/bin" }
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-        let candidates = [newest].compactMap(\.self) + path.split(separator: ":").map(String.init)
+        let path = environment["PATH"] ?? ""
+        let candidates =
+            [environment["MUSTER_PG_BIN"], newest].compactMap(\.self) + path.split(separator: ":").map(String.init)
         let found = candidates.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
         return URL(filePath: try #require(found, "\(name) is not installed: apt-get install postgresql-client"))
     }

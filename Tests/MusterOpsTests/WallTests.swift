@@ -108,16 +108,10 @@ struct WallTests {
 
     /// Rows that the role sees in each walled table.
     private func rowCounts(_ database: Database, workspace: WorkspaceID?) async throws -> [String: Int] {
-        let rows = try await database.read(
-            variables: workspace.map { [("muster.workspace", "\($0.rawValue)")] } ?? [], deadline: .soon,
-            """
-            SELECT relname::text, (xpath('/row/n/text()',
-                query_to_xml(format('SELECT count(*) AS n FROM %I', relname), false, true, '')))[1]::text::int8
-            FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-                AND relname NOT IN ('workspace', 'migration') AND NOT relispartition
-            """
-        ) { row in (try row.value(0, as: String.self), try row.value(1, as: Int.self)) }
-        return Dictionary(uniqueKeysWithValues: rows)
+        let counts = try await database.figures(
+            "SELECT count(*) FROM %1$I", tables: "relname NOT IN ('workspace', 'migration') AND NOT relispartition",
+            variables: workspace.map { [("muster.workspace", "\($0.rawValue)")] } ?? [])
+        return counts.compactMapValues { Int($0) }
     }
 
     private func seed(_ test: TestDatabase) async throws {
