@@ -41,16 +41,13 @@ struct IncomingRequest: Sendable {
         guard let method = HTTPRequest.Method(rawValue: head.method.rawValue) else {
             throw Refusal(.badRequest, "this is not well-formed HTTP")
         }
-        if head.version == .http1_1, head.headers["host"].count != 1 {
-            throw Refusal(.badRequest, "a request must have one Host")
-        }
         var fields = HTTPFields()
         for (name, value) in head.headers {
             guard let name = HTTPField.Name(name) else { throw Refusal(.badRequest, "this is not well-formed HTTP") }
             fields.append(HTTPField(name: name, value: value))
         }
         let request = HTTPRequest(
-            method: method, scheme: nil, authority: head.headers.first(name: "host"), path: head.uri,
+            method: method, scheme: nil, authority: head.authority, path: head.uri,
             headerFields: fields)
         return Request(head: request, body: RequestBody(asyncSequence: WholeBody(request: self)))
     }

@@ -66,7 +66,7 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch (unwrapInboundIn(data), phase) {
-        case (.head(let head), .waiting): begin(Exchange(head))
+        case (.head(let head), .waiting): begin(Exchange(head, refusal: head.refusal))
         case (.body(let bytes), .serving(let exchange)): take(bytes, exchange)
         case (.end, .serving(let exchange)):
             exchange.isComplete = true
@@ -147,25 +147,12 @@ final class Exchange {
     var waiter: EventLoopPromise<ByteBuffer>?
     var askedAt: ContinuousClock.Instant?
 
-    init(_ head: HTTPRequestHead) { self.head = head }
+    /// - Parameter refusal: why it is not answered, and nothing after it is read.
+    init(_ head: HTTPRequestHead, refusal: Refusal? = nil) { (self.head, failure) = (head, refusal) }
 
     /// What was no request at all.
     init(refused: Refusal) {
         head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
         failure = refused
-    }
-}
-
-/// Sees the bytes before they are a request: when one begins, and that none goes on after the last answer.
-final class FirstBytes: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    private let connection: RESTConnection
-
-    init(_ connection: RESTConnection) { self.connection = connection }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !connection.hasEnded else { return }
-        connection.bytesCame()
-        context.fireChannelRead(data)
     }
 }

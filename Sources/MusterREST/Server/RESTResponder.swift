@@ -56,7 +56,7 @@ struct RESTResponder: Sendable {
 /// What was answered over HTTP, by status: refusals of the transport among them, which are no calls. And how long it took, by route.
 final class AnswerCounts: Sendable {
     private static let statuses = [
-        200, 201, 202, 400, 401, 403, 404, 405, 413, 415, 422, 423, 429, 431, 500, 503, 504,
+        200, 201, 202, 400, 401, 403, 404, 405, 413, 415, 422, 423, 429, 431, 500, 501, 503, 504,
     ]
     private let cells = Cells(statuses.count + 1)
     private let running = Cells(1)

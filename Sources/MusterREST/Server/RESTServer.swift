@@ -151,10 +151,13 @@ public final class RESTServer: Sendable {
         limits.maxHeaderFieldCount = settings.bounds.headerFields
         limits.maxHeaderFieldSize = settings.bounds.headerField
         limits.maxHeaderListSize = settings.bounds.header
-        try pipeline.addHandler(FirstBytes(connection))
+        let start = RequestStartHandler(connection, longestFirstLine: settings.bounds.headerField + 64)
+        try pipeline.addHandler(start)
         try pipeline.configureHTTPServerPipeline(
             withPipeliningAssistance: true, withErrorHandling: false, withOutboundHeaderValidation: true,
             withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+        let parser = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+        try pipeline.addHandler(ParsedHeadHandler(start), position: .after(parser))
         try pipeline.addHandler(connection)
         let gone = channel.eventLoop.makePromise(of: Void.self)
         connection.gone = gone

@@ -1,0 +1,55 @@
+import HTTPTypes
+import NIOHTTP1
+
+extension HTTPRequestHead {
+    /// Why a parsed header is no request of this server's, or not certainly one; nil where it is. Who sends one is on the other
+    /// side of a misunderstanding, so that nothing after it can be read.
+    var refusal: Refusal? {
+        let codings = headers["transfer-encoding"]
+        if !codings.isEmpty {
+            // The parser takes any list that ends in chunked, and leaves all codings before it in the body.
+            guard codings.count == 1, codings[0].lowercased() == "chunked" else {
+                return Refusal(.notImplemented, "the only Transfer-Encoding that is taken is chunked, once")
+            }
+            guard version == .http1_1 else { return Refusal(.badRequest, "HTTP/1.0 has no Transfer-Encoding") }
+        }
+        let hosts = headers["host"]
+        guard hosts.count == 1 || hosts.isEmpty && version != .http1_1 else {
+            return Refusal(.badRequest, "a request must have one Host")
+        }
+        guard hosts.allSatisfy(Self.isAuthority), authorityOfTarget.map(Self.isAuthority) ?? true else {
+            return Refusal(.badRequest, "Host must be a name or an address, and a port where it is not the usual one")
+        }
+        return nil
+    }
+
+    /// Whose request it is: a target that names a host goes before the header field.
+    var authority: String? { authorityOfTarget ?? headers.first(name: "host") }
+
+    private var authorityOfTarget: String? {
+        let lowercase = uri.prefix(8).lowercased()
+        for scheme in ["http://", "https://"] where lowercase.hasPrefix(scheme) {
+            return String(uri.dropFirst(scheme.count).prefix { $0 != "/" && $0 != "?" })
+        }
+        return nil
+    }
+
+    /// A name or an address, with or without a port. It may be empty.
+    private static func isAuthority(_ text: String) -> Bool {
+        var host = text.utf8[...]
+        let port = host.reversed().prefix { $0.isDigit }.count
+        if host.dropLast(port).last == UInt8(ascii: ":") { host = host.dropLast(port + 1) }
+        if host.first == UInt8(ascii: "[") {
+            guard host.last == UInt8(ascii: "]") else { return false }
+            return host.dropFirst().dropLast().allSatisfy { $0.isHexadecimal || ":.".utf8.contains($0) }
+        }
+        return host.allSatisfy { $0.isLetterOrDigit || "-._~%".utf8.contains($0) }
+    }
+}
+
+/// Of ASCII alone.
+extension UInt8 {
+    var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
+    var isLetterOrDigit: Bool { isDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20) }
+    var isHexadecimal: Bool { isDigit || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(self | 0x20) }
+}
