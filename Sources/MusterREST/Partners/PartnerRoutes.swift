@@ -11,17 +11,21 @@ struct PartnerRoutes {
 
     func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
         routes.post("/partners/:partner/cohorts/users") { request, context in
-            await all.answerVisit { visit in try await change(request, try context.parameters.require("partner"), visit)
+            await all.answerVisit { visit in
+                try await change(request, try context.parameters.require("partner")[...].pathDecoded, visit)
             }
         }
         routes.post("/partners/:partner/cohorts") { request, context in
-            await all.answerVisit { visit in try await name(request, try context.parameters.require("partner"), visit) }
+            await all.answerVisit { visit in
+                try await name(request, try context.parameters.require("partner")[...].pathDecoded, visit)
+            }
         }
         routes.get("/partners/:partner/cohorts/imports/:import") { request, context in
             await all.answerVisit { visit in
                 let partner = try await admit(
-                    try PartnerCredentials(request), as: try context.parameters.require("partner"), visit)
-                return try await receipt(of: try context.parameters.require("import"), for: partner)
+                    try PartnerCredentials(request), as: try context.parameters.require("partner")[...].pathDecoded,
+                    visit)
+                return try await receipt(of: try context.parameters.require("import")[...].pathDecoded, for: partner)
             }
         }
     }
@@ -84,25 +88,5 @@ struct PartnerRoutes {
         let caller = try await PartnerCaller(credentials, as: partner, desk, gate)
         try visit.count(caller.session)
         return caller
-    }
-}
-
-extension Request {
-    /// The name that the sender gave this request; nil where there is none. Throws a `Refusal` with status 400 for what can't be one.
-    fileprivate func idempotencyKey() throws -> Identifier? {
-        let values = headers[values: .idempotencyKey]
-        guard let value = values.first else { return nil }
-        // Other bytes may have been read as another character on the way, and two names must never become one.
-        guard values.count == 1, (1...Limits.requestIDBytes.value).contains(value.utf8.count),
-            value.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
-        else {
-            let isLong = values.count == 1 && value.utf8.count > Limits.requestIDBytes.value
-            throw Refusal(
-                .badRequest, isLong ? .tooLong : .invalidFormat, field: "Idempotency-Key",
-                limit: isLong ? Limits.requestIDBytes : nil,
-                "`Idempotency-Key` must be one header of 1 to 255 ASCII characters",
-                errors: isLong ? ["Idempotency-Key \(FieldProblem(over: Limits.requestIDBytes).text)"] : [])
-        }
-        return Identifier(value)
     }
 }

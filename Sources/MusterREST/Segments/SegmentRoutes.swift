@@ -36,7 +36,7 @@ struct SegmentRoutes {
 
     private func list(_ query: Query, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let page = try query.number("page", 0...1_000_000_000) ?? 0
-        let direction = query["sort_direction"] ?? "asc"
+        let direction = try query.text("sort_direction") ?? "asc"
         guard direction == "asc" || direction == "desc" else {
             throw Refusal(
                 .badRequest, .unknownValue, field: "sort_direction", "sort_direction must be asc or desc")
@@ -65,42 +65,9 @@ struct SegmentRoutes {
     }
 }
 
-/// The parameters of a GET request.
-private struct Query {
-    private let request: Request
-
-    init(_ request: Request) { self.request = request }
-
-    /// Nil for one that is absent or empty.
-    subscript(name: String) -> String? {
-        let value = request.uri.queryParameters[name[...]].map(String.init)
-        return value?.isEmpty == true ? nil : value
-    }
-
-    /// - Parameter limit: the name of the range's end, where it is one of the server's limits.
-    func number(_ name: String, _ range: ClosedRange<Int>, _ limit: Limit? = nil) throws -> Int? {
-        guard let text = self[name] else { return nil }
-        guard let number = Int(text), range.contains(number) else {
-            let isOver = Int(text).map { $0 > range.upperBound } ?? false
-            throw Refusal(
-                .badRequest, Int(text) == nil ? .invalidFormat : .outOfRange, field: name, limit: isOver ? limit : nil,
-                "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)"
-                    + (isOver ? limit.map { " (\($0.name))" } ?? "" : ""))
-        }
-        return number
-    }
-
-    func moment(_ name: String) throws -> Instant? {
-        guard let text = self[name] else { return nil }
-        guard let moment = Instant(iso8601: text.utf8) else {
-            throw Refusal(
-                .badRequest, .invalidFormat, field: name, "\(name) must be a valid time as an ISO-8601 string")
-        }
-        return moment
-    }
-
-    func segmentID() throws -> Identifier {
-        guard let text = self["segment_id"] else { throw SegmentAPIIdentifier.refusal }
+extension Query {
+    fileprivate func segmentID() throws -> Identifier {
+        guard let text = try text("segment_id") else { throw SegmentAPIIdentifier.refusal }
         return Identifier(text)
     }
 }
