@@ -71,8 +71,8 @@ let package = Package(
         .target(
             name: "MusterREST",
             dependencies: [
-                "MusterListener", "MusterHandlers", "MusterStore", "MusterMetrics", "MusterProtocol", log, lifecycle,
-                http1,
+                "MusterListener", "MusterHandlers", "MusterStore", "MusterMetrics", "MusterProtocol", "Gzip", log,
+                lifecycle, http1,
             ]
                 + hummingbird + nio,
             swiftSettings: settings),
@@ -105,10 +105,12 @@ let package = Package(
         .target(name: "MusterMetrics", swiftSettings: settings),
         .target(name: "Postgres", dependencies: ["CLibpq", log], swiftSettings: settings),
         .target(name: "Zip", dependencies: ["CZip"], swiftSettings: settings),
+        .target(name: "Gzip", dependencies: ["CZlib"], swiftSettings: settings),
         .target(name: "MusterProtocol", dependencies: ["CSimdJSON"], swiftSettings: settings),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .testTarget(name: "MusterProtocolTests", dependencies: ["MusterProtocol"], swiftSettings: settings),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", log], swiftSettings: settings),
@@ -154,7 +156,7 @@ let package = Package(
             name: "MusterRESTTests",
             dependencies: [
                 "muster-server", "MusterTestSupport", "MusterREST", "MusterServer", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterListener", "MusterProtocol", "Postgres", log, lifecycle,
+                "MusterStore", "Gzip", "CZlib", "MusterListener", "MusterProtocol", "Postgres", log, lifecycle,
             ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(

@@ -20,7 +20,8 @@ public enum Limits {
     public static let frameBeforeOpen = Limit(
         "frame_bytes_before_open", 16 << 10, "bytes", "One frame before session.open: strangers get little memory.")
     public static let restBody = Limit(
-        "rest_body_bytes", 4_000_000, "bytes", "The body of one REST request; Braze answers 413 above it.")
+        "rest_body_bytes", 4_000_000, "bytes",
+        "The body of one REST request, as it is sent and as it unpacks; Braze answers 413 above it.")
     public static let restStrangers = Limit(
         "rest_stranger_bytes", 64 << 20, "bytes", "All REST bodies together whose senders are not known yet; then 503.")
     public static let restBodies = Limit(
@@ -36,7 +37,7 @@ public enum Limits {
     public static let restTrackObjects = Limit(
         "rest_track_objects", 75, "objects", "In each array of one /users/track; Braze's.")
     public static let restBulkBody = Limit(
-        "rest_bulk_body_bytes", 2_000_000, "bytes", "The body of one /users/track/bulk; Braze's.")
+        "rest_bulk_body_bytes", 2_000_000, "bytes", "The body of one /users/track/bulk, unpacked; Braze's.")
     public static let restBulkObjectsPerUser = Limit(
         "rest_bulk_objects_per_user", 100, "objects", "Of one user in one /users/track/bulk; Braze's.")
     public static let jsonValues = Limit(

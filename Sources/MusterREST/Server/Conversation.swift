@@ -1,3 +1,4 @@
+import Gzip
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
@@ -59,8 +60,37 @@ struct IncomingRequest: Sendable {
         }
     }
 
-    /// All of the body. Throws a `Refusal` where it does not come, or is not taken.
+    /// All of the body, unpacked. Throws a `Refusal` where it does not come, or is not taken.
     func body() async throws -> ByteBuffer {
+        let sent = try await sentBody()
+        return head.bodyCoding == .gzip ? try await unpacked(sent) : sent
+    }
+
+    /// In steps, so that what would grow beyond its bounds is thrown away before it does.
+    private func unpacked(_ sent: ByteBuffer) async throws -> ByteBuffer {
+        var body = ByteBuffer()
+        do {
+            let reader = try GzipReader(Array(sent.readableBytesView))
+            while true {
+                let count = try body.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.unpackedAtOnce) {
+                    try reader.read(into: .init(rebasing: $0.prefix(Self.unpackedAtOnce)))
+                }
+                if count == 0 { return body }
+                let total = body.readableBytes
+                try await loop.submit {
+                    guard case .serving(let exchange) = connection.value.phase else { return }
+                    try connection.value.chargeUnpacked(exchange, count, total: total)
+                }.get()
+            }
+        } catch is GzipReader.Malformed {
+            throw Refusal(.badRequest, "the body is not what gzip writes, or not all of it")
+        }
+    }
+
+    private static let unpackedAtOnce = 256 << 10
+
+    /// All of the body as it was sent.
+    private func sentBody() async throws -> ByteBuffer {
         try await time.waitingForClient {
             try await loop.flatSubmit { () -> EventLoopFuture<ByteBuffer> in
                 guard let context = connection.value.context, case .serving(let exchange) = connection.value.phase

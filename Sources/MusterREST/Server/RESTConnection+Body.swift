@@ -25,8 +25,8 @@ extension RESTConnection {
     }
 
     private func refusal(of head: HTTPRequestHead) -> Refusal? {
-        if head.headers[canonicalForm: "content-encoding"].contains(where: { $0.lowercased() != "identity" }) {
-            return Refusal(.unsupportedMediaType, "the body must not be compressed: send it without Content-Encoding")
+        if head.bodyCoding == nil {
+            return Refusal(.unsupportedMediaType, "Content-Encoding must be gzip, or left out")
         }
         let declared = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
         return declared > bounds.body ? tooLarge : nil
@@ -72,6 +72,13 @@ extension RESTConnection {
             .serviceUnavailable, .tooBusy, limit: limit,
             "the server has too much to read: all that it holds of such bodies are \(limit.value) bytes "
                 + "(\(limit.name)); try again")
+    }
+
+    /// Counts bytes that are held of a body beside those that came, in which they were packed. Throws a `Refusal`.
+    func chargeUnpacked(_ exchange: Exchange, _ bytes: Int, total: Int) throws {
+        guard total <= bounds.body else { throw tooLarge }
+        guard budget(of: exchange).take(bytes) else { throw noRoom(exchange) }
+        exchange.charged += bytes
     }
 
     private func budget(of exchange: Exchange) -> ByteBudget {

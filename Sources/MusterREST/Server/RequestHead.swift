@@ -23,6 +23,20 @@ extension HTTPRequestHead {
         return nil
     }
 
+    /// How its body is packed.
+    enum BodyCoding { case none, gzip }
+
+    /// Nil for what is not unpacked here. Some clients write the charset where the coding belongs.
+    var bodyCoding: BodyCoding? {
+        let codings = headers[canonicalForm: "content-encoding"].map { $0.lowercased() }
+            .filter { !["", "identity", "utf-8", "utf8"].contains($0) }
+        switch codings {
+        case []: return BodyCoding.none
+        case ["gzip"], ["x-gzip"]: return .gzip
+        default: return nil
+        }
+    }
+
     /// Whose request it is: a target that names a host goes before the header field.
     var authority: String? { authorityOfTarget ?? headers.first(name: "host") }
 

@@ -115,16 +115,6 @@ import Testing
         }
     }
 
-    @Test(arguments: ["gzip", "GZIP, identity", "br"]) func aCompressedBodyIsRefused(encoding: String) async throws {
-        try await withConnection { connection, _, stage in
-            try await connection.send(
-                "POST", namePath, headers: ["Content-Encoding: \(encoding)"], body: stage.naming())
-            let answer = try await connection.answer()
-            #expect(answer?.status == 415 && answer?.message != nil)
-            #expect(stage.named == [])
-        }
-    }
-
     @Test func theContentTypeIsOfNoInterest() async throws {
         try await withConnection { connection, _, stage in
             for type in ["Content-Type: text/plain", "Content-Encoding: identity", "X: y"] {

@@ -1,0 +1,70 @@
+import CZlib
+
+/// Unpacks what gzip packed, a step at a time: its caller counts what comes out and stops where it is enough.
+public final class GzipReader {
+    /// The bytes are not what gzip writes, not all of it, or have something behind it.
+    public struct Malformed: Error {}
+
+    private let stream: UnsafeMutablePointer<z_stream>
+    private let packed: [UInt8]
+    private var position = 0
+    private var isDone = false
+
+    /// Reads this, one member or several in a row.
+    public init(_ packed: [UInt8]) throws {
+        self.packed = packed
+        stream = .allocate(capacity: 1)
+        stream.initialize(to: z_stream())
+        // 15 is the largest window, and 16 says gzip and nothing else.
+        let result = inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+        guard result == Z_OK else {
+            isDone = true
+            throw Malformed()
+        }
+    }
+
+    deinit {
+        inflateEnd(stream)
+        stream.deallocate()
+    }
+
+    /// Unpacks into all of `output`, or as much as there is left. Returns how many bytes; 0 is the end. Throws `Malformed`.
+    public func read(into output: UnsafeMutableRawBufferPointer) throws -> Int {
+        var written = 0
+        while !isDone, written < output.count {
+            written += try step(into: .init(rebasing: output[written...]))
+        }
+        return written
+    }
+
+    private func step(into output: UnsafeMutableRawBufferPointer) throws -> Int {
+        try packed.withUnsafeBytes { bytes in
+            let input = UnsafeRawBufferPointer(rebasing: bytes[position...])
+            // zlib reads through a pointer that it takes as mutable, and writes nothing there.
+            stream.pointee.next_in = UnsafeMutablePointer(
+                mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))
+            stream.pointee.avail_in = UInt32(clamping: input.count)
+            stream.pointee.next_out = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            stream.pointee.avail_out = UInt32(clamping: output.count)
+            let result = inflate(stream, Z_NO_FLUSH)
+            let consumed = input.count - Int(stream.pointee.avail_in)
+            let written = output.count - Int(stream.pointee.avail_out)
+            position += consumed
+            switch result {
+            case Z_OK where consumed + written > 0: break
+            case Z_STREAM_END: try endMember()
+            default: throw Malformed()
+            }
+            return written
+        }
+    }
+
+    /// Files of gzip may be put behind each other, and are one.
+    private func endMember() throws {
+        if position == packed.count {
+            isDone = true
+        } else if inflateReset(stream) != Z_OK {
+            throw Malformed()
+        }
+    }
+}
