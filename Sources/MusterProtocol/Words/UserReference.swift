@@ -5,9 +5,9 @@ public enum UserReference: Codable, Sendable, Hashable {
     case alias(Alias)
     case deviceID(Identifier)
     case brazeID(Identifier)
-    /// By the attribute `email`; letters A to Z are as good as a to z.
+    /// By the attribute `email`; letters A to Z are as good as a to z, and blanks at its ends don't count.
     case email(Contact)
-    /// By the attribute `phone`, byte for byte.
+    /// By the attribute `phone`, byte for byte but for blanks at its ends.
     case phone(Contact)
 
     enum CodingKeys: String, CodingKey, CaseIterable {

@@ -7,13 +7,20 @@ struct AttributeTest: Sendable {
     private let comparison: Comparison
     private let value: FilterValue?
     private let moment: Instant?
+    /// Of an attribute that is kept in one form only, older values in another.
+    private let contact: ContactKind?
 
     /// Readers for scans, whose documents hold thousands of values.
     static let readers = JSONReaders(idle: 4, values: 4_000_000)
 
     init(_ filter: AttributeFilter) {
         comparison = filter.comparison.positive
-        value = filter.value
+        let contact = ContactKind(attribute: filter.name.bytes)
+        self.contact = contact
+        value =
+            if let contact, case .string(let text) = filter.value { .string(contact.normal(text)) } else {
+                filter.value
+            }
         moment = if case .string(let text) = filter.value { Instant(iso8601: text.bytes) } else { nil }
     }
 
@@ -54,7 +61,10 @@ struct AttributeTest: Sendable {
     }
 
     private func hasText(_ attribute: JSONValue, _ wanted: Identifier) -> Bool {
-        attribute.kind == .string && attribute.withUnsafeBytes { $0.elementsEqual(wanted.bytes) }
+        guard attribute.kind == .string else { return false }
+        return attribute.withUnsafeBytes { bytes in
+            contact.map { $0.normal(Identifier(bytes: bytes)) == wanted } ?? bytes.elementsEqual(wanted.bytes)
+        }
     }
 
     private func number(_ attribute: JSONValue) -> Double? {

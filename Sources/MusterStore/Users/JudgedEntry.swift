@@ -15,7 +15,7 @@ struct JudgedEntry: Sendable {
         identifiers =
             [entry.externalID.map(UserReference.externalID)].compactMap(\.self)
             + (entry.aliases ?? []).map(UserReference.alias) + (entry.deviceIDs ?? []).map(UserReference.deviceID)
-        attributes = entry.attributes?.entries ?? []
+        attributes = (entry.attributes?.entries ?? []).map(\.asKept)
         refusal = Self.refusal(of: entry, identifiers)
     }
 
@@ -65,6 +65,8 @@ struct JudgedEntry: Sendable {
             }
             if let problem = attribute.value.storageProblem {
                 return .refused(.invalid, "the value of attribute \(place) \(problem)")
+            }
+            if let problem = attribute.contactProblem { return .refused(.invalid, problem)
             }
         }
         // What can't be written could not have been read; a call that was made in process may hold such a thing.

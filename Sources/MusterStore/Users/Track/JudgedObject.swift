@@ -142,9 +142,8 @@ extension TrackedFields {
     private func operation(
         _ value: AttributeValue, _ name: String, merges: Bool
     ) throws -> AttributeChange.Operation {
-        if name == "email", value != .null {
-            guard let email = try identifier(name) else { throw TrackRefusal.invalid(name) }
-            return .set(.string(email.loweringASCII.bytes))
+        if let kind = ContactKind(attribute: name.utf8) {
+            return .set(try contact(kind).map { .string($0.bytes) } ?? .null)
         }
         if merges, value == .strings([]) { return .merge(try RawJSON(encoding: [String]())) }
         if let elements = try value.elements() { return .set(try AttributeValue(elements: elements.lastOfEach())) }

@@ -112,9 +112,20 @@ extension TrackedFields {
         if let id = try identifier("external_id", numbers: true) { return .externalID(id) }
         if let alias = try alias() { return .alias(alias) }
         if let id = try identifier("braze_id") { return .brazeID(id) }
-        if let email = try identifier("email") { return .email(Contact(email.loweringASCII)) }
-        if let phone = try identifier("phone") { return .phone(Contact(phone)) }
+        if let email = try contact(.email) { return .email(Contact(email)) }
+        if let phone = try contact(.phone) { return .phone(Contact(phone)) }
         throw TrackRefusal(type: "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required")
+    }
+
+    /// An e-mail address or telephone number as it is kept; nil where there is none.
+    func contact(_ kind: ContactKind) throws -> Identifier? {
+        guard let value = self[kind.rawValue] else { return nil }
+        guard case .string(let text)? = kind.kept(value) else {
+            // Of one that is too long it says more.
+            _ = try identifier(kind.rawValue)
+            throw TrackRefusal.invalid(kind.rawValue)
+        }
+        return Identifier(bytes: text)
     }
 
     /// Whether the object makes the user that it means, where there is none.
