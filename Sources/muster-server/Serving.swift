@@ -42,7 +42,7 @@ final class Serving: Service {
         rpc = RPCServer(settings: settings.rpc, router: router, logger: logger)
         rest = RESTServer(
             settings: settings.rest, router: router, gate: PartnerGate(store: store),
-            archives: ExportArchives(store: store), logger: logger)
+            archives: ExportArchives(store: store), splitRequests: SplitRequests(store: store), logger: logger)
         let metrics = ServerMetrics(router: router, store: store, rpc: rpc, rest: rest)
         ops = settings.opsHost.map { [schema, draining] host in
             OpsServer(host: host, port: settings.opsPort, logger: logger) {

@@ -49,7 +49,7 @@ public final class TestServer: Sendable {
                 listener: .init(port: 0, allowPlaintext: true), requestsPerHour: restRequestsPerHour,
                 serviceRequestsPerHour: restServiceRequestsPerHour),
             router: router, gate: PartnerGate(store: store), archives: ExportArchives(store: store),
-            logger: logger)
+            splitRequests: SplitRequests(store: store), logger: logger)
         self.rest = rest
         try await rpc.start()
         // Ends with `stop` too.

@@ -30,23 +30,24 @@ public struct ExportHandlers: Sendable {
         let workspace = context.session.workspaceID
         let token = ExportToken(in: workspace)
         let exportID = "\(UUID().uuidString.lowercased())-\(Instant.now.secondsSince1970)"
-        let beginning = try await store.begin(
-            NewExport(exportID: exportID, segmentID: call.segmentID, tokenDigest: token.digest, shape: shape),
-            in: workspace, deadline: context.deadline)
-        try beginning.requireBegun(of: call.segmentID)
-        return .init(objectPrefix: exportID, path: token.path, url: restURL.map { $0 + token.path })
+        let reply = ExportSegment.Reply(
+            objectPrefix: exportID, path: token.path, url: restURL.map { $0 + token.path })
+        let request = try RequestKey(call)
+        do {
+            return try await store.begin(
+                NewExport(exportID: exportID, segmentID: call.segmentID, tokenDigest: token.digest, shape: shape),
+                answering: reply, request: request, in: workspace, deadline: context.deadline)
+        } catch let refusal as ExportRefusal { throw refusal.error(of: call.segmentID) }
     }
 
     /// `users.export.cancel`
     public func cancel(_ call: CancelExport, _ context: CallContext) async throws -> Done {
         try check(objectID: call.segmentID, "segment_id")
-        let ended = try await store.cancelExport(
-            of: call.segmentID, in: context.session.workspaceID, deadline: context.deadline)
-        guard ended else {
-            throw RPCError(
-                .notFound, .unknownExport, field: "segment_id", "no export of this segment is waiting or running")
-        }
-        return Done()
+        let request = try RequestKey(call)
+        do {
+            return try await store.cancelExport(
+                of: call.segmentID, request: request, in: context.session.workspaceID, deadline: context.deadline)
+        } catch let refusal as ExportRefusal { throw refusal.error(of: call.segmentID) }
     }
 
     /// An empty list is none: whoever wants nothing of users needs no export.
@@ -57,16 +58,18 @@ public struct ExportHandlers: Sendable {
     }
 }
 
-extension ExportBeginning {
-    fileprivate func requireBegun(of segmentID: Identifier) throws {
+extension ExportRefusal {
+    /// What the caller is told.
+    fileprivate func error(of segmentID: Identifier) -> any Error {
         switch self {
-        case .begun: return
-        case .unknownSegment: throw FilterFault.unknownSegment(segmentID)
+        case .unknownSegment: FilterFault.unknownSegment(segmentID)
         case .isBeingExported:
-            throw Self.busy(
+            Self.busy(
                 "this segment is being exported already; wait, or cancel that export: of one segment one export is "
                     + "made at a time, of a workspace \(Limits.exportsUnfinished.value)")
-        case .tooMany: throw Self.busy("the workspace has \(Limits.exportsUnfinished.value) exports that are not done")
+        case .tooMany: Self.busy("the workspace has \(Limits.exportsUnfinished.value) exports that are not done")
+        case .notBeingExported:
+            RPCError(.notFound, .unknownExport, field: "segment_id", "no export of this segment is waiting or running")
         }
     }
 

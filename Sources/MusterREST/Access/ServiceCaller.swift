@@ -11,11 +11,14 @@ struct ServiceCaller {
     let session: Session
     private let secret: String
     private let time = TimeBudget.current
+    /// The name that she gave the request, where it can be one.
+    private let idempotencyKey: Result<Identifier?, any Error>
 
     /// Judges `Authorization: Bearer KEY`. Throws a `Refusal` with status 401 for what is no good service key.
     init(_ request: Request, _ desk: AccessDesk) async throws {
         guard let secret = request.bearer else { throw Self.unknownKey }
         (self.desk, self.secret) = (desk, secret)
+        idempotencyKey = Result { try request.idempotencyKey() }
         do { session = try await desk.session(for: secret, deadline: time.deadline) } catch {
             throw error.code == .unauthenticated ? Self.unknownKey : Refusal(error)
         }
@@ -30,7 +33,17 @@ struct ServiceCaller {
     }
 
     /// Of the request, as far as its body has come.
-    private var deadline: ContinuousClock.Instant { time.deadline }
+    var deadline: ContinuousClock.Instant { time.deadline }
+
+    /// The name of the request; nil where it has none. Throws a `Refusal` with status 400 for what can't be one.
+    var requestID: Identifier? { get throws { try idempotencyKey.get() } }
+
+    /// Sends a write under the name of the request: a repeat gets the recorded answer, and has no second effect.
+    func record<C: RecordedCall>(_ call: C) async throws -> C.Reply {
+        var call = call
+        call.requestID = try requestID
+        return try await send(call)
+    }
 
     /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
     func send<C: Call>(_ call: C) async throws -> C.Reply {

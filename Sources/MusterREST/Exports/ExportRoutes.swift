@@ -42,14 +42,14 @@ struct ExportRoutes {
 
     private func exportSegment(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let body = try await request.json { try JSONDecoding.decode(ExportSegmentBody.self, from: $0) }
-        let reply = try await SegmentAPIIdentifier.judging { try await caller.send(body.call) }
+        let reply = try await SegmentAPIIdentifier.judging { try await caller.record(body.call) }
         let url = reply.url ?? "\(scheme)://\(request.head.authority ?? "")\(reply.path)"
         return RESTAnswer(.created, BegunExport(objectPrefix: reply.objectPrefix, url: url))
     }
 
     private func cancel(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let body = try await request.json { try JSONDecoding.decode(CancelExportBody.self, from: $0) }
-        _ = try await caller.send(CancelExport(segmentID: body.segmentID.identifier))
+        _ = try await caller.record(CancelExport(segmentID: body.segmentID.identifier))
         return RESTAnswer(.created, Message.success)
     }
 

@@ -11,6 +11,7 @@ struct RESTRoutes {
     let limiter: RateLimiter
     let router: MusterHandlers.Router
     let exports: ExportRoutes
+    let splitRequests: SplitRequests?
     let logger: Logger
 
     /// The routes by method and path.
@@ -18,7 +19,7 @@ struct RESTRoutes {
         let routes = Hummingbird.Router(context: RESTContext.self, options: .autoGenerateHeadEndpoints)
         routes.add(middleware: NothingHere(routes: self))
         PartnerRoutes(desk: desk, gate: gate).add(to: routes, self)
-        UserRoutes().add(to: routes, self)
+        UserRoutes(splitRequests: splitRequests).add(to: routes, self)
         exports.add(to: routes, self)
         SegmentRoutes().add(to: routes, self)
         refuseOtherMethods(routes)

@@ -39,16 +39,17 @@ public final class RESTServer: Sendable {
     /// - Parameters:
     ///   - gate: judges who comes as a partner.
     ///   - archives: exports that can be fetched; nil where there are none.
+    ///   - splitRequests: records requests that come to several calls; nil where nothing is recorded.
     public convenience init(
         settings: RESTServerSettings, router: MusterHandlers.Router, gate: PartnerGate, archives: ExportArchives?,
-        logger: Logger
+        splitRequests: SplitRequests? = nil, logger: Logger
     ) {
         let routes = RESTRoutes(
             desk: AccessDesk(router: router), gate: gate,
             limiter: RateLimiter(
                 importKeys: settings.requestsPerHour, serviceKeys: settings.serviceRequestsPerHour), router: router,
             exports: ExportRoutes(archives: archives, scheme: settings.listener.tls == nil ? "http" : "https"),
-            logger: logger)
+            splitRequests: splitRequests, logger: logger)
         self.init(name: "REST", settings: settings, responder: RESTResponder(routes), logger: logger)
     }
 

@@ -1,10 +1,14 @@
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import MusterHandlers
 import MusterProtocol
 
 /// The routes of the user registry, for services.
 struct UserRoutes {
+    /// Nil where nothing is recorded.
+    let splitRequests: SplitRequests?
+
     func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
         typealias Work = @Sendable (Request, ServiceCaller) async throws -> RESTAnswer
         func post(_ path: RouterPath, _ work: @escaping Work) {
@@ -16,8 +20,8 @@ struct UserRoutes {
         post("/users/track/bulk", Self.trackInBulk)
         post("/users/alias/new", Self.addAliases)
         post("/users/alias/update", Self.updateAliases)
-        post("/users/identify", Self.identify)
-        post("/users/merge", Self.merge)
+        post("/users/identify") { try await identify($0, $1) }
+        post("/users/merge") { try await merge($0, $1) }
         post("/users/delete", Self.delete)
         post("/users/external_ids/rename", Self.rename)
         post("/users/external_ids/remove", Self.remove)
@@ -51,38 +55,38 @@ struct UserRoutes {
     }
 
     private static func answer(to body: TrackBody, _ caller: ServiceCaller) async throws -> RESTAnswer {
-        let reply = try await caller.send(body.call)
+        let reply = try await caller.record(body.call)
         return Tracked(reply).map { RESTAnswer(.created, $0) } ?? RESTAnswer(.badRequest, Tracked(refused: reply))
     }
 
     @Sendable private static func addAliases(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let aliases = try await request.body(NewAliasBody.self).aliases.map(\.new)
-        _ = try await caller.send(AddAliases(userAliases: aliases))
+        _ = try await caller.record(AddAliases(userAliases: aliases))
         return RESTAnswer(.created, AliasesProcessed(count: aliases.count))
     }
 
     @Sendable private static func updateAliases(
         _ request: Request, _ caller: ServiceCaller
     ) async throws -> RESTAnswer {
-        _ = try await caller.send(UpdateAliases(aliasUpdates: try await request.body(AliasUpdateBody.self).updates))
+        _ = try await caller.record(UpdateAliases(aliasUpdates: try await request.body(AliasUpdateBody.self).updates))
         return RESTAnswer(.created, Message.success)
     }
 
-    @Sendable private static func identify(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+    private func identify(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let calls = try await request.body(IdentifyBody.self).calls
-        try await caller.sendEach(calls)
+        try await caller.sendEach(calls, splitRequests)
         return RESTAnswer(.created, AliasesProcessed(count: calls.count))
     }
 
-    @Sendable private static func merge(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
-        try await caller.sendEach(try await request.json { try MergeBody($0) }.calls)
+    private func merge(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+        try await caller.sendEach(try await request.json { try MergeBody($0) }.calls, splitRequests)
         return RESTAnswer(.accepted, Message.success)
     }
 
     @Sendable private static func delete(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let users = try await request.body(DeleteBody.self).users
         try requireFew(users.count)
-        let reply = try await caller.send(DeleteUsers(users: users))
+        let reply = try await caller.record(DeleteUsers(users: users))
         return RESTAnswer(.created, Deleted(deleted: reply.deleted))
     }
 
@@ -90,13 +94,13 @@ struct UserRoutes {
         let renames = try await request.body(RenameBody.self).renames.map {
             ExternalIDRename(current: $0.current.id, new: $0.new.id)
         }
-        let reply = try await caller.send(RenameExternalIDs(renames: renames))
+        let reply = try await caller.record(RenameExternalIDs(renames: renames))
         return RESTAnswer(.created, Renamed(renames, reply.results))
     }
 
     @Sendable private static func remove(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let ids = try await request.body(RemoveBody.self).externalIDs.map(\.id)
-        let reply = try await caller.send(RemoveExternalIDs(externalIDs: ids))
+        let reply = try await caller.record(RemoveExternalIDs(externalIDs: ids))
         return RESTAnswer(.created, Removed(ids, reply.results))
     }
 }
@@ -112,10 +116,23 @@ private func requireFew(_ count: Int) throws {
 }
 
 extension ServiceCaller {
-    /// Sends calls one after the other. One that finds nobody, or what it can't join, is dropped, as Braze does, which answers
-    /// before it has looked.
-    fileprivate func sendEach(_ calls: [some RecordedCall]) async throws {
+    /// Sends calls one after the other, under the name of the request where it has one.
+    fileprivate func sendEach<C: RecordedCall>(_ calls: [C], _ requests: SplitRequests?) async throws {
         try requireFew(calls.count)
+        guard let requests, let id = try requestID else { return try await sendEach(calls) }
+        // What a key may not do it may not take ids for.
+        try await authorize(C.method)
+        let begun: [C]?
+        do { begun = try await requests.begin(calls, as: id, in: session, deadline: deadline) } catch {
+            throw Refusal(error)
+        }
+        guard let begun else { return }
+        try await sendEach(begun)
+        do { try await requests.end(calls, as: id, in: session, deadline: deadline) } catch { throw Refusal(error) }
+    }
+
+    /// One that finds nobody, or what it can't join, is dropped, as Braze does, which answers before it has looked.
+    private func sendEach(_ calls: [some RecordedCall]) async throws {
         for call in calls {
             do { _ = try await send(call) } catch let refusal as Refusal where refusal.concernsOneEntry {
                 continue

@@ -14,59 +14,63 @@ public struct NewExport: Sendable {
     }
 }
 
-/// What became of an attempt to begin an export.
-public enum ExportBeginning: Sendable, Equatable {
-    case begun
+/// Why an export is not begun, or not ended.
+public enum ExportRefusal: Error, Equatable {
     case unknownSegment
     /// Another one of this segment is not done.
     case isBeingExported
     /// As many as `Limits.exportsUnfinished` are not done.
     case tooMany
+    /// There is none that could be ended.
+    case notBeingExported
 }
 
 extension Store {
-    /// Writes an export down, for any server to take.
+    /// Writes an export down, for any server to take, and returns `reply`, or that of the same request before. Throws `ExportRefusal`.
     public func begin(
-        _ export: NewExport, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> ExportBeginning {
-        try await transaction(in: workspace, deadline: deadline) { connection in
+        _ export: NewExport, answering reply: ExportSegment.Reply, request: RequestKey, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> ExportSegment.Reply {
+        try await recorded(request, in: workspace, deadline: deadline) { connection in
             // Exports of a workspace begin one at a time, so that the count holds.
             try connection.execute("SELECT version FROM definitions WHERE workspace_id = \(workspace) FOR UPDATE")
             let exists = try connection.first(
                 "SELECT 1 FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(export.segmentID)"
             ) { row in try row.value(0, as: Int32.self) }
-            guard exists != nil else { return .unknownSegment }
+            guard exists != nil else { throw ExportRefusal.unknownSegment }
             let unfinished = try connection.query(
                 """
                 SELECT segment_id FROM segment_export
                 WHERE workspace_id = \(workspace) AND state IN ('waiting', 'running')
                 """
             ) { row in try row.value(0, as: Identifier.self) }
-            guard !unfinished.contains(export.segmentID) else { return .isBeingExported }
-            guard unfinished.count < Limits.exportsUnfinished.value else { return .tooMany }
+            guard !unfinished.contains(export.segmentID) else { throw ExportRefusal.isBeingExported }
+            guard unfinished.count < Limits.exportsUnfinished.value else { throw ExportRefusal.tooMany }
             try connection.execute(
                 """
                 INSERT INTO segment_export (workspace_id, export_id, segment_id, token_digest, shape, created_at)
                 VALUES (\(workspace), \(export.exportID), \(export.segmentID), \(export.tokenDigest),
                     \(JSONB(try JSONEncoding.encode(export.shape))), \(Instant.now))
                 """)
-            return .begun
+            return Written(reply: reply)
         }
     }
 
-    /// Ends the export of a segment that is waiting or running; false where there is none. Who works on it finds out when it next
-    /// renews its lease.
+    /// Ends the export of a segment that is waiting or running. Who works on it finds out when it next renews its lease. Throws
+    /// `ExportRefusal`.
     public func cancelExport(
-        of segmentID: Identifier, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Bool {
-        try await transaction(in: workspace, deadline: deadline) { connection in
-            try connection.query(
+        of segmentID: Identifier, request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Done {
+        try await recorded(request, in: workspace, deadline: deadline) { connection in
+            let ended = try connection.query(
                 """
                 UPDATE segment_export SET state = 'cancelled', lease_until = NULL, expires_at = \(Instant.now)
                 WHERE workspace_id = \(workspace) AND segment_id = \(segmentID) AND state IN ('waiting', 'running')
                 RETURNING 1
                 """
-            ) { row in try row.value(0, as: Int32.self) }.isEmpty == false
+            ) { row in try row.value(0, as: Int32.self) }
+            guard !ended.isEmpty else { throw ExportRefusal.notBeingExported }
+            return Written(reply: Done())
         }
     }
 }

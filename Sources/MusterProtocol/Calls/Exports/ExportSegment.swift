@@ -1,5 +1,5 @@
 /// A file of all members of a segment, made in the background.
-public struct ExportSegment: Call {
+public struct ExportSegment: RecordedCall {
     public static let method = "users.export.segment"
     public static let summary = "Starts an export of a segment's members into a zip archive."
     public static let notes = """
@@ -8,9 +8,10 @@ public struct ExportSegment: Call {
         - The archive has about 5,000 users a file, each as a line of JSON in the form of `users.export.ids`. Its users are the members of one moment after the call; what it says of each is as of when it was written. Users erased before the archive is done are not in it, and an archive with a user who was erased since is not handed out.
         - `object_prefix`: the export's name; its files begin with it. `path`: where the REST endpoint of any server gives out the archive, without a key, so that the path is a secret. `url`: the same as a whole, where the operator has set `public_rest_url`. It is 404 until the archive is done, and again some hours later (`exports.keep_hours`, 4 unless set).
         - A segment that is being exported already, and more than 100 exports of the workspace that are not done, are `RESOURCE_EXHAUSTED`. `users.export.cancel` ends one. An export whose server ends is begun anew by another.
+        - `request_id`: see [repeating](../repeating.md). A repeat gets the same `path`, also when its archive has expired.
         """
     public static let example = (
-        call: Self(segmentID: "fr-win-back", fieldsToExport: ["external_id", "country"]),
+        call: Self(segmentID: "fr-win-back", fieldsToExport: ["external_id", "country"], requestID: "export-12"),
         reply: Reply(
             objectPrefix: "5b1f4c2e-8f3e-4a53-9d2c-0a6f5f1f7c11-1763900000",
             path: "/exports/1-fW8mA0v3yJ6dQ1tK9zR2xLs7uNc5hGb4eTpYoZi0kQaVX1b2C.zip",
@@ -19,19 +20,23 @@ public struct ExportSegment: Call {
     public var segmentID: Identifier
     public var fieldsToExport: [Identifier]?
     public var customAttributesToExport: [Identifier]?
+    public var requestID: Identifier?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
         case segmentID = "segment_id"
         case fieldsToExport = "fields_to_export"
         case customAttributesToExport = "custom_attributes_to_export"
+        case requestID = "request_id"
     }
 
     public init(
-        segmentID: Identifier, fieldsToExport: [Identifier]? = nil, customAttributesToExport: [Identifier]? = nil
+        segmentID: Identifier, fieldsToExport: [Identifier]? = nil, customAttributesToExport: [Identifier]? = nil,
+        requestID: Identifier? = nil
     ) {
         self.segmentID = segmentID
         self.fieldsToExport = fieldsToExport
         self.customAttributesToExport = customAttributesToExport
+        self.requestID = requestID
     }
 
     public struct Reply: Codable, Sendable, Equatable {
@@ -51,7 +56,4 @@ public struct ExportSegment: Call {
             self.url = url
         }
     }
-
-    /// A second one is refused while the first runs, and makes another archive afterwards.
-    public var isSafeToRepeat: Bool { false }
 }
