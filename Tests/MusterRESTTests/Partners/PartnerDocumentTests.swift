@@ -29,7 +29,7 @@ import Testing
 
     @Test func theDocumentNamesEveryAnswerOfTheContract() throws {
         let text = try String(contentsOf: Shell.root.appending(path: "docs/partners.md"), encoding: .utf8)
-        for status in [200, 201, 400, 401, 404, 405, 413, 415, 422, 423, 429, 431, 500, 503, 504] {
+        for status in [200, 201, 400, 401, 404, 405, 413, 415, 422, 423, 429, 431, 500, 501, 503, 504] {
             #expect(text.contains("\n| \(status) |"), "\(status)")
         }
     }
