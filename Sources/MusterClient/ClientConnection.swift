@@ -30,7 +30,6 @@ final class ClientConnection: ChannelInboundHandler {
     private var lastFlushedID = openID
     private var failure: RPCError?
     private var isFinalFailure = false
-    private var cancels = CancelBudget()
     private var lastHeard = ContinuousClock.now
     private var pingSent: ContinuousClock.Instant?
     private var ticking: RepeatedTask?
@@ -154,7 +153,7 @@ final class ClientConnection: ChannelInboundHandler {
 
     func cancel(_ id: Int64) {
         calls[id] = nil
-        if cancels.allowsOne() { write { FrameEncoder.append(cancel: id, to: &$0) } }
+        write { FrameEncoder.append(cancel: id, to: &$0) }
         core.roomAppeared()
     }
 

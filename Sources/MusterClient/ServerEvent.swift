@@ -39,21 +39,6 @@ enum ReplyScan {
     }
 }
 
-/// Bounds the cancels of a connection to half of what the server bears; past that, deadlines have to end what nobody awaits.
-struct CancelBudget {
-    private static let most = 100
-    private static let window: Duration = .seconds(30)
-    private var start = ContinuousClock.now
-    private var sent = 0
-
-    mutating func allowsOne() -> Bool {
-        let now = ContinuousClock.now
-        if now - start > Self.window { (start, sent) = (now, 0) }
-        sent += 1
-        return sent <= Self.most
-    }
-}
-
 extension RPCError {
     /// Whether opening a session again would fail again.
     var isFinalForSession: Bool {

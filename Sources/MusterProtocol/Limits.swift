@@ -46,7 +46,11 @@ public enum Limits {
     public static let jsonDepth = Limit(
         "json_depth", 96, "levels", "Nesting of one request: a filter of full depth takes two a level.")
     public static let requestsInFlight = Limit(
-        "requests_in_flight_per_connection", 128, "requests", "Then the server stops reading from that connection.")
+        "requests_in_flight_per_connection", 128, "requests", "Then the next one waits, and what is behind it.")
+    public static let surplusFrames = Limit(
+        "surplus_frames", 200, "frames",
+        "Pings, pongs, messages that are no request, and cancels beyond one a request, in 30 s on one connection; then goaway."
+    )
     public static let requestsInFlightPerKey = Limit(
         "requests_in_flight_per_key", 256, "requests", "Over all connections of a key to one server.")
     public static let connections = Limit(
@@ -145,7 +149,7 @@ public enum Limits {
         frame, frameBeforeOpen, restBody, restStrangers, restBodies, restHeader, restHeaderField, restHeaderFields,
         restImportIdentifiers, restTrackObjects, restBulkBody, restBulkObjectsPerUser, jsonValues, jsonDepth,
         requestsInFlight,
-        requestsInFlightPerKey, connections, strangerConnections,
+        surplusFrames, requestsInFlightPerKey, connections, strangerConnections,
         openSeconds,
         idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, restTime,
         drainSeconds, importIdentifiers,

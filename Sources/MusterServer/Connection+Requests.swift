@@ -6,9 +6,11 @@ import NIOPosix
 import Synchronization
 
 extension Connection {
-    func take(_ incoming: Incoming) {
+    func take(_ incoming: Incoming, arrived: ContinuousClock.Instant) {
         switch incoming {
-        case .request(let request): begin(request, arrived: .now)
+        case .request(let request):
+            uncancelledRequests += 1
+            begin(request, arrived: arrived)
         case .cancel(let id): cancel(id)
         case .ping(let number):
             outbox.append(pong: number)
@@ -17,7 +19,7 @@ extension Connection {
         case .pong:
             clock.pingSent = nil
             countAgainstFlood()
-        case .large(let bytes): readElsewhere(bytes)
+        case .large(let bytes): readElsewhere(bytes, arrived)
         case .wrong(let id, let error): refuse(id, error)
         }
     }
@@ -113,8 +115,10 @@ extension Connection {
         flushSoon()
     }
 
+    /// A request may be cancelled once, and whoever does so can't know whether its answer is on its way. More cancels than requests
+    /// are junk.
     private func cancel(_ id: Int64) {
-        countAgainstFlood()
+        if uncancelledRequests > 0 { uncancelledRequests -= 1 } else { countAgainstFlood() }
         guard inFlight.cancel(id) else { return }
         reply(id, RPCError(.cancelled, "the caller cancelled the call"))
     }
@@ -169,10 +173,10 @@ extension Connection {
 
     // MARK: Large messages
 
-    private func readElsewhere(_ bytes: [UInt8]) {
+    private func readElsewhere(_ bytes: [UInt8], _ arrived: ContinuousClock.Instant) {
         guard let loop = context?.eventLoop else { return }
-        let arrived = ContinuousClock.now
         inFlight.beginReading()
+        uncancelledRequests += 1  // its cancel may come before it is read
         clock.hadLargeFrame = true
         let reader = shared.reader
         NIOThreadPool.singleton.runIfActive(eventLoop: loop) {
@@ -191,7 +195,7 @@ extension Connection {
         }
         guard case .request(let request) = incoming else {
             _ = inFlight.endReading(nil)
-            if isOpen { take(incoming) }
+            if isOpen { take(incoming, arrived: arrived) }
             return requestEnded()
         }
         let wasCancelled = inFlight.endReading(request.id)

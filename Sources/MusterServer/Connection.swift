@@ -32,6 +32,10 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     var inFlight = InFlight()
     var outbox = Outbox()
     var flood: FloodGauge
+    /// Requests that no cancel has come for yet: so many cancels are no abuse, in flight or crossing their answers.
+    var uncancelledRequests = 0
+    /// The request that came when as many as allowed were in flight, and when it came. Nothing behind it is read.
+    var held: (request: Incoming, arrived: ContinuousClock.Instant)?
 
     /// The largest id that was accepted: what goaway tells.
     var lastID: Int64 = 0
@@ -82,6 +86,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
         inFlight.cancelAll()
         leaveKeyIfIdle()
         decoder = FrameDecoder(limit: 0)
+        held = nil
         self.context = nil
         context.fireChannelInactive()
     }
@@ -123,11 +128,14 @@ extension Connection {
     }
 
     /// Whether another request may begin: the bound of one peer's memory and work.
+    private var hasRoom: Bool { inFlight.count < shared.bounds.requestsInFlight }
+
+    /// Without room, frames are read until a request is among them: cancels make room, and pings ask for no work.
     private var mayTakeFrame: Bool {
         switch phase {
         case .unopened: true
         case .opening, .ended: false
-        case .open: inFlight.count < shared.bounds.requestsInFlight && context?.channel.isWritable == true
+        case .open: (hasRoom || held == nil) && context?.channel.isWritable == true
         }
     }
 
@@ -135,7 +143,7 @@ extension Connection {
     func takeFrames() {
         guard !isTakingFrames else { return }
         isTakingFrames = true
-        while mayTakeFrame, let incoming = nextIncoming() { take(incoming) }
+        while mayTakeFrame { guard takeNext() else { break } }
         isTakingFrames = false
         clock.frameBegan(isPartial: decoder.pending > 0 && mayTakeFrame)
         if decoder.pending == 0, clock.hadLargeFrame {
@@ -144,6 +152,19 @@ extension Connection {
         }
         if inputEnded { endIfIdle() }
         readIfWanted()
+    }
+
+    /// False where no whole frame has come.
+    private func takeNext() -> Bool {
+        if let (request, arrived) = held {
+            held = nil
+            take(request, arrived: arrived)
+        } else if let incoming = nextIncoming() {
+            if incoming.asksForWork, !hasRoom { held = (incoming, .now) } else { take(incoming, arrived: .now) }
+        } else {
+            return false
+        }
+        return true
     }
 
     private func nextIncoming() -> Incoming? {

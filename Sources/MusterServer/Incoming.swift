@@ -12,6 +12,14 @@ enum Incoming: Sendable {
     /// No message of this protocol; with the id of its request, where that could be read.
     case wrong(id: Int64?, RPCError)
 
+    /// Whether room among the requests in flight is needed for it.
+    var asksForWork: Bool {
+        switch self {
+        case .request, .large: true
+        case .cancel, .ping, .pong, .wrong: false
+        }
+    }
+
     struct Request: Sendable {
         let id: Int64
         let deadlineMilliseconds: Int64?

@@ -43,8 +43,8 @@ extension RPCServerSettings {
         public var drain: Duration = .seconds(Limits.drainSeconds.value)
         /// After the last frame, for the peer to read it: a socket closed with bytes unread would take it away again.
         public var linger: Duration = .milliseconds(500)
-        /// Cancels, and as many pings, pongs and wrong messages, in `floodWindow`; one more ends the connection.
-        public var flood = 200
+        /// Pings, pongs, wrong messages and cancels beyond one a request, together in `floodWindow`; one more ends the connection.
+        public var flood = Limits.surplusFrames.value
         /// What `flood` is counted over.
         public var floodWindow: Duration = .seconds(30)
 

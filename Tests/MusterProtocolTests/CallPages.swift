@@ -85,8 +85,8 @@ private func limitsPage() -> String {
         [users.upsert](calls/users.upsert.md).
         - A reply that would be longer than a frame is `RESOURCE_EXHAUSTED`: ask for a smaller page.
         - `page_size`, `deadline_ms` and `max_staleness_ms` above their limits count as the limit.
-        - More requests in flight on a connection than allowed are not refused: the server reads no further from it until one has \
-        ended. More of one key over all its connections are refused with `RESOURCE_EXHAUSTED`.
+        - More requests in flight on a connection than allowed are not refused: the server reads no further from it than to the first of \
+        them until one has ended; cancels and pings before it are heard. More of one key over all its connections are refused with `RESOURCE_EXHAUSTED`.
         - A connection too many hears `RESOURCE_EXHAUSTED` (with the `id` 0 and `retry_after_ms`) and is closed.
         - A lock that can't be had in time answers `ABORTED`; an operator can set that time, and the time that a shutdown takes, so \
         that these two may differ from the table.
