@@ -13,6 +13,7 @@ import Testing
         let path: String
         /// For partners, without what proves them.
         var body: String?
+        var headers: [String: String] = [:]
         var isPartners = false
         /// Whether the address itself is the key; here it is nobody's.
         var isOpen = false
@@ -29,6 +30,9 @@ import Testing
             body: #""cohort_changes":[{"user_ids":["u-1"]}]"#, isPartners: true),
         // The import that `withSegment` makes.
         Route(method: "GET", path: "/partners/tinyclues/cohorts/imports/MS5l", isPartners: true),
+        Route(
+            method: "GET", path: "/partners/tinyclues/cohorts/imports", headers: ["Idempotency-Key": "r-e"],
+            isPartners: true),
         Route(method: "GET", path: ExportToken(in: WorkspaceID(rawValue: 1)).path, isOpen: true),
         Route(method: "POST", path: "/users/track", body: #"{"attributes":[{"external_id":"u-1","n":1}]}"#),
         Route(method: "POST", path: "/users/track/bulk", body: #"{"attributes":[{"external_id":"u-1","n":1}]}"#),
@@ -75,7 +79,8 @@ import Testing
             let known = route.isPartners ? secret : muster.server.workspace.adminKey.text
             let reply = try await (server ?? muster.server).rest(
                 method ?? route.method, route.path, body,
-                bearer: route.isPartners && route.body != nil ? nil : isKnown ? known : "nobody")
+                bearer: route.isPartners && route.body != nil ? nil : isKnown ? known : "nobody",
+                headers: route.headers)
             #expect(reply.message != nil, "\(route.path): \(reply.text)")
             expect(route, reply)
         }
@@ -98,7 +103,7 @@ import Testing
     private func withSegment(_ body: (MusterUnderTest) async throws -> Void) async throws {
         try await withMuster(users: ["u-1"]) { muster in
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "S", filter: .everyone))
-            _ = try await muster.importCohort("e", adding: ["u-1"])
+            _ = try await muster.importCohort("e", adding: ["u-1"], requestID: "r-e")
             try await body(muster)
         }
     }

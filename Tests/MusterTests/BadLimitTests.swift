@@ -121,7 +121,7 @@ import Testing
                 Case($0, #"{"segment_id":""}"#, "segment_id is empty"),
             ]
         }
-        + [SetPartner.method, GetPartner.method, ListKeys.method, ListCohorts.method].map {
+        + [SetPartner.method, GetPartner.method, ListKeys.method, ListCohorts.method, ListImports.method].map {
             Case($0, #"{"partner":"pärtner"}"#, "partner is no partner's name")
         }
         + [
@@ -307,6 +307,12 @@ import Testing
                 ListCohortMembers.method, cohort(#""active""#, #","at_version":-1"#), "this version is not kept",
                 .outOfRange),
             Case(ListImports.method, cohort(#""active""#, #","version":-1"#), "no such import", .notFound),
+            Case(ListImports.method, #"{"partner":"tinyclues","page_size":0}"#, "page_size must be at least 1"),
+            Case(
+                ListImports.method, #"{"partner":"tinyclues","request_id":\#(text(300))}"#, "no import of this",
+                .notFound),
+            Case(GetExport.method, #"{"object_prefix":\#(text(300))}"#, "there is no export", .notFound),
+            Case(GetExport.method, #"{"object_prefix":""}"#, "there is no export", .notFound),
             Case(
                 CreateKey.method, #"{"kind":"service","name":"x","scopes":["*"],"expires_at":"2001-01-01"}"#,
                 "expires_at has passed already"),
@@ -322,6 +328,10 @@ import Testing
             "with_nodes and at exclude each other"),
         Case(
             ListImports.method, cohort(#""active""#, #","version":1,"request_id":"x""#),
+            "version and request_id exclude each other"),
+        Case(ListImports.method, #"{"partner":"tinyclues","version":1}"#, "version needs cohort_id"),
+        Case(
+            ListImports.method, #"{"partner":"tinyclues","version":1,"request_id":"x"}"#,
             "version and request_id exclude each other"),
         Case(CreateKey.method, #"{"kind":"import","name":"x"}"#, "partner is missing"),
         Case(

@@ -241,6 +241,7 @@ import Testing
         Listing(method: ListCohortMembers.method, fields: cohort + #","at_version":1"#),
         Listing(method: DiffCohort.method, fields: cohort + #","from_version":0"#),
         Listing(method: ListImports.method, fields: cohort),
+        Listing(method: ListImports.method, fields: #""partner":"tinyclues""#),
         Listing(method: ListCohorts.method, fields: ""),
         Listing(method: ListCohorts.method, fields: #""partner":"tinyclues""#),
         Listing(method: ListSegments.method, fields: ""),

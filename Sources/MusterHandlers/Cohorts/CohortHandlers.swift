@@ -63,40 +63,6 @@ public struct CohortHandlers: Sendable {
         return .init(cohorts: cohorts, nextPageToken: next)
     }
 
-    /// `cohorts.imports`
-    public func imports(_ call: ListImports, _ context: CallContext) async throws -> ListImports.Reply {
-        try context.requireOwn(partner: call.partner)
-        let cohort = try reference(call.partner, call.cohortID)
-        func find(_ selection: ImportSelection, _ limit: Int) async throws -> [ImportInfo] {
-            let found = try await store.imports(
-                of: cohort, selection, limit: limit, in: context.session.workspaceID, deadline: context.deadline)
-            guard let found else { throw unknownCohort() }
-            return found
-        }
-        let one: ImportSelection
-        switch (call.version, call.requestID) {
-        case (let version?, nil): one = .version(version)
-        case (nil, let id?): one = .requestID(id)
-        case (_?, _?):
-            throw RPCError(
-                .invalidArgument, .conflict, field: "version", "version and request_id exclude each other: name one")
-        case (nil, nil):
-            let (imports, next) = try await PageTokens(store, context).page(of: call) {
-                ImportPosition(version: $0.version)
-            } find: { after, limit in
-                try await find(.before(after?.version), limit)
-            }
-            return .init(imports: imports, nextPageToken: next)
-        }
-        let found = try await find(one, 1)
-        guard !found.isEmpty else {
-            throw RPCError(
-                .notFound, .unknownImport, field: call.version == nil ? "request_id" : "version",
-                "this cohort has no such import; leave version and request_id out to list them")
-        }
-        return .init(imports: found)
-    }
-
     /// `cohorts.delete`
     public func delete(_ call: DeleteCohort, _ context: CallContext) async throws -> Done {
         let cohort = try reference(call.partner, call.cohortID)
@@ -143,7 +109,7 @@ extension CohortHandlers {
             "there is no such cohort of this partner; cohorts.list shows those there are")
     }
 
-    private func unknownPartner() -> RPCError {
+    func unknownPartner() -> RPCError {
         RPCError(
             .notFound, .unknownPartner, field: "partner", "there is no such partner; make it with partners.set")
     }
@@ -159,9 +125,4 @@ extension Deletion {
             .failedPrecondition, .inUse, field: "\(what)_id",
             "segments use this \(what): \(names)\(more); change or delete them first")
     }
-}
-
-/// After which import a page begins; the newest come first.
-private struct ImportPosition: Codable {
-    var version: Int64
 }

@@ -56,9 +56,9 @@ struct ImportBody: Encodable {
     }
 
     /// An import as it was recorded, identifier by identifier.
-    init(_ recorded: ImportInfo, of cohortID: Identifier) {
-        id = ImportName(cohortID: cohortID, version: recorded.version)
-        self.cohortID = cohortID
+    init(_ recorded: ImportInfo) {
+        id = ImportName(cohortID: recorded.cohortID, version: recorded.version)
+        cohortID = recorded.cohortID
         (version, size, receipt) = (recorded.version, recorded.size, recorded.receipt)
         (importedAt, idempotencyKey) = (recorded.importedAt, recorded.requestID)
         outcomes = PlacedOutcome.all(recorded.outcomes ?? [], in: recorded.shape ?? [])

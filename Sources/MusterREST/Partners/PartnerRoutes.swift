@@ -20,6 +20,13 @@ struct PartnerRoutes {
                 try await name(request, try context.parameters.require("partner")[...].pathDecoded, visit)
             }
         }
+        routes.get("/partners/:partner/cohorts/imports") { request, context in
+            await all.answerVisit { visit in
+                let partner = try await admit(
+                    try PartnerCredentials(request), as: try context.parameters.require("partner"), visit)
+                return try await receipt(named: try request.idempotencyKey(), for: partner)
+            }
+        }
         routes.get("/partners/:partner/cohorts/imports/:import") { request, context in
             await all.answerVisit { visit in
                 let partner = try await admit(
@@ -60,12 +67,29 @@ struct PartnerRoutes {
 
     /// An import as it was recorded.
     private func receipt(of id: String, for partner: PartnerCaller) async throws -> RESTAnswer {
-        let unknown = Refusal(.notFound, "there is no such import")
-        guard let name = ImportName(id) else { throw unknown }
-        let call = ListImports(partner: partner.partner, cohortID: name.cohortID, version: name.version)
-        guard let recorded = try await partner.send(call).imports.first else { throw unknown }
-        return RESTAnswer(.ok, Imported(import: ImportBody(recorded, of: name.cohortID)))
+        guard let name = ImportName(id) else { throw Self.unknown }
+        return try await receipt(
+            of: ListImports(partner: partner.partner, cohortID: name.cohortID, version: name.version), for: partner)
     }
+
+    /// The import that was sent under this name.
+    private func receipt(named name: Identifier?, for partner: PartnerCaller) async throws -> RESTAnswer {
+        guard let name else {
+            throw Refusal(.badRequest, "`Idempotency-Key` must name the import to be shown")
+        }
+        return try await receipt(of: ListImports(partner: partner.partner, requestID: name), for: partner)
+    }
+
+    private func receipt(of call: ListImports, for partner: PartnerCaller) async throws -> RESTAnswer {
+        do {
+            guard let recorded = try await partner.send(call).imports.first else { throw Self.unknown }
+            return RESTAnswer(.ok, Imported(import: ImportBody(recorded)))
+        } catch let refusal as Refusal where refusal.status == .notFound {
+            throw Self.unknown  // the call's own sentence is about the RPC
+        }
+    }
+
+    private static let unknown = Refusal(.notFound, "there is no such import")
 
     /// The partner of a request and what it wants: in this order, so that nobody learns anything of a request who may not send it.
     private func open<Body: Decodable & Sendable>(

@@ -9,21 +9,28 @@ public enum ImportSelection: Sendable {
     case requestID(Identifier)
 }
 
+/// Where an import stands among all of its partner, which are listed by time.
+public struct ImportPosition: Codable, Sendable {
+    var importedAt: Int64
+    var setNumber: Int32
+    var version: Int64
+}
+
+/// An import in the list of its partner; it is shown as what it was.
+public struct PlacedImport: Encodable, Sendable {
+    public let info: ImportInfo
+    public let position: ImportPosition
+
+    public func encode(to encoder: any Encoder) throws { try info.encode(to: encoder) }
+}
+
 extension Store {
     /// The imports of a cohort; nil where there is no such cohort. One that was asked for by version or id comes with its outcomes.
     public func imports(
         of cohort: CohortReference, _ selection: ImportSelection, limit: Int, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> [ImportInfo]? {
-        var (before, version, requestID): (Int64?, Int64?, Identifier?) = (nil, nil, nil)
-        switch selection {
-        case .before(let bound): before = bound
-        case .version(let wanted): version = wanted
-        case .requestID(let wanted): requestID = wanted
-        }
-        let whole = version != nil || requestID != nil
-        let (wantedVersion, wantedID, bound) = (version, requestID, before)
-        return try await transaction(in: workspace, deadline: deadline) { connection in
+        try await transaction(in: workspace, deadline: deadline) { connection in
             let set = try connection.first(
                 """
                 SELECT set_number FROM cohort WHERE workspace_id = \(workspace) AND partner = \(cohort.partner)
@@ -31,33 +38,86 @@ extension Store {
                 """
             ) { row in try row.value(0, as: Int32.self) }
             guard let set else { return nil }
-            return try connection.query(
-                """
-                SELECT version, CASE WHEN from_caller THEN request_id END, key_id, imported_at, size, outcomes, shape
-                FROM cohort_import
-                WHERE workspace_id = \(workspace) AND set_number = \(set)
-                    AND version < \(bound ?? Int64.max)
-                    AND (\(wantedVersion) IS NULL OR version = \(wantedVersion))
-                    AND (\(wantedID) IS NULL OR (from_caller AND request_id = \(wantedID)))
-                ORDER BY version DESC LIMIT \(Int64(limit))
-                """
-            ) { row in try ImportInfo(row, withOutcomes: whole) }
+            var query = ImportInfo.selecting(in: workspace)
+            query += " AND i.set_number = \(set)"
+            switch selection {
+            case .before(let version): query += " AND i.version < \(version ?? Int64.max)"
+            case .version(let version): query += " AND i.version = \(version)"
+            case .requestID(let id): query += " AND i.from_caller AND i.request_id = \(id)"
+            }
+            query += " ORDER BY i.version DESC LIMIT \(Int64(limit))"
+            return try connection.query(query) { row in try ImportInfo(row, withOutcomes: selection.isOfOne) }
+        }
+    }
+
+    /// The import that a partner's caller named so, with its outcomes; nil where there is none, or its cohort was deleted.
+    public func importNamed(
+        _ requestID: Identifier, of partner: String, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> ImportInfo? {
+        var query = ImportInfo.selecting(in: workspace)
+        query += " AND i.partner = \(partner) AND i.from_caller AND i.request_id = \(requestID)"
+        return try await read(in: workspace, deadline: deadline, query) { row in
+            try ImportInfo(row, withOutcomes: true)
+        }.first
+    }
+
+    /// The imports of a partner into whatever cohort, newest first, those behind a position; nil where there is no such partner.
+    public func imports(
+        of partner: String, after position: ImportPosition?, limit: Int, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
+    ) async throws -> [PlacedImport]? {
+        try await transaction(in: workspace, deadline: deadline) { connection in
+            let known = try connection.first(
+                "SELECT 1 FROM partner WHERE workspace_id = \(workspace) AND partner = \(partner)"
+            ) { row in try row.value(0, as: Int32.self) }
+            guard known != nil else { return nil }
+            var query = ImportInfo.selecting(in: workspace)
+            query += " AND i.partner = \(partner)"
+            if let position {
+                query += """
+                     AND (i.imported_at, i.set_number, i.version)
+                        < (\(Instant(microseconds: position.importedAt)), \(position.setNumber), \(position.version))
+                    """
+            }
+            query += " ORDER BY i.imported_at DESC, i.set_number DESC, i.version DESC LIMIT \(Int64(limit))"
+            return try connection.query(query) { row in
+                let info = try ImportInfo(row, withOutcomes: false)
+                let position = ImportPosition(
+                    importedAt: info.importedAt.microseconds, setNumber: try row.value(8), version: info.version)
+                return PlacedImport(info: info, position: position)
+            }
         }
     }
 }
 
+extension ImportSelection {
+    /// Whether one import is meant, which is shown whole.
+    fileprivate var isOfOne: Bool { if case .before = self { false } else { true } }
+}
+
 extension ImportInfo {
-    /// From `version, request_id, key_id, imported_at, size, outcomes, shape`.
+    /// The beginning of a statement that finds imports of cohorts that are there, for `init(_:withOutcomes:)`; the set's number follows.
+    fileprivate static func selecting(in workspace: WorkspaceID) -> SQL {
+        """
+        SELECT c.cohort_id, i.version, CASE WHEN i.from_caller THEN i.request_id END, i.key_id, i.imported_at, i.size,
+            i.outcomes, i.shape, i.set_number
+        FROM cohort_import i
+        JOIN cohort c ON c.workspace_id = \(workspace) AND c.set_number = i.set_number
+        WHERE i.workspace_id = \(workspace)
+        """
+    }
+
+    /// From `cohort_id, version, request_id, key_id, imported_at, size, outcomes, shape`.
     fileprivate init(_ row: borrowing Row, withOutcomes: Bool) throws {
-        guard let outcomes = OutcomeCoding.decode(try row.value(5)),
-            let shape = OutcomeCoding.decodeShape(try row.value(6))
+        guard let outcomes = OutcomeCoding.decode(try row.value(6)),
+            let shape = OutcomeCoding.decodeShape(try row.value(7))
         else {
             throw PostgresError(.decoding, "recorded outcomes are damaged")
         }
         self.init(
-            version: try row.value(0), requestID: try row.value(1), keyID: try row.value(2),
-            importedAt: try row.value(3),
-            size: Int(try row.value(4, as: Int64.self)), receipt: Receipt(outcomes),
+            cohortID: try row.value(0), version: try row.value(1), requestID: try row.value(2),
+            keyID: try row.value(3), importedAt: try row.value(4),
+            size: Int(try row.value(5, as: Int64.self)), receipt: Receipt(outcomes),
             outcomes: withOutcomes ? outcomes : nil, shape: withOutcomes ? shape : nil)
     }
 }

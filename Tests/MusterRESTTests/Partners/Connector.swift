@@ -35,6 +35,13 @@ struct Connector {
         try await server.rest(
             "GET", "/partners/\(partner)/cohorts/imports/\(id)", bearer: bearer ?? key, headers: headers)
     }
+
+    /// An import's receipt, by the `Idempotency-Key` that it was sent with.
+    func receipt(named name: String?, bearer: String? = nil) async throws -> RESTReply {
+        try await server.rest(
+            "GET", "/partners/\(partner)/cohorts/imports", bearer: bearer ?? key,
+            headers: name.map { ["Idempotency-Key": $0] } ?? [:])
+    }
 }
 
 /// An answer of the partner routes.

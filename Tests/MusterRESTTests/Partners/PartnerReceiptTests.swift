@@ -67,6 +67,31 @@ import Testing
         }
     }
 
+    @Test func anImportIsFoundByTheNameItWasSentUnder() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let connector = try await Connector(muster)
+            let name = "autumn +/2026%20"
+            let sent = try await connector.change("c", #"{"user_ids":["u-1","u-404"]}"#, idempotencyKey: name)
+            let reply = try await connector.receipt(named: name)
+            #expect(reply.status == 200)
+            let found = try #require(reply.imported)
+            #expect(found.id == sent.imported?.id && found.cohortID == "c" && found.idempotencyKey == name)
+            #expect(found.receipt == sent.imported?.receipt && found.outcomes?.map(\.outcome) == [.added, .unknown])
+            #expect(reply.text == (try await connector.receipt(try #require(found.id))).text)
+
+            let unknown = try await connector.receipt(named: "other")
+            #expect(unknown.status == 404 && unknown.message == "there is no such import")
+            let nothing = try await connector.receipt(named: nil)
+            #expect(nothing.status == 400 && nothing.message == "`Idempotency-Key` must name the import to be shown")
+            #expect(try await connector.receipt(named: "é").status == 400)
+            _ = try await muster.send(SetPartner(partner: "segment"))
+            let other = try await muster.send(CreateKey(kind: .import, partner: "segment", name: "Segment")).secret
+            #expect(try await connector.receipt(named: name, bearer: other).status == 401)
+            _ = try await muster.send(DeleteCohort(partner: "tinyclues", cohortID: "c"))
+            #expect(try await connector.receipt(named: name).status == 404)
+        }
+    }
+
     @Test func whatIsNoImportIsNotFound() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)

@@ -1,10 +1,11 @@
-/// The receipts of a cohort's imports.
+/// The receipts of imports.
 public struct ListImports: PagedCall {
     public static let method = "cohorts.imports"
-    public static let summary = "Lists the receipts of a cohort's imports, newest first, or shows one of them whole."
+    public static let summary =
+        "Lists the receipts of a partner's imports, or of one cohort's, newest first, or shows one of them whole."
     public static let notes = """
-        - `partner`, `cohort_id`: which cohort. `imports`: what was imported into it, with the receipts.
-        - `version` or `request_id`: only that import, with `outcomes`: what became of every identifier, as runs in the order of the request, and `shape`: how many `user_ids`, `device_ids` and `aliases` each object of the request had. Unknown: `NOT_FOUND`.
+        - `partner`: whose imports. `cohort_id`: only those into this cohort; absent, all of the partner. `imports`: what was imported, with the receipts.
+        - `request_id`: only the import that was sent under it, which needs no `cohort_id`, since a request id is unique among a partner's imports. `version`: only that import of the cohort. One that is asked for alone comes with `outcomes`: what became of every identifier, as runs in the order of the request, and `shape`: how many `user_ids`, `device_ids` and `aliases` each object of the request had. Unknown, or of a cohort that was deleted: `NOT_FOUND`.
         - `key_id`: the key that sent it.
         - A data import key can read the receipts of its own partner.
         - `page_size`, `page_token`, `next_page_token`: see paging.
@@ -13,7 +14,7 @@ public struct ListImports: PagedCall {
         call: Self(partner: "tinyclues", cohortID: "win-back", version: 1),
         reply: Reply(imports: [
             .init(
-                version: 1, requestID: "7f3c", keyID: "k_3f9a1c07be42",
+                cohortID: "win-back", version: 1, requestID: "7f3c", keyID: "k_3f9a1c07be42",
                 importedAt: Instant(microseconds: 1_763_900_000_000_000), size: 1,
                 receipt: .init(received: 2, added: 1, unknown: 1),
                 outcomes: [OutcomeRun(.added, 1), OutcomeRun(.unknown, 1)],
@@ -21,7 +22,7 @@ public struct ListImports: PagedCall {
         ])
     )
     public var partner: String
-    public var cohortID: Identifier
+    public var cohortID: Identifier?
     public var version: Int64?
     public var requestID: Identifier?
     public var pageSize: Int?
@@ -37,7 +38,7 @@ public struct ListImports: PagedCall {
     }
 
     public init(
-        partner: String, cohortID: Identifier, version: Int64? = nil, requestID: Identifier? = nil,
+        partner: String, cohortID: Identifier? = nil, version: Int64? = nil, requestID: Identifier? = nil,
         pageSize: Int? = nil, pageToken: String? = nil
     ) {
         self.partner = partner
@@ -67,6 +68,7 @@ public struct ListImports: PagedCall {
 
 /// One import as it was applied.
 public struct ImportInfo: Codable, Sendable, Equatable {
+    public var cohortID: Identifier
     public var version: Int64
     public var requestID: Identifier?
     public var keyID: String
@@ -79,6 +81,7 @@ public struct ImportInfo: Codable, Sendable, Equatable {
     public var shape: [ChangeShape]?
 
     enum CodingKeys: String, CodingKey {
+        case cohortID = "cohort_id"
         case version
         case requestID = "request_id"
         case keyID = "key_id"
@@ -87,9 +90,11 @@ public struct ImportInfo: Codable, Sendable, Equatable {
     }
 
     public init(
-        version: Int64, requestID: Identifier? = nil, keyID: String, importedAt: Instant, size: Int, receipt: Receipt,
+        cohortID: Identifier, version: Int64, requestID: Identifier? = nil, keyID: String, importedAt: Instant,
+        size: Int, receipt: Receipt,
         outcomes: [OutcomeRun]? = nil, shape: [ChangeShape]? = nil
     ) {
+        self.cohortID = cohortID
         self.version = version
         self.requestID = requestID
         self.keyID = keyID

@@ -1,0 +1,120 @@
+import MusterClient
+import MusterProtocol
+import MusterTestSupport
+import Testing
+
+/// Receipts of a partner, whatever cohort they are of.
+@Suite struct ImportFindingTests {
+    @Test func aReceiptIsFoundByItsRequestIDAlone() async throws {
+        try await withMuster(users: ["u-1", "u-2"]) { muster in
+            try await muster.importCohort("a", adding: ["u-1", "nobody"], requestID: "r-1")
+            try await muster.importCohort("b", adding: ["u-2"], requestID: "r-2")
+            let found = try await muster.send(ListImports(partner: "tinyclues", requestID: "r-1"))
+            #expect(
+                found == (try await muster.send(ListImports(partner: "tinyclues", cohortID: "a", requestID: "r-1"))))
+            #expect(found.imports.map(\.cohortID) == ["a"] && found.imports.map(\.version) == [1])
+            #expect(found.imports.first?.outcomes == [.init(.added, 1), .init(.unknown, 1)])
+            #expect(found.imports.first?.shape == [ChangeShape(userIDs: 2, deviceIDs: 0, aliases: 0)])
+            #expect(found.nextPageToken == nil)
+
+            _ = try await muster.send(SetPartner(partner: "other"))
+            try await muster.importCohort("c", adding: ["u-1"])
+            try await muster.database.asOwner(
+                "UPDATE cohort_import SET request_id = 'servers-own' WHERE NOT from_caller")
+            for (partner, id) in [("tinyclues", "r-3"), ("tinyclues", "servers-own"), ("other", "r-1"), ("no", "r-1")] {
+                await refused(.notFound, "this partner has no import of this request_id") {
+                    _ = try await muster.send(ListImports(partner: partner, requestID: Identifier(id)))
+                }
+            }
+        }
+    }
+
+    @Test func aReceiptGoesWithItsCohort() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            try await muster.importCohort("a", adding: ["u-1"], requestID: "r-1")
+            _ = try await muster.send(DeleteCohort(partner: "tinyclues", cohortID: "a"))
+            try await muster.importCohort("a", adding: ["u-1"], requestID: "r-2")
+            await refused(.notFound, "this partner has no import of this request_id, or its cohort was deleted") {
+                _ = try await muster.send(ListImports(partner: "tinyclues", requestID: "r-1"))
+            }
+            let all = try await muster.send(ListImports(partner: "tinyclues"))
+            #expect(all.imports.map(\.requestID) == ["r-2"])
+        }
+    }
+
+    @Test func thePartnersImportsAreListedNewestFirst() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            var names: [Identifier] = []
+            for number in 0..<7 {
+                names.insert(Identifier("r-\(number)"), at: 0)
+                try await muster.importCohort(
+                    Identifier("c-\(number % 3)"), adding: ["u-1"], requestID: names[0])
+            }
+            _ = try await muster.send(SetPartner(partner: "other"))
+            _ = try await muster.send(
+                ImportCohort(partner: "other", cohortID: "c-0", changes: [.adding(userIDs: ["u-1"])]))
+            func listed(_ pageSize: Int?) async throws -> [ImportInfo] {
+                var imports: [ImportInfo] = []
+                for try await page in muster.client.pages(ListImports(partner: "tinyclues", pageSize: pageSize)) {
+                    #expect(page.imports.count <= pageSize ?? 1_000)
+                    imports += page.imports
+                }
+                return imports
+            }
+            let whole = try await listed(nil)
+            #expect(whole.map(\.requestID) == names)
+            #expect(whole.map(\.cohortID) == [0, 2, 1, 0, 2, 1, 0].map { Identifier("c-\($0)") })
+            #expect(whole.allSatisfy { $0.outcomes == nil && $0.shape == nil })
+            for size in [1, 2, 3, 7] { #expect(try await listed(size) == whole, "pages of \(size)") }
+
+            // What happened in the same microsecond has an order too.
+            try await muster.database.asOwner("UPDATE cohort_import SET imported_at = '2026-01-01'")
+            let together = try await listed(nil)
+            #expect(Set(together.map(\.requestID)) == Set(names))
+            for size in [1, 2, 3] { #expect(try await listed(size) == together, "pages of \(size)") }
+            await refused(.notFound, "there is no such partner") {
+                _ = try await muster.send(ListImports(partner: "nobody"))
+            }
+        }
+    }
+
+    @Test func aDataImportKeyFindsThoseOfItsPartner() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            try await muster.importCohort("a", adding: ["u-1"], requestID: "r-1")
+            _ = try await muster.send(SetPartner(partner: "other"))
+            func client(_ partner: String) async throws -> MusterClient {
+                muster.server.client(
+                    key: try await muster.send(CreateKey(kind: .import, partner: partner, name: partner)).secret)
+            }
+            let (own, other) = (try await client("tinyclues"), try await client("other"))
+            #expect(try await own.send(ListImports(partner: "tinyclues", requestID: "r-1")).imports.count == 1)
+            #expect(try await own.send(ListImports(partner: "tinyclues")).imports.count == 1)
+            for call in [ListImports(partner: "tinyclues", requestID: "r-1"), ListImports(partner: "tinyclues")] {
+                await refused(.permissionDenied, "this data import key belongs to another partner") {
+                    _ = try await other.send(call)
+                }
+            }
+            await own.close()
+            await other.close()
+        }
+    }
+
+    /// A page of a partner with few imports among many must not go through all of them.
+    @Test func theListIsReadFromItsIndex() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            try await muster.database.asOwner(
+                """
+                DO $$
+                DECLARE line text; plan text := '';
+                BEGIN
+                    SET LOCAL enable_seqscan = off;
+                    FOR line IN EXPLAIN SELECT 1 FROM cohort_import i WHERE i.workspace_id = 1 AND i.partner = 'tinyclues'
+                        AND (i.imported_at, i.set_number, i.version) < (now(), 7, 7)
+                        ORDER BY i.imported_at DESC, i.set_number DESC, i.version DESC LIMIT 10
+                    LOOP plan := plan || line; END LOOP;
+                    ASSERT plan LIKE '%Scan Backward using cohort_import_of_partner%' AND plan NOT LIKE '%Sort%', plan;
+                END $$
+                """)
+        }
+    }
+}
