@@ -94,6 +94,7 @@ import Testing
                 "partner", "cohort_id", "request_id", "cohort_changes", "cohort_changes[].user_ids",
                 "cohort_changes[].device_ids", "cohort_changes[].aliases", "cohort_changes[].aliases[].alias_label",
                 "cohort_changes[].aliases[].alias_name", "cohort_changes[].should_remove", "with_outcomes",
+                "must_exist",
             ])
         #expect(try GetHealth.fieldPaths() == [])
         let size = try SizeSegment.fieldPaths()

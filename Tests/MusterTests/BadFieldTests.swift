@@ -90,12 +90,12 @@ import Testing
             let session = try await RawSession.open(muster.server)
             for call in allCalls where call.method != OpenSession.method {
                 let body = try fullBody(of: call)
-                for field in try fields(of: call) where field.isRequired {
-                    for absent in [body.with(field.name, nil), body.with(field.name, .scalar("null"))] {
+                for field in try call.bodyFields() where field.isTopLevel && field.presence == .required {
+                    for absent in [body.with(field.path, nil), body.with(field.path, .scalar("null"))] {
                         let answer = try await session.answer(call.method, absent.text)
-                        #expect(answer.code == .invalidArgument, "\(call.method) without \(field.name)")
-                        #expect(answer.message.hasPrefix(field.name), "\(call.method): \(answer.message)")
-                        #expect(answer.details.string("field") == field.name, "\(call.method): \(answer.text)")
+                        #expect(answer.code == .invalidArgument, "\(call.method) without \(field.path)")
+                        #expect(answer.message.hasPrefix(field.path), "\(call.method): \(answer.message)")
+                        #expect(answer.details.string("field") == field.path, "\(call.method): \(answer.text)")
                         expectReadable(answer, call.method)
                     }
                 }
@@ -186,19 +186,13 @@ import Testing
     }
 }
 
-/// The fields of a call, by its type.
-func fields(of call: any Call.Type) throws -> [WireField] {
-    func fields<C: Call>(_: C.Type) throws -> [WireField] { try wireFields(of: C.example.call) }
-    return try fields(call)
-}
-
 /// The example of a call with every optional field filled in.
 func fullBody(of call: any Call.Type) throws -> Tree {
     func example<C: Call>(_: C.Type) throws -> Tree { try Tree(encoding: C.example.call) }
     var body = try example(call)
-    for field in try fields(of: call) where body[field.name] == nil {
-        let sample = try #require(samples[field.name], "\(call.method): what is \(field.name) like?")
-        body = body.with(field.name, .scalar(sample))
+    for field in try call.bodyFields() where field.isTopLevel && body[field.path] == nil {
+        let sample = try #require(samples[field.path], "\(call.method): what is \(field.path) like?")
+        body = body.with(field.path, .scalar(sample))
     }
     return try JSONReader().read(Array(body.text.utf8), Tree.init)
 }
@@ -207,7 +201,8 @@ func fullBody(of call: any Call.Type) throws -> Tree {
 private let samples = [
     "order": #""oldest_first""#, "skip": "0", "fields_to_export": #"["country"]"#,
     "custom_attributes_to_export": #"["plan"]"#, "ending_at": #""2026-01-01""#,
-    "page_size": "10", "page_token": #""x""#, "with_versions": "true", "with_outcomes": "true", "with_nodes": "true",
+    "page_size": "10", "page_token": #""x""#, "with_versions": "true", "with_outcomes": "true", "must_exist": "true",
+    "with_nodes": "true",
     "all_identifiers": "true", "max_staleness_ms": "0", "at_version": "1", "version": "1", "request_id": #""r-1""#,
     "external_id": #""u-1""#, "created_at": #""2026-01-01""#, "expires_at": #""2126-01-01T00:00:00Z""#,
     "scopes": #"["segments.*"]"#,

@@ -32,9 +32,10 @@ public struct CohortHandlers: Sendable {
         try requireFitting(call.changes)
         var payload = call
         payload.withOutcomes = nil
+        payload.mustExist = call.mustExist == true ? true : nil  // false says what absence says
         let request = ImportRequest(
             cohort: cohort, requestID: call.requestID, changes: call.changes, digest: try PayloadDigest.of(payload),
-            keyID: context.session.keyID)
+            keyID: context.session.keyID, mustExist: call.mustExist ?? false)
         let answer = try await store.importCohort(
             request, in: context.session.workspaceID, deadline: context.deadline)
         let reply = try reply(answer, withOutcomes: call.withOutcomes ?? false)
@@ -91,6 +92,11 @@ public struct CohortHandlers: Sendable {
             throw RPCError(
                 .failedPrecondition, .notEnabled, field: "partner",
                 "this partner is not enabled; an operator can enable it with partners.set")
+        case .unknownCohort:
+            throw RPCError(
+                .notFound, .unknownCohort, field: "cohort_id",
+                "there is no such cohort of this partner, and must_exist is true: mend cohort_id, or make it with cohorts.create"
+            )
         case .requestIDReused: throw RPCError.requestIDReused
         }
     }

@@ -11,15 +11,19 @@ public struct ImportRequest: Sendable {
     /// SHA-256 of what the request asks for, to tell a repeat from another request under the same id.
     public var digest: [UInt8]
     public var keyID: String
+    /// Whether a cohort that is not there is left unmade.
+    public var mustExist: Bool
 
     public init(
-        cohort: CohortReference, requestID: Identifier?, changes: [CohortChange], digest: [UInt8], keyID: String
+        cohort: CohortReference, requestID: Identifier?, changes: [CohortChange], digest: [UInt8], keyID: String,
+        mustExist: Bool = false
     ) {
         self.cohort = cohort
         self.requestID = requestID
         self.changes = changes
         self.digest = digest
         self.keyID = keyID
+        self.mustExist = mustExist
     }
 }
 
@@ -31,6 +35,8 @@ public enum ImportAnswer: Sendable {
     case empty(version: Int64, size: Int)
     case unknownPartner
     case disabledPartner
+    /// The request wants a cohort that is there already.
+    case unknownCohort
     /// The request id was used for something else.
     case requestIDReused
 }
@@ -102,9 +108,10 @@ extension Store {
     ) async throws -> ImportAnswer {
         let wish = batch.wish
         let cache = cache
-        let (set, state, outcomes) = try await transaction(in: workspace, deadline: deadline) { connection in
+        let applied = try await transaction(in: workspace, deadline: deadline) {
+            connection -> (SetKey, SetState, [OutcomeRun])? in
             try connection.holdIdentities(at: counter, in: workspace)
-            let head = try connection.lockOrMakeHead(of: request.cohort, in: workspace)
+            guard let head = try connection.lockHead(for: request, in: workspace) else { return nil }
             let old = try connection.state(of: head, cache: cache)
             let (added, removed) = old.members.effectiveChange(adding: wish.adding, removing: wish.removing)
             let now = Instant.now
@@ -113,6 +120,7 @@ extension Store {
             try connection.record(request, id, set: head.set, state: new, outcomes: outcomes, at: now)
             return (head.set, new, outcomes)
         }
+        guard let (set, state, outcomes) = applied else { return .unknownCohort }
         cache.put(state, for: set)
         cohortSets.put(set.number, for: CohortKey(workspace: workspace, cohort: request.cohort), bytes: 64)
         return .applied(version: state.at.version, size: state.members.count, outcomes: outcomes)
@@ -133,6 +141,7 @@ extension Store {
                     AND c.cohort_id = \(request.cohort.cohortID)
                 """
             ) { row in (version: try row.value(0, as: Int64.self), size: try row.value(1, as: Int64.self)) }
+            guard head != nil || !request.mustExist else { return .unknownCohort }
             return .empty(version: head?.version ?? 0, size: Int(head?.size ?? 0))
         }
     }
@@ -201,6 +210,12 @@ extension Connection {
             return .applied(version: version, size: Int(try row.value(3, as: Int64.self)), outcomes: outcomes)
         }
         return enabled ? nil : .disabledPartner
+    }
+
+    /// The head of the cohort, locked; nil where there is none and none is to be made.
+    fileprivate borrowing func lockHead(for request: ImportRequest, in workspace: WorkspaceID) throws -> LockedHead? {
+        request.mustExist
+            ? try lockHead(of: request.cohort, in: workspace) : try lockOrMakeHead(of: request.cohort, in: workspace)
     }
 
     /// Holds off whatever ends or moves a binding, until the commit. Throws where that has happened since `counter` was read.
