@@ -8,8 +8,8 @@ enum BrazePermission {
     static let scopes: [String: [String]] = [
         "users.track.bulk": [TrackUsers.method],
         "users.track.sync": [TrackUsers.method],
-        // A call too; who may begin an export may end it.
-        "users.export.segment": [CancelExport.method],
+        // A call too; who may begin an export may see how far it is, and end it.
+        "users.export.segment": [GetExport.method, CancelExport.method],
         "segments.details": [GetSegment.method],
         "campaigns.list": [],
         "canvas.list": [],

@@ -18,7 +18,7 @@ public func allRoutes(
         Route(heavy: UpdateAliases.self, registry.updateAliases), Route(heavy: RenameExternalIDs.self, registry.rename),
         Route(heavy: RemoveExternalIDs.self, registry.remove),
         Route(heavy: ExportUsers.self, exports.users), Route(ExportSegment.self, exports.segment),
-        Route(CancelExport.self, exports.cancel),
+        Route(GetExport.self, exports.get), Route(CancelExport.self, exports.cancel),
         Route(CreateCohort.self, cohorts.create), Route(heavy: ImportCohort.self, cohorts.import),
         Route(GetCohort.self, cohorts.get), Route(ListCohorts.self, cohorts.list),
         Route(heavy: ListCohortMembers.self, cohorts.members), Route(heavy: DiffCohort.self, cohorts.diff),

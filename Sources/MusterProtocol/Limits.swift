@@ -96,6 +96,8 @@ public enum Limits {
         "export_fields", 500, "names", "In fields_to_export, and in custom_attributes_to_export.")
     public static let exportsUnfinished = Limit(
         "exports_unfinished", 100, "exports", "Of one workspace, waiting or running; Braze's. And one a segment.")
+    public static let exportStateDays = Limit(
+        "export_state_days", 7, "days", "How long after its end users.export.get still knows an export.")
     public static let dataSeriesDays = Limit("data_series_days", 100, "days", "In one segments.data_series.")
     public static let identifierBytes = Limit(
         "identifier_bytes", 1_024, "bytes", "External id, alias name, device id; an index entry must hold it.")
@@ -155,7 +157,8 @@ public enum Limits {
         drainSeconds, importIdentifiers,
         importChanges,
         upsertUsers,
-        deleteUsers, trackObjects, registryEntries, exportUsers, exportFields, exportsUnfinished, dataSeriesDays,
+        deleteUsers, trackObjects, registryEntries, exportUsers, exportFields, exportsUnfinished, exportStateDays,
+        dataSeriesDays,
         identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
         devicesPerUser,
         attributesPerUser, arrayElements, attributeNameBytes, attributesBytes, eventLead, purchaseAmount, filterDepth,

@@ -23,6 +23,7 @@ import Testing
     /// Names in the examples of calls that stand for objects.
     private static let objects: Set<String> = [
         "win-back", "active", "fr-win-back", "lapsed", "u-1", "u-2", "u-7", "u-404", "nobody", "d-9", "k_3f9a1c07be42",
+        "5b1f4c2e-8f3e-4a53-9d2c-0a6f5f1f7c11-1763900000",
     ]
 
     @Test func everyCellAnswersAsItsRuleSays() async throws {
@@ -117,7 +118,7 @@ import Testing
 
     /// Whether Braze's permission of this name stands for another call beside its own.
     private func covering(_ scope: String, _ method: String) -> Bool {
-        scope == ExportSegment.method && method == CancelExport.method
+        scope == ExportSegment.method && [GetExport.method, CancelExport.method].contains(method)
     }
 
     private func key(_ kind: Kind, for method: String, _ muster: MusterUnderTest) async throws -> String {
@@ -166,7 +167,12 @@ import Testing
                 """
                 INSERT INTO api_key (workspace_id, key_id, digest, kind, partner, name, scopes, created_at)
                 VALUES (\(server.workspace.id.rawValue), 'k_3f9a1c07be42\(target.rawValue)',
-                    sha256('\(mark)\(target.rawValue)'), 'import', 'tinyclues', '\(mark)x', '{}', now())
+                    sha256('\(mark)\(target.rawValue)'), 'import', 'tinyclues', '\(mark)x', '{}', now());
+                INSERT INTO segment_export (workspace_id, export_id, segment_id, token_digest, shape, created_at, state,
+                    expires_at)
+                VALUES (\(server.workspace.id.rawValue),
+                    '5b1f4c2e-8f3e-4a53-9d2c-0a6f5f1f7c11-1763900000\(target.rawValue)', '\(mark)x',
+                    sha256('\(mark)\(target.rawValue)'), '{}', now(), 'cancelled', now())
                 """)
         }
     }

@@ -40,6 +40,19 @@ public struct ExportHandlers: Sendable {
         } catch let refusal as ExportRefusal { throw refusal.error(of: call.segmentID) }
     }
 
+    /// `users.export.get`
+    public func get(_ call: GetExport, _ context: CallContext) async throws -> GetExport.Reply {
+        let found = try await store.export(
+            .named(call.objectPrefix), in: context.session.workspaceID, deadline: context.deadline)
+        guard let found else {
+            throw RPCError(.notFound, "there is no export of this object_prefix, or none any more")
+        }
+        return .init(
+            objectPrefix: Identifier(found.exportID), segmentID: found.segmentID, state: found.state,
+            createdAt: found.createdAt, attempts: found.attempts, byteCount: found.byteCount,
+            expiresAt: found.expiresAt)
+    }
+
     /// `users.export.cancel`
     public func cancel(_ call: CancelExport, _ context: CallContext) async throws -> Done {
         try check(objectID: call.segmentID, "segment_id")

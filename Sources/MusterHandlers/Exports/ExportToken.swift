@@ -50,22 +50,16 @@ public struct ExportArchives: Sendable {
     /// The archives of this store.
     public init(store: Store) { self.store = store }
 
-    /// The archive that a token stands for. Throws NOT_FOUND with the reason where there is none to fetch.
-    public func archive(
+    /// The export whose archive is at this address. Throws NOT_FOUND where none is, or none any more.
+    public func export(
         _ token: String, deadline: ContinuousClock.Instant
-    ) async throws(RPCError) -> ExportArchive {
+    ) async throws(RPCError) -> StoredExport {
         guard let token = ExportToken(token) else { throw Self.nothing }
         do {
-            let found = try await store.exportArchive(
-                digest: token.digest, in: token.workspace, deadline: deadline)
-            switch found {
-            case .ready(let archive): return archive
-            case .none: throw Self.nothing
-            case .unfinished: throw RPCError(.notFound, .unknownExport, "the export is not done yet; try again later")
-            case .failed: throw RPCError(.notFound, .unknownExport, "the export failed; start it again")
-            case .outdated:
-                throw RPCError(.notFound, .unknownExport, "a user in this export was erased since; start it again")
-            }
+            let found = try await store.export(
+                .tokenDigest(token.digest), in: token.workspace, deadline: deadline)
+            guard let found else { throw Self.nothing }
+            return found
         } catch {
             throw RPCError(handling: error)
         }

@@ -6,7 +6,7 @@ public let allCalls: [any Call.Type] = [
     SetPartner.self, ListPartners.self, GetPartner.self,
     UpsertUsers.self, GetUser.self, IdentifyUser.self, MergeUsers.self, DeleteUsers.self,
     TrackUsers.self, AddAliases.self, UpdateAliases.self, RenameExternalIDs.self, RemoveExternalIDs.self,
-    ExportUsers.self, ExportSegment.self, CancelExport.self,
+    ExportUsers.self, ExportSegment.self, GetExport.self, CancelExport.self,
     CreateCohort.self, ImportCohort.self, GetCohort.self, ListCohorts.self, ListCohortMembers.self, DiffCohort.self,
     ListImports.self, DeleteCohort.self,
     CreateSegment.self, UpdateSegment.self, GetSegment.self, ListSegments.self, DeleteSegment.self, SizeSegment.self,

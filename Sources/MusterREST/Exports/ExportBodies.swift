@@ -119,3 +119,9 @@ struct BegunExport: Encodable {
         case url
     }
 }
+
+/// The answer of the address of an archive that is not made yet.
+struct UnfinishedExport: Encodable {
+    let message = "the export is not done yet; try again later"
+    let state: ExportState
+}

@@ -58,14 +58,32 @@ struct ExportRoutes {
         guard let archives, file.hasSuffix(".zip") else {
             return await all.answer { throw Refusal(.notFound, "not found") }
         }
-        let archive: ExportArchive
+        let export: StoredExport
         do {
-            archive = try await archives.archive(
-                String(file.dropLast(4)), deadline: TimeBudget.current.deadline)
+            export = try await archives.export(String(file.dropLast(4)), deadline: TimeBudget.current.deadline)
             IncomingRequest.current?.callerIsKnown()
         } catch {
             return await all.answer { throw error }
         }
+        guard let archive = export.archive else { return await all.answer { try without(archiveOf: export) } }
+        return response(of: archive, archives)
+    }
+
+    /// What the address says where there is nothing to fetch: whether to ask again.
+    private func without(archiveOf export: StoredExport) throws -> RESTAnswer {
+        switch export.state {
+        case .waiting, .running, .done:
+            var answer = RESTAnswer(.accepted, UnfinishedExport(state: export.state))
+            answer.headers[.retryAfter] = "5"
+            return answer
+        case .expired: throw Refusal(.gone, "the export has expired; start it again")
+        case .failed: throw Refusal(.gone, "the export failed; start it again")
+        case .cancelled: throw Refusal(.gone, "the export was cancelled")
+        case .outdated: throw Refusal(.gone, "a user in this export was erased since; start it again")
+        }
+    }
+
+    private func response(of archive: ExportArchive, _ archives: ExportArchives) -> Response {
         let headers: HTTPFields = [
             .contentType: "application/zip", .cacheControl: "private, no-store",
             .contentDisposition: "attachment; filename=\"\(archive.exportID).zip\"",

@@ -1,4 +1,4 @@
-import MusterProtocol
+public import MusterProtocol
 import MusterSets
 import Postgres
 
@@ -15,46 +15,65 @@ public struct ExportArchive: Sendable {
     public var chunkCount: Int { (length + Self.chunkBytes - 1) / Self.chunkBytes }
 }
 
-/// What is at the address of an archive.
-public enum ExportFinding: Sendable {
-    /// Nothing, or nothing any more.
-    case none
-    /// An export that waits or runs.
-    case unfinished
-    /// An export that failed.
-    case failed
-    /// An archive with somebody in it who was erased since.
-    case outdated
-    case ready(ExportArchive)
+/// An export as it is now.
+public struct StoredExport: Sendable {
+    public let workspace: WorkspaceID
+    public let exportID: String
+    public let segmentID: Identifier
+    public let state: ExportState
+    public let createdAt: Instant
+    /// Servers that have taken it.
+    public let attempts: Int
+    /// Of its archive, where it was done.
+    public let byteCount: Int?
+    /// Nil while it waits or runs.
+    public let expiresAt: Instant?
+
+    /// Its archive; nil where there is none to fetch.
+    public var archive: ExportArchive? {
+        guard state == .done, let byteCount else { return nil }
+        return ExportArchive(workspace: workspace, exportID: exportID, length: byteCount)
+    }
+}
+
+/// By what an export is looked for.
+public enum ExportSelection: Sendable {
+    /// Its public name.
+    case named(Identifier)
+    /// SHA-256 of the token in its archive's address.
+    case tokenDigest([UInt8])
 }
 
 extension Store {
-    /// The export whose token has this digest.
-    public func exportArchive(
-        digest: [UInt8], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> ExportFinding {
-        let found = try await read(
-            in: workspace, deadline: deadline,
-            """
-            SELECT state, export_id, byte_count, user_set FROM segment_export
-            WHERE workspace_id = \(workspace) AND token_digest = \(digest)
-                AND (expires_at IS NULL OR expires_at > \(Instant.now))
-            """
-        ) { row in
-            (
-                state: try row.value(0, as: String.self), exportID: try row.value(1, as: String.self),
-                length: try row.value(2, as: Int64?.self), users: try row.value(3, as: Int32?.self)
-            )
-        }.first
-        switch found?.state {
-        case "waiting", "running": return .unfinished
-        case "failed": return .failed
-        case "done":
-            guard let found, let length = found.length, let users = found.users else { return .none }
-            guard try await areAllThere(users, in: workspace, deadline: deadline) else { return .outdated }
-            return .ready(ExportArchive(workspace: workspace, exportID: found.exportID, length: Int(length)))
-        default: return .none
+    /// An export; nil where there is none, or none any more.
+    public func export(
+        _ selection: ExportSelection, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> StoredExport? {
+        guard let row = try await exportRow(selection, in: workspace, deadline: deadline) else { return nil }
+        var state = row.state
+        if let expires = row.expiresAt, expires <= .now, state == .done { state = .expired }
+        if state == .done, let users = row.users {
+            let isWhole = try await areAllThere(users, in: workspace, deadline: deadline)
+            state = isWhole ? .done : .outdated
         }
+        return StoredExport(
+            workspace: workspace, exportID: row.exportID, segmentID: row.segmentID, state: state,
+            createdAt: row.createdAt, attempts: Int(row.attempts), byteCount: row.byteCount.map { Int($0) },
+            expiresAt: row.expiresAt)
+    }
+
+    private func exportRow(
+        _ selection: ExportSelection, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> ExportRow? {
+        var query: SQL = """
+            SELECT export_id, segment_id, state, created_at, attempt, byte_count, expires_at, user_set
+            FROM segment_export WHERE workspace_id = \(workspace)
+            """
+        switch selection {
+        case .named(let name): query += " AND export_id = \(name)"
+        case .tokenDigest(let digest): query += " AND token_digest = \(digest)"
+        }
+        return try await read(in: workspace, deadline: deadline, query) { row in try ExportRow(row) }.first
     }
 
     /// A chunk of an archive, counted from 0; nil where the archive has gone meanwhile.
@@ -94,5 +113,29 @@ extension Store {
             WHERE workspace_id = \(workspace) AND merged_number = ANY (\(merged.map(Int32.init(clamping:))))
             """
         ) { row in UInt32(clamping: try row.value(0, as: Int32.self)) }
+    }
+}
+
+/// A row of `segment_export`.
+private struct ExportRow: Sendable {
+    let exportID: String
+    let segmentID: Identifier
+    let state: ExportState
+    let createdAt: Instant
+    let attempts: Int32
+    let byteCount: Int64?
+    let expiresAt: Instant?
+    /// The stored listing of whom the archive shows.
+    let users: Int32?
+
+    /// From `export_id, segment_id, state, created_at, attempt, byte_count, expires_at, user_set`.
+    init(_ row: borrowing Row) throws {
+        (exportID, segmentID) = (try row.value(0), try row.value(1))
+        guard let state = ExportState(rawValue: try row.value(2)) else {
+            throw PostgresError(.decoding, "an export has a state that is none")
+        }
+        self.state = state
+        (createdAt, attempts, byteCount) = (try row.value(3), try row.value(4), try row.value(5))
+        (expiresAt, users) = (try row.value(6), try row.value(7))
     }
 }

@@ -12,7 +12,10 @@ extension Store {
             try connection.endListings(before: now, in: workspace)
         }
         report.exportsEnded += await round.forget { connection in
-            try connection.endExports(before: now, in: workspace)
+            try connection.endArchives(before: now, in: workspace)
+        }
+        report.exportsForgotten += await round.forget { connection in
+            try connection.forgetExports(before: now - .days(Limits.exportStateDays.value), in: workspace)
         }
         report.requestsForgotten += await round.forget { connection in
             try connection.forgetRequests(before: requests, in: workspace)
@@ -70,13 +73,30 @@ extension Connection {
         ) { row in try row.value(0, as: Int32.self) }.count
     }
 
-    /// Exports with their archives, a few a round, since an archive may be large.
-    fileprivate borrowing func endExports(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+    /// Archives, a few a round, since one may be large. Their exports stay, so that whoever comes late hears that they have expired.
+    ///
+    /// - Returns: how many archives went.
+    fileprivate borrowing func endArchives(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+        Set(
+            try query(
+                """
+                DELETE FROM export_chunk WHERE workspace_id = \(workspace) AND export_id IN (
+                    SELECT e.export_id FROM segment_export e
+                    WHERE e.workspace_id = \(workspace) AND e.expires_at < \(time) AND EXISTS (
+                        SELECT FROM export_chunk c WHERE c.workspace_id = \(workspace) AND c.export_id = e.export_id)
+                    LIMIT 10)
+                RETURNING export_id
+                """
+            ) { row in try row.value(0, as: String.self) }
+        ).count
+    }
+
+    fileprivate borrowing func forgetExports(before time: Instant, in workspace: WorkspaceID) throws -> Int {
         try query(
             """
             DELETE FROM segment_export WHERE workspace_id = \(workspace) AND export_id IN (
                 SELECT export_id FROM segment_export
-                WHERE workspace_id = \(workspace) AND expires_at < \(time) LIMIT 10)
+                WHERE workspace_id = \(workspace) AND expires_at < \(time) LIMIT 1000)
             RETURNING 1
             """
         ) { row in try row.value(0, as: Int32.self) }.count

@@ -24,7 +24,10 @@ public struct UpkeepReport: Sendable, Equatable {
     public var changesForgotten = 0
     /// Notes of whose attributes changed, which no look reads any more.
     public var attributeChangesForgotten = 0
+    /// Archives that expired.
     public var exportsEnded = 0
+    /// Exports of which nothing is known any more.
+    public var exportsForgotten = 0
     public var sizesRecorded = 0
     /// Partitions of events and of purchases.
     public var eventMonthsMade = 0
