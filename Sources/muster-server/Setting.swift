@@ -38,12 +38,13 @@ struct Setting: Sendable, Hashable {
     static let databaseConnections = Setting(
         "database.connections", standard: "8", "Connections to PostgreSQL, each with a thread of its own.")
     static let listenHost = Setting("listen.host", standard: "127.0.0.1", "Where the RPC listens.")
-    static let listenPort = Setting("listen.port", standard: "7878", "Where the RPC listens; 0 lets the system choose.")
+    static let listenPort = Setting(
+        "listen.port", standard: "\(DefaultPort.rpc)", "Where the RPC listens; 0 lets the system choose.")
     static let listenInsecure = Setting(
         "listen.insecure", standard: "false", "Let the RPC listen beyond this machine without TLS.")
     static let restHost = Setting("rest.host", standard: "127.0.0.1", "Where the REST endpoint of partners listens.")
     static let restPort = Setting(
-        "rest.port", standard: "7880", "Where the REST endpoint listens; 0 lets the system choose.")
+        "rest.port", standard: "\(DefaultPort.rest)", "Where the REST endpoint listens; 0 lets the system choose.")
     static let restInsecure = Setting(
         "rest.insecure", standard: "false", "Let the REST endpoint listen beyond this machine without TLS.")
     static let restRequestsPerHour = Setting(
@@ -55,7 +56,8 @@ struct Setting: Sendable, Hashable {
     static let opsHost = Setting(
         "ops.host", standard: "127.0.0.1",
         "Where /livez, /readyz and /metrics listen, in plain HTTP; empty for nowhere.")
-    static let opsPort = Setting("ops.port", standard: "7881", "Where they listen; 0 lets the system choose.")
+    static let opsPort = Setting(
+        "ops.port", standard: "\(DefaultPort.ops)", "Where they listen; 0 lets the system choose.")
     static let opsInsecure = Setting(
         "ops.insecure", standard: "false", "Let them listen beyond this machine; they have no TLS and no key.")
     static let connections = Setting(

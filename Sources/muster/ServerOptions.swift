@@ -10,7 +10,7 @@ import MusterProtocol
 
 /// Where the server is and who is calling.
 struct ServerOptions: ParsableArguments {
-    @Option(help: "Host and port (default: the variable MUSTER_SERVER, else 127.0.0.1:7878).") var server: String?
+    @Option(help: "Host and port (default: the variable MUSTER_SERVER, else 127.0.0.1:\(DefaultPort.rpc)).") var server: String?
     @Option(help: "A file that holds the key and nothing else (default: the variable MUSTER_KEY).") var keyFile: String?
     @Flag(help: "Speak TLS; to another machine that is the default (the variable MUSTER_TLS, true or false).")
     var tls = false
@@ -31,8 +31,8 @@ struct ServerOptions: ParsableArguments {
             let trimmed = value.withoutWhiteSpaceAround
             return trimmed.isEmpty ? nil : trimmed
         }
-        let address = (server ?? given["MUSTER_SERVER"] ?? "127.0.0.1:7878").withoutWhiteSpaceAround
-        guard let (host, port) = hostAndPort(address, defaultPort: 7_878) else {
+        let address = (server ?? given["MUSTER_SERVER"] ?? "127.0.0.1:\(DefaultPort.rpc)").withoutWhiteSpaceAround
+        guard let (host, port) = hostAndPort(address, defaultPort: DefaultPort.rpc) else {
             let source = server == nil ? "MUSTER_SERVER" : "--server"
             throw ValidationError(
                 "\(address) is no host:port, such as muster.example.com:7878, 10.0.0.7 or [::1]:7878, and no URL: "

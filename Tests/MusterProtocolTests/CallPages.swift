@@ -7,6 +7,60 @@ func renderedPages() throws -> [String: String] {
     return pages
 }
 
+/// The parts of hand-written pages that say what the definitions say, by page and name. In the page each stands between
+/// `<!-- NAME, rendered -->` and `<!-- end -->`.
+func renderedParts() throws -> [String: [String: String]] {
+    [
+        "repeating.md": [
+            "calls by what may be done": repeatingTable(),
+            "calls with request ids": list(allCalls.filter { $0 is any RecordedCall.Type }) + " take a `request_id`",
+        ],
+        "paging.md": ["paged calls": list(allCalls.filter { $0 is any PagedCall.Type })],
+        "frames.md": [
+            "port": "The RPC listens on port **\(DefaultPort.rpc)** unless its operator chose another one"
+        ],
+    ]
+}
+
+/// A page with its rendered parts in place.
+func page(_ text: String, with parts: [String: String]) -> String {
+    parts.reduce(text) { text, part in
+        guard let start = text.firstRange(of: "<!-- \(part.key), rendered -->"),
+            let end = text[start.upperBound...].firstRange(of: "<!-- end -->")
+        else { return "This page has no part \(part.key)." }
+        return "\(text[..<start.upperBound])\(part.value)\(text[end.lowerBound...])"
+    }
+}
+
+private func repeatingTable() -> String {
+    func calls(_ isMeant: (any Call.Type) -> Bool) -> String { list(allCalls.filter(isMeant)) }
+    func isSafe<C: Call>(_: C.Type) -> Bool { C.example.call.isSafeToRepeat }
+    func isRead(_ call: any Call.Type) -> Bool { call is any ReadingCall.Type }
+    func isRecorded(_ call: any Call.Type) -> Bool { call is any RecordedCall.Type }
+    let rows = [
+        ("reads", calls(isRead), "send it again"),
+        (
+            "writes whose effect is a state", calls { !isRead($0) && !isRecorded($0) && isSafe($0) },
+            "send it again: twice has the effect of once, as long as nobody else changes the same thing in between"
+        ),
+        (
+            "writes with a `request_id`", calls(isRecorded),
+            "send it again with the same `request_id`; without one, look first"
+        ),
+        (
+            "other writes", calls { !isRead($0) && !isRecorded($0) && !isSafe($0) },
+            "look first: `keys.list`, `cohorts.get`, … A delete that answers `NOT_FOUND` the second time was done the first time, or by somebody else"
+        ),
+    ]
+    let lines = rows.map { "| \($0.0): \($0.1) | \($0.2) |" }
+    return "\n| call | after a lost answer |\n| --- | --- |\n\(lines.joined(separator: "\n"))\n"
+}
+
+private func list(_ calls: [any Call.Type]) -> String {
+    let names = calls.map { call in "`\(call.method)`" }
+    return names.dropLast().joined(separator: ", ") + (names.count > 1 ? " and " : "") + (names.last ?? "none")
+}
+
 private func page<C: Call>(of _: C.Type) throws -> String {
     """
     # \(C.method)
@@ -16,6 +70,10 @@ private func page<C: Call>(of _: C.Type) throws -> String {
     \(linked(C.notes))
 
     **Safe to repeat:** \(repeating(C.self))
+
+    ## Fields
+
+    \(try fieldTables(of: C.self))
 
     ## Example
 
@@ -45,10 +103,40 @@ private func repeating<C: Call>(_: C.Type) -> String {
     return C.example.call.isSafeToRepeat ? "yes; twice has the effect of once." : "no; look first what became of it."
 }
 
+/// What the types of a call and of its reply ask for when they are read.
+private func fieldTables<C: Call>(of _: C.Type) throws -> String {
+    let body = try C.bodyFields().map { row($0, required: "required", optional: "optional") }
+    let reply = try C.replyFields().map { row($0, required: "always", optional: "may be absent") }
+    func table(_ rows: [String], _ name: String) -> String {
+        rows.isEmpty
+            ? "The body of the \(name) is `{}`."
+            : "The body of the \(name):\n\n| field | value | |\n| --- | --- | --- |\n\(rows.joined(separator: "\n"))"
+    }
+    return table(body, "request") + "\n\n" + table(reply, "reply")
+}
+
+private func row(_ field: FieldDescription, required: String, optional: String) -> String {
+    let presence =
+        switch field.presence {
+        case .required: required
+        case .optional: optional
+        case .choice: "one of these"
+        case nil: "see above"
+        }
+    return "| `\(field.path)` | \(field.type) | \(presence) |"
+}
+
 private func callIndex() -> String {
     var lines = [
         "# Calls", "",
         "A page a call, by noun. They are rendered from the definitions in `Sources/MusterProtocol/Calls`; a test compares them.",
+        "",
+        """
+        In their tables of fields, `[]` stands for every element of an array, and *required*, *optional*, *always* and *may be absent* are meant \
+        of the object that the field stands in: `cohort_changes[].aliases[].alias_name` is required in each alias, though no alias is. \
+        *One of these*: the object is a choice between its fields. A *time* is an [ISO-8601 string](../identifiers.md#times); a *whole number* \
+        lies within ±2^53. What a field means, its limits, and which fields exclude each other stands above the tables.
+        """,
     ]
     var noun = ""
     for call in allCalls {

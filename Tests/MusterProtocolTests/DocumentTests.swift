@@ -8,7 +8,8 @@ import Testing
     private static let root = URL(filePath: #filePath).appending(path: "../../../proto-docs").standardizedFileURL
 
     @Test func thePagesAreThoseOfTheDefinitions() throws {
-        let pages = try renderedPages()
+        var pages = try renderedPages()
+        for (path, parts) in try renderedParts() { pages[path] = page(try text(path), with: parts) }
         if ProcessInfo.processInfo.environment["RECORD_DOCS"] == "1" { try record(pages) }
         for (path, page) in pages.sorted(by: { $0.key < $1.key }) {
             let stored = try? String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
@@ -55,6 +56,14 @@ import Testing
         for comparison in Comparison.allCases { #expect(filters.contains("`\(comparison.rawValue)`")) }
         let receipts = try text("receipts.md")
         for outcome in Outcome.allCases { #expect(receipts.contains("| `\(outcome.rawValue)` |")) }
+    }
+
+    @Test func everyCallThatTakesEarlierStatesSaysWhichFiltersHaveNone() throws {
+        for call in allCalls where try call.fieldPaths().contains("at") {
+            for leaf in ["an attribute", "an event", "a purchase", "refuses `at`"] {
+                #expect(call.notes.contains(leaf), "\(call.method): \(leaf)")
+            }
+        }
     }
 
     @Test func everyLinkLeadsSomewhere() throws {

@@ -28,9 +28,8 @@ import Testing
     @Test(arguments: allCalls.indices)
     func notesMentionEveryField(index: Int) throws {
         func check<C: Call>(_: C.Type) throws {
-            let fields = try wireFields(of: C.example.call) + wireFields(of: C.example.reply)
-            for field in fields {
-                #expect(C.notes.contains("`\(field.name)`"), "\(C.method): \(field.name)")
+            for field in try C.bodyFields() + C.replyFields() where field.isTopLevel {
+                #expect(C.notes.contains("`\(field.path)`"), "\(C.method): \(field.path)")
             }
         }
         try check(allCalls[index])

@@ -45,7 +45,9 @@ public struct ExportHandlers: Sendable {
         let found = try await store.export(
             .named(call.objectPrefix), in: context.session.workspaceID, deadline: context.deadline)
         guard let found else {
-            throw RPCError(.notFound, "there is no export of this object_prefix, or none any more")
+            throw RPCError(
+                .notFound, .unknownExport, field: "object_prefix",
+                "there is no export of this object_prefix, or none any more")
         }
         return .init(
             objectPrefix: Identifier(found.exportID), segmentID: found.segmentID, state: found.state,

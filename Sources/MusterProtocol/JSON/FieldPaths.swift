@@ -1,28 +1,33 @@
-extension Call {
-    /// The paths of the fields that the call's body may have, such as `cohort_changes[].user_ids`: each field is followed by those inside it.
-    /// What is data has none inside, and a filter inside a filter is not gone into again.
-    public static func fieldPaths() throws -> [String] {
-        let notes = FieldNotes()
-        _ = try notes.value(Self.self, at: "")
-        return notes.paths()
-    }
-}
-
 /// What a type asks for when it is read. It is read out of a body that has whatever is asked for; where that is refused, since a type is a
 /// choice between fields, out of bodies with one field each.
-private final class FieldNotes {
+final class FieldNotes {
     private var names: [String: [String]] = [:]
-    private var open: [ObjectIdentifier] = []
+    private var kinds: [String: FieldKind] = [:]
+    private var presences: [String: FieldDescription.Presence] = [:]
+    private var open: [(type: ObjectIdentifier, path: String)] = []
+
+    /// The fields that a type asks for, in the order in which it lists them, or else asks.
+    static func fields<T: Decodable>(of _: T.Type) throws -> [FieldDescription] {
+        let notes = FieldNotes()
+        _ = try notes.value(T.self, at: "")
+        return notes.fields()
+    }
 
     /// The value of a type out of such a body. Throws where no body will do.
     func value<T: Decodable>(_ type: T.Type, at path: String) throws -> T {
-        if let data = Self.data(type) { return data }
-        let isRepeated = open.contains(ObjectIdentifier(type))
-        open.append(ObjectIdentifier(type))
+        if let data = Self.data(type) {
+            kinds[path] = data.kind
+            return data.value
+        }
+        let around = open.first { $0.type == ObjectIdentifier(type) }
+        let isRepeated = around != nil
+        if let around { kinds[path] = .again(around.path) }
+        open.append((ObjectIdentifier(type), path))
         defer { open.removeLast() }
         let object = ProbedObject(path: path, isRepeated: isRepeated)
         let whole = Result { try T(from: Probe(notes: self, object: object)) }
         if case .success(let value) = whole { return value }
+        for name in object.fields where !isRepeated { presences[Self.path(name, in: path)] = .choice }
         var found: T?
         for position in object.fields.indices where found == nil || !isRepeated {
             object.only = position
@@ -37,29 +42,54 @@ private final class FieldNotes {
         if !object.isRepeated { names[object.path] = object.fields }
     }
 
-    func paths(below path: String = "") -> [String] {
+    func note(_ kind: FieldKind, at path: String, unless isRepeated: Bool = false) {
+        if !isRepeated { kinds[path] = kind }
+    }
+
+    /// The first question about a field tells: a required one is read without being looked for.
+    func note(_ presence: FieldDescription.Presence, of name: String, in object: ProbedObject) {
+        guard !object.isRepeated, object.only == nil else { return }
+        if !object.fields.contains(name) {
+            object.fields.append(name)
+            note(object)
+        }
+        let path = Self.path(name, in: object.path)
+        if presences[path] == nil { presences[path] = presence }
+    }
+
+    static func path(_ name: String, in object: String) -> String { object.isEmpty ? name : "\(object).\(name)" }
+
+    private func fields(below path: String = "") -> [FieldDescription] {
         (names[path] ?? []).flatMap { name in
-            let field = path.isEmpty ? name : "\(path).\(name)"
-            return [field] + paths(below: field) + paths(below: "\(field)[]")
+            let path = Self.path(name, in: path)
+            let type = kinds[path]?.words(element: self.kinds["\(path)[]"]) ?? "any"
+            let field = FieldDescription(path: path, type: type, presence: presences[path])
+            return [field] + fields(below: path) + fields(below: "\(path)[]")
         }
     }
 
-    /// A value of a type in which no field is looked for; nil for all others.
-    private static func data<T>(_ type: T.Type) -> T? {
-        let values: [Any] = [
-            "", false, 0, 0.0, Identifier(""), AnyIdentifier(id: ""), IdentifierList(), Attributes(),
-            RawJSON.emptyObject,
-            Instant(microseconds: 0), FilterValue.boolean(false),
+    /// A value of a type in which no field is looked for, and what it is; nil for all others.
+    private static func data<T>(_ type: T.Type) -> (value: T, kind: FieldKind)? {
+        let values: [(Any, String)] = [
+            ("", "string"), (false, "boolean"), (0, "whole number"), (Int64(0), "whole number"), (0.0, "number"),
+            (Identifier(""), "string"), (AnyIdentifier(id: ""), "string"), (IdentifierList(), "array of strings"), (Attributes(), "object"),
+            (RawJSON.emptyObject, "JSON value"), (Instant(microseconds: 0), "time"),
+            (FilterValue.boolean(false), "string, number or boolean"),
         ]
-        if let value = values.lazy.compactMap({ $0 as? T }).first { return value }
-        return (type as? any CaseIterable.Type).flatMap { first(of: $0) as? T }
+        for (value, name) in values { if let value = value as? T { return (value, .named(name)) } }
+        guard let choice = type as? any CaseIterable.Type, let value = first(of: choice) as? T else { return nil }
+        return (value, .oneOf(names(of: choice)))
+    }
+
+    private static func names<C: CaseIterable>(of _: C.Type) -> [String] {
+        C.allCases.compactMap { ($0 as? any RawRepresentable)?.rawValue as? String }
     }
 
     private static func first<C: CaseIterable>(of _: C.Type) -> Any? { C.allCases.first }
 }
 
 /// A value that is asked for fields.
-private final class ProbedObject {
+final class ProbedObject {
     let path: String
     /// Whether it is inside of one of its own type: nothing is noted then, and arrays are empty, so that this ends.
     let isRepeated: Bool
@@ -79,13 +109,17 @@ private struct Probe: Decoder {
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        object.fields = fieldNames(of: type)
+        if object.only == nil { object.fields = fieldNames(of: type) }
         notes.note(object)
+        notes.note(.object, at: object.path, unless: object.isRepeated)
         return KeyedDecodingContainer(ProbedFields(notes: notes, object: object))
     }
-    func unkeyedContainer() throws -> any UnkeyedDecodingContainer { ProbedElements(notes: notes, array: object) }
+    func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
+        notes.note(.array, at: object.path, unless: object.isRepeated)
+        return ProbedElements(notes: notes, array: object)
+    }
     func singleValueContainer() throws -> any SingleValueDecodingContainer {
-        throw JSONError(at: object.path, "is of a type whose fields can't be listed")
+        ProbedValue(notes: notes, path: object.path)
     }
 }
 
@@ -95,30 +129,37 @@ private struct ProbedFields<Key: CodingKey>: KeyedDecodingContainerProtocol {
     var codingPath: [any CodingKey] { [] }
     var allKeys: [Key] { object.fields.compactMap { Key(stringValue: $0) } }
 
-    private func path(_ key: Key) -> String {
-        object.path.isEmpty ? key.stringValue : "\(object.path).\(key.stringValue)"
-    }
+    private func path(_ key: Key) -> String { FieldNotes.path(key.stringValue, in: object.path) }
     private func take<T: Decodable>(_ key: Key) throws -> T {
+        notes.note(.required, of: key.stringValue, in: object)
         guard object.has(key) else { throw JSONError(missing: key.stringValue, at: object.path) }
         return try notes.value(T.self, at: path(key))
     }
+    private func number<T: FixedWidthInteger>(_ key: Key) -> T {
+        notes.note(.required, of: key.stringValue, in: object)
+        notes.note(.named("whole number"), at: path(key))
+        return 0
+    }
 
-    func contains(_ key: Key) -> Bool { object.has(key) }
+    func contains(_ key: Key) -> Bool {
+        notes.note(.optional, of: key.stringValue, in: object)
+        return object.has(key)
+    }
     func decodeNil(forKey key: Key) throws -> Bool { false }
-    func decode(_: Bool.Type, forKey key: Key) throws -> Bool { false }
-    func decode(_: String.Type, forKey key: Key) throws -> String { "" }
-    func decode(_: Double.Type, forKey key: Key) throws -> Double { 0 }
-    func decode(_: Float.Type, forKey key: Key) throws -> Float { 0 }
-    func decode(_: Int.Type, forKey key: Key) throws -> Int { 0 }
-    func decode(_: Int8.Type, forKey key: Key) throws -> Int8 { 0 }
-    func decode(_: Int16.Type, forKey key: Key) throws -> Int16 { 0 }
-    func decode(_: Int32.Type, forKey key: Key) throws -> Int32 { 0 }
-    func decode(_: Int64.Type, forKey key: Key) throws -> Int64 { 0 }
-    func decode(_: UInt.Type, forKey key: Key) throws -> UInt { 0 }
-    func decode(_: UInt8.Type, forKey key: Key) throws -> UInt8 { 0 }
-    func decode(_: UInt16.Type, forKey key: Key) throws -> UInt16 { 0 }
-    func decode(_: UInt32.Type, forKey key: Key) throws -> UInt32 { 0 }
-    func decode(_: UInt64.Type, forKey key: Key) throws -> UInt64 { 0 }
+    func decode(_: Bool.Type, forKey key: Key) throws -> Bool { try take(key) }
+    func decode(_: String.Type, forKey key: Key) throws -> String { try take(key) }
+    func decode(_: Double.Type, forKey key: Key) throws -> Double { try take(key) }
+    func decode(_: Float.Type, forKey key: Key) throws -> Float { Float(try take(key) as Double) }
+    func decode(_: Int.Type, forKey key: Key) throws -> Int { number(key) }
+    func decode(_: Int8.Type, forKey key: Key) throws -> Int8 { number(key) }
+    func decode(_: Int16.Type, forKey key: Key) throws -> Int16 { number(key) }
+    func decode(_: Int32.Type, forKey key: Key) throws -> Int32 { number(key) }
+    func decode(_: Int64.Type, forKey key: Key) throws -> Int64 { number(key) }
+    func decode(_: UInt.Type, forKey key: Key) throws -> UInt { number(key) }
+    func decode(_: UInt8.Type, forKey key: Key) throws -> UInt8 { number(key) }
+    func decode(_: UInt16.Type, forKey key: Key) throws -> UInt16 { number(key) }
+    func decode(_: UInt32.Type, forKey key: Key) throws -> UInt32 { number(key) }
+    func decode(_: UInt64.Type, forKey key: Key) throws -> UInt64 { number(key) }
     func decode<T: Decodable>(_: T.Type, forKey key: Key) throws -> T { try take(key) }
 
     func nestedContainer<Nested: CodingKey>(
@@ -160,4 +201,14 @@ private struct ProbedElements: UnkeyedDecodingContainer {
         return ProbedElements(notes: notes, array: ProbedObject(path: "\(array.path)[]", isRepeated: array.isRepeated))
     }
     mutating func superDecoder() throws -> any Decoder { Probe(notes: notes, object: array) }
+}
+
+/// A value that is read as another type.
+private struct ProbedValue: SingleValueDecodingContainer {
+    let notes: FieldNotes
+    let path: String
+    var codingPath: [any CodingKey] { [] }
+
+    func decodeNil() -> Bool { false }
+    func decode<T: Decodable>(_ type: T.Type) throws -> T { try notes.value(type, at: path) }
 }

@@ -13,6 +13,10 @@ public struct Versions: Codable, Sendable, Equatable {
 
     enum CodingKeys: String, CodingKey, CaseIterable { case everyone, attributes, events, cohorts, segments }
 
+    /// Which questions about an earlier state are refused, for the notes of every call that takes `at`.
+    static let refusals =
+        "A filter with an attribute, an event or a purchase, also inside of a saved one, has no earlier states and refuses `at`; so does a segment that was changed since (`FAILED_PRECONDITION`). A version that is not kept is `OUT_OF_RANGE`."
+
     public init(
         everyone: Int64, attributes: Int64? = nil, events: Int64? = nil, cohorts: [CohortVersion] = [],
         segments: [SegmentVersion] = []

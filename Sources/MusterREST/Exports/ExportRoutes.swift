@@ -76,10 +76,10 @@ struct ExportRoutes {
             var answer = RESTAnswer(.accepted, UnfinishedExport(state: export.state))
             answer.headers[.retryAfter] = "5"
             return answer
-        case .expired: throw Refusal(.gone, "the export has expired; start it again")
-        case .failed: throw Refusal(.gone, "the export failed; start it again")
-        case .cancelled: throw Refusal(.gone, "the export was cancelled")
-        case .outdated: throw Refusal(.gone, "a user in this export was erased since; start it again")
+        case .expired: throw Refusal(.gone, .unknownExport, "the export has expired; start it again")
+        case .failed: throw Refusal(.gone, .unknownExport, "the export failed; start it again")
+        case .cancelled: throw Refusal(.gone, .unknownExport, "the export was cancelled")
+        case .outdated: throw Refusal(.gone, .unknownExport, "a user in this export was erased since; start it again")
         }
     }
 

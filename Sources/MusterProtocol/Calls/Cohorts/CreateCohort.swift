@@ -32,7 +32,7 @@ public struct CreateCohort: Call {
     }
 
     public struct Reply: Codable, Sendable, Equatable {
-        public enum Outcome: String, Codable, Sendable {
+        public enum Outcome: String, Codable, Sendable, CaseIterable {
             case created, renamed, unchanged
         }
 

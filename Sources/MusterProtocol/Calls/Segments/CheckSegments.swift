@@ -46,7 +46,7 @@ public struct CheckSegments: ReadingCall {
 
 /// The answer for one user.
 public struct CheckResult: Codable, Sendable, Equatable {
-    public enum Status: String, Codable, Sendable {
+    public enum Status: String, Codable, Sendable, CaseIterable {
         case known, unknown
     }
 

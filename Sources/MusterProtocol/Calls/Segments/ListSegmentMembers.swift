@@ -5,7 +5,7 @@ public struct ListSegmentMembers: PagedCall {
     public static let notes = """
         - `segment_id` or `filter`: exactly one, the same in every page's call.
         - `members`: each is shown by its external id, else one alias, else one device, else its braze id; `all_identifiers` shows all.
-        - `size`: how many there are in that state. `with_versions`: also `versions`, those that were read. `at`: as in `segments.size`.
+        - `size`: how many there are in that state. `with_versions`: also `versions`, those that were read. `at`: such versions of an earlier reply, whose state is listed then. \(Versions.refusals)
         - Pages go on across connections and restarts. They show the state of the first page, less the users erased since; merged ones appear as the kept one. A page of a filter that was changed since is refused (`FAILED_PRECONDITION`), and so is one of a stored listing older than an hour (`OUT_OF_RANGE`); begin again.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """

@@ -5,7 +5,7 @@ public struct SizeSegment: ReadingCall {
     public static let notes = """
         - `segment_id` or `filter`: exactly one. `size`: how many users it means.
         - `with_nodes`: also `nodes`, the size of every node of the filter, each with its path, outer before inner.
-        - `with_versions`: also `versions`, those that were read. `at`: such versions of an earlier reply; the count is then of that state, less the users erased since. Filters with an attribute refuse `at`, and so does a segment that was changed since (`FAILED_PRECONDITION`); a version that is not kept is `OUT_OF_RANGE`.
+        - `with_versions`: also `versions`, those that were read. `at`: such versions of an earlier reply; the count is then of that state, less the users erased since. \(Versions.refusals)
         - `max_staleness_ms`: answer from memory where it was proved current so recently; absent or 0 is exact. See staleness.
         """
     public static let example = (

@@ -19,7 +19,7 @@ public struct GetHealth: ReadingCall {
         }
     }
 
-    public enum Status: String, Codable, Sendable {
+    public enum Status: String, Codable, Sendable, CaseIterable {
         case serving, draining
     }
 }

@@ -84,7 +84,7 @@ public struct GetInfo: ReadingCall {
         }
     }
 
-    public enum Durability: String, Codable, Sendable {
+    public enum Durability: String, Codable, Sendable, CaseIterable {
         case full, weak
     }
 

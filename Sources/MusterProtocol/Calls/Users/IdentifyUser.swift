@@ -42,7 +42,7 @@ public struct IdentifyUser: RecordedCall {
     }
 }
 
-public enum IdentifyOutcome: String, Codable, Sendable {
+public enum IdentifyOutcome: String, Codable, Sendable, CaseIterable {
     case identified, merged, unchanged
     case keptApart = "kept_apart"
 }

@@ -32,7 +32,7 @@ public struct RemoveExternalIDs: RecordedCall {
 }
 
 /// What became of an external id that was to be removed.
-public enum RemovalOutcome: String, Codable, Sendable {
+public enum RemovalOutcome: String, Codable, Sendable, CaseIterable {
     case removed, unknown
     case notDeprecated = "not_deprecated"
 }

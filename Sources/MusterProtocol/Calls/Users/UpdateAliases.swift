@@ -57,7 +57,7 @@ public struct AliasUpdate: Codable, Sendable, Equatable {
 }
 
 /// What became of an identifier that was to get another name.
-public enum RenameOutcome: String, Codable, Sendable {
+public enum RenameOutcome: String, Codable, Sendable, CaseIterable {
     case renamed, unchanged, unknown, taken, invalid
     /// A former external id, or none: only a user's own can be renamed.
     case notPrimary = "not_primary"

@@ -97,11 +97,11 @@ public struct UserEntry: Codable, Sendable, Equatable {
 
 /// What became of one entry of `users.upsert`.
 public struct UpsertResult: Codable, Sendable, Equatable {
-    public enum Outcome: String, Codable, Sendable {
+    public enum Outcome: String, Codable, Sendable, CaseIterable {
         case created, updated, unchanged, refused
     }
 
-    public enum Reason: String, Codable, Sendable {
+    public enum Reason: String, Codable, Sendable, CaseIterable {
         case taken, invalid
         /// Of calls that make nobody: the user is not there.
         case unknown
