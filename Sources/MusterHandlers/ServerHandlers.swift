@@ -19,7 +19,8 @@ public struct ServerHandlers: Sendable {
         } catch let error as SchemaMismatch {
             throw RPCError(.unavailable, "the database has another schema than this server serves", cause: error)
         } catch let error as AccessProblem {
-            throw RPCError(.unavailable, "the server may not read its database: its log tells what is missing", cause: error)
+            throw RPCError(
+                .unavailable, "the server may not read its database: its log tells what is missing", cause: error)
         }
         return .init(status: identity.isDraining() ? .draining : .serving)
     }

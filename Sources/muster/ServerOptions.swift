@@ -10,7 +10,8 @@ import MusterProtocol
 
 /// Where the server is and who is calling.
 struct ServerOptions: ParsableArguments {
-    @Option(help: "Host and port (default: the variable MUSTER_SERVER, else 127.0.0.1:\(DefaultPort.rpc)).") var server: String?
+    @Option(help: "Host and port (default: the variable MUSTER_SERVER, else 127.0.0.1:\(DefaultPort.rpc)).") var server:
+        String?
     @Option(help: "A file that holds the key and nothing else (default: the variable MUSTER_KEY).") var keyFile: String?
     @Flag(help: "Speak TLS; to another machine that is the default (the variable MUSTER_TLS, true or false).")
     var tls = false

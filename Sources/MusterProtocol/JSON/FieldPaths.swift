@@ -72,7 +72,8 @@ final class FieldNotes {
     private static func data<T>(_ type: T.Type) -> (value: T, kind: FieldKind)? {
         let values: [(Any, String)] = [
             ("", "string"), (false, "boolean"), (0, "whole number"), (Int64(0), "whole number"), (0.0, "number"),
-            (Identifier(""), "string"), (AnyIdentifier(id: ""), "string"), (IdentifierList(), "array of strings"), (Attributes(), "object"),
+            (Identifier(""), "string"), (AnyIdentifier(id: ""), "string"), (IdentifierList(), "array of strings"),
+            (Attributes(), "object"),
             (RawJSON.emptyObject, "JSON value"), (Instant(microseconds: 0), "time"),
             (FilterValue.boolean(false), "string, number or boolean"),
         ]

@@ -66,7 +66,8 @@ struct JudgedEntry: Sendable {
             if let problem = attribute.value.storageProblem {
                 return .refused(.invalid, "the value of attribute \(place) \(problem)")
             }
-            if let problem = attribute.contactProblem { return .refused(.invalid, problem)
+            if let problem = attribute.contactProblem {
+                return .refused(.invalid, problem)
             }
         }
         // What can't be written could not have been read; a call that was made in process may hold such a thing.

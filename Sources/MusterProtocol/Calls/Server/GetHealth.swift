@@ -1,7 +1,8 @@
 /// Whether the server can do its work now.
 public struct GetHealth: ReadingCall {
     public static let method = "server.health"
-    public static let summary = "Tells whether the server is serving: its database answers and has a schema it can serve."
+    public static let summary =
+        "Tells whether the server is serving: its database answers and has a schema it can serve."
     public static let notes = """
         - `status`: `serving`, or `draining` while the server shuts down. Where PostgreSQL is away, the call itself answers `UNAVAILABLE`.
         """
