@@ -8,11 +8,14 @@ struct Connecting {
     let logger: Logger
     let interrupt: Interrupt
     let canceller: Canceller
+    let liveSessions: LiveSessions
     let isUnwanted: () -> Bool
 
     /// Throws `.unavailable` with libpq's words, which name hosts and roles and no password.
     func connect(to target: inout ConnectionTarget) throws -> Session {
         guard let raw = start(target.keywords) else { throw PostgresError(.unavailable, "libpq is out of memory") }
+        // For the SQLSTATE of a refusal, which libpq tells in no other way.
+        PQsetErrorVerbosity(raw, PQERRORS_VERBOSE)
         // From here on the session owns `raw` on every path: its deinit closes it.
         let limit = Moment.after(milliseconds: settings.connectTimeoutMilliseconds)
         var state = PQstatus(raw) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
@@ -24,7 +27,12 @@ struct Connecting {
             }
             state = PQconnectPoll(raw)
         }
-        return Session(raw, settings: settings, logger: logger, interrupt: interrupt, canceller: canceller)
+        PQsetErrorVerbosity(raw, PQERRORS_DEFAULT)
+        let session = Session(
+            raw, settings: settings, logger: logger, interrupt: interrupt, canceller: canceller,
+            identity: SessionIdentity(settings: target.sessionSettings, live: liveSessions))
+        try session.establish(until: limit)
+        return session
     }
 
     private func start(_ keywords: [(String, String)]) -> OpaquePointer? {
@@ -54,8 +62,9 @@ struct Connecting {
 
     private func failure(_ raw: OpaquePointer, _ reason: String? = nil) -> PostgresError {
         let words = reason ?? PQerrorMessage(raw).map { String(cString: $0) } ?? ""
+        let needsPassword = reason == nil && PQconnectionNeedsPassword(raw) == 1
         PQfinish(raw)
-        return PostgresError(.unavailable, words.split(separator: "\n").joined(separator: "; "))
+        return ConnectionFailure(words, needsPassword: needsPassword).error
     }
 }
 

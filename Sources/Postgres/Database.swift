@@ -17,10 +17,11 @@ public final class Database: Sendable {
         let queue = WorkQueue(
             capacity: settings.queueCapacity, workers: count, outagePatience: settings.outagePatienceMilliseconds)
         let canceller = Canceller(capacity: 2 * count)
+        let liveSessions = LiveSessions()
         self.queue = queue
         self.canceller = canceller
         workers = (0..<count).map { _ in
-            Worker(settings: settings, queue: queue, canceller: canceller, logger: logger)
+            Worker(settings: settings, queue: queue, canceller: canceller, liveSessions: liveSessions, logger: logger)
         }
         for worker in workers { startThread { worker.run() } }
         startThread { queue.watchDeadlines() }
@@ -89,6 +90,9 @@ public final class Database: Sendable {
 
     /// How much waits and runs at this moment.
     public var statistics: DatabaseStatistics { queue.statistics }
+
+    /// Why all work is refused until an operator changes something, such as a password; nil where it isn't.
+    public var refusal: PostgresError? { queue.refusal }
 
     /// Units of work that ended with an error, by the class of its SQLSTATE (`23`), or by its kind where there is none (`connectionLost`).
     public var errorCounts: [String: Int] { errors.all }

@@ -1,4 +1,5 @@
 import CLibpq
+import Glibc
 
 /// How to reach PostgreSQL and how much of it to use.
 public struct DatabaseSettings: Sendable {
@@ -24,7 +25,8 @@ public struct DatabaseSettings: Sendable {
     public var statementCacheCapacity = 256
     /// A connection is replaced at about this age, so that what a backend has gathered in memory is given back.
     public var maximumConnectionAgeSeconds = 1800
-    /// Further settings of the session, such as `plan_cache_mode`: `force_generic_plan`. Names are constants.
+    /// Further settings of the session, such as `plan_cache_mode`: `force_generic_plan`. They are set by statement when the connection
+    /// is made and read back, so that no pooler between can lose them. What the connection string's `options` say wins.
     public var sessionSettings: [String: String] = [:]
 
     /// The defaults, for a server.
@@ -38,12 +40,16 @@ public struct DatabaseSettings: Sendable {
 struct ConnectionTarget {
     private var settings: DatabaseSettings
     private var given: [String: String]
+    /// What must hold in each session, by name. It is not sent with the startup packet, of which poolers refuse or ignore it.
+    let sessionSettings: [(name: String, value: String)]
+    /// What the connection string's `options` say that is no setting; libpq sends it.
+    private let otherOptions: String?
     /// How many hosts to pass over at the beginning of the list; they come last instead.
     private var rotation = 0
 
     init(_ settings: DatabaseSettings) throws {
         self.settings = settings
-        given = [:]
+        var given: [String: String] = [:]
         guard !settings.connectionString.utf8.contains(0), let options = PQconninfoParse(settings.connectionString, nil)
         else { throw PostgresError(.misuse, "libpq cannot read the connection string") }
         defer { PQconninfoFree(options) }
@@ -52,6 +58,17 @@ struct ConnectionTarget {
             if let value = option.pointee.val { given[String(cString: keyword)] = String(cString: value) }
             option += 1
         }
+        let own = given.removeValue(forKey: "options")
+        self.given = given
+        let environment = getenv("PGOPTIONS").map { String(cString: $0) }
+        let ofOptions = (own ?? environment).flatMap { StartupOptions($0) }
+        // What PGOPTIONS says is libpq's to send, and may be ignored by a pooler just the same.
+        otherOptions = ofOptions == nil ? own : nil
+        var all = settings.sessionSettings
+        all["lock_timeout"] = String(settings.lockTimeoutMilliseconds)
+        all["idle_in_transaction_session_timeout"] = String(settings.idleInTransactionTimeoutMilliseconds)
+        all.merge(ofOptions?.settings ?? [:]) { $1 }
+        sessionSettings = all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
     /// libpq has no time limit per host when it does not block, so a host that swallows packets would be tried first for ever.
@@ -66,7 +83,7 @@ struct ConnectionTarget {
         ]
         all.merge(given) { $1 }
         all["client_encoding"] = "UTF8"
-        all["options"] = (sessionOptions + [given["options"]].compactMap { $0 }).joined(separator: " ")
+        if let otherOptions { all["options"] = otherOptions }
         let count = ["host", "hostaddr"].compactMap { all[$0] }.map { Self.list($0).count }.max() ?? 1
         for keyword in ["host", "hostaddr", "port"] {
             guard let value = all[keyword], case let list = Self.list(value), list.count == count else { continue }
@@ -78,17 +95,5 @@ struct ConnectionTarget {
 
     private static func list(_ value: String) -> [Substring] {
         value.split(separator: ",", omittingEmptySubsequences: false)
-    }
-
-    private var sessionOptions: [String] {
-        var all = settings.sessionSettings
-        all["lock_timeout"] = String(settings.lockTimeoutMilliseconds)
-        all["idle_in_transaction_session_timeout"] = String(settings.idleInTransactionTimeoutMilliseconds)
-        return all.sorted { $0.key < $1.key }.map { "-c \($0.key)=\(Self.escaped($0.value))" }
-    }
-
-    /// A space ends an option, a backslash escapes.
-    private static func escaped(_ value: String) -> String {
-        String(value.flatMap { $0 == "\\" || $0.isWhitespace ? ["\\", $0] : [$0] })
     }
 }

@@ -35,6 +35,11 @@ public struct PostgresError: Error, Sendable {
     public let kind: Kind
     /// The condition that the server named; nil where none arrived.
     public var sqlState: SQLState?
+    /// Waiting does not mend it: PostgreSQL, or a pooler before it, refuses connections until an operator changes something, such as a
+    /// password. `hint` says what. Only with `.unavailable`.
+    public internal(set) var isRefusal = false
+    /// A pooler was seen to give the session to others.
+    var isPooling = false
     /// ERROR, FATAL or PANIC, never translated.
     public var severity: String?
     /// The primary message. May quote values.
@@ -77,6 +82,7 @@ public struct PostgresError: Error, Sendable {
     /// The same facts as another case: what a failure means depends on what had been sent before it.
     func asKind(_ kind: Kind) -> PostgresError {
         var copy = PostgresError(kind, message)
+        (copy.isRefusal, copy.isPooling) = (isRefusal, isPooling)
         (copy.sqlState, copy.severity, copy.detail, copy.hint) = (sqlState, severity, detail, hint)
         (copy.context, copy.schema, copy.table, copy.column) = (context, schema, table, column)
         (copy.dataType, copy.constraint, copy.position) = (dataType, constraint, position)
@@ -90,7 +96,8 @@ extension PostgresError {
     /// Whether the same unit of work may succeed when it is run again, and this run left nothing behind.
     public var isTransient: Bool {
         switch kind {
-        case .connectionLost, .unavailable, .queueFull: true
+        case .unavailable: !isRefusal
+        case .connectionLost, .queueFull: true
         case .server:
             switch sqlState {
             case .serializationFailure, .deadlockDetected, .lockNotAvailable, .tooManyConnections, .cannotConnectNow:
@@ -99,6 +106,15 @@ extension PostgresError {
             }
         default: false
         }
+    }
+}
+
+extension PostgresError {
+    /// Why there is no connection and, where waiting does not mend it, what to change: for an operator. It names hosts, roles and
+    /// databases, and no password. Anything else than `.unavailable` is described as in a log.
+    public var cause: String {
+        guard kind == .unavailable else { return description }
+        return [message, hint].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: ": ")
     }
 }
 
@@ -124,7 +140,7 @@ extension PostgresError: CustomStringConvertible, CustomDebugStringConvertible, 
     /// Families whose messages name schema objects and never data. Class 22 quotes the value it dislikes, P0 is
     /// whatever a function of the schema says, and what is not listed is not trusted.
     private var messageIsFreeOfValues: Bool {
-        guard let sqlState else { return true }  // our own words, or libpq's about the connection
+        guard kind != .unavailable, let sqlState else { return true }  // our own words, or libpq's about the connection
         switch sqlState.conditionClass {
         case "08", "0A", "23", "25", "26", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "XX":
             return true

@@ -16,6 +16,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
 }
 
 extension SQLState {
+    /// 08P01; also what poolers answer everything with.
+    public static let protocolViolation = SQLState("08P01")
     /// 0A000; also "cached plan must not change result type".
     public static let featureNotSupported = SQLState("0A000")
     /// 23505
@@ -38,6 +40,8 @@ extension SQLState {
     public static let undefinedTable = SQLState("42P01")
     /// 42P07
     public static let duplicateTable = SQLState("42P07")
+    /// 42704
+    public static let undefinedObject = SQLState("42704")
     /// 42710
     public static let duplicateObject = SQLState("42710")
     /// 53300

@@ -7,7 +7,8 @@ import Logging
 final class Session {
     let raw: OpaquePointer
     let logger: Logger
-    private let interrupt: Interrupt
+    let identity: SessionIdentity
+    let interrupt: Interrupt
     private let canceller: Canceller
     private let cancelHandle: CancelHandle
     var cache: StatementCache
@@ -17,24 +18,33 @@ final class Session {
     var isLost: Bool { loss != nil }
     /// The server has closed its end; what arrived before can still be read.
     private var hasEnded = false
+    /// Why the session is not this connection's own any more, once that was seen.
+    var poolingEvidence: PostgresError?
     /// Reused for each statement.
     var savepoints = 0
     var pointers: [UnsafePointer<CChar>?] = []
     var formats: [Int32] = []
 
     /// Takes over a connection that libpq has established.
-    init(_ raw: OpaquePointer, settings: DatabaseSettings, logger: Logger, interrupt: Interrupt, canceller: Canceller) {
+    init(
+        _ raw: OpaquePointer, settings: DatabaseSettings, logger: Logger, interrupt: Interrupt, canceller: Canceller,
+        identity: SessionIdentity
+    ) {
         self.raw = raw
         self.logger = logger
         self.interrupt = interrupt
         self.canceller = canceller
+        self.identity = identity
         cancelHandle = CancelHandle(raw)
-        cache = StatementCache(capacity: settings.statementCacheCapacity)
+        cache = StatementCache(capacity: settings.statementCacheCapacity, owner: identity.name)
         PQsetnonblocking(raw, 1)
         receiveNotices()
     }
 
-    deinit { PQfinish(raw) }
+    deinit {
+        identity.end()
+        PQfinish(raw)
+    }
 
     /// Whether the server can be heard. Costs one system call; finds out that a connection died while it was idle.
     func isAlive() -> Bool {

@@ -20,8 +20,13 @@ struct StatementCache {
     private var uses: UInt64 = 0
     private var namesGiven: UInt64 = 0
     private let capacity: Int
+    private let owner: String
 
-    init(capacity: Int) { self.capacity = max(capacity, 8) }
+    /// - Parameter owner: a name that no other connection has, so that a pooler which mixes sessions up never runs another's statement.
+    init(capacity: Int, owner: String) {
+        self.capacity = max(capacity, 8)
+        self.owner = owner
+    }
 
     var count: Int { entries.count }
 
@@ -35,7 +40,7 @@ struct StatementCache {
     /// Never given twice, so that a statement which the server still has cannot stand in for another.
     mutating func newName() -> String {
         namesGiven &+= 1
-        return "m\(namesGiven)"
+        return "m\(owner)_\(namesGiven)"
     }
 
     mutating func insert(_ key: StatementKey, name: String) {

@@ -15,6 +15,8 @@ extension Session {
             cache.removeAll()
             guard opening != nil || PQtransactionStatus(raw) == PQTRANS_IDLE else { throw error }
             if PQtransactionStatus(raw) != PQTRANS_IDLE { try simple("ROLLBACK") }
+            // Without an opening nothing else would notice that the statement is missing because the session is another's.
+            if opening == nil { try verifySession() }
             unit.opening = opening
             return try send(sql, opening)
         }
@@ -40,17 +42,16 @@ extension Session {
 
     private func open(_ opening: Opening, _ trip: inout Trip) throws {
         if opening.begins { try enqueue(opening.begin, &trip) }
-        guard !opening.settings.isEmpty else { return }
-        var sql: SQL = "SELECT "
-        for (index, setting) in opening.settings.enumerated() {
-            if index > 0 { sql.text.append(UInt8(ascii: ",")) }
-            sql.text.append(contentsOf: "set_config(".utf8)
+        var sql: SQL = "SELECT current_setting('muster.session',true)"
+        for setting in opening.settings {
+            sql.text.append(contentsOf: ",set_config(".utf8)
             sql.bind(setting.0)
             sql.text.append(UInt8(ascii: ","))
             sql.bind(setting.1)
             sql.text.append(contentsOf: ",true)".utf8)
         }
         try enqueue(sql, &trip)
+        trip.steps[trip.steps.count - 1] = .verify
     }
 
     private func enqueue(_ sql: SQL, _ trip: inout Trip) throws {
@@ -126,6 +127,8 @@ struct Trip {
         case prepare(StatementKey, name: String)
         case forget
         case execute
+        /// Returns the name of the session.
+        case verify
     }
     var steps: [Step] = []
     /// The first error: the server passes over everything after it.
@@ -162,7 +165,11 @@ extension Session {
             case PGRES_PIPELINE_ABORTED: _ = steps.popFirst()
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
                 unit.hasAnswer = true
-                if case .prepare(let key, let name) = steps.popFirst() { cache.insert(key, name: name) }
+                switch steps.popFirst() {
+                case .prepare(let key, let name): cache.insert(key, name: name)
+                case .verify: try verifyName(answer)
+                default: break
+                }
                 last = consume answer
             default:
                 trip.failure = trip.failure ?? error(answer)

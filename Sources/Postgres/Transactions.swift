@@ -32,7 +32,12 @@ extension Session {
             settle()
         }
         let timeout = unit.deadline.milliseconds(since: .now)
-        _ = try perform("SELECT set_config('statement_timeout', \(String(min(max(timeout, 1), 2_147_483_647))), false)")
+        try verifyName(
+            try perform(
+                """
+                SELECT current_setting(\(SessionIdentity.setting), true),
+                    set_config('statement_timeout', \(String(min(max(timeout, 1), 2_147_483_647))), false)
+                """))
         return try body(Connection(self))
     }
 
@@ -65,12 +70,16 @@ extension Session {
     }
 
     private func discardAll() {
-        guard !isLost else { return }
+        // A cancel that may still hit, or a wish for another connection, ends it anyway: see `settle`.
+        guard !isLost, unit.cancellation != .asked, !unit.wantsNewConnection else { return }
         if PQtransactionStatus(raw) != PQTRANS_IDLE { rollback() }
         unit.isClosing = true
         unit.limit = .after(milliseconds: 1000)
         cache.removeAll()
-        do { try simple("DISCARD ALL") } catch { lose() }
+        do {
+            try simple("DISCARD ALL")
+            try establish(until: unit.limit)
+        } catch { lose() }
     }
 
     /// A connection goes on only from a known state: no transaction, and no cancel under way that could hit the next unit.

@@ -37,12 +37,17 @@ final class WorkQueue: Sendable {
         /// When the alarm goes off; nil while it is not set.
         var alarm: Moment?
         var lastFailure: PostgresError?
+        /// What was last logged as the reason why there is no connection; nil once there is one.
+        var toldFailure: String?
+        var pooling: PoolingTrial?
         var closers: [CheckedContinuation<Void, Never>] = []
     }
 
     /// What a worker does next.
     enum Turn {
         case run(Work, mayRunAgain: Bool)
+        /// To look whether its session is still its own.
+        case verify
         case refuse([Work], PostgresError)
         case end
     }
@@ -131,6 +136,7 @@ final class WorkQueue: Sendable {
                 return .found(.run(work, mayRunAgain: !work.ticket.hasRun))
             }
             if state.isClosing { return .found(.end) }
+            if state.isOnTrial(at: now) { return .found(.verify) }
             state.idle.append(signal)
             return .again(by: nil)
         }
@@ -166,17 +172,43 @@ extension WorkQueue {
         }
     }
 
-    func connected(_ isConnected: Bool, failure: PostgresError? = nil) {
-        let alarm = state.withLock { state in
+    /// Counts a connection in, or out. Returns whether it is the first one after a failure that was logged.
+    @discardableResult
+    func connected(_ isConnected: Bool) -> Bool {
+        let (alarm, isNews) = state.withLock { state in
             state.connected += isConnected ? 1 : -1
-            state.lastFailure = failure
+            state.lastFailure = nil
             state.patienceEnds = state.connected > 0 ? nil : outagePatience.map { .after(milliseconds: $0) }
-            return state.patienceEnds != nil && state.waiting.count > 0
+            let isNews = isConnected && state.toldFailure != nil && state.pooling == nil
+            if isNews { state.toldFailure = nil }
+            return (state.patienceEnds != nil && state.waiting.count > 0, isNews)
         }
         if alarm { alarmChanged.wakeAll() }
+        return isNews
     }
 
-    func failedToConnect(_ failure: PostgresError) { state.withLock { $0.lastFailure = failure } }
+    /// Returns whether this is another reason than the one that was logged last. Work that waits for nothing is refused.
+    func failedToConnect(_ failure: PostgresError) -> Bool {
+        let isNews = state.withLock { state in
+            state.lastFailure = failure
+            return state.isNews(failure)
+        }
+        if failure.isRefusal { alarmChanged.wakeAll() }
+        return isNews
+    }
+
+    /// Refuses all work: what it would run on may be another connection's session. Returns as `failedToConnect`.
+    func sawPooling(_ evidence: PostgresError) -> Bool {
+        let (isNews, idle) = state.withLock { state in
+            state.pooling = PoolingTrial(evidence)
+            return (state.isNews(evidence), state.idle)
+        }
+        for signal in idle + [alarmChanged] { signal.wakeAll() }
+        return isNews
+    }
+
+    /// Why work is refused until an operator changes something; nil where it isn't.
+    var refusal: PostgresError? { state.withLock { $0.refusal } }
 
     var isClosing: Bool { state.withLock { $0.isClosing } }
 
@@ -221,17 +253,42 @@ extension WorkQueue {
 }
 
 extension WorkQueue.State {
+    fileprivate var refusal: PostgresError? {
+        if let pooling { return pooling.evidence }
+        return connected == 0 && lastFailure?.isRefusal == true ? lastFailure : nil
+    }
+
+    /// Hosts take turns, so the order of what they say does not count.
+    fileprivate mutating func isNews(_ failure: PostgresError) -> Bool {
+        let told = failure.cause.split(separator: ";").map { $0.drop { $0 == " " } }.sorted().joined(separator: ";")
+        defer { toldFailure = told }
+        return toldFailure != told
+    }
+
+    /// Trust comes back where nothing was seen for as long as a trial lasts, and there were two connections to see it with.
+    fileprivate mutating func isOnTrial(at now: Moment) -> Bool {
+        guard let pooling else { return false }
+        guard pooling.trustsAgain <= now, connected >= min(2, workers) else { return true }
+        (self.pooling, toldFailure) = (nil, nil)
+        return false
+    }
+
     /// What it means that work waited until its deadline.
     fileprivate var expiry: PostgresError {
+        if let refusal { return refusal }
         if connected > 0 { return PostgresError(.deadlineExceeded) }
         return lastFailure ?? PostgresError(.unavailable, "no connection has been made yet")
     }
 
-    /// Whether there has been no connection for longer than work waits for one.
-    fileprivate func isAway(at now: Moment) -> Bool { patienceEnds.map { $0 <= now } ?? false }
+    /// Whether work is refused: waiting does not help, or there has been no connection for longer than work waits for one.
+    fileprivate func isAway(at now: Moment) -> Bool {
+        refusal != nil || patienceEnds.map { $0 <= now } ?? false
+    }
 
     /// Until when work may wait as things stand.
-    fileprivate func lastMoment(of work: Work) -> Moment { min(work.deadline, patienceEnds ?? work.deadline) }
+    fileprivate func lastMoment(of work: Work) -> Moment {
+        refusal == nil ? min(work.deadline, patienceEnds ?? work.deadline) : .now
+    }
 
     /// Whether the thread that watches deadlines must be told of this one; not so when a worker is about to take it.
     fileprivate mutating func setAlarm(for work: Work) -> Bool {

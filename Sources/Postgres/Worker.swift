@@ -5,14 +5,18 @@ final class Worker: Sendable {
     private let settings: DatabaseSettings
     private let queue: WorkQueue
     private let canceller: Canceller
+    private let liveSessions: LiveSessions
     private let logger: Logger
     private let interrupt = Interrupt()
     private let workAdded = Signal()
 
-    init(settings: DatabaseSettings, queue: WorkQueue, canceller: Canceller, logger: Logger) {
+    init(
+        settings: DatabaseSettings, queue: WorkQueue, canceller: Canceller, liveSessions: LiveSessions, logger: Logger
+    ) {
         self.settings = settings
         self.queue = queue
         self.canceller = canceller
+        self.liveSessions = liveSessions
         self.logger = logger
     }
 
@@ -21,15 +25,12 @@ final class Worker: Sendable {
         defer { queue.workerEnded() }
         guard var target = makeTarget() else { return }
         var backoff = Backoff()
-        var isTold = false
         let connecting = Connecting(
-            settings: settings, logger: logger, interrupt: interrupt, canceller: canceller,
+            settings: settings, logger: logger, interrupt: interrupt, canceller: canceller, liveSessions: liveSessions,
             isUnwanted: { [queue] in queue.isClosing })
         while !queue.isClosing {
             do {
                 let session = try connecting.connect(to: &target)
-                if isTold { logger.info("Connected to PostgreSQL again") }
-                isTold = false
                 if serve(session) {
                     backoff.reset()
                 } else if !queue.pause(milliseconds: backoff.nextDelayMilliseconds()) {
@@ -37,13 +38,17 @@ final class Worker: Sendable {
                 }
             } catch {
                 let failure = error as? PostgresError ?? PostgresError(.unavailable)
-                queue.failedToConnect(failure)
-                logger.log(
-                    level: isTold ? .debug : .warning, "No connection to PostgreSQL", metadata: ["error": "\(failure)"])
-                isTold = true
+                report(failure)
                 if !queue.pause(milliseconds: backoff.nextDelayMilliseconds()) { return }
             }
         }
+    }
+
+    /// Logs each reason once, however many connections and attempts it is the reason for.
+    private func report(_ failure: PostgresError) {
+        let isNews = failure.isPooling ? queue.sawPooling(failure) : queue.failedToConnect(failure)
+        logger.log(
+            level: isNews ? .warning : .debug, "No connection to PostgreSQL", metadata: ["cause": "\(failure.cause)"])
     }
 
     /// Ends a wait for the network, not a unit of work.
@@ -54,13 +59,14 @@ final class Worker: Sendable {
         do { return try ConnectionTarget(settings) } catch {
             let failure = error as? PostgresError ?? PostgresError(.misuse)
             logger.error("No connection to PostgreSQL", metadata: ["error": "\(failure)"])
-            queue.failedToConnect(failure)
+            _ = queue.failedToConnect(failure)
             while true {
                 switch queue.next(for: interrupt, wokenBy: workAdded) {
                 case .run(let work, _):
                     queue.finished(work)
                     work.refuse(failure)
                 case .refuse(let works, let error): for work in works { work.refuse(error) }
+                case .verify: break
                 case .end: return nil
                 }
             }
@@ -69,7 +75,7 @@ final class Worker: Sendable {
 
     /// Whether the connection was of use before it ended.
     private func serve(_ session: Session) -> Bool {
-        queue.connected(true)
+        if queue.connected(true) { logger.info("Connected to PostgreSQL again") }
         defer { queue.connected(false) }
         let age = Double(settings.maximumConnectionAgeSeconds) * Double.random(in: 0.8...1.2)
         let retirement = Moment.after(milliseconds: Int(clamping: Int64(min(max(age, 1), 1e9) * 1000)))
@@ -78,6 +84,11 @@ final class Worker: Sendable {
             switch queue.next(for: interrupt, wokenBy: workAdded) {
             case .end: return true
             case .refuse(let works, let error): for work in works { work.refuse(error) }
+            case .verify:
+                _ = session.verify(until: .after(milliseconds: settings.connectTimeoutMilliseconds))
+                if session.poolingEvidence == nil, !queue.pause(milliseconds: PoolingTrial.pauseMilliseconds) {
+                    return true
+                }
             case .run(let work, let mayRunAgain):
                 guard session.isAlive() else {
                     queue.putBack(work, hasRun: false)
@@ -91,6 +102,10 @@ final class Worker: Sendable {
                 queue.finished(work)
                 answer()
             }
+        }
+        if let evidence = session.poolingEvidence {
+            report(evidence)
+            return false
         }
         return true
     }

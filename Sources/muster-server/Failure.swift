@@ -33,6 +33,7 @@ struct Failure: Error, CustomStringConvertible {
 
     private static func sentence(_ error: PostgresError) -> String {
         switch error.kind {
+        case .unavailable where error.isRefusal: "PostgreSQL refuses connections: \(error.cause)"
         case .unavailable, .connectionLost, .deadlineExceeded, .closed:
             "PostgreSQL can't be reached (\(error.message)): look at MUSTER_DATABASE_URL"
         case .server where error.sqlState == .insufficientPrivilege:

@@ -1,17 +1,18 @@
 import Foundation
 import Logging
 import Postgres
+import Synchronization
 import Testing
 
 /// A database of the test's own connections, on the server that `DATABASE_URL` names.
 func withDatabase<R>(
-    _ configure: (inout DatabaseSettings) -> Void = { _ in }, at url: String? = nil,
+    _ configure: (inout DatabaseSettings) -> Void = { _ in }, at url: String? = nil, logger: Logger = quiet,
     _ body: (Database) async throws -> R
 ) async throws -> R {
     var settings = DatabaseSettings(connectionString: try url ?? databaseURL())
     settings.connections = 2
     configure(&settings)
-    let database = Database(settings, logger: quiet)
+    let database = Database(settings, logger: logger)
     do {
         let result = try await body(database)
         await database.close()
@@ -65,6 +66,29 @@ struct Sentence: Error, CustomStringConvertible {
 }
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// Keeps the warnings of a logger.
+final class LineCollector: Sendable {
+    private let lines = Mutex<[String]>([])
+    var warnings: [String] { lines.withLock { $0 } }
+    var logger: Logger { Logger(label: "test") { _ in Handler(lines: self) } }
+
+    private struct Handler: LogHandler {
+        let lines: LineCollector
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.debug
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            guard event.level >= .warning else { return }
+            lines.lines.withLock { $0.append("\(event.message) \(event.metadata ?? [:])") }
+        }
+    }
+}
 
 /// Far enough for a busy machine.
 var soon: ContinuousClock.Instant { .now + .seconds(10) }

@@ -1,0 +1,87 @@
+/// What libpq says of a failed attempt to connect, as an error: with the server's SQLSTATE, and whether waiting can mend it.
+///
+/// A server's words may be translated, so its SQLSTATE decides. Libpq's own words are English, since nothing here calls `setlocale`; so
+/// are those of poolers, which answer everything with one SQLSTATE.
+struct ConnectionFailure {
+    /// One host's answer.
+    private struct Attempt {
+        var message: String
+        var sqlState: SQLState?
+    }
+
+    private let attempts: [Attempt]
+    private let needsPassword: Bool
+
+    /// - Parameters:
+    ///   - text: libpq's message in its verbose form, with an answer for each host that was tried.
+    ///   - needsPassword: whether the server asked for a password and none was given.
+    init(_ text: String, needsPassword: Bool = false) {
+        self.needsPassword = needsPassword
+        var attempts: [Attempt] = []
+        for line in text.split(separator: "\n") where !line.hasPrefix("LOCATION:  ") {
+            let (words, sqlState) = Self.withoutState(line)
+            if attempts.isEmpty || line.hasPrefix("connection to server ") {
+                attempts.append(Attempt(message: words, sqlState: sqlState))
+            } else {
+                attempts[attempts.count - 1].message += "; \(words)"
+            }
+        }
+        self.attempts = attempts
+    }
+
+    var error: PostgresError {
+        var error = PostgresError(.unavailable, attempts.map(\.message).joined(separator: "; "))
+        error.sqlState = attempts.last { $0.sqlState != nil }?.sqlState
+        let advice = attempts.compactMap { self.advice(for: $0) }
+        // A host that is only away may come back, and is then the one to connect to.
+        error.isRefusal = !attempts.isEmpty && advice.count == attempts.count
+        error.hint = advice.last
+        return error
+    }
+
+    /// What an operator must change; nil where waiting may be enough.
+    private func advice(for attempt: Attempt) -> String? {
+        if needsPassword { return Self.checkPassword }
+        if let state = attempt.sqlState, state != .protocolViolation { return Self.advice[state] }
+        return Self.adviceByWords.first { words, _ in words.allSatisfy { attempt.message.contains($0) } }?.1
+    }
+
+    private static let checkPassword = "check the user and the password of the connection string"
+    private static let checkRole =
+        "check the user of the connection string, and that pg_hba.conf and the role's LOGIN let it in from here"
+    private static let checkDatabase = "create the database, or name another one in the connection string"
+    private static let checkSetting = "correct or remove this setting of the connection string or of PGOPTIONS"
+    private static let checkTLS = "check sslmode, sslrootcert, sslcert and sslkey of the connection string"
+    private static let checkString = "correct the connection string"
+
+    private static let advice: [SQLState: String] = [
+        SQLState(rawValue: "28P01"): checkPassword, SQLState(rawValue: "28000"): checkRole,
+        SQLState(rawValue: "3D000"): checkDatabase,
+        .insufficientPrivilege: "grant CONNECT on the database to the role",
+        .undefinedObject: checkSetting, SQLState(rawValue: "22023"): checkSetting,
+        SQLState(rawValue: "55P02"): checkSetting,
+    ]
+
+    private static let adviceByWords: [([String], String)] = [
+        (
+            ["unsupported startup parameter"],
+            "a pooler refuses this parameter: take it out of the connection string (`options`) and out of the environment "
+                + "(PGOPTIONS and the like), or list it in the pooler's ignore_startup_parameters"
+        ),
+        (["authentication failed"], checkPassword), (["no password supplied"], checkPassword),
+        (["role \"", "does not exist"], checkRole), (["no such user"], checkRole),
+        (["no pg_hba.conf entry"], checkRole), (["is not permitted to log in"], checkRole),
+        (["database \"", "does not exist"], checkDatabase), (["no such database"], checkDatabase),
+        (["SSL was required"], checkTLS), (["certificate"], checkTLS), (["private key file"], checkTLS),
+        (["channel binding"], checkTLS), (["invalid port number"], checkString),
+        (["invalid ", " value: \""], checkString), (["could not match"], checkString),
+    ]
+
+    /// Takes the SQLSTATE out of `…:  28P01: …`, where the severity before it may be in any language.
+    private static func withoutState(_ line: Substring) -> (String, SQLState?) {
+        let line = line.drop { $0 == "\t" || $0 == " " }
+        guard let place = line.firstRange(of: #/:  [0-9A-Z]{5}: /#) else { return (String(line), nil) }
+        let state = line[place].dropFirst(3).dropLast(2)
+        return (line[..<place.lowerBound] + ": " + line[place.upperBound...], SQLState(rawValue: String(state)))
+    }
+}

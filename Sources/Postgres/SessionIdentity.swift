@@ -1,0 +1,172 @@
+import CLibpq
+
+/// What makes a connection's session its own: a random name that is set in it, and the settings that must hold.
+///
+/// A pooler in transaction mode gives each transaction to any of its backends. Then settings get lost and prepared statements are those of
+/// others. The name is read back with the first statement of each unit of work, in the same round trip, so that nothing is committed in a
+/// session that is not this connection's.
+final class SessionIdentity {
+    /// The setting that holds the name.
+    static let setting = "muster.session"
+
+    let name: String
+    let settings: [(name: String, value: String)]
+    private let live: LiveSessions
+
+    init(settings: [(name: String, value: String)], live: LiveSessions) {
+        name = String(UInt64.random(in: .min ... .max), radix: 36)
+        (self.settings, self.live) = (settings, live)
+    }
+
+    deinit { live.remove(name) }
+
+    /// Whether another connection of this database has this name now.
+    func isOfAnother(_ name: String) -> Bool { name != self.name && live.contains(name) }
+
+    func begin() { live.insert(name) }
+
+    /// Before the connection is closed: a pooler may give its backend to the next one at once.
+    func end() { live.remove(name) }
+}
+
+/// The names of the sessions that are open.
+final class LiveSessions: Sendable {
+    private let names = Locked<Set<String>>([])
+
+    func insert(_ name: String) { names.withLock { _ = $0.insert(name) } }
+    func remove(_ name: String) { names.withLock { _ = $0.remove(name) } }
+    func contains(_ name: String) -> Bool { names.withLock { $0.contains(name) } }
+}
+
+/// Connections turned out to share their sessions. All work is refused until that has not been seen for a while.
+struct PoolingTrial {
+    let evidence: PostgresError
+    let trustsAgain: Moment
+
+    init(_ evidence: PostgresError) {
+        self.evidence = evidence
+        trustsAgain = .after(milliseconds: Self.milliseconds)
+    }
+
+    /// Longer than it takes connections that look at their sessions five times a second to see it again.
+    private static let milliseconds = 10_000
+    static let pauseMilliseconds = 200
+}
+
+extension Session {
+    /// Sets what must hold in this session and reads it back in another transaction. Throws `.unavailable`.
+    func establish(until limit: Moment) throws {
+        interrupt.clear()  // of the last unit of work; none runs now
+        unit = Unit(deadline: limit)
+        do {
+            let (former, set) = try setAll()
+            if identity.isOfAnother(former) { throw isPooled(.pooledSession) }
+            identity.begin()
+            try readBack(set)
+        } catch let error as PostgresError {
+            throw lose(error.ofConnecting)
+        }
+    }
+
+    /// Whether this connection still has its own session; where not, it is lost.
+    func verify(until limit: Moment) -> Bool {
+        unit = Unit(deadline: limit)
+        do { try verifySession() } catch { lose() }
+        return !isLost
+    }
+
+    /// Throws where this is not the session that was established.
+    func verifySession() throws {
+        let answer = try perform("SELECT coalesce(current_setting(\(SessionIdentity.setting), true), '')")
+        try verifyName(answer)
+    }
+
+    /// The name of the session is the first column of the first row.
+    func verifyName(_ answer: borrowing Answer) throws {
+        let isOwn = answer.withRow(0) { row in
+            row.withBytes(0) { bytes in bytes.map { $0.elementsEqual(identity.name.utf8) } ?? false }
+        }
+        if !isOwn { throw isPooled(.pooledSession) }
+    }
+
+    private func isPooled(_ error: PostgresError) -> PostgresError {
+        poolingEvidence = error
+        return lose(error)
+    }
+
+    /// The name that the session had before, and each setting as PostgreSQL shows it now.
+    private func setAll() throws -> (former: String, set: [String]) {
+        var sql: SQL = "SELECT coalesce(current_setting(\(SessionIdentity.setting), true), '')"
+        for (name, value) in [(SessionIdentity.setting, identity.name)] + identity.settings {
+            sql += ", set_config(\(name), \(value), false)"
+        }
+        let values = try strings(try perform(sql))
+        return (values[0], Array(values.dropFirst(2)))
+    }
+
+    private func readBack(_ set: [String]) throws {
+        var sql: SQL =
+            "SELECT coalesce(current_setting(\(SessionIdentity.setting), true), ''), pg_backend_pid()::text"
+        for (name, _) in identity.settings { sql += ", current_setting(\(name), true)" }
+        let values = try strings(try perform(sql))
+        guard values[0] == identity.name else { throw isPooled(.pooledSession) }
+        for (setting, (wanted, found)) in zip(identity.settings, zip(set, values.dropFirst(2))) where wanted != found {
+            throw PostgresError.settingLost(setting.name, wanted: wanted, found: found)
+        }
+        // A pooler makes up the process that it names for cancelling.
+        if values[1] != String(PQbackendPID(raw)) { try tryTransaction() }
+    }
+
+    /// A pooler in statement mode ends the connection at BEGIN.
+    private func tryTransaction() throws {
+        do {
+            try simple("BEGIN")
+            try simple("ROLLBACK")
+        } catch let error as PostgresError where error.sqlState == .protocolViolation {
+            throw isPooled(.pooledSession)
+        }
+    }
+
+    private func strings(_ answer: borrowing Answer) throws -> [String] {
+        guard answer.rowCount == 1 else { throw PostgresError(.decoding, "PostgreSQL did not show its settings") }
+        return try answer.withRow(0) { row in
+            var values: [String] = []
+            for column in 0..<row.count { values.append(try row.value(column, as: String?.self) ?? "") }
+            return values
+        }
+    }
+}
+
+extension PostgresError {
+    private static let useSessionMode =
+        "use session pooling (pgbouncer: pool_mode = session), or connect to PostgreSQL itself"
+
+    /// A session was found to be another's, or no transaction can be begun in it.
+    static var pooledSession: PostgresError {
+        var error = refusal(
+            "a pooler between this server and PostgreSQL runs in transaction or statement mode, which loses sessions",
+            useSessionMode)
+        error.isPooling = true
+        return error
+    }
+
+    fileprivate static func settingLost(_ name: String, wanted: String, found: String) -> PostgresError {
+        refusal("the setting \(name) was set to \(wanted) and is \(found) in the next statement", useSessionMode)
+    }
+
+    private static func refusal(_ message: String, _ hint: String) -> PostgresError {
+        var error = PostgresError(.unavailable, message)
+        (error.isRefusal, error.hint) = (true, hint)
+        return error
+    }
+
+    /// What went wrong while a session was being established.
+    fileprivate var ofConnecting: PostgresError {
+        var error = asKind(.unavailable)
+        guard kind == .server else { return error }
+        // Setting what can't be set: it won't be otherwise the next time.
+        error.isRefusal = true
+        error.hint = "correct or remove this setting"
+        return error
+    }
+}

@@ -1,0 +1,163 @@
+import Foundation
+import Testing
+
+@testable import Postgres
+
+/// What is wrong with a connection until an operator changes something is told apart from what passes.
+@Suite struct RefusalTests {
+    private func reading(_ text: String, needsPassword: Bool = false) -> PostgresError {
+        ConnectionFailure(text, needsPassword: needsPassword).error
+    }
+
+    private let server = #"connection to server at "db", port 5432 failed: "#
+
+    @Test func theSQLSTATEDecidesInWhateverLanguageTheServerSpeaks() {
+        let german = reading(
+            server + "FATAL:  28P01: Passwort-Authentifizierung für Benutzer »muster« fehlgeschlagen\n"
+                + "LOCATION:  auth_failed, auth.c:326\n")
+        #expect(german.isRefusal && german.sqlState == SQLState(rawValue: "28P01"))
+        #expect(german.message.hasSuffix("Passwort-Authentifizierung für Benutzer »muster« fehlgeschlagen"))
+        #expect(german.cause.hasSuffix("check the user and the password of the connection string"))
+        #expect(!german.message.contains("LOCATION") && !german.message.contains("28P01"))
+        let russian = reading(server + "ВАЖНО:  57P03: система баз данных запускается\n")
+        #expect(!russian.isRefusal && russian.sqlState == .cannotConnectNow)
+    }
+
+    @Test(arguments: ["28000", "28P01", "3D000", "42501", "42704", "22023"])
+    func whatAnOperatorMustChangeIsARefusal(_ state: String) {
+        let error = reading(server + "FATAL:  \(state): no\n")
+        #expect(error.isRefusal && !error.isTransient && error.hint != nil)
+    }
+
+    @Test(arguments: ["53300", "57P03", "57P01", "55000", "08006"])
+    func whatPassesIsNone(_ state: String) {
+        let error = reading(server + "FATAL:  \(state): database \"x\" is not currently accepting connections\n")
+        #expect(!error.isRefusal && error.isTransient)
+    }
+
+    @Test(arguments: [
+        "FATAL:  08P01: unsupported startup parameter: options", #"FATAL:  08P01: "trust" authentication failed"#,
+        #"FATAL:  08P01: database "nothing" does not exist"#, #"FATAL:  08P01: role "nobody" does not exist"#,
+        "server does not support SSL, but SSL was required", "SSL error: certificate verify failed",
+        "fe_sendauth: no password supplied",
+    ])
+    func poolersAndLibpqAreKnownByTheirWords(_ words: String) {
+        #expect(reading(server + words + "\n").isRefusal)
+    }
+
+    @Test(arguments: [
+        "FATAL:  08P01: server login has been failing, try again later (server_login_retry)",
+        "FATAL:  08P01: no more connections allowed (max_client_conn)",
+        #"FATAL:  08P01: database "shut" is not currently accepting connections"#,
+        "Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?",
+        "server closed the connection unexpectedly", "session is read-only",
+    ])
+    func whatAPoolerWaitsForIsWaitedForHereToo(_ words: String) {
+        #expect(!reading(server + words + "\n").isRefusal)
+    }
+
+    @Test func ofSeveralHostsAllMustRefuse() {
+        let refused = server + "FATAL:  28000: role \"nobody\" does not exist\n"
+        let away = server + "Connection refused\n\tIs the server running on that host?\n"
+        #expect(reading(refused + refused).isRefusal)
+        #expect(!reading(refused + away).isRefusal && !reading(away + refused).isRefusal)
+        #expect(!reading("could not translate host name \"db\" to address: Name or service not known\n").isRefusal)
+        #expect(reading("invalid port number: \"99999\"\n").isRefusal)
+        #expect(reading(server + "something", needsPassword: true).isRefusal)
+    }
+
+    @Test func optionsOfTheConnectionStringAreSettings() {
+        #expect(
+            StartupOptions(#"-c search_path=a\ b,c --lock-timeout=7  -cjit=off"#)?.settings
+                == ["search_path": "a b,c", "lock_timeout": "7", "jit": "off"])
+        for other in ["-S 64MB", "-c", "-c nothing", "nonsense"] { #expect(StartupOptions(other) == nil) }
+    }
+}
+
+/// The same with a server that refuses.
+@Suite(
+    .enabled(if: PrivateServer.isPossible, "these tests change who may connect, and no PostgreSQL is installed here"))
+struct RefusingServerTests {
+    /// A server that lets `few` in with a password, `muster` without, and nobody else.
+    private func withServer(_ body: (PrivateServer, _ admin: Database) async throws -> Void) async throws {
+        try await PrivateServer.with { server in
+            try await server.start()
+            try await withDatabase(at: server.url) { admin in
+                try await admin.withConnection(deadline: soon) { connection in
+                    let file: String? = try connection.first("SELECT current_setting('hba_file')") { try $0.value(0) }
+                    let lines = "host all muster 127.0.0.1/32 trust\nhost all few 127.0.0.1/32 scram-sha-256"
+                    for statement in [
+                        "CREATE ROLE few LOGIN PASSWORD 'right'",
+                        "CREATE DATABASE shut", "CREATE DATABASE private",
+                        "ALTER DATABASE shut ALLOW_CONNECTIONS false", "REVOKE CONNECT ON DATABASE private FROM public",
+                        "COPY (SELECT unnest(string_to_array('\(lines)', E'\\n'))) TO '\(file ?? "")'",
+                    ] { try connection.run(script: statement) }
+                    try connection.execute("SELECT pg_reload_conf()")
+                }
+                try await body(server, admin)
+            }
+        }
+    }
+
+    private func connecting(_ server: PrivateServer, _ more: String) async throws -> PostgresError {
+        try await withDatabase(at: adding(more, to: server.url)) { database in
+            try await failure {
+                try await database.transaction(deadline: soon) { try $0.execute("SELECT 1") }
+            }
+        }
+    }
+
+    @Test func eachCauseIsToldAtOnceWithWhatToChange() async throws {
+        try await withServer { server, _ in
+            for (more, words) in [
+                ("user=few password=wrong", "the password"), ("user=few", "the password"),
+                ("user=nobody", "check the user"), ("dbname=nothing", "create the database"),
+                ("user=few password=right dbname=private", "grant CONNECT"), ("sslmode=require", "sslmode"),
+                ("options='-c nonsense=1'", "setting"), ("options='-c lock_timeout=long'", "setting"),
+            ] {
+                let asked = ContinuousClock.now
+                let error = try await connecting(server, more)
+                #expect(ContinuousClock.now - asked < .seconds(4), "\(more)")
+                #expect(error.kind == .unavailable && error.isRefusal, "\(more): \(error)")
+                #expect(error.cause.contains(words), "\(more): \(error.cause)")
+                #expect(!error.cause.contains("wrong") && !"\(error)".contains("wrong"))
+            }
+        }
+    }
+
+    @Test func whatIsShutForAWhileIsWaitedFor() async throws {
+        try await withServer { server, admin in
+            try await withDatabase(at: adding("dbname=shut", to: server.url)) { database in
+                async let waiting: Void = database.transaction(deadline: soon) { try $0.execute("SELECT 1") }
+                try await Task.sleep(for: .milliseconds(300))
+                #expect(database.refusal == nil)
+                try await admin.withConnection(deadline: soon) {
+                    try $0.run(script: "ALTER DATABASE shut ALLOW_CONNECTIONS true")
+                }
+                try await waiting
+            }
+        }
+    }
+
+    @Test func aRefusalIsLoggedOnceAndOverWhenItIsMended() async throws {
+        try await withServer { server, admin in
+            let log = LineCollector()
+            try await withDatabase(
+                { $0.connections = 4 }, at: adding("user=few password=new", to: server.url), logger: log.logger
+            ) {
+                database in
+                try await eventually { database.refusal != nil }
+                try await Task.sleep(for: .milliseconds(700))
+                #expect(
+                    log.warnings.count == 1 && log.warnings.first?.contains("check the user") == true, "\(log.warnings)"
+                )
+                try await admin.withConnection(deadline: soon) {
+                    try $0.run(script: "ALTER ROLE few PASSWORD 'new'")
+                }
+                try await eventually { database.refusal == nil && database.statistics.connected > 0 }
+                try await database.transaction(deadline: soon) { try $0.execute("SELECT 1") }
+                #expect(log.warnings.count == 1, "\(log.warnings)")
+            }
+        }
+    }
+}
