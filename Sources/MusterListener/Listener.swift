@@ -44,6 +44,9 @@ public final class Listener: Sendable {
         state.withLockedValue { if case .listening(let channel) = $0 { channel.localAddress?.port } else { nil } }
     }
 
+    /// Whether connections are accepted at this moment.
+    public var isListening: Bool { state.withLockedValue { if case .listening = $0 { true } else { false } } }
+
     /// Whether somebody has started it.
     public var wasStarted: Bool { state.withLockedValue { if case .new = $0 { false } else { true } } }
 

@@ -74,7 +74,7 @@ public enum Limits {
         "rest_time_ms", 1_800, "milliseconds",
         "From a REST request's header until it is given up, without what its body takes to come: clients wait for 2 s.")
     public static let drainSeconds = Limit(
-        "drain_seconds", 8, "seconds", "From SIGTERM until what is still in flight is cut.")
+        "drain_seconds", 8, "seconds", "From goaway at a shutdown until what is still in flight is cut.")
 
     public static let importIdentifiers = Limit(
         "import_identifiers", 50_000, "identifiers", "In one cohorts.import: about 1 MB, a second of PostgreSQL's work."

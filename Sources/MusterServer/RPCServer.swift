@@ -44,6 +44,9 @@ public final class RPCServer: Service {
     /// The port that it listens on, once it has started.
     public var boundPort: Int? { listener.boundPort }
 
+    /// Whether connections are accepted at this moment.
+    public var isListening: Bool { listener.isListening }
+
     /// How much there is of it right now.
     public var status: Status {
         Status(connections: shared.connections.count, requestsInFlight: shared.running.load(ordering: .relaxed))
@@ -59,6 +62,7 @@ public final class RPCServer: Service {
         if !listener.wasStarted { try await start() }
         do {
             try await gracefulShutdown()
+            try await Task.sleep(for: settings.bounds.shutdownDelay)
             await drain()
         } catch {
             await cutNow()

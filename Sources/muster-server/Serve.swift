@@ -15,8 +15,8 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answers calls, until SIGTERM.",
         discussion: """
-            SIGTERM ends it when what is in flight is answered, within ten seconds; a second one at once. SIGHUP reads \
-            the certificate again.
+            SIGTERM ends it when what is in flight is answered, within ten seconds after shutdown_delay_seconds; a second \
+            one at once. SIGHUP reads the certificate again.
 
             \(Setting.table)
             """)

@@ -44,9 +44,12 @@ final class Serving: Service {
             settings: settings.rest, router: router, gate: PartnerGate(store: store),
             archives: ExportArchives(store: store), splitRequests: SplitRequests(store: store), logger: logger)
         let metrics = ServerMetrics(router: router, store: store, rpc: rpc, rest: rest)
-        ops = settings.opsHost.map { [schema, draining] host in
+        ops = settings.opsHost.map { [schema, draining, rpc, rest] host in
             OpsServer(host: host, port: settings.opsPort, logger: logger) {
-                await schema.readiness(isDraining: draining.hasBegun)
+                var readiness = await schema.readiness()
+                readiness.listening = rpc.isListening && rest.isListening
+                readiness.draining = draining.hasBegun
+                return readiness
             } metrics: {
                 metrics.page
             }
@@ -69,7 +72,15 @@ final class Serving: Service {
         // Before there is a database, and until the last answer: that is when operators ask.
         try await ops?.start()
         let result: Result<Void, any Error>
-        do { result = .success(try await serve()) } catch { result = .failure(error) }
+        do {
+            // Before anything else is told of the end, so that `/readyz` and `server.health` say so to whoever still asks.
+            try await withGracefulShutdownHandler {
+                try await serve()
+            } onGracefulShutdown: {
+                self.draining.begin()
+            }
+            result = .success(())
+        } catch { result = .failure(error) }
         await ops?.stop()
         await database.close()
         try result.get()
@@ -93,21 +104,25 @@ final class Serving: Service {
         } catch is CancellationError {
             return  // told to stop before there was anything to serve
         }
-        // Before anything else is told of the end, so that `server.health` says so to whoever still asks.
-        try await withGracefulShutdownHandler {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await self.listen() }
-                group.addTask {
-                    await self.keyGuard.run { isMeant in self.rpc.endSessions(where: isMeant) }
-                }
-                group.addTask { await self.keepUp() }
-                group.addTask { await self.export() }
-                // The listeners end when they have drained; until then their keys are watched.
-                defer { group.cancelAll() }
-                try await group.next()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.listen() }
+            group.addTask {
+                await self.keyGuard.run { isMeant in self.rpc.endSessions(where: isMeant) }
             }
-        } onGracefulShutdown: {
-            self.draining.begin()
+            group.addTask { await self.keepUp() }
+            group.addTask { await self.export() }
+            if settings.exitsOnRefusal { group.addTask { try await self.watchRefusals() } }
+            // The listeners end when they have drained; until then their keys are watched.
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    /// Throws once PostgreSQL refuses connections for good, where the operator wants the server to end then.
+    private func watchRefusals() async throws {
+        while true {
+            try await Task.sleep(for: .seconds(1))
+            if let refusal = database.refusal { throw refusal }
         }
     }
 
@@ -152,15 +167,21 @@ final class Serving: Service {
         }
     }
 
-    /// Returns when PostgreSQL is there with the right schema and role; throws where waiting would not help.
+    /// Returns when PostgreSQL is there with the right schema and role; throws where waiting would not help, or is not wished.
     private func waitForDatabase() async throws {
         var pause = Duration.milliseconds(50)
+        var told = ""
         while true {
             do {
                 return try await check(deadline: .now + .seconds(3))
             } catch let error as PostgresError {
                 try Task.checkCancellation()
-                logger.warning("PostgreSQL can't be reached yet", metadata: ["cause": "\(error)"])
+                if settings.exitsOnRefusal, error.isRefusal { throw error }
+                // Why there is no connection is logged by the database; each other cause once.
+                if error.kind != .unavailable, error.cause != told {
+                    told = error.cause
+                    logger.warning("PostgreSQL can't be used yet", metadata: ["cause": "\(told)"])
+                }
             }
             try await Task.sleep(for: pause * Double.random(in: 0.5...1))
             pause = min(pause * 2, .seconds(1))
@@ -221,6 +242,7 @@ extension Settings {
 
     var rpc: RPCServerSettings {
         var settings = RPCServerSettings(listener: listener(listenHost, listenPort, isListenInsecureAllowed))
+        settings.bounds.shutdownDelay = .seconds(shutdownDelaySeconds)
         settings.bounds.drain = .seconds(drainSeconds)
         settings.bounds.connections = connections
         settings.bounds.strangerConnections = strangerConnections
@@ -231,6 +253,7 @@ extension Settings {
         var settings = RESTServerSettings(
             listener: listener(restHost, restPort, isRESTInsecureAllowed), requestsPerHour: restRequestsPerHour,
             serviceRequestsPerHour: restServiceRequestsPerHour)
+        settings.bounds.shutdownDelay = .seconds(shutdownDelaySeconds)
         settings.bounds.drain = .seconds(drainSeconds)
         settings.bounds.connections = connections
         settings.bounds.strangerConnections = strangerConnections

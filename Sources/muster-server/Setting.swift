@@ -73,9 +73,12 @@ struct Setting: Sendable, Hashable {
     static let cacheMB = Setting("cache_mb", standard: "512", "Memory for sets, in MiB.")
     static let lockTimeout = Setting(
         "lock_timeout_ms", standard: "\(Limits.lockWait.value)", "How long a request waits for another one's lock.")
+    static let shutdownDelaySeconds = Setting(
+        "shutdown_delay_seconds", standard: "0",
+        "From SIGTERM until nothing more is accepted; /readyz is 503 meanwhile, for balancers to see.")
     static let drainSeconds = Setting(
         "drain_seconds", standard: "\(Limits.drainSeconds.value)",
-        "From SIGTERM until what is in flight is cut; at most 9.")
+        "From then on until what is in flight is cut; at most 9.")
     static let historyDays = Setting(
         "history_days", standard: "0", "How long changes of sets and receipts are kept; 0 keeps them for ever.")
     static let exportKeepHours = Setting(
@@ -89,6 +92,9 @@ struct Setting: Sendable, Hashable {
     static let allowOwnerRole = Setting(
         "allow_owner_role", standard: "false",
         "Serve as a role that sees all workspaces: the wall between them is the code alone.")
+    static let exitOnRefusal = Setting(
+        "exit_on_refusal", standard: "false",
+        "End where PostgreSQL refuses connections and waiting won't help, such as for a wrong password.")
     static let logLevel = Setting(
         "log.level", standard: "info", "trace, debug, info, notice, warning, error or critical.")
     static let logFormat = Setting("log.format", standard: "text", "text or json, a line an event, to standard error.")
@@ -110,7 +116,9 @@ struct Setting: Sendable, Hashable {
         connections, strangerConnections,
         tlsCertificate, tlsKey,
         publicRESTURL,
-        cacheMB, lockTimeout, drainSeconds, historyDays, eventDays, exportKeepHours, upkeepSeconds, allowOwnerRole,
+        cacheMB, lockTimeout, shutdownDelaySeconds, drainSeconds, historyDays, eventDays, exportKeepHours,
+        upkeepSeconds, allowOwnerRole,
+        exitOnRefusal,
         logLevel, logFormat,
         serverRole, serverRolePassword, changeSharedPassword,
     ]

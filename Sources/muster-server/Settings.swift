@@ -29,12 +29,14 @@ struct Settings: Sendable {
     var publicRESTURL: String?
     var cacheBytes: Int
     var lockTimeoutMilliseconds: Int
+    var shutdownDelaySeconds: Int
     var drainSeconds: Int
     var historyDays: Int?
     var exportKeepHours: Int
     var eventDays: Int
     var upkeepSeconds: Int
     var isOwnerRoleAllowed: Bool
+    var exitsOnRefusal: Bool
     var logLevel: Logger.Level
     var logFormat: LogFormat
     /// Nil: the one that the database names already, or the standard one.
@@ -82,6 +84,7 @@ struct Settings: Sendable {
         publicRESTURL = try reader.baseURL(.publicRESTURL)
         cacheBytes = try reader.number(.cacheMB, 16...(1 << 20)) << 20
         lockTimeoutMilliseconds = try reader.number(.lockTimeout, 10...60_000)
+        shutdownDelaySeconds = try reader.number(.shutdownDelaySeconds, 0...600)
         drainSeconds = try reader.number(.drainSeconds, 0...9)
         let days = try reader.number(.historyDays, 0...36_500)
         historyDays = days == 0 ? nil : days
@@ -89,6 +92,7 @@ struct Settings: Sendable {
         eventDays = try reader.number(.eventDays, 0...36_500)
         upkeepSeconds = try reader.number(.upkeepSeconds, 1...86_400)
         isOwnerRoleAllowed = try reader.flag(.allowOwnerRole)
+        exitsOnRefusal = try reader.flag(.exitOnRefusal)
         logLevel = try reader.choice(.logLevel, Logger.Level.init(rawValue:))
         logFormat = try reader.choice(.logFormat, LogFormat.init(rawValue:))
         serverRole = try reader.optionalText(.serverRole).map { try reader.role(.serverRole, $0) }

@@ -33,12 +33,14 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.publicRESTURL)) var publicRestUrl: String?
     @Option(help: .of(.cacheMB)) var cacheMb: String?
     @Option(help: .of(.lockTimeout)) var lockTimeoutMs: String?
+    @Option(help: .of(.shutdownDelaySeconds)) var shutdownDelaySeconds: String?
     @Option(help: .of(.drainSeconds)) var drainSeconds: String?
     @Option(help: .of(.historyDays)) var historyDays: String?
     @Option(help: .of(.exportKeepHours)) var exportsKeepHours: String?
     @Option(help: .of(.eventDays)) var eventsRetentionDays: String?
     @Option(help: .of(.upkeepSeconds)) var upkeepSeconds: String?
     @Flag(help: .of(.allowOwnerRole)) var allowOwnerRole = false
+    @Flag(help: .of(.exitOnRefusal)) var exitOnRefusal = false
 
     var flags: [Setting: String] {
         given([
@@ -51,9 +53,10 @@ struct ServeOptions: ParsableArguments {
             .connections: connectionsMost, .strangerConnections: connectionsStrangers,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
             .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
-            .drainSeconds: drainSeconds, .historyDays: historyDays, .exportKeepHours: exportsKeepHours,
+            .shutdownDelaySeconds: shutdownDelaySeconds, .drainSeconds: drainSeconds, .historyDays: historyDays,
+            .exportKeepHours: exportsKeepHours,
             .eventDays: eventsRetentionDays, .upkeepSeconds: upkeepSeconds,
-            .allowOwnerRole: allowOwnerRole ? "true" : nil,
+            .allowOwnerRole: allowOwnerRole ? "true" : nil, .exitOnRefusal: exitOnRefusal ? "true" : nil,
         ])
     }
 }

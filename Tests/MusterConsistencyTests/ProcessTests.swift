@@ -201,16 +201,7 @@ import Testing
 
     /// What a server that does not begin says; it must end by itself.
     private func refusal(_ url: String) async throws -> String {
-        let file = FileManager.default.temporaryDirectory.appending(path: "muster-refusal-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: file) }
-        let server = try ServerProcess(databaseURL: url, port: try ServerProcess.freePort(), errors: file)
-        let watching = Task {
-            try await Task.sleep(for: .seconds(15))
-            server.send(SIGKILL)
-        }
-        let status = await server.ended()
-        watching.cancel()
-        let said = try String(contentsOfFile: file, encoding: .utf8)
+        let (status, said) = try await ServerProcess.untilEnded(url)
         #expect(status > 0, "\(said)")
         return said
     }

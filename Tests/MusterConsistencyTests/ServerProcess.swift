@@ -59,6 +59,22 @@ final class ServerProcess: Sendable {
         return (status, try String(contentsOfFile: file, encoding: .utf8))
     }
 
+    /// A server that must end by itself, within 15 seconds: its exit code, and what it said.
+    static func untilEnded(
+        _ databaseURL: String, _ settings: [String: String] = [:]
+    ) async throws -> (status: Int32, said: String) {
+        let file = FileManager.default.temporaryDirectory.appending(path: "muster-refusal-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        let server = try ServerProcess(databaseURL: databaseURL, port: try freePort(), settings: settings, errors: file)
+        let watching = Task {
+            try await Task.sleep(for: .seconds(15))
+            server.send(SIGKILL)
+        }
+        let status = await server.ended()
+        watching.cancel()
+        return (status, try String(contentsOfFile: file, encoding: .utf8))
+    }
+
     /// Runs a command to its end. Its output is of no interest, but for the exit code.
     static func run(_ arguments: [String], databaseURL: String) async throws -> Int32 {
         await end(of: try spawn(arguments, ["MUSTER_DATABASE_URL": databaseURL]))

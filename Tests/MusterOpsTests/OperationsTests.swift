@@ -63,7 +63,8 @@ import Testing
                 #expect(try await running.get("/livez").text == #"{"message":"alive"}"#)
                 let ready = try await running.get("/readyz")
                 #expect(ready.status == 200)
-                #expect(ready.text == #"{"message":"ready","postgres":true,"schema":true,"draining":false}"#)
+                let facts = #""postgres":true,"schema":true,"listening":true,"draining":false"#
+                #expect(ready.text == #"{"message":"ready",\#(facts)}"#)
                 #expect(try await running.get("/nothing").status == 404)
                 let refused = try await running.get("/metrics", "POST")
                 #expect(refused.status == 405 && refused.headers["allow"] == "GET, HEAD")
@@ -78,6 +79,7 @@ import Testing
             let ready = try await running.get("/readyz")
             #expect(ready.status == 503)
             #expect(ready.text.contains("PostgreSQL can't be reached"))
+            #expect(ready.text.contains("Connection refused"), "\(ready.text)")
         }
     }
 

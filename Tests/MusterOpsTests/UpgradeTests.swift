@@ -25,7 +25,7 @@ struct UpgradeTests {
                 let schema = Schema(database: database)
                 try await schema.check(deadline: .soon)
                 #expect(try await schema.version(deadline: .soon) == Self.next)
-                #expect(await schema.readiness(isDraining: false).isReady)
+                #expect(await schema.readiness().schema)
             }
             // Older commands do their work too, and leave alone what they don't know.
             try await TestDatabase.open(test.ownerURL, connections: 1) { database in
@@ -46,7 +46,7 @@ struct UpgradeTests {
                 let schema = Schema(database: database)
                 let error = await #expect(throws: SchemaMismatch.self) { try await schema.check(deadline: .soon) }
                 #expect(error?.description.contains("does more than add") == true)
-                let readiness = await schema.readiness(isDraining: false)
+                let readiness = await schema.readiness()
                 #expect(readiness.postgres && !readiness.schema)
                 // A server that knows the first of them goes on no more than one that knows neither.
                 let middle = Schema(database: database, migrations: Migration.all + [Self.adding])

@@ -13,26 +13,33 @@ public struct Readiness: Sendable, Encodable {
     public var postgres: Bool
     /// Whether the database has the schema that this server serves.
     public var schema: Bool
+    /// Whether both listeners accept connections.
+    public var listening: Bool
     /// Whether the server is shutting down.
     public var draining: Bool
+    /// Why PostgreSQL can't be used, and what to change; nil where it can. Holds no secret.
+    public var cause: String?
 
-    /// All three facts.
-    public init(postgres: Bool, schema: Bool, draining: Bool) {
+    /// All facts.
+    public init(postgres: Bool, schema: Bool, listening: Bool, draining: Bool, cause: String? = nil) {
         self.postgres = postgres
         self.schema = schema
+        self.listening = listening
         self.draining = draining
+        self.cause = cause
     }
 
     /// Whether calls may be sent to it.
-    public var isReady: Bool { postgres && schema && !draining }
+    public var isReady: Bool { postgres && schema && listening && !draining }
 
     private var message: String {
         if draining { return "not ready: the server is shutting down" }
         if !postgres { return "not ready: PostgreSQL can't be reached" }
-        return schema ? "ready" : "not ready: the database has another schema than this server serves"
+        if !schema { return "not ready: the database has another schema than this server serves" }
+        return listening ? "ready" : "not ready: the server does not listen yet"
     }
 
-    enum CodingKeys: String, CodingKey { case message, postgres, schema, draining }
+    enum CodingKeys: String, CodingKey { case message, postgres, schema, listening, draining, cause }
 
     /// The facts and a sentence.
     public func encode(to encoder: any Encoder) throws {
@@ -40,7 +47,9 @@ public struct Readiness: Sendable, Encodable {
         try container.encode(message, forKey: .message)
         try container.encode(postgres, forKey: .postgres)
         try container.encode(schema, forKey: .schema)
+        try container.encode(listening, forKey: .listening)
         try container.encode(draining, forKey: .draining)
+        try container.encodeIfPresent(cause, forKey: .cause)
     }
 }
 

@@ -33,6 +33,7 @@ public final class RESTServer: Sendable {
     private let budgets: BodyBudgets
     private let serving = NIOLockedValueBox<Task<Void, Never>?>(nil)
     private let accepted = AsyncStream.makeStream(of: Conversation.self)
+    private let isWindingDown = NIOLockedValueBox(false)
 
     /// A server that answers with the calls of `router`, on the event loops of the process.
     ///
@@ -67,6 +68,9 @@ public final class RESTServer: Sendable {
     /// The port that it listens on, once it has started.
     public var boundPort: Int? { listener.boundPort }
 
+    /// Whether connections are accepted at this moment.
+    public var isListening: Bool { listener.isListening }
+
     /// How much there is of it right now.
     public var status: Status {
         Status(connections: connections.count, requestsInFlight: responder.counts.inFlight)
@@ -96,6 +100,7 @@ public final class RESTServer: Sendable {
         try await start()
         do {
             try await gracefulShutdown()
+            try await windDown()
             await drain()
         } catch {
             await cutNow()
@@ -115,6 +120,15 @@ public final class RESTServer: Sendable {
                 group.addTask { [responder] in await conversation.hold(responder) }
             }
         }
+    }
+
+    /// Still takes what comes, but each answer is the last of its connection: clients that keep theirs open go elsewhere before
+    /// connections are closed, at which moment a request could be on its way.
+    private func windDown() async throws {
+        isWindingDown.withLockedValue { $0 = true }
+        guard settings.bounds.shutdownDelay > .zero else { return }
+        connections.each { $0.isGoing = true }
+        try await Task.sleep(for: settings.bounds.shutdownDelay)
     }
 
     /// Accepts nothing more, answers what is in flight, and cuts what lasts too long.
@@ -138,7 +152,10 @@ public final class RESTServer: Sendable {
 
     private func accept(_ channel: any Channel) throws {
         let connection = RESTConnection(bounds: settings.bounds, budgets: budgets, connections: connections)
-        switch try connections.add(connection, of: channel) {
+        let admission = try connections.add(connection, of: channel)
+        // Behind that: whoever begins to wind down meanwhile sees the connection, or is seen here.
+        connection.isGoing = isWindingDown.withLockedValue { $0 }
+        switch admission {
         case .taken: try speakHTTP(channel, connection)
         case .surplus:
             try channel.pipeline.syncOperations.addHandler(

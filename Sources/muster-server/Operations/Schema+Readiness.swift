@@ -4,16 +4,20 @@ import Postgres
 
 extension Schema {
     /// Whether calls can be served from this database now. Asked with little patience: whoever asks asks again soon.
-    func readiness(isDraining: Bool) async -> Readiness {
+    ///
+    /// What the process itself is doing is for the caller to add, when this has returned: it may have changed while PostgreSQL was asked.
+    func readiness() async -> Readiness {
+        var readiness = Readiness(postgres: true, schema: true, listening: false, draining: false)
         do {
             try await check(deadline: .now + .seconds(2))
-            return Readiness(postgres: true, schema: true, draining: isDraining)
         } catch is SchemaMismatch {
-            return Readiness(postgres: true, schema: false, draining: isDraining)
+            readiness.schema = false
         } catch is AccessProblem {
-            return Readiness(postgres: true, schema: false, draining: isDraining)
+            readiness.schema = false
         } catch {
-            return Readiness(postgres: false, schema: false, draining: isDraining)
+            (readiness.postgres, readiness.schema) = (false, false)
+            readiness.cause = (error as? PostgresError)?.cause ?? "\(error)"
         }
+        return readiness
     }
 }

@@ -1,0 +1,104 @@
+import Foundation
+import Glibc
+import MusterTestSupport
+import Synchronization
+
+/// A balancer of connections as operators run them: it asks `/readyz` of each server ten times a second, gives each new connection to
+/// one that was ready, and copies bytes. It repeats nothing.
+final class Balancer: Sendable {
+    let port: UInt16
+    private let listener: Int32
+    private let servers = Mutex<[(ops: UInt16, port: UInt16)]>([])
+    private let ready = Mutex<[UInt16]>([])
+    private let isOver = Flag()
+
+    init() throws {
+        port = try ServerProcess.freePort()
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var (address, on) = (sockaddr_in(), Int32(1))
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+        let bound = withUnsafeBytes(of: &address) { bytes in
+            bind(listener, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress, socklen_t(bytes.count))
+        }
+        guard bound == 0, listen(listener, 64) == 0 else { throw ServerProcess.NotServing() }
+        // Threads, since all of it blocks. They end with `stop`.
+        Thread.detachNewThread { self.accept() }
+        // Ends with `stop` too.
+        Task { await self.watch() }
+    }
+
+    /// The servers from now on, each with the port that tells whether it is ready.
+    func follow(_ servers: [(ops: UInt16, port: UInt16)]) { self.servers.withLock { $0 = servers } }
+
+    func stop() {
+        isOver.raise()
+        shutdown(listener, Int32(SHUT_RDWR))
+    }
+
+    private func watch() async {
+        while !isOver.isRaised {
+            let servers = servers.withLock { $0 }
+            let ready = await withTaskGroup(of: UInt16?.self) { group in
+                for (ops, port) in servers { group.addTask { await Self.isReady(ops) ? port : nil } }
+                return await group.reduce(into: [UInt16]()) { if let port = $1 { $0.append(port) } }
+            }
+            self.ready.withLock { $0 = ready }
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    /// The client would try again and again to reach a server that does not listen yet, and hold up the others.
+    private static func isReady(_ ops: UInt16) async -> Bool {
+        guard accepts(ops) else { return false }
+        return (try? await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz"))?.status == 200
+    }
+
+    private func accept() {
+        while true {
+            let client = Glibc.accept(listener, nil, nil)
+            guard client >= 0 else { break }
+            guard let port = ready.withLock({ $0.randomElement() }), let server = connect(to: port) else {
+                close(client)
+                continue
+            }
+            let pair = Ends(client: client, server: server)
+            Thread.detachNewThread { pair.copy(from: client, to: server) }
+            Thread.detachNewThread { pair.copy(from: server, to: client) }
+        }
+        close(listener)
+    }
+}
+
+/// The two sockets of one connection, closed when nothing can come from either any more.
+private final class Ends: Sendable {
+    private let client: Int32
+    private let server: Int32
+    private let open = Mutex(2)
+
+    init(client: Int32, server: Int32) { (self.client, self.server) = (client, server) }
+
+    func copy(from source: Int32, to sink: Int32) {
+        var bytes = [UInt8](repeating: 0, count: 16_384)
+        reading: while true {
+            let count = read(source, &bytes, bytes.count)
+            guard count > 0 else { break }
+            var sent = 0
+            while sent < count {
+                let some = bytes.withUnsafeBytes {
+                    send(sink, $0.baseAddress.map { $0 + sent }, count - sent, Int32(MSG_NOSIGNAL))
+                }
+                guard some > 0 else { break reading }
+                sent += some
+            }
+        }
+        shutdown(sink, Int32(SHUT_WR))
+        let left = open.withLock { count in
+            count -= 1
+            return count
+        }
+        if left == 0 { for descriptor in [client, server] { close(descriptor) } }
+    }
+}

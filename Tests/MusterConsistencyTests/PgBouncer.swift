@@ -1,0 +1,142 @@
+import Foundation
+import Glibc
+import MusterTestSupport
+import Postgres
+import Testing
+
+/// A pgbouncer of a test's own, before the PostgreSQL of `DATABASE_URL`.
+final class PgBouncer: Sendable {
+    struct NotStarted: Error {}
+
+    static let isPossible =
+        FileManager.default.isExecutableFile(atPath: "/usr/sbin/pgbouncer")
+        && (geteuid() != 0 || FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv"))
+    static let isMissing: Comment = "there is no pgbouncer (Debian: apt-get install pgbouncer)"
+
+    private let directory: URL
+    private let port: UInt16
+    private let pid: pid_t
+
+    /// Runs `body` with a pooler whose configuration has these lines.
+    static func with(_ lines: String, before url: String, _ body: (PgBouncer) async throws -> Void) async throws {
+        let pooler = try PgBouncer(lines, before: url)
+        let result: Result<Void, any Error>
+        do {
+            try await pooler.untilListening()
+            result = .success(try await body(pooler))
+        } catch { result = .failure(error) }
+        await pooler.end()
+        try result.get()
+    }
+
+    private init(_ lines: String, before url: String) throws {
+        directory = FileManager.default.temporaryDirectory.appending(path: "muster-pooler-\(UUID().uuidString)")
+        port = try ServerProcess.freePort()
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        try Self.write(lines, before: url, port: port, into: directory)
+        let file = directory.appending(path: "pgbouncer.ini").path
+        // It refuses to run as root.
+        let identity = ["/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        pid = try Self.spawn((geteuid() == 0 ? identity : []) + ["/usr/sbin/pgbouncer", "-q", file])
+    }
+
+    /// What a server reads as its connection string to come through the pooler.
+    func url(for direct: String, _ more: String = "") throws -> String {
+        var string = try ConnectionString(direct)
+        (string["host"], string["port"]) = ("127.0.0.1", "\(port)")
+        return string.text + " " + more
+    }
+
+    /// Reads another configuration, as an operator has it do.
+    func reload(_ lines: String, before url: String) throws {
+        try Self.write(lines, before: url, port: port, into: directory)
+        kill(pid, SIGHUP)
+    }
+
+    private func untilListening() async throws {
+        for _ in 0..<500 {
+            if accepts(port) { return }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        throw NotStarted()
+    }
+
+    private func end() async {
+        kill(pid, SIGTERM)
+        let pid = pid
+        await withCheckedContinuation { continuation in
+            // Not on a thread of the concurrency pool, of which there are as few as cores.
+            Thread.detachNewThread {
+                var status: Int32 = 0
+                while waitpid(pid, &status, 0) == -1, errno == EINTR {}
+                continuation.resume()
+            }
+        }
+        try? FileManager.default.removeItem(at: directory)
+    }
+
+    private static func write(_ lines: String, before url: String, port: UInt16, into directory: URL) throws {
+        let string = try ConnectionString(url)
+        let place = ["host", "port"].compactMap { name in string[name].map { "\(name)=\($0)" } }
+        let users = directory.appending(path: "users.txt")
+        let owner = try ConnectionString(url)
+        try Data("\"muster_server\" \"muster-tests\"\n\"\(owner["user"] ?? "")\" \"\(owner["password"] ?? "")\"\n".utf8)
+            .write(to: users)
+        let configuration = """
+            [databases]
+            * = \(place.joined(separator: " "))
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = \(port)
+            unix_socket_dir =
+            auth_type = trust
+            auth_file = \(users.path)
+            \(lines)
+            """
+        try Data("\(configuration)\n".utf8).write(to: directory.appending(path: "pgbouncer.ini"))
+        for file in try FileManager.default.contentsOfDirectory(atPath: directory.path) {
+            chmod(directory.appending(path: file).path, 0o644)
+        }
+        chmod(directory.path, 0o755)
+    }
+
+    private static func spawn(_ command: [String]) throws -> pid_t {
+        var argv = command.map { strdup($0) } + [nil]
+        defer { for pointer in argv { free(pointer) } }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // The tests' threads block signals; this must hear those that end it and have it read its file.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        for signal in [SIGTERM, SIGHUP] { sigaddset(&signals, signal) }
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        var pid = pid_t()
+        guard posix_spawn(&pid, command[0], nil, &attributes, &argv, environ) == 0 else { throw NotStarted() }
+        return pid
+    }
+}
+
+/// Whether a connection to a port of this machine is accepted now.
+func accepts(_ port: UInt16) -> Bool {
+    guard let descriptor = connect(to: port) else { return false }
+    close(descriptor)
+    return true
+}
+
+/// A connection to a port of this machine; nil where it is refused.
+func connect(to port: UInt16) -> Int32? {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    let status = withUnsafeBytes(of: &address) { bytes in
+        Glibc.connect(descriptor, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress, socklen_t(bytes.count))
+    }
+    if status == 0 { return descriptor }
+    close(descriptor)
+    return nil
+}
