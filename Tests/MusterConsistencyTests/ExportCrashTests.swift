@@ -21,7 +21,7 @@ import Testing
             #expect(await first.ended() == -1)
             // Killed in the middle, not behind the end.
             try await untilRow(muster, "state = 'running' AND attempt = 1")
-            #expect(try await muster.server.rest("GET", begun.path).status == 404)
+            #expect(try await muster.server.rest("GET", begun.path).status == 202)
 
             let second = try ServerProcess(databaseURL: muster.database.serverURL, port: try ServerProcess.freePort())
             try await untilRow(muster, "state = 'done' AND attempt = 2")

@@ -15,8 +15,7 @@ extension Request {
             throw Refusal(
                 .badRequest, isLong ? .tooLong : .invalidFormat, field: "Idempotency-Key",
                 limit: isLong ? Limits.requestIDBytes : nil,
-                "`Idempotency-Key` must be one header of 1 to 255 ASCII characters"
-                    + (isLong ? " (\(Limits.requestIDBytes.name))" : ""))
+                "`Idempotency-Key` must be one header of 1 to 255 ASCII characters")
         }
         return Identifier(value)
     }

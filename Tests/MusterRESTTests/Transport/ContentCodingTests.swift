@@ -86,7 +86,8 @@ import Testing
             for padding in [4_000_001 - small, 400_000_000] {
                 try await post(connection, gzip(stage.naming("b", padding: padding)), "gzip")
                 let answer = try await connection.answer()
-                #expect(answer?.status == 413 && answer?.message == "the body has more than 4000000 bytes")
+                #expect(answer?.status == 413)
+                #expect(answer?.message == "the body has more than 4000000 bytes (rest_body_bytes)")
             }
             #expect(stage.named == ["a"])
             #expect(await eventually { server.strangerBytes == 0 })
