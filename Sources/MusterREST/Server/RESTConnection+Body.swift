@@ -28,8 +28,7 @@ extension RESTConnection {
         if head.bodyCoding == nil {
             return Refusal(.unsupportedMediaType, "Content-Encoding must be gzip, or left out")
         }
-        let declared = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-        return declared > bounds.body ? tooLarge : nil
+        return head.declaredLength > bounds.body ? tooLarge : nil
     }
 
     private var tooLarge: Refusal {

@@ -23,6 +23,9 @@ extension HTTPRequestHead {
         return nil
     }
 
+    /// Bytes of the body; 0 where no length is given. The parser takes no length but one number, which may be more than `Int` holds.
+    var declaredLength: Int { headers.first(name: "content-length").map { Int($0) ?? .max } ?? 0 }
+
     /// How its body is packed.
     enum BodyCoding { case none, gzip }
 

@@ -69,7 +69,7 @@ final class RequestStartHandler: ChannelInboundHandler {
         if head.headers.contains(name: "transfer-encoding") {
             position = .chunkSize
         } else {
-            let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+            let length = head.declaredLength
             position = length > 0 ? .body(length) : .firstLine
         }
     }
