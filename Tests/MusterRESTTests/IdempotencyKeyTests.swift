@@ -158,6 +158,19 @@ import Testing
         }
     }
 
+    /// Its words are about the objects, and belong to the name as any answer does: mended objects are other content.
+    @Test func anAnswerInWhichNoObjectWasGoodIsRecorded() async throws {
+        try await withUsers { muster in
+            let bad = #"{"events":[{"external_id":"u-1","name":"e","time":"never"}]}"#
+            let good = #"{"events":[{"external_id":"u-1","name":"e","time":"2026-01-01"}]}"#
+            let first = try await post(muster, "/users/track", bad, key: "k")
+            #expect(first.status == 400 && first.text.contains("'time' is not valid"), "\(first.text)")
+            #expect(try await post(muster, "/users/track", bad, key: "k").text == first.text)
+            #expect(try await post(muster, "/users/track", good, key: "k").status == 422)
+            #expect(try await post(muster, "/users/track", good, key: "l").status == 201)
+        }
+    }
+
     @Test func aKeyWithoutTheScopeTakesNoNames() async throws {
         try await withUsers { muster in
             let weak = try await muster.send(CreateKey(kind: .service, name: "w", scopes: ["users.get"])).secret

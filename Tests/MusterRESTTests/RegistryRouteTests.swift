@@ -45,6 +45,32 @@ import Testing
         }
     }
 
+    @Test func anAliasThatNoneCanBeIsSaidToBe() async throws {
+        try await withMuster(users: ["u"]) { muster in
+            let (label, name) = (String(repeating: "l", count: 257), String(repeating: "n", count: 1_025))
+            let added = try await post(
+                muster, "/users/alias/new",
+                """
+                {"user_aliases":[{"external_id":"u","alias_label":"crm","alias_name":"a"},
+                {"external_id":"u","alias_label":"\(label)","alias_name":"a"},{"alias_label":"crm","alias_name":""},
+                {"external_id":"nobody","alias_label":"crm","alias_name":"b"}]}
+                """)
+            #expect(added.status == 201 && added.text.contains(#""aliases_processed":4"#), "\(added.text)")
+            #expect(added.text.contains("alias_label is over 256 bytes (alias_label_bytes)"), "\(added.text)")
+            #expect(added.text.contains(#""alias_name is empty""#), "\(added.text)")
+            #expect(added.text.contains(#""index":1"#) && added.text.contains(#""index":2"#), "\(added.text)")
+            #expect(added.text.ranges(of: #""input_array":"user_aliases""#).count == 2, "\(added.text)")
+            let renamed = try await post(
+                muster, "/users/alias/update",
+                #"{"alias_updates":[{"alias_label":"crm","old_alias_name":"a","new_alias_name":"\#(name)"},{"alias_label":"crm","old_alias_name":"a","new_alias_name":"b"}]}"#
+            )
+            #expect(renamed.status == 201 && renamed.text.contains(#""index":0"#), "\(renamed.text)")
+            #expect(renamed.text.contains("new_alias_name is over 1024 bytes (identifier_bytes)"), "\(renamed.text)")
+            #expect(renamed.text.ranges(of: #""input_array":"alias_updates""#).count == 1, "\(renamed.text)")
+            #expect(try await externalID(muster, Self.alias("b")) == "u")
+        }
+    }
+
     @Test func anAliasGetsAnotherName() async throws {
         try await withMuster { muster in
             _ = try await muster.send(

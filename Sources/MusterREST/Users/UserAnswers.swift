@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterStore
 
 /// The answer to `/users/track`: what each array came to, and what is wrong with single objects.
 struct Tracked: Encodable {
@@ -36,14 +37,62 @@ struct Tracked: Encodable {
     }
 }
 
-/// The answer about aliases: how many entries there were, whatever they came to.
+/// The answer about aliases: how many entries there were, whatever they came to, and which can't be applied to anybody.
 struct AliasesProcessed: Encodable {
     let message = "success"
-    let count: Int
+    /// Nil where Braze counts none.
+    let count: Int?
+    /// Nil where all entries are well-formed.
+    private(set) var errors: [ObjectError]?
 
     enum CodingKeys: String, CodingKey {
-        case message
+        case message, errors
         case count = "aliases_processed"
+    }
+
+    init(count: Int) { self.count = count }
+
+    /// A pair that somebody else has, and an id that is nobody's, are no errors: connectors send such again and again.
+    init(_ aliases: [NewAlias], _ results: [UpsertResult]) {
+        count = aliases.count
+        errors = ObjectError.all(
+            in: "user_aliases",
+            zip(aliases, results).map { new, result in
+                guard result.reason == .invalid || result.reason == .tooMany else { return nil }
+                let problem =
+                    new.externalID?.problem()?.inside("external_id") ?? Alias(label: new.label, name: new.name).problem
+                return problem?.sentence ?? result.message
+            })
+    }
+
+    init(_ updates: [AliasUpdate], _ results: [RenameOutcome]) {
+        count = nil
+        errors = ObjectError.all(
+            in: "alias_updates",
+            zip(updates, results).map { update, result in
+                guard result == .invalid else { return nil }
+                return update.new.name.problem()?.inside("new_alias_name").sentence ?? "the new alias is not valid"
+            })
+    }
+}
+
+/// What is wrong with one object of a request, as `/users/track` says it.
+struct ObjectError: Encodable {
+    let type: String
+    let inputArray: String
+    let index: Int
+
+    enum CodingKeys: String, CodingKey {
+        case type, index
+        case inputArray = "input_array"
+    }
+
+    /// Those of an array, by its objects; nil where there are none.
+    static func all(in array: String, _ types: [String?]) -> [ObjectError]? {
+        let errors = types.enumerated().compactMap { index, type in
+            type.map { ObjectError(type: $0, inputArray: array, index: index) }
+        }
+        return errors.isEmpty ? nil : errors
     }
 }
 

@@ -61,15 +61,16 @@ struct UserRoutes {
 
     @Sendable private static func addAliases(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let aliases = try await request.body(NewAliasBody.self).aliases.map(\.new)
-        _ = try await caller.record(AddAliases(userAliases: aliases))
-        return RESTAnswer(.created, AliasesProcessed(count: aliases.count))
+        let reply = try await caller.record(AddAliases(userAliases: aliases))
+        return RESTAnswer(.created, AliasesProcessed(aliases, reply.results))
     }
 
     @Sendable private static func updateAliases(
         _ request: Request, _ caller: ServiceCaller
     ) async throws -> RESTAnswer {
-        _ = try await caller.record(UpdateAliases(aliasUpdates: try await request.body(AliasUpdateBody.self).updates))
-        return RESTAnswer(.created, Message.success)
+        let updates = try await request.body(AliasUpdateBody.self).updates
+        let reply = try await caller.record(UpdateAliases(aliasUpdates: updates))
+        return RESTAnswer(.created, AliasesProcessed(updates, reply.results))
     }
 
     private func identify(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
