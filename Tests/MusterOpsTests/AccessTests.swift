@@ -208,6 +208,22 @@ struct AccessTests {
         }
     }
 
+    /// As after a restore that failed in parts: foreign keys come last.
+    @Test func verifyNamesHeadsAndWorkspacesThatARestoreLeftOut() async throws {
+        try await TestDatabase.with { test in
+            let place = "workspace \(test.workspace.rawValue), "
+            try await test.run(
+                """
+                SET session_replication_role = replica;
+                INSERT INTO cohort (workspace_id, partner, cohort_id, set_number, name, created_at)
+                VALUES (\(test.workspace.rawValue), 'p', 'c', 16, 'c', now());
+                """)
+            #expect(try await verify(test.ownerURL) == [place + "set 16, the head of a cohort is missing"])
+            try await test.run("SET session_replication_role = replica; DELETE FROM workspace")
+            #expect(try await verify(test.ownerURL) == [place + "its row of workspace is missing"])
+        }
+    }
+
     @Test(arguments: ["", "pg_x", "a b", "a\"b", "a'b", "a%b", "ä", String(repeating: "a", count: 64)])
     func aRoleNameThatNeedsMoreThanQuotesIsRefused(_ name: String) { #expect(ServerRole(name) == nil) }
 
