@@ -72,6 +72,9 @@ public struct Schema: Sendable {
         let found = try await version(deadline: deadline)
         guard found <= current else {
             try await check(deadline: deadline)
+            logger.notice(
+                "Newer schema left alone, with its roles, policies and grants",
+                metadata: ["schema": "\(found)", "served": "\(current)"])
             return []
         }
         let named = try await serverRole(deadline: deadline)
