@@ -28,6 +28,7 @@ struct Key: AsyncParsableCommand {
             let wanted = scopes.split(separator: ",").map { String($0).withoutWhiteSpaceAround }
             try await withOwner(common) { schema, _, _ in
                 try await schema.check(deadline: .now + .seconds(30))
+                try await schema.checkAccess(deadline: .now + .seconds(30))
                 let made = try await OwnersKey.make(
                     name: name, scopes: wanted, workspace: workspace, with: schema, deadline: .now + .seconds(30))
                 print(try json ? object(made) : text(made))

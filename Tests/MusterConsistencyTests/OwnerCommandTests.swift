@@ -11,7 +11,7 @@ import Testing
             try await database.withRole("LOGIN CREATEROLE") { second in
                 let url = try database.url(of: second)
                 try await database.run("REASSIGN OWNED BY \(try user(of: first)) TO \(second)")
-                for arguments in [["verify"], ["workspace", "create", "two"]] {
+                for arguments in [["verify"], ["workspace", "create", "two"], ["key", "create", "one"]] {
                     let (status, said) = try await command(arguments, url)
                     #expect(status == 1, "\(said)")
                     #expect(said.contains("row-level security hides rows of the table"), "\(said)")
@@ -24,6 +24,7 @@ import Testing
                 let verified = try await command(["verify"], url)
                 #expect(verified.status == 0 && verified.output.contains("1 sets, 0 changes, 0 problems"))
                 #expect(try await command(["workspace", "create", "two"], url).status == 0)
+                #expect(try await command(["key", "create", "one"], url).status == 0)
             }
         }
     }
