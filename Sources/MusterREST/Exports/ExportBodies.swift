@@ -33,7 +33,7 @@ struct ExportIDsBody: Decodable {
             if let phone { one.append(.phone(Contact(phone))) }
             guard many != nil || aliases != nil || !one.isEmpty else {
                 throw Refusal(
-                    .badRequest,
+                    .badRequest, .missing,
                     "external_ids, user_aliases, device_id, braze_id, email_address or phone is required")
             }
             return (many ?? []) + (aliases ?? []) + one
@@ -90,9 +90,12 @@ struct ExportSegmentBody: Decodable {
         get throws {
             guard callbackEndpoint?.isEmpty ?? true else {
                 throw Refusal(
-                    .badRequest, "callback_endpoint is not supported: ask for the url of the answer until it is there")
+                    .badRequest, .unknownField, field: "callback_endpoint",
+                    "callback_endpoint is not supported: ask for the url of the answer until it is there")
             }
-            guard outputFormat ?? "zip" == "zip" else { throw Refusal(.badRequest, "output_format must be zip") }
+            guard outputFormat ?? "zip" == "zip" else {
+                throw Refusal(.badRequest, .unknownValue, field: "output_format", "output_format must be zip")
+            }
             return ExportSegment(
                 segmentID: segmentID.identifier, fieldsToExport: fieldsToExport,
                 customAttributesToExport: customAttributesToExport)

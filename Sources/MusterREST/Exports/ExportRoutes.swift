@@ -56,7 +56,7 @@ struct ExportRoutes {
     /// Hands out an archive, a chunk in memory at a time. Whoever knows the address may have it, and nobody on the way may keep it.
     private func fetch(_ file: String, _ all: RESTRoutes) async -> Response {
         guard let archives, file.hasSuffix(".zip") else {
-            return await all.answer { throw Refusal(.notFound, "not found") }
+            return await all.answer { throw Refusal(.notFound, .unknownExport, "not found") }
         }
         let export: StoredExport
         do {

@@ -23,7 +23,9 @@ struct PartnerRoutes {
         routes.get("/partners/:partner/cohorts/imports") { request, context in
             await all.answerVisit { visit in
                 let partner = try await admit(
-                    try PartnerCredentials(request), as: try context.parameters.require("partner"), visit)
+                    try PartnerCredentials(request), as: try context.parameters.require("partner")[...].pathDecoded,
+                    visit)
+                try Query(request).expectNone()
                 return try await receipt(named: try request.idempotencyKey(), for: partner)
             }
         }
@@ -32,6 +34,7 @@ struct PartnerRoutes {
                 let partner = try await admit(
                     try PartnerCredentials(request), as: try context.parameters.require("partner")[...].pathDecoded,
                     visit)
+                try Query(request).expectNone()
                 return try await receipt(of: try context.parameters.require("import")[...].pathDecoded, for: partner)
             }
         }
@@ -75,7 +78,9 @@ struct PartnerRoutes {
     /// The import that was sent under this name.
     private func receipt(named name: Identifier?, for partner: PartnerCaller) async throws -> RESTAnswer {
         guard let name else {
-            throw Refusal(.badRequest, "`Idempotency-Key` must name the import to be shown")
+            throw Refusal(
+                .badRequest, .missing, field: "Idempotency-Key",
+                "`Idempotency-Key` must name the import to be shown")
         }
         return try await receipt(of: ListImports(partner: partner.partner, requestID: name), for: partner)
     }
@@ -89,7 +94,7 @@ struct PartnerRoutes {
         }
     }
 
-    private static let unknown = Refusal(.notFound, "there is no such import")
+    private static let unknown = Refusal(.notFound, .unknownImport, "there is no such import")
 
     /// The partner of a request and what it wants: in this order, so that nobody learns anything of a request who may not send it.
     private func open<Body: Decodable & Sendable>(

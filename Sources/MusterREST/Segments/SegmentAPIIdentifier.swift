@@ -5,6 +5,7 @@ import MusterProtocol
 struct SegmentAPIIdentifier: Decodable {
     static let problem = "must be a string of the Segment api identifier"
     static let refusal = Refusal(.badRequest, .unknownSegment, field: "segment_id", "segment_id \(problem)")
+    static let missing = Refusal(.badRequest, .missing, field: "segment_id", "segment_id \(problem)")
 
     let identifier: Identifier
 

@@ -67,7 +67,7 @@ struct SegmentRoutes {
 
 extension Query {
     fileprivate func segmentID() throws -> Identifier {
-        guard let text = try text("segment_id") else { throw SegmentAPIIdentifier.refusal }
+        guard let text = try text("segment_id") else { throw SegmentAPIIdentifier.missing }
         return Identifier(text)
     }
 }

@@ -2,6 +2,7 @@ import Gzip
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import MusterProtocol
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
@@ -40,11 +41,13 @@ struct IncomingRequest: Sendable {
     func request() throws -> Request {
         if let refusal { throw refusal }
         guard let method = HTTPRequest.Method(rawValue: head.method.rawValue) else {
-            throw Refusal(.badRequest, "this is not well-formed HTTP")
+            throw Refusal(.badRequest, .malformed, "this is not well-formed HTTP")
         }
         var fields = HTTPFields()
         for (name, value) in head.headers {
-            guard let name = HTTPField.Name(name) else { throw Refusal(.badRequest, "this is not well-formed HTTP") }
+            guard let name = HTTPField.Name(name) else {
+                throw Refusal(.badRequest, .malformed, "this is not well-formed HTTP")
+            }
             fields.append(HTTPField(name: name, value: value))
         }
         let request = HTTPRequest(
@@ -83,7 +86,7 @@ struct IncomingRequest: Sendable {
                 }.get()
             }
         } catch is GzipReader.Malformed {
-            throw Refusal(.badRequest, "the body is not what gzip writes, or not all of it")
+            throw Refusal(.badRequest, .malformed, "the body is not what gzip writes, or not all of it")
         }
     }
 

@@ -31,6 +31,15 @@ struct Query {
         return text
     }
 
+    /// Refuses every parameter, for routes of Muster's own that have none: what Braze doesn't know is not passed over.
+    func expectNone() throws {
+        guard let pair = pairs.first else { return }
+        // A long name, or one that can't be read, is not repeated.
+        let name = pair.name.utf8.formDecoded.flatMap { String(validating: $0, as: UTF8.self) }
+        let field = name.flatMap { $0.utf8.count <= 64 ? $0 : nil } ?? "‹key›"
+        throw Refusal(.badRequest, .unknownField, field: field, "\(field) is not a parameter; there is none here")
+    }
+
     /// - Parameter limit: the name of the range's end, where it is one of the server's limits.
     func number(_ name: String, _ range: ClosedRange<Int>, _ limit: Limit? = nil) throws -> Int? {
         guard let text = try text(name) else { return nil }

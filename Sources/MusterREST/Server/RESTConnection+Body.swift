@@ -26,7 +26,9 @@ extension RESTConnection {
 
     private func refusal(of head: HTTPRequestHead) -> Refusal? {
         if head.bodyCoding == nil {
-            return Refusal(.unsupportedMediaType, "Content-Encoding must be gzip, or left out")
+            return Refusal(
+                .unsupportedMediaType, .unknownValue, field: "Content-Encoding",
+                "Content-Encoding must be gzip, or left out")
         }
         return head.declaredLength > bounds.body ? tooLarge : nil
     }

@@ -104,7 +104,7 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
                 "the header has more fields or bytes than the server takes: \(bounds.headerFields) fields "
                     + "(rest_header_fields), each of \(bounds.headerField) bytes (rest_header_field_bytes), "
                     + "\(bounds.header) bytes in all (rest_header_bytes)")
-            : Refusal(.badRequest, "this is not well-formed HTTP")
+            : Refusal(.badRequest, .malformed, "this is not well-formed HTTP")
         switch phase {
         case .waiting: begin(Exchange(refused: refusal))
         case .serving(let exchange): fail(exchange, refusal)

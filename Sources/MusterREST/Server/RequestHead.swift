@@ -1,4 +1,5 @@
 import HTTPTypes
+import MusterProtocol
 import NIOHTTP1
 
 extension HTTPRequestHead {
@@ -9,16 +10,22 @@ extension HTTPRequestHead {
         if !codings.isEmpty {
             // The parser takes any list that ends in chunked, and leaves all codings before it in the body.
             guard codings.count == 1, codings[0].lowercased() == "chunked" else {
-                return Refusal(.notImplemented, "the only Transfer-Encoding that is taken is chunked, once")
+                return Refusal(
+                    .notImplemented, .unknownValue, field: "Transfer-Encoding",
+                    "the only Transfer-Encoding that is taken is chunked, once")
             }
-            guard version == .http1_1 else { return Refusal(.badRequest, "HTTP/1.0 has no Transfer-Encoding") }
+            guard version == .http1_1 else {
+                return Refusal(.badRequest, .malformed, "HTTP/1.0 has no Transfer-Encoding")
+            }
         }
         let hosts = headers["host"]
         guard hosts.count == 1 || hosts.isEmpty && version != .http1_1 else {
-            return Refusal(.badRequest, "a request must have one Host")
+            return Refusal(.badRequest, .malformed, field: "Host", "a request must have one Host")
         }
         guard hosts.allSatisfy(Self.isAuthority), authorityOfTarget.map(Self.isAuthority) ?? true else {
-            return Refusal(.badRequest, "Host must be a name or an address, and a port where it is not the usual one")
+            return Refusal(
+                .badRequest, .malformed, field: "Host",
+                "Host must be a name or an address, and a port where it is not the usual one")
         }
         return nil
     }

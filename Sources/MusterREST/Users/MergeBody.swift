@@ -7,31 +7,41 @@ struct MergeBody {
 
     /// Throws a `Refusal` with status 400.
     init(_ body: JSONValue) throws {
-        guard let updates = body.field("merge_updates"), updates.kind == .array,
-            let elements = try? updates.elements(), elements.allSatisfy({ $0.kind == .object })
-        else { throw Refusal(.badRequest, "'merge_updates' must be an array of objects") }
-        guard elements.count > 0 else { throw Refusal(.badRequest, "'merge_updates' must not be empty") }
+        let updates = body.field("merge_updates")
+        guard let updates, updates.kind == .array, let elements = try? updates.elements(),
+            elements.allSatisfy({ $0.kind == .object })
+        else {
+            throw Refusal(
+                .badRequest, updates == nil ? .missing : .wrongType, field: "merge_updates",
+                "'merge_updates' must be an array of objects")
+        }
+        guard elements.count > 0 else {
+            throw Refusal(.badRequest, .empty, field: "merge_updates", "'merge_updates' must not be empty")
+        }
         guard elements.count <= Limits.registryEntries.value else {
             throw Refusal(
                 .badRequest, .tooMany, field: "merge_updates", limit: Limits.registryEntries,
                 "a single request may not contain more than \(Limits.registryEntries.value) merge updates "
                     + "(\(Limits.registryEntries.name))")
         }
-        calls = try elements.map { update in
+        calls = try elements.enumerated().map { index, update in
+            let path = "merge_updates[\(index)]"
             let names = try update.fields().map { $0.name.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
-            guard Set(names) == ["identifier_to_merge", "identifier_to_keep"] else {
+            let needed: Set = ["identifier_to_merge", "identifier_to_keep"]
+            guard Set(names) == needed else {
                 throw Refusal(
-                    .badRequest, "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'")
+                    .badRequest, needed.isSuperset(of: names) ? .missing : .unknownField, field: path,
+                    "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'")
             }
             return MergeUsers(
-                merge: try Self.user(update.field("identifier_to_merge")),
-                keep: try Self.user(update.field("identifier_to_keep")))
+                merge: try Self.user(update.field("identifier_to_merge"), "\(path).identifier_to_merge"),
+                keep: try Self.user(update.field("identifier_to_keep"), "\(path).identifier_to_keep"))
         }
     }
 
-    private static func user(_ identifier: JSONValue?) throws -> UserReference {
+    private static func user(_ identifier: JSONValue?, _ path: String) throws -> UserReference {
         let refusal = Refusal(
-            .badRequest,
+            .badRequest, .wrongType, field: path,
             "identifiers must be objects with an 'external_id' property that is a string, 'user_alias' property that is an object, 'email' property that is a string, or 'phone' property that is a string"
         )
         guard let identifier, identifier.kind == .object else { throw refusal }
