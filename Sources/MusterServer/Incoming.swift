@@ -69,7 +69,13 @@ struct IncomingReader: Sendable {
         case .cancel(let id): .cancel(id: id)
         case .ping(let number): .ping(number)
         case .pong(let number): .pong(number)
-        case .reply(let id, _), .error(let id, _):
+        case .reply(let id, _):
+            .wrong(
+                id: id,
+                RPCError(
+                    .invalidArgument, .missing, field: "method",
+                    "method is missing; a message without it is an answer, and only the server answers"))
+        case .error(let id, _):
             .wrong(id: id, RPCError(.invalidArgument, .malformed, "only the server answers"))
         case .goaway: .wrong(id: nil, RPCError(.invalidArgument, .malformed, "only the server sends goaway"))
         }

@@ -36,6 +36,21 @@ import Testing
         }
     }
 
+    @Test func aRefusalNamesAFieldOfItsOwnCall() async throws {
+        try await withMuster { muster in
+            let session = try await RawSession.open(muster.server)
+            _ = try await muster.send(CreateSegment(segmentID: "s", name: "s", filter: .everyone))
+            let unknown = try await session.answer(
+                CheckSegments.method, #"{"users":[{"external_id":"u-1"}],"segments":["s","nope"]}"#)
+            #expect(unknown.code == .notFound && unknown.details.reason == .unknownSegment, "\(unknown.text)")
+            #expect(unknown.details.string("field") == "segments[1]", "\(unknown.text)")
+            let nameless = try await session.answer(to: framed("{\"id\":7,\"body\":{}}"))
+            #expect(nameless.message.hasPrefix("method is missing"), "\(nameless.text)")
+            #expect(nameless.details.string("field") == "method" && nameless.details.reason == .missing)
+            #expect(try await session.goesOn())
+        }
+    }
+
     @Test func aFieldThatACallDoesNotHaveIsRefusedWithItsPlace() async throws {
         try await withMuster { muster in
             try await seed(muster)

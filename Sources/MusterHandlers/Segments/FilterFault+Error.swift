@@ -3,11 +3,13 @@ import MusterStore
 
 extension RPCError {
     /// What to say of a filter that can't be answered or saved.
-    init(_ fault: FilterFault) {
+    ///
+    /// - Parameter field: what names the segment, where a segment is unknown that the call itself names.
+    init(_ fault: FilterFault, field: String = "segment_id") {
         switch fault {
         case .unknownSegment(let id):
             self.init(
-                .notFound, .unknownSegment, field: "segment_id",
+                .notFound, .unknownSegment, field: field,
                 "there is no segment \"\(id.text)\"; segments.list shows those there are")
         case .missingSegment(let id, let path):
             let path = "filter.\(path)"

@@ -98,9 +98,15 @@ public struct SegmentHandlers: Sendable {
         try check(call.users.count, of: "users", atMost: Limits.checkUsers)
         try check(call.segments.count, of: "segments", atMost: Limits.checkSegments)
         for (index, id) in call.segments.enumerated() { try check(objectID: id, "segments[\(index)]") }
-        let membership = try await store.membership(
-            of: call.users, in: .segments(call.segments), of: context.session.workspaceID,
-            options: try context.options(maxStaleness: call.maxStalenessMilliseconds))
+        let membership: Membership
+        do {
+            membership = try await store.membership(
+                of: call.users, in: .segments(call.segments), of: context.session.workspaceID,
+                options: try context.options(maxStaleness: call.maxStalenessMilliseconds))
+        } catch FilterFault.unknownSegment(let id) {
+            let index = call.segments.firstIndex(of: id)
+            throw RPCError(FilterFault.unknownSegment(id), field: index.map { "segments[\($0)]" } ?? "segments")
+        }
         let nowhere = [Bool](repeating: false, count: call.segments.count)
         return .init(
             results: membership.users.map { user in
