@@ -165,8 +165,8 @@ private func limitsPage() -> String {
         What happens beyond a limit (a refusal has the limit's `name` and `value` in its sentence, and as `limit` and `limit_value` in its \
         [details](errors.md)):
 
-        - A frame that is too long (`RESOURCE_EXHAUSTED`) or takes too long to come, and a message with too many values or nested too deeply, end the \
-        connection: [frames](frames.md).
+        - A frame that is too long (`RESOURCE_EXHAUSTED`) or takes too long to come ends the connection. A message with too many values or nested too \
+        deeply is refused under its id, and ends the connection only where that can't be told: [frames](frames.md).
         - A call with too many identifiers, users, segments or filter nodes is refused whole with `INVALID_ARGUMENT`, and nothing \
         of it is applied. Send less at a time.
         - One user of a batch who would get too many aliases, devices or attributes is refused alone, as `too_many`: \

@@ -85,6 +85,19 @@ import Testing
         }
     }
 
+    /// The example repeats the calls that may be, and no others, where they have no request id.
+    @Test func thePythonClientRepeatsWhatIsSafe() throws {
+        func isSafe<C: Call>(_: C.Type) -> Bool { C.example.call.isSafeToRepeat }
+        let source = try text("../examples/python/muster.py")
+        let list = try #require(try #/REPEATABLE = {([^}]+)}/#.firstMatch(in: source))
+        let named = Set(list.1.matches(of: #/"([^"]+)"/#).map { String($0.1) })
+        let safe = allCalls.filter { call in
+            call is any ReadingCall.Type
+                || !(call is any RecordedCall.Type) && isSafe(call) && call.method != OpenSession.method
+        }
+        #expect(named == Set(safe.map { call in call.method }))
+    }
+
     private func text(_ path: String) throws -> String {
         try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
     }

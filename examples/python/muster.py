@@ -14,9 +14,9 @@ FRAME_LIMIT = 4_194_304
 # Calls that have the effect of one when they are sent twice; others do with a request_id (proto-docs/repeating.md).
 REPEATABLE = {
     "server.health", "server.info", "keys.list", "keys.invalidate", "partners.set", "partners.list", "partners.get",
-    "users.get", "cohorts.create", "cohorts.get", "cohorts.list", "cohorts.members", "cohorts.diff", "cohorts.imports",
+    "users.get", "users.export.ids", "users.export.get", "cohorts.create", "cohorts.get", "cohorts.list", "cohorts.members", "cohorts.diff", "cohorts.imports",
     "segments.update", "segments.get", "segments.list", "segments.size", "segments.check", "segments.of",
-    "segments.members",
+    "segments.members", "segments.data_series",
 }
 
 
