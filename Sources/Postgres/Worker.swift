@@ -46,6 +46,7 @@ final class Worker: Sendable {
 
     /// Logs each reason once, however many connections and attempts it is the reason for.
     private func report(_ failure: PostgresError) {
+        if queue.isClosing { return }  // the attempt was given up, whatever it says
         let isNews = failure.isPooling ? queue.sawPooling(failure) : queue.failedToConnect(failure)
         logger.log(
             level: isNews ? .warning : .debug, "No connection to PostgreSQL", metadata: ["cause": "\(failure.cause)"])

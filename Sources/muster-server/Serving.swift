@@ -161,6 +161,7 @@ final class Serving: Service {
             } catch is CancellationError {
                 return
             } catch {
+                if Task.isCancelled { return }
                 logger.warning("Exports failed; they are tried again", metadata: ["cause": "\(error)"])
             }
             try? await Task.sleep(for: .seconds(settings.upkeepSeconds) * Double.random(in: 0.8...1.2))

@@ -71,6 +71,31 @@ struct PoolerTests {
         }
     }
 
+    /// The pooler itself lets connections in, and has no session of PostgreSQL for them.
+    @Test func aPoolerWithTooFewSessionsIsNamed() async throws {
+        try await TestDatabase.with { database in
+            try await PgBouncer.with("default_pool_size = 1", before: database.serverURL) { pooler in
+                let url = try pooler.url(for: database.serverURL)
+                try await TestDatabase.open(url, connections: 1) { first in
+                    try await first.transaction(deadline: .soon) { try $0.execute("SELECT 1") }
+                    try await TestDatabase.open(url, connections: 1) { second in
+                        var causes: [String] = []
+                        // The first call gives up before the first attempt to connect does.
+                        for _ in 0..<3 {
+                            let error = await #expect(throws: PostgresError.self) {
+                                try await second.transaction(deadline: .soon) { try $0.execute("SELECT 1") }
+                            }
+                            #expect(error?.kind == .unavailable && error?.isRefusal == false)
+                            causes.append(error?.cause ?? "")
+                            try await Task.sleep(for: .seconds(1.5))
+                        }
+                        #expect(causes.last?.contains("no answer to the first statement") == true, "\(causes)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test func aRefusedStartupParameterIsNamed() async throws {
         try await TestDatabase.with { database in
             try await PgBouncer.with("", before: database.serverURL) { pooler in

@@ -139,6 +139,15 @@ struct RefusingServerTests {
         }
     }
 
+    /// Attempts that are given up because the database is closed say nothing of PostgreSQL.
+    @Test func closingIsNoReasonToWarnOf() async throws {
+        let silent = try SilentListener()
+        let log = LineCollector()
+        let url = "host=127.0.0.1 port=\(silent.port) user=muster dbname=postgres"
+        try await withDatabase(at: url, logger: log.logger) { _ in try await Task.sleep(for: .milliseconds(500)) }
+        #expect(log.warnings == [])
+    }
+
     @Test func aRefusalIsLoggedOnceAndOverWhenItIsMended() async throws {
         try await withServer { server, admin in
             let log = LineCollector()
