@@ -17,10 +17,13 @@ struct NameBody: Decodable {
 struct ChangeBody: Decodable {
     let cohortID: Identifier
     let changes: [CohortChange]
+    /// Muster's own, as in `cohorts.import`.
+    let mustExist: Bool?
 
     enum CodingKeys: String, CodingKey {
         case cohortID = "cohort_id"
         case changes = "cohort_changes"
+        case mustExist = "must_exist"
     }
 
     /// Identifiers of all kinds and objects.

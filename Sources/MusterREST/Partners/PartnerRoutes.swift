@@ -64,7 +64,8 @@ struct PartnerRoutes {
         }
         let reply = try await partner.send(
             ImportCohort(
-                partner: partner.partner, cohortID: body.cohortID, requestID: requestID, changes: body.changes))
+                partner: partner.partner, cohortID: body.cohortID, requestID: requestID, changes: body.changes,
+                mustExist: body.mustExist))
         return RESTAnswer(.created, Imported(import: ImportBody(reply, of: body.cohortID)))
     }
 

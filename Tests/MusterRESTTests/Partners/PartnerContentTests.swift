@@ -102,6 +102,23 @@ import Testing
         }
     }
 
+    @Test func aMistypedCohortIsRefusedWhereItMustExist() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let connector = try await Connector(muster)
+            func change(_ cohortID: String, _ mustExist: String) async throws -> RESTReply {
+                let fields =
+                    #""cohort_id":"\#(cohortID)","must_exist":\#(mustExist),"cohort_changes":[{"user_ids":["u-1"]}]"#
+                return try await connector.post("/users", fields)
+            }
+            #expect(try await change("autumn", "false").status == 201)
+            let refused = try await change("autum", "true")
+            #expect(refused.status == 404 && refused.message?.contains("must_exist") == true)
+            #expect(try await change("autumn", "true").status == 201)
+            #expect(try await change("autumn", "\"yes\"").status == 400)
+            #expect(try await muster.send(ListCohorts()).cohorts.map(\.cohortID) == ["autumn"])
+        }
+    }
+
     @Test func aBodyThatCantBeReadIsAnsweredWithThePlace() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
