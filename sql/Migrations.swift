@@ -3,9 +3,9 @@ public struct Migration: Sendable {
     public let version: Int
     public let name: String
     public let script: String
-    /// Whether servers and commands of the schema before this step work with it unchanged, so that they may go on: it adds
-    /// nullable columns, tables or indexes, what older programs write is complete for newer ones, and no older statement fails
-    /// or answers otherwise. Steps before 12 say nothing of it.
+    /// Whether servers and commands of the schema before this step work with it unchanged, so that they may go on: it
+    /// adds nullable columns, tables or indexes, what older programs write is complete for newer ones, and no older
+    /// statement fails or answers otherwise. Steps before 12 say nothing of it.
     public let onlyAdds: Bool
 
     /// A step that is not in this folder, such as a test's.
@@ -24,8 +24,8 @@ public struct Migration: Sendable {
     public static let onlyAddsVersion = 12
 
     /// All steps in order. A file that landed is never edited: the next number changes it.
-    /// Scripts name the server's role `muster_server`; the migrator puts another name in its place where it is told one.
-    /// (The package manager puts `_` in the place of the first digit of a file's name.)
+    /// Scripts name the server's role `muster_server`; the migrator puts another name in its place where it is told
+    /// one. (The package manager puts `_` in the place of the first digit of a file's name.)
     public static let all: [Migration] = [
         Migration(1, "001_workspaces", PackageResources._01_workspaces_sql),
         Migration(2, "002_keys", PackageResources._02_keys_sql),

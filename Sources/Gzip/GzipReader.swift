@@ -28,7 +28,8 @@ public final class GzipReader {
         stream.deallocate()
     }
 
-    /// Unpacks into all of `output`, or as much as there is left. Returns how many bytes; 0 is the end. Throws `Malformed`.
+    /// Unpacks into all of `output`, or as much as there is left. Returns how many bytes; 0 is the end. Throws
+    /// `Malformed`.
     public func read(into output: UnsafeMutableRawBufferPointer) throws -> Int {
         var written = 0
         while !isDone, written < output.count {

@@ -10,7 +10,8 @@ import NIOSSL
     import Darwin
 #endif
 
-/// Why no safe connection can be made to a server, and won't be by trying again: the `cause` of a call's `FAILED_PRECONDITION`.
+/// Why no safe connection can be made to a server, and won't be by trying again: the `cause` of a call's
+/// `FAILED_PRECONDITION`.
 public enum TLSFault: Error, Sendable, Equatable {
     /// The certificate is signed by no authority that is trusted here.
     case untrusted
@@ -47,8 +48,8 @@ extension TLSFault {
         }
     }
 
-    /// The library says only that the certificate was refused. Its own dates tell the commonest reason; the dates of an authority in
-    /// between stay unknown, and count as one that is not trusted.
+    /// The library says only that the certificate was refused. Its own dates tell the commonest reason; the dates of an
+    /// authority in between stay unknown, and count as one that is not trusted.
     private static func verifying(_ certificate: NIOSSLCertificate?) -> TLSFault {
         guard let certificate else { return .untrusted }
         let now = time(nil)
@@ -57,7 +58,8 @@ extension TLSFault {
         return .untrusted
     }
 
-    /// BoringSSL's name of an error: `WRONG_VERSION_NUMBER`. What else it prints is of no use to anybody but its authors.
+    /// BoringSSL's name of an error: `WRONG_VERSION_NUMBER`. What else it prints is of no use to anybody but its
+    /// authors.
     private static func reason(_ error: BoringSSLInternalError) -> String? {
         let words = error.description.split(separator: ":")
         guard let place = words.firstIndex(of: "OPENSSL_internal"), place + 1 < words.count else { return nil }
@@ -88,8 +90,8 @@ extension TLSFault {
 extension NIOSSLCertificate {
     /// Whether it is for this host: an address must be among its addresses, a name among its names.
     ///
-    /// NIO's own check also takes a certificate for the address that a name leads to, so that a name server could choose whom a name
-    /// means. Without any names NIO has compared the common name, and that stands.
+    /// NIO's own check also takes a certificate for the address that a name leads to, so that a name server could
+    /// choose whom a name means. Without any names NIO has compared the common name, and that stands.
     func isFor(_ host: String) -> Bool {
         let names = _subjectAlternativeNames().filter { $0.nameType == .dnsName || $0.nameType == .ipAddress }
         return names.isEmpty || Dialer.isAddress(host) || names.contains { $0.nameType == .dnsName && $0.matches(host) }

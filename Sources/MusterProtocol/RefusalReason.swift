@@ -72,7 +72,8 @@ extension RPCError {
     ///
     /// - Parameters:
     ///   - field: the path of the field that is to change, from the body on: `users[3].external_id`.
-    ///   - limit: what was exceeded. Its name and value are in the details; the sentence names them too, which `over` does by itself.
+    ///   - limit: what was exceeded. Its name and value are in the details; the sentence names them too, which `over`
+    ///   does by itself.
     public init(
         _ code: RPCCode, _ reason: RefusalReason, field: String? = nil, limit: Limit? = nil, _ message: String,
         details more: Details = [:], cause: (any Error)? = nil
@@ -86,7 +87,8 @@ extension RPCError {
         RPCError(.invalidArgument, reason, field: field, "\(field) \(problem)")
     }
 
-    /// A field beyond a limit; `problem` goes on from its path and says the value, the name follows it: "has more than 256 bytes".
+    /// A field beyond a limit; `problem` goes on from its path and says the value, the name follows it: "has more than
+    /// 256 bytes".
     public static func over(
         _ limit: Limit, _ field: String, _ reason: RefusalReason, _ problem: String
     ) -> RPCError {

@@ -115,8 +115,8 @@ extension Connection {
         flushSoon()
     }
 
-    /// A request may be cancelled once, and whoever does so can't know whether its answer is on its way. More cancels than requests
-    /// are junk.
+    /// A request may be cancelled once, and whoever does so can't know whether its answer is on its way. More cancels
+    /// than requests are junk.
     private func cancel(_ id: Int64) {
         if uncancelledRequests > 0 { uncancelledRequests -= 1 } else { countAgainstFlood() }
         guard inFlight.cancel(id) else { return }

@@ -39,13 +39,15 @@ extension RPCServerSettings {
         public var unread: Duration = .seconds(30)
         /// Bytes of answers that wait for one peer to read them; more ends the connection.
         public var unreadBytes = 64 << 20
-        /// From the beginning of a shutdown until no more connections are accepted: for balancers to send them elsewhere.
+        /// From the beginning of a shutdown until no more connections are accepted: for balancers to send them
+        /// elsewhere.
         public var shutdownDelay: Duration = .zero
         /// From then on until what is still in flight is cut.
         public var drain: Duration = .seconds(Limits.drainSeconds.value)
         /// After the last frame, for the peer to read it: a socket closed with bytes unread would take it away again.
         public var linger: Duration = .milliseconds(500)
-        /// Pings, pongs, wrong messages and cancels beyond one a request, together in `floodWindow`; one more ends the connection.
+        /// Pings, pongs, wrong messages and cancels beyond one a request, together in `floodWindow`; one more ends the
+        /// connection.
         public var flood = Limits.surplusFrames.value
         /// What `flood` is counted over.
         public var floodWindow: Duration = .seconds(30)

@@ -1,7 +1,8 @@
 /// A text to look for in names, in upper or lower case, as a pattern for `~` under `COLLATE "C"`.
 ///
-/// `lower` and `ILIKE` follow the locale of the database: under C there is no É for them, and under a Turkish one I is no i. So the
-/// letters that count as one are spelled out here, by Unicode's cases, and the same names are found on every database.
+/// `lower` and `ILIKE` follow the locale of the database: under C there is no É for them, and under a Turkish one I is
+/// no i. So the letters that count as one are spelled out here, by Unicode's cases, and the same names are found on
+/// every database.
 struct NamePattern {
     /// Nothing in it but ASCII; a letter is a bracket with all of its forms.
     let text: String
@@ -23,8 +24,9 @@ struct NamePattern {
         }
     }
 
-    /// The letters that have cases, each with all letters that are its upper or lower case, or that of one of these: S, s and the
-    /// long s; Σ, σ and ς; I, i and the Turkish İ and ı. A case of several letters, such as that of ß, is none here.
+    /// The letters that have cases, each with all letters that are its upper or lower case, or that of one of these: S,
+    /// s and the long s; Σ, σ and ς; I, i and the Turkish İ and ı. A case of several letters, such as that of ß, is
+    /// none here.
     private static let forms: [Unicode.Scalar: [Unicode.Scalar]] = {
         var forms: [Unicode.Scalar: [Unicode.Scalar]] = [:]
         for (one, other) in pairs {

@@ -16,7 +16,8 @@ extension DatabaseSettings {
             "enable_mergejoin": "off", "enable_bitmapscan": "off", "enable_material": "off", "jit": "off",
             // A look names a scan that it mostly doesn't make; nobody should start workers for it.
             "max_parallel_workers_per_gather": "0",
-            // Months of events are made with times written as text, and in other styles than ISO's IST is Israel's time and India's.
+            // Months of events are made with times written as text, and in other styles than ISO's IST is Israel's time
+            // and India's.
             "datestyle": "ISO, YMD", "timezone": "UTC",
         ]
         return settings

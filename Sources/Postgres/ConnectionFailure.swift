@@ -1,7 +1,8 @@
-/// What libpq says of a failed attempt to connect, as an error: with the server's SQLSTATE, and whether waiting can mend it.
+/// What libpq says of a failed attempt to connect, as an error: with the server's SQLSTATE, and whether waiting can
+/// mend it.
 ///
-/// A server's words may be translated, so its SQLSTATE decides. Libpq's own words are English, since nothing here calls `setlocale`; so
-/// are those of poolers, which answer everything with one SQLSTATE.
+/// A server's words may be translated, so its SQLSTATE decides. Libpq's own words are English, since nothing here calls
+/// `setlocale`; so are those of poolers, which answer everything with one SQLSTATE.
 struct ConnectionFailure {
     /// One host's answer.
     private struct Attempt {

@@ -38,8 +38,9 @@ public struct ConnectionString: Sendable {
         return String(quoted) + "'"
     }
 
-    /// Takes the values of libpq's own variables, such as `PGPASSWORD`, that end in a line end, as the content of a mounted secret
-    /// does: libpq would take that as a part of the value. Says whether there were any. What the string itself says wins.
+    /// Takes the values of libpq's own variables, such as `PGPASSWORD`, that end in a line end, as the content of a
+    /// mounted secret does: libpq would take that as a part of the value. Says whether there were any. What the string
+    /// itself says wins.
     public mutating func cutVariables(_ environment: [String: String]) -> Bool {
         guard let options = PQconndefaults() else { return false }
         defer { PQconninfoFree(options) }

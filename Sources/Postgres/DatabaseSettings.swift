@@ -25,8 +25,9 @@ public struct DatabaseSettings: Sendable {
     public var statementCacheCapacity = 256
     /// A connection is replaced at about this age, so that what a backend has gathered in memory is given back.
     public var maximumConnectionAgeSeconds = 1800
-    /// Further settings of the session, such as `plan_cache_mode`: `force_generic_plan`. They are set by statement when the connection
-    /// is made and read back, so that no pooler between can lose them. What the connection string's `options` say wins.
+    /// Further settings of the session, such as `plan_cache_mode`: `force_generic_plan`. They are set by statement when
+    /// the connection is made and read back, so that no pooler between can lose them. What the connection string's
+    /// `options` say wins.
     public var sessionSettings: [String: String] = [:]
 
     /// The defaults, for a server.
@@ -40,7 +41,8 @@ public struct DatabaseSettings: Sendable {
 struct ConnectionTarget {
     private var settings: DatabaseSettings
     private var given: [String: String]
-    /// What must hold in each session, by name. It is not sent with the startup packet, of which poolers refuse or ignore it.
+    /// What must hold in each session, by name. It is not sent with the startup packet, of which poolers refuse or
+    /// ignore it.
     let sessionSettings: [(name: String, value: String)]
     /// What the connection string's `options` say that is no setting; libpq sends it.
     private let otherOptions: String?

@@ -35,8 +35,8 @@ public struct PostgresError: Error, Sendable {
     public let kind: Kind
     /// The condition that the server named; nil where none arrived.
     public var sqlState: SQLState?
-    /// Waiting does not mend it: PostgreSQL, or a pooler before it, refuses connections until an operator changes something, such as a
-    /// password. `hint` says what. Only with `.unavailable`.
+    /// Waiting does not mend it: PostgreSQL, or a pooler before it, refuses connections until an operator changes
+    /// something, such as a password. `hint` says what. Only with `.unavailable`.
     public internal(set) var isRefusal = false
     /// A pooler was seen to give the session to others.
     var isPooling = false
@@ -110,8 +110,8 @@ extension PostgresError {
 }
 
 extension PostgresError {
-    /// Why there is no connection and, where waiting does not mend it, what to change: for an operator. It names hosts, roles and
-    /// databases, and no password. Anything else than `.unavailable` is described as in a log.
+    /// Why there is no connection and, where waiting does not mend it, what to change: for an operator. It names hosts,
+    /// roles and databases, and no password. Anything else than `.unavailable` is described as in a log.
     public var cause: String {
         guard kind == .unavailable else { return description }
         return [message, hint].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: ": ")

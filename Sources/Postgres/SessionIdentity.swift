@@ -2,9 +2,9 @@ import CLibpq
 
 /// What makes a connection's session its own: a random name that is set in it, and the settings that must hold.
 ///
-/// A pooler in transaction mode gives each transaction to any of its backends. Then settings get lost and prepared statements are those of
-/// others. The name is read back with the first statement of each unit of work, in the same round trip, so that nothing is committed in a
-/// session that is not this connection's.
+/// A pooler in transaction mode gives each transaction to any of its backends. Then settings get lost and prepared
+/// statements are those of others. The name is read back with the first statement of each unit of work, in the same
+/// round trip, so that nothing is committed in a session that is not this connection's.
 final class SessionIdentity {
     /// The setting that holds the name.
     static let setting = "muster.session"

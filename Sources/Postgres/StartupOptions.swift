@@ -1,4 +1,5 @@
-/// The settings in the `options` of a connection string: `-c name=value` and `--name=value`, with a backslash before a blank in a value.
+/// The settings in the `options` of a connection string: `-c name=value` and `--name=value`, with a backslash before a
+/// blank in a value.
 struct StartupOptions {
     private(set) var settings: [String: String] = [:]
 

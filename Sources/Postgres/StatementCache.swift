@@ -22,7 +22,8 @@ struct StatementCache {
     private let capacity: Int
     private let owner: String
 
-    /// - Parameter owner: a name that no other connection has, so that a pooler which mixes sessions up never runs another's statement.
+    /// - Parameter owner: a name that no other connection has, so that a pooler which mixes sessions up never runs
+    ///   another's statement.
     init(capacity: Int, owner: String) {
         self.capacity = max(capacity, 8)
         self.owner = owner

@@ -15,7 +15,8 @@ extension Session {
             cache.removeAll()
             guard opening != nil || PQtransactionStatus(raw) == PQTRANS_IDLE else { throw error }
             if PQtransactionStatus(raw) != PQTRANS_IDLE { try simple("ROLLBACK") }
-            // Without an opening nothing else would notice that the statement is missing because the session is another's.
+            // Without an opening nothing else would notice that the statement is missing because the session is
+            // another's.
             if opening == nil { try verifySession() }
             unit.opening = opening
             return try send(sql, opening)

@@ -187,7 +187,8 @@ extension WorkQueue {
         return isNews
     }
 
-    /// Returns whether this is another reason than the one that was logged last. Work that waits for nothing is refused.
+    /// Returns whether this is another reason than the one that was logged last. Work that waits for nothing is
+    /// refused.
     func failedToConnect(_ failure: PostgresError) -> Bool {
         let isNews = state.withLock { state in
             state.lastFailure = failure
@@ -265,7 +266,8 @@ extension WorkQueue.State {
         return toldFailure != told
     }
 
-    /// Trust comes back where nothing was seen for as long as a trial lasts, and there were two connections to see it with.
+    /// Trust comes back where nothing was seen for as long as a trial lasts, and there were two connections to see it
+    /// with.
     fileprivate mutating func isOnTrial(at now: Moment) -> Bool {
         guard let pooling else { return false }
         guard pooling.trustsAgain <= now, connected >= min(2, workers) else { return true }
@@ -280,7 +282,8 @@ extension WorkQueue.State {
         return lastFailure ?? PostgresError(.unavailable, "no connection has been made yet")
     }
 
-    /// Whether work is refused: waiting does not help, or there has been no connection for longer than work waits for one.
+    /// Whether work is refused: waiting does not help, or there has been no connection for longer than work waits for
+    /// one.
     fileprivate func isAway(at now: Moment) -> Bool {
         refusal != nil || patienceEnds.map { $0 <= now } ?? false
     }

@@ -73,7 +73,8 @@ final class Serving: Service {
         try await ops?.start()
         let result: Result<Void, any Error>
         do {
-            // Before anything else is told of the end, so that `/readyz` and `server.health` say so to whoever still asks.
+            // Before anything else is told of the end, so that `/readyz` and `server.health` say so to whoever still
+            // asks.
             try await withGracefulShutdownHandler {
                 try await serve()
             } onGracefulShutdown: {
@@ -168,7 +169,8 @@ final class Serving: Service {
         }
     }
 
-    /// Returns when PostgreSQL is there with the right schema and role; throws where waiting would not help, or is not wished.
+    /// Returns when PostgreSQL is there with the right schema and role; throws where waiting would not help, or is not
+    /// wished.
     private func waitForDatabase() async throws {
         var pause = Duration.milliseconds(50)
         var told = ""

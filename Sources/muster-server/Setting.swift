@@ -20,8 +20,8 @@ struct Setting: Sendable, Hashable {
         self.keepsBlanks = keepsBlanks
     }
 
-    /// A value without what comes with a mounted file or a hurried hand: white space at both ends, or only the line ends at the end of
-    /// what may hold a password.
+    /// A value without what comes with a mounted file or a hurried hand: white space at both ends, or only the line
+    /// ends at the end of what may hold a password.
     func trimmed(_ value: String) -> String {
         keepsBlanks ? value.withoutLineEnd : value.withoutWhiteSpaceAround
     }

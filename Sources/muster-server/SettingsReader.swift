@@ -113,8 +113,9 @@ extension Settings {
         return values
     }
 
-    /// The variables of settings that Kubernetes has set for a Service which happens to be called like a part of Muster: the Service
-    /// `muster-rest` puts `MUSTER_REST_PORT=tcp://10.96.12.7:7880` into every container of its namespace.
+    /// The variables of settings that Kubernetes has set for a Service which happens to be called like a part of
+    /// Muster: the Service `muster-rest` puts `MUSTER_REST_PORT=tcp://10.96.12.7:7880` into every container of its
+    /// namespace.
     static func serviceLinks(in environment: [String: String]) -> [String] {
         Setting.all.map(\.variable).filter { name in environment[name].map { isServiceLink(name, $0) } ?? false }
     }

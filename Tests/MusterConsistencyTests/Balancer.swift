@@ -3,8 +3,8 @@ import Glibc
 import MusterTestSupport
 import Synchronization
 
-/// A balancer of connections as operators run them: it asks `/readyz` of each server ten times a second, gives each new connection to
-/// one that was ready, and copies bytes. It repeats nothing.
+/// A balancer of connections as operators run them: it asks `/readyz` of each server ten times a second, gives each new
+/// connection to one that was ready, and copies bytes. It repeats nothing.
 final class Balancer: Sendable {
     let port: UInt16
     private let listener: Int32

@@ -8,7 +8,8 @@ import Postgres
 import Synchronization
 import Testing
 
-/// A pooler between server and PostgreSQL: session mode loses nothing, any other mode is refused, and never is another's statement run.
+/// A pooler between server and PostgreSQL: session mode loses nothing, any other mode is refused, and never is
+/// another's statement run.
 @Suite(.enabled(if: PgBouncer.isPossible, PgBouncer.isMissing))
 struct PoolerTests {
     private static let wanted = [

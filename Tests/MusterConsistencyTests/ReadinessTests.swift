@@ -142,8 +142,8 @@ import Testing
     }
 }
 
-/// Requests over both wires, over connections that are kept and over new ones, none of which is repeated where the client's library
-/// doesn't.
+/// Requests over both wires, over connections that are kept and over new ones, none of which is repeated where the
+/// client's library doesn't.
 private final class Load: Sendable {
     let end = Flag()
     let failures = Mutex<[String]>([])

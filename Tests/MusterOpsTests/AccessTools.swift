@@ -4,7 +4,8 @@ import MusterTestSupport
 import Postgres
 import Synchronization
 
-/// Runs `body` with the name of a role for the server that is not there yet, and drops it afterwards from this database and the cluster.
+/// Runs `body` with the name of a role for the server that is not there yet, and drops it afterwards from this database
+/// and the cluster.
 func withServerRole(_ test: TestDatabase, _ body: (ServerRole) async throws -> Void) async throws {
     guard let role = ServerRole("Muster-server.\(UInt32.random(in: 0 ... .max))@x") else { return }
     let result: Result<Void, any Error>

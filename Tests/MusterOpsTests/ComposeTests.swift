@@ -4,7 +4,8 @@ import Testing
 
 @testable import muster_server
 
-/// What can be said of docker-compose.yml without a Docker: its variables are put in as Compose does, and the settings are read.
+/// What can be said of docker-compose.yml without a Docker: its variables are put in as Compose does, and the settings
+/// are read.
 struct ComposeTests {
     private static let passwords = [
         "plain", "it's", "a b ", "back\\slash", "$HOME ${X} $$", "per%25cent%", "a@b:c/d#e?f", "\"quoted\"", "é日本",

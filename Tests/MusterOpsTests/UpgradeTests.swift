@@ -27,7 +27,8 @@ struct UpgradeTests {
                 #expect(try await schema.version(deadline: .soon) == Self.next)
                 #expect(await schema.readiness().schema)
             }
-            // Older commands do their work too, and leave alone what they don't know: a newer step may give the server less.
+            // Older commands do their work too, and leave alone what they don't know: a newer step may give the server
+            // less.
             try await test.run("REVOKE DELETE ON noted FROM muster_server")
             try await TestDatabase.open(test.ownerURL, connections: 1) { database in
                 let schema = Schema(database: database)

@@ -1,7 +1,8 @@
 public import Postgres
 
 extension Database {
-    /// A figure of each table, by the table's name, all of one moment. (`query_to_xml` would do, but not every build has it.)
+    /// A figure of each table, by the table's name, all of one moment. (`query_to_xml` would do, but not every build
+    /// has it.)
     ///
     /// - Parameters:
     ///   - query: gives one value, such as `SELECT count(*) FROM %1$I`; `%1$I` stands for the table.

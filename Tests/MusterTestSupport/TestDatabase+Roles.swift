@@ -1,8 +1,8 @@
 import Postgres
 
 extension TestDatabase {
-    /// Runs `body` with an empty database and its owner's connection string. The usual owner of test databases is a superuser, whom no
-    /// policy stops: that would prove nothing.
+    /// Runs `body` with an empty database and its owner's connection string. The usual owner of test databases is a
+    /// superuser, whom no policy stops: that would prove nothing.
     public static func withPlainOwner(_ body: (TestDatabase, String) async throws -> Void) async throws {
         try await withEmpty { test in
             try await test.withRole("LOGIN CREATEROLE") { owner in
@@ -13,7 +13,8 @@ extension TestDatabase {
         }
     }
 
-    /// Runs `body` with the name of a role. Roles belong to the whole cluster, so each has a random name and goes with its test.
+    /// Runs `body` with the name of a role. Roles belong to the whole cluster, so each has a random name and goes with
+    /// its test.
     public func withRole(_ attributes: String, _ body: (String) async throws -> Void) async throws {
         let role = "muster_role_\(UInt32.random(in: 0 ... .max))"
         try await run("CREATE ROLE \(role) \(attributes) PASSWORD 'x'")

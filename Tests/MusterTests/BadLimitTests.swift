@@ -76,8 +76,8 @@ import Testing
 
     // MARK: Cases
 
-    /// The limits that a body can be refused for as a whole. The others bound messages, connections, and entries of a batch, which have
-    /// tests of their own, or are no bounds on what is sent.
+    /// The limits that a body can be refused for as a whole. The others bound messages, connections, and entries of a
+    /// batch, which have tests of their own, or are no bounds on what is sent.
     private static let refusing = [
         Limits.importIdentifiers, Limits.importChanges, Limits.upsertUsers, Limits.deleteUsers, Limits.trackObjects,
         Limits.registryEntries, Limits.exportUsers, Limits.exportFields, Limits.dataSeriesDays,

@@ -2,15 +2,16 @@ import Crypto
 public import MusterProtocol
 public import MusterStore
 
-/// Requests that come to several calls, each in a transaction of its own, and are one to their sender: her id stands for all of it.
+/// Requests that come to several calls, each in a transaction of its own, and are one to their sender: her id stands
+/// for all of it.
 public struct SplitRequests: Sendable {
     private let store: Store
 
     /// Over the records of this store.
     public init(store: Store) { self.store = store }
 
-    /// Takes `id` for these calls. Returns them with ids of their own, so that a repeat goes on where the first attempt ended; nil
-    /// where that came to its end. Throws FAILED_PRECONDITION where the id was used with other content.
+    /// Takes `id` for these calls. Returns them with ids of their own, so that a repeat goes on where the first attempt
+    /// ended; nil where that came to its end. Throws FAILED_PRECONDITION where the id was used with other content.
     public func begin<C: RecordedCall>(
         _ calls: [C], as id: Identifier, in session: Session, deadline: ContinuousClock.Instant
     ) async throws(RPCError) -> [C]? {

@@ -19,8 +19,8 @@ public struct FieldDescription: Sendable, Equatable {
 }
 
 extension Call {
-    /// The paths of the fields that the call's body may have, such as `cohort_changes[].user_ids`: each field is followed by those inside it.
-    /// What is data has none inside, and a filter inside a filter is not gone into again.
+    /// The paths of the fields that the call's body may have, such as `cohort_changes[].user_ids`: each field is
+    /// followed by those inside it. What is data has none inside, and a filter inside a filter is not gone into again.
     public static func fieldPaths() throws -> [String] { try bodyFields().map(\.path) }
 
     /// The fields that the call's body may have, in the order of `fieldPaths()`.

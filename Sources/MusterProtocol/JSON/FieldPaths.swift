@@ -1,5 +1,5 @@
-/// What a type asks for when it is read. It is read out of a body that has whatever is asked for; where that is refused, since a type is a
-/// choice between fields, out of bodies with one field each.
+/// What a type asks for when it is read. It is read out of a body that has whatever is asked for; where that is
+/// refused, since a type is a choice between fields, out of bodies with one field each.
 final class FieldNotes {
     private var names: [String: [String]] = [:]
     private var kinds: [String: FieldKind] = [:]

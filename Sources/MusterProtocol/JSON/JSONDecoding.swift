@@ -5,8 +5,8 @@ public enum JSONDecoding {
         try decode(type, at: value.rooted)
     }
 
-    /// Reads the body of a request: a field that its type doesn't have is refused, at every level. Where keys are data, as in
-    /// `Attributes`, any may come.
+    /// Reads the body of a request: a field that its type doesn't have is refused, at every level. Where keys are data,
+    /// as in `Attributes`, any may come.
     public static func decode<T: Decodable>(request type: T.Type, from value: JSONValue) throws -> T {
         try decode(type, at: value.strict)
     }

@@ -1,6 +1,6 @@
 extension JSONValue {
-    /// Throws where an object has a field that is none of `Key`'s. The good path makes no list of names, and no string on the heap but for
-    /// names of more than 15 bytes, which no object that comes in thousands has.
+    /// Throws where an object has a field that is none of `Key`'s. The good path makes no list of names, and no string
+    /// on the heap but for names of more than 15 bytes, which no object that comes in thousands has.
     func requireKnownFields<Key: CodingKey>(_: Key.Type) throws(JSONError) {
         for (name, value) in JSONFields(self) where Key(stringValue: String(decoding: name.text, as: UTF8.self)) == nil
         {
@@ -34,8 +34,8 @@ extension JSONError {
     }
 }
 
-/// The name that somebody who wrote `name` may have meant: one that goes on from it, or of which at most a third is written differently.
-/// Nil where none is that near.
+/// The name that somebody who wrote `name` may have meant: one that goes on from it, or of which at most a third is
+/// written differently. Nil where none is that near.
 func nearest(to name: String, among known: [String]) -> String? {
     let written = Array(name.utf8)
     guard written.count <= 64 else { return nil }

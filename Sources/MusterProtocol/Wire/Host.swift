@@ -6,8 +6,9 @@
     import Darwin
 #endif
 
-/// A host as people write it, in the one form that sockets and certificates take: names in lower case and without the dot at their
-/// end, IPv6 addresses without brackets and in their shortest form. Nil where it is no host, such as a URL or a host with a port.
+/// A host as people write it, in the one form that sockets and certificates take: names in lower case and without the
+/// dot at their end, IPv6 addresses without brackets and in their shortest form. Nil where it is no host, such as a URL
+/// or a host with a port.
 public func normalizedHost(_ text: String) -> String? {
     let bytes = Array(text.utf8)
     if bytes.first == UInt8(ascii: "[") {
@@ -21,8 +22,8 @@ public func normalizedHost(_ text: String) -> String? {
     return String(decoding: name.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
 }
 
-/// Whether a host is this machine itself, where nobody can listen in: plaintext needs no permission there. Names are not resolved, so
-/// that `localhost` is the only one. What is connected to or listened on must be the `normalizedHost`.
+/// Whether a host is this machine itself, where nobody can listen in: plaintext needs no permission there. Names are
+/// not resolved, so that `localhost` is the only one. What is connected to or listened on must be the `normalizedHost`.
 public func isLoopback(_ host: String) -> Bool {
     guard let host = normalizedHost(host) else { return false }
     if host == "localhost" { return true }
@@ -39,7 +40,8 @@ public func hostAndPort(_ host: String, _ port: Int) -> String {
     host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
 }
 
-/// Host and port out of what people write: `name`, `name:7878`, `127.0.0.1`, `::1`, `[::1]`, `[::1]:7878`. Nil where it is neither.
+/// Host and port out of what people write: `name`, `name:7878`, `127.0.0.1`, `::1`, `[::1]`, `[::1]:7878`. Nil where it
+/// is neither.
 ///
 /// An IPv6 address without brackets has no port: where one would begin can't be told.
 public func hostAndPort(_ text: String, defaultPort: Int) -> (host: String, port: Int)? {

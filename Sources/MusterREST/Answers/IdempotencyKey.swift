@@ -3,7 +3,8 @@ import HummingbirdCore
 import MusterProtocol
 
 extension Request {
-    /// The name that the sender gave this request; nil where there is none. Throws a `Refusal` with status 400 for what can't be one.
+    /// The name that the sender gave this request; nil where there is none. Throws a `Refusal` with status 400 for what
+    /// can't be one.
     func idempotencyKey() throws -> Identifier? {
         let values = headers[values: .idempotencyKey]
         guard let value = values.first else { return nil }

@@ -25,7 +25,8 @@ struct Refusal: Error {
     }
 
     /// - Parameters:
-    ///   - limit: what was exceeded; it is named behind the words, since `errors` of a service's request are objects at Braze.
+    ///   - limit: what was exceeded; it is named behind the words, since `errors` of a service's request are objects at
+    ///   Braze.
     ///   - words: the contract's, which say nothing of the limit.
     init(
         _ status: HTTPResponse.Status, _ reason: RefusalReason, field: String? = nil, over limit: Limit,

@@ -62,7 +62,8 @@ struct Query {
         return moment
     }
 
-    /// The plus of an offset comes as a blank where it was not written as `%2B`: the last one is, in a time that has begun.
+    /// The plus of an offset comes as a blank where it was not written as `%2B`: the last one is, in a time that has
+    /// begun.
     private static func withPlus(_ text: String) -> String {
         guard let blank = text.lastIndex(of: " "), text[..<blank].contains(where: { " Tt".contains($0) }) else {
             return text

@@ -122,8 +122,8 @@ public final class RESTServer: Sendable {
         }
     }
 
-    /// Still takes what comes, but each answer is the last of its connection: clients that keep theirs open go elsewhere before
-    /// connections are closed, at which moment a request could be on its way.
+    /// Still takes what comes, but each answer is the last of its connection: clients that keep theirs open go
+    /// elsewhere before connections are closed, at which moment a request could be on its way.
     private func windDown() async throws {
         isWindingDown.withLockedValue { $0 = true }
         guard settings.bounds.shutdownDelay > .zero else { return }

@@ -59,7 +59,8 @@ extension RESTServerSettings {
         public var halfClosed: Duration = .seconds(1)
         /// After the last answer, for the client to read it: a socket closed with bytes unread would take it away again.
         public var linger: Duration = .seconds(1)
-        /// From the beginning of a shutdown until no more connections are accepted: for balancers to send them elsewhere.
+        /// From the beginning of a shutdown until no more connections are accepted: for balancers to send them
+        /// elsewhere.
         public var shutdownDelay: Duration = .zero
         /// From then on until what is still in flight is cut.
         public var drain: Duration = .seconds(Limits.drainSeconds.value)

@@ -3,8 +3,8 @@ import MusterProtocol
 import NIOHTTP1
 
 extension HTTPRequestHead {
-    /// Why a parsed header is no request of this server's, or not certainly one; nil where it is. Who sends one is on the other
-    /// side of a misunderstanding, so that nothing after it can be read.
+    /// Why a parsed header is no request of this server's, or not certainly one; nil where it is. Who sends one is on
+    /// the other side of a misunderstanding, so that nothing after it can be read.
     var refusal: Refusal? {
         let codings = headers["transfer-encoding"]
         if !codings.isEmpty {
@@ -30,7 +30,8 @@ extension HTTPRequestHead {
         return nil
     }
 
-    /// Bytes of the body; 0 where no length is given. The parser takes no length but one number, which may be more than `Int` holds.
+    /// Bytes of the body; 0 where no length is given. The parser takes no length but one number, which may be more than
+    /// `Int` holds.
     var declaredLength: Int { headers.first(name: "content-length").map { Int($0) ?? .max } ?? 0 }
 
     /// How its body is packed.

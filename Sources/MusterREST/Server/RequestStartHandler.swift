@@ -1,12 +1,12 @@
 import NIOCore
 import NIOHTTP1
 
-/// Sees the bytes before they are parsed: when a request begins, whether its first line can be read in one way only, and that
-/// nothing goes on after the last answer.
+/// Sees the bytes before they are parsed: when a request begins, whether its first line can be read in one way only,
+/// and that nothing goes on after the last answer.
 ///
-/// NIO's parser takes any number of blanks in the first line for one, and another reader on the way may not: then the two see
-/// different requests. To know which line is a first one, this follows the messages to their ends; how long a body is, it learns
-/// from the parsed header.
+/// NIO's parser takes any number of blanks in the first line for one, and another reader on the way may not: then the
+/// two see different requests. To know which line is a first one, this follows the messages to their ends; how long a
+/// body is, it learns from the parsed header.
 final class RequestStartHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer

@@ -50,7 +50,8 @@ extension Store {
         }
     }
 
-    /// The import that a partner's caller named so, with its outcomes; nil where there is none, or its cohort was deleted.
+    /// The import that a partner's caller named so, with its outcomes; nil where there is none, or its cohort was
+    /// deleted.
     public func importNamed(
         _ requestID: Identifier, of partner: String, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> ImportInfo? {
@@ -61,7 +62,8 @@ extension Store {
         }.first
     }
 
-    /// The imports of a partner into whatever cohort, newest first, those behind a position; nil where there is no such partner.
+    /// The imports of a partner into whatever cohort, newest first, those behind a position; nil where there is no such
+    /// partner.
     public func imports(
         of partner: String, after position: ImportPosition?, limit: Int, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
@@ -96,7 +98,8 @@ extension ImportSelection {
 }
 
 extension ImportInfo {
-    /// The beginning of a statement that finds imports of cohorts that are there, for `init(_:withOutcomes:)`; the set's number follows.
+    /// The beginning of a statement that finds imports of cohorts that are there, for `init(_:withOutcomes:)`; the
+    /// set's number follows.
     fileprivate static func selecting(in workspace: WorkspaceID) -> SQL {
         """
         SELECT c.cohort_id, i.version, CASE WHEN i.from_caller THEN i.request_id END, i.key_id, i.imported_at, i.size,

@@ -26,7 +26,8 @@ public enum ExportRefusal: Error, Equatable {
 }
 
 extension Store {
-    /// Writes an export down, for any server to take, and returns `reply`, or that of the same request before. Throws `ExportRefusal`.
+    /// Writes an export down, for any server to take, and returns `reply`, or that of the same request before. Throws
+    /// `ExportRefusal`.
     public func begin(
         _ export: NewExport, answering reply: ExportSegment.Reply, request: RequestKey, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
@@ -56,8 +57,8 @@ extension Store {
         }
     }
 
-    /// Ends the export of a segment that is waiting or running. Who works on it finds out when it next renews its lease. Throws
-    /// `ExportRefusal`.
+    /// Ends the export of a segment that is waiting or running. Who works on it finds out when it next renews its
+    /// lease. Throws `ExportRefusal`.
     public func cancelExport(
         of segmentID: Identifier, request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> Done {

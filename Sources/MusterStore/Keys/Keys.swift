@@ -175,11 +175,11 @@ extension Store {
 }
 
 extension Connection {
-    /// Whether a live key has the scope `*` and no other such key lives at least as long. One that expires is no help for later: when
-    /// the last one is over, nobody can give `*` to a new key.
+    /// Whether a live key has the scope `*` and no other such key lives at least as long. One that expires is no help
+    /// for later: when the last one is over, nobody can give `*` to a new key.
     ///
-    /// The rows stay locked until the transaction ends. Two keys that end each other at one moment come one after the other, and the
-    /// second finds itself alone.
+    /// The rows stay locked until the transaction ends. Two keys that end each other at one moment come one after the
+    /// other, and the second finds itself alone.
     fileprivate borrowing func isLastMaster(
         _ keyID: String, at moment: Instant, in workspace: WorkspaceID
     ) throws -> Bool {
@@ -213,7 +213,8 @@ extension Connection {
 }
 
 extension KeyInfo {
-    /// From the first nine columns. The last use is stored as the hour in which it was, which may have begun before the key was made.
+    /// From the first nine columns. The last use is stored as the hour in which it was, which may have begun before the
+    /// key was made.
     init(_ row: borrowing Row) throws {
         let kind: String = try row.value(1)
         guard let kind = KeyKind(rawValue: kind) else { throw PostgresError(.decoding, "a key of unknown kind") }

@@ -9,8 +9,8 @@ private struct Progress: Codable {
 }
 
 extension Store {
-    /// Writes down that a request has begun whose parts are recorded by themselves; whether it came to its end before. Throws
-    /// `RequestIDReused`.
+    /// Writes down that a request has begun whose parts are recorded by themselves; whether it came to its end before.
+    /// Throws `RequestIDReused`.
     public func begin(
         _ request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> Bool {

@@ -1,9 +1,10 @@
 import Postgres
 
-/// One thing that is not as it should be among owners, row-level security, policies and grants, and the statement that mends it.
+/// One thing that is not as it should be among owners, row-level security, policies and grants, and the statement that
+/// mends it.
 ///
-/// What should be follows from the catalog: every table that has a `workspace_id` is walled, and belongs to the role that the table
-/// `migration` belongs to.
+/// What should be follows from the catalog: every table that has a `workspace_id` is walled, and belongs to the role
+/// that the table `migration` belongs to.
 struct AccessChange: Sendable, Equatable {
     enum Part: String, Sendable {
         case owners
@@ -14,7 +15,8 @@ struct AccessChange: Sendable, Equatable {
     let part: Part
     let statement: String
 
-    /// All that differs from what `role` as the server and the present owner of the tables need, in the order in which it is mended.
+    /// All that differs from what `role` as the server and the present owner of the tables need, in the order in which
+    /// it is mended.
     static func all(for role: ServerRole, _ connection: borrowing Connection) throws -> [AccessChange] {
         func changes(_ part: Part, _ sql: SQL) throws -> [AccessChange] {
             try connection.query(sql) { row in AccessChange(part: part, statement: try row.value(0)) }
@@ -25,7 +27,8 @@ struct AccessChange: Sendable, Equatable {
 
     // MARK: Catalog
 
-    /// The common head of all statements here: Muster's tables and functions, its owner, and the roles that policies named as the server.
+    /// The common head of all statements here: Muster's tables and functions, its owner, and the roles that policies
+    /// named as the server.
     private static let catalog: StaticString = """
         WITH own_table AS (
             SELECT c.oid, relname, relispartition, relowner, relrowsecurity, relforcerowsecurity,
@@ -94,8 +97,9 @@ struct AccessChange: Sendable, Equatable {
         """
     }
 
-    /// What the server's role lacks, what it has beyond, and what a role still has that was the server's before. TRUNCATE, for one, passes
-    /// by all policies. Of functions that run as the owner also what everybody may, as after a dump that was restored without privileges.
+    /// What the server's role lacks, what it has beyond, and what a role still has that was the server's before.
+    /// TRUNCATE, for one, passes by all policies. Of functions that run as the owner also what everybody may, as after
+    /// a dump that was restored without privileges.
     private static func grants(_ role: ServerRole) -> SQL {
         """
         \(raw: catalog), granted AS (

@@ -1,7 +1,8 @@
 import Postgres
 
 extension Schema {
-    /// Throws `CannotCreate` where the role of the connection can't make Muster's tables, or the months of events later.
+    /// Throws `CannotCreate` where the role of the connection can't make Muster's tables, or the months of events
+    /// later.
     func checkMayCreate(deadline: ContinuousClock.Instant) async throws {
         let rows = try await database.read(
             deadline: deadline,

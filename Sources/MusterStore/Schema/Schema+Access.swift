@@ -5,8 +5,9 @@ extension Schema {
     /// The step that makes the server's role, its policies and grants; there is nothing to mend before it.
     static let rolesVersion = 8
 
-    /// Makes owners, row-level security, policies and grants right for the role that owns the tables now and for the server's role, which
-    /// is made where it is missing. A dump carries none of them for sure. Says what it changed, and nothing where all is right.
+    /// Makes owners, row-level security, policies and grants right for the role that owns the tables now and for the
+    /// server's role, which is made where it is missing. A dump carries none of them for sure. Says what it changed,
+    /// and nothing where all is right.
     func repairAccess(for role: ServerRole, logger: Logger, deadline: ContinuousClock.Instant) async throws {
         if try await createIfMissing(role, deadline: deadline) {
             logger.notice("Server role created", metadata: ["role": "\(role.name)"])
@@ -84,8 +85,8 @@ extension Schema {
 }
 
 extension Schema {
-    /// Throws `AccessProblem` where the role of the connection doesn't see all rows of each workspace that it works in: what it
-    /// then finds would be no answer, and what it changes could be nothing.
+    /// Throws `AccessProblem` where the role of the connection doesn't see all rows of each workspace that it works in:
+    /// what it then finds would be no answer, and what it changes could be nothing.
     public func checkAccess(deadline: ContinuousClock.Instant) async throws {
         let hidden = try await database.read(deadline: deadline, Self.hiddenTables) { row in try HiddenTable(row) }
         if let hidden = hidden.first { throw hidden.problem }

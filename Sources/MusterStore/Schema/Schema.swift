@@ -23,8 +23,8 @@ public struct Schema: Sendable {
         try await applied(deadline: deadline).version
     }
 
-    /// Throws `SchemaMismatch` where the database has a schema that this build does not serve: an older one, or a newer one with a
-    /// step that does more than add.
+    /// Throws `SchemaMismatch` where the database has a schema that this build does not serve: an older one, or a newer
+    /// one with a step that does more than add.
     public func check(deadline: ContinuousClock.Instant) async throws {
         let found = try await applied(deadline: deadline)
         guard found.version == current || found.version > current && found.onlyAdds else {
@@ -48,7 +48,8 @@ public struct Schema: Sendable {
         } catch SQLState.undefinedTable {
             return (0, true)
         } catch SQLState.insufficientPrivilege {
-            // A grant is missing, as after a restore into a cluster that lacked the role: that tells nothing of the schema.
+            // A grant is missing, as after a restore into a cluster that lacked the role: that tells nothing of the
+            // schema.
             throw AccessProblem(
                 "the role of the connection may not read the table migration: run `muster-server migrate` as the role that "
                     + "owns the tables, which grants it to the server's role (setting server_role), and connect as that"
@@ -56,12 +57,14 @@ public struct Schema: Sendable {
         }
     }
 
-    /// Applies what is missing, step by step, each in a transaction of its own, and returns the numbers of the steps. Then, also where
-    /// nothing was missing, puts roles, policies and grants right. A newer schema that only adds is left as it is.
+    /// Applies what is missing, step by step, each in a transaction of its own, and returns the numbers of the steps.
+    /// Then, also where nothing was missing, puts roles, policies and grants right. A newer schema that only adds is
+    /// left as it is.
     ///
     /// Two at once are safe: each step is applied under the lock of the table in which it is recorded.
     ///
-    /// - Parameter role: as whom servers connect; nil is the role that the database names already, or else the standard one.
+    /// - Parameter role: as whom servers connect; nil is the role that the database names already, or else the standard
+    ///   one.
     @discardableResult
     public func migrate(
         serverRole given: ServerRole? = nil, logger: Logger, deadline: ContinuousClock.Instant

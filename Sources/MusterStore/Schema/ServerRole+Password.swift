@@ -3,10 +3,12 @@ import Postgres
 extension Schema {
     /// Lets the role log in with this password. False: it has it already, as far as had to be found out.
     ///
-    /// A role belongs to the whole cluster: where other databases use it, their servers would be locked out at their next connection. Then
-    /// the password is changed only where `changesShared` says so. Throws `AccessProblem` with the statement or setting that helps.
+    /// A role belongs to the whole cluster: where other databases use it, their servers would be locked out at their
+    /// next connection. Then the password is changed only where `changesShared` says so. Throws `AccessProblem` with
+    /// the statement or setting that helps.
     ///
-    /// - Parameter isAccepted: whether PostgreSQL asks the role for a password and takes this one; asked only where it matters.
+    /// - Parameter isAccepted: whether PostgreSQL asks the role for a password and takes this one; asked only where it
+    ///   matters.
     @discardableResult
     public func setPassword(
         _ password: String, of role: ServerRole, changesShared: Bool, deadline: ContinuousClock.Instant,
@@ -24,7 +26,8 @@ extension Schema {
         return true
     }
 
-    /// Where the role is named in a grant or policy, or owns something, in another database: `pg_shdepend` is of the whole cluster.
+    /// Where the role is named in a grant or policy, or owns something, in another database: `pg_shdepend` is of the
+    /// whole cluster.
     private func otherDatabases(using role: ServerRole, deadline: ContinuousClock.Instant) async throws -> [String] {
         try await database.read(
             deadline: deadline,

@@ -40,7 +40,8 @@ extension Schema {
         }
     }
 
-    /// Makes a key in a workspace, as the owner of the tables: the way back where no key can make one. Nil: there is no such workspace.
+    /// Makes a key in a workspace, as the owner of the tables: the way back where no key can make one. Nil: there is no
+    /// such workspace.
     ///
     /// - Parameter make: makes the key, whose secret names the workspace by its number.
     public func createKey(

@@ -73,7 +73,8 @@ extension Connection {
         ) { row in try row.value(0, as: Int32.self) }.count
     }
 
-    /// Archives, a few a round, since one may be large. Their exports stay, so that whoever comes late hears that they have expired.
+    /// Archives, a few a round, since one may be large. Their exports stay, so that whoever comes late hears that they
+    /// have expired.
     ///
     /// - Returns: how many archives went.
     fileprivate borrowing func endArchives(before time: Instant, in workspace: WorkspaceID) throws -> Int {

@@ -40,7 +40,8 @@ extension Store {
         return report
     }
 
-    /// Workspaces that have sets and no row, as after a restore that failed in parts: they would be passed over. The server's role sees none.
+    /// Workspaces that have sets and no row, as after a restore that failed in parts: they would be passed over. The
+    /// server's role sees none.
     private func missingWorkspaces(deadline: ContinuousClock.Instant) async throws -> [String] {
         try await database.read(
             deadline: deadline,
@@ -52,7 +53,8 @@ extension Store {
         ) { row in "workspace \(try row.value(0, as: WorkspaceID.self).rawValue), its row of workspace is missing" }
     }
 
-    /// Rows that each workspace has from the beginning, and this one has not, and heads of its cohorts: without them it would seem to be sound.
+    /// Rows that each workspace has from the beginning, and this one has not, and heads of its cohorts: without them it
+    /// would seem to be sound.
     private func missingRows(of workspace: WorkspaceID, deadline: ContinuousClock.Instant) async throws -> [String] {
         let missing = try await read(
             in: workspace, deadline: deadline,

@@ -26,8 +26,8 @@ public enum ContactKind: String, Sendable {
         return self == .email ? trimmed.loweringASCII : trimmed
     }
 
-    /// The value as it is kept; nil where it can't be one. `null` removes, and a number is its digits, as clients write telephone
-    /// numbers.
+    /// The value as it is kept; nil where it can't be one. `null` removes, and a number is its digits, as clients write
+    /// telephone numbers.
     func kept(_ value: AttributeValue) -> AttributeValue? {
         let text: Identifier
         switch value {
@@ -40,8 +40,8 @@ public enum ContactKind: String, Sendable {
         return .string(Array(text.bytes))
     }
 
-    /// Something, one @, and a domain without empty parts: what a mail server would refuse before it asks anyone. Which addresses
-    /// there are, only their servers know.
+    /// Something, one @, and a domain without empty parts: what a mail server would refuse before it asks anyone. Which
+    /// addresses there are, only their servers know.
     private static func isEmail(_ bytes: some Collection<UInt8>) -> Bool {
         let parts = bytes.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, !bytes.contains(UInt8(ascii: " ")) else { return false }

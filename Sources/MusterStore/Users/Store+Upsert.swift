@@ -136,8 +136,8 @@ private struct WantedFields {
     var devices: Set<Int32> = []
 
     init(_ entries: [some BatchEntry], _ found: UpsertFindings) {
-        // A later entry may mean a stored user by an identifier that an earlier one gives that user. Several users may be candidates
-        // for one identifier, since an entry that names it may be refused.
+        // A later entry may mean a stored user by an identifier that an earlier one gives that user. Several users may
+        // be candidates for one identifier, since an entry that names it may be refused.
         var given: [UserReference: Set<Int32>] = [:]
         for entry in entries {
             for number in found.numbers[entry.meant].map({ [$0] }) ?? given[entry.meant] ?? [] {

@@ -5,7 +5,8 @@ import Postgres
 extension Schema {
     /// Whether calls can be served from this database now. Asked with little patience: whoever asks asks again soon.
     ///
-    /// What the process itself is doing is for the caller to add, when this has returned: it may have changed while PostgreSQL was asked.
+    /// What the process itself is doing is for the caller to add, when this has returned: it may have changed while
+    /// PostgreSQL was asked.
     func readiness() async -> Readiness {
         var readiness = Readiness(postgres: true, schema: true, listening: false, draining: false)
         do {

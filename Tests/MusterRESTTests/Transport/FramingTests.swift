@@ -1,7 +1,7 @@
 import Testing
 
-/// Where a request ends is seen alike by the server and by any proxy in front of it: what two readers may take for two different
-/// things is refused, and the connection closed with it.
+/// Where a request ends is seen alike by the server and by any proxy in front of it: what two readers may take for two
+/// different things is refused, and the connection closed with it.
 @Suite struct FramingTests {
     private static let chunks = "5\r\n     \r\n0\r\n\r\n"
 

@@ -3,7 +3,8 @@ import MusterREST
 import MusterTestSupport
 import Testing
 
-/// The listener for operators tells requests apart as the one for partners and services does: it may stand behind a proxy too.
+/// The listener for operators tells requests apart as the one for partners and services does: it may stand behind a
+/// proxy too.
 @Suite struct OpsFramingTests {
     private func withOps(_ body: (RawHTTP) async throws -> Void) async throws {
         let server = OpsServer(host: "127.0.0.1", port: 0, logger: quietLogger) {

@@ -46,7 +46,8 @@ public struct TrackUsers: RecordedCall {
         self.requestID = requestID
     }
 
-    /// The objects are read twice: as they stand, to be judged one by one, and for their names, which may not be others than there are.
+    /// The objects are read twice: as they stand, to be judged one by one, and for their names, which may not be others
+    /// than there are.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         attributes = try container.decodeIfPresent([Attributes].self, forKey: .attributes)

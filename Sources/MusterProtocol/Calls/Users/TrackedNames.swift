@@ -1,5 +1,5 @@
-/// The names that the objects of `users.track` may have. Reading one of these looks at names alone: what a field says is judged object by
-/// object, so a value of another kind is no error here.
+/// The names that the objects of `users.track` may have. Reading one of these looks at names alone: what a field says
+/// is judged object by object, so a value of another kind is no error here.
 enum TrackedNames {
     /// An object of `attributes`: its names are data, those inside of `user_alias` and `push_tokens` are not.
     struct Attributes: Decodable {
