@@ -45,6 +45,17 @@ struct UpgradeTests {
         }
     }
 
+    @Test func aSchemaThatMayNotBeReadIsNotCalledAnotherOne() async throws {
+        try await TestDatabase.with { test in
+            try await test.run("REVOKE SELECT ON migration FROM muster_server")
+            try await TestDatabase.open(test.serverURL) { database in
+                let readiness = await Schema(database: database).readiness()
+                #expect(readiness.postgres && !readiness.schema)
+                #expect(readiness.cause?.contains("may not read the table migration") == true)
+            }
+        }
+    }
+
     @Test func oneStepThatDoesMoreIsEnoughToRefuseIt() async throws {
         try await TestDatabase.with { test in
             try await migrate(test.ownerURL, Migration.all + [Self.adding, Self.changing])
@@ -54,6 +65,7 @@ struct UpgradeTests {
                 #expect(error?.description.contains("does more than add") == true)
                 let readiness = await schema.readiness()
                 #expect(readiness.postgres && !readiness.schema)
+                #expect(readiness.cause?.contains("does more than add") == true)
                 // A server that knows the first of them goes on no more than one that knows neither.
                 let middle = Schema(database: database, migrations: Migration.all + [Self.adding])
                 await #expect(throws: SchemaMismatch.self) { try await middle.check(deadline: .soon) }

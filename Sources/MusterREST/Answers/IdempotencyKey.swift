@@ -16,7 +16,8 @@ extension Request {
             throw Refusal(
                 .badRequest, isLong ? .tooLong : .invalidFormat, field: "Idempotency-Key",
                 limit: isLong ? Limits.requestIDBytes : nil,
-                "`Idempotency-Key` must be one header of 1 to 255 ASCII characters")
+                "`Idempotency-Key` must be one header of 1 to 255 ASCII characters",
+                errors: isLong ? ["Idempotency-Key \(FieldProblem(over: Limits.requestIDBytes).text)"] : [])
         }
         return Identifier(value)
     }

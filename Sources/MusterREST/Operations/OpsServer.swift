@@ -11,13 +11,13 @@ import NIOCore
 public struct Readiness: Sendable, Encodable {
     /// Whether PostgreSQL answers.
     public var postgres: Bool
-    /// Whether the database has the schema that this server serves.
+    /// Whether the database has a schema that this server serves, and this server may read it.
     public var schema: Bool
     /// Whether both listeners accept connections.
     public var listening: Bool
     /// Whether the server is shutting down.
     public var draining: Bool
-    /// Why PostgreSQL can't be used, and what to change; nil where it can. Holds no secret.
+    /// Why PostgreSQL or its schema can't be used, and what to change; nil where they can. Holds no secret.
     public var cause: String?
 
     /// All facts.
@@ -35,7 +35,7 @@ public struct Readiness: Sendable, Encodable {
     private var message: String {
         if draining { return "not ready: the server is shutting down" }
         if !postgres { return "not ready: PostgreSQL can't be reached" }
-        if !schema { return "not ready: the database has another schema than this server serves" }
+        if !schema { return "not ready: the database's schema can't be served; cause says why" }
         return listening ? "ready" : "not ready: the server does not listen yet"
     }
 

@@ -11,10 +11,8 @@ extension Schema {
         var readiness = Readiness(postgres: true, schema: true, listening: false, draining: false)
         do {
             try await check(deadline: .now + .seconds(2))
-        } catch is SchemaMismatch {
-            readiness.schema = false
-        } catch is AccessProblem {
-            readiness.schema = false
+        } catch let error where error is SchemaMismatch || error is AccessProblem {
+            (readiness.schema, readiness.cause) = (false, "\(error)")
         } catch {
             (readiness.postgres, readiness.schema) = (false, false)
             readiness.cause = (error as? PostgresError)?.cause ?? "\(error)"
