@@ -157,7 +157,7 @@ let package = Package(
             name: "MusterRESTTests",
             dependencies: [
                 "muster-server", "MusterTestSupport", "MusterREST", "MusterServer", "MusterClient", "MusterHandlers",
-                "MusterStore", "Gzip", "CZlib", "MusterListener", "MusterProtocol", "Postgres", log, lifecycle,
+                "MusterStore", "Gzip", "CZlib", "MusterListener", "MusterMetrics", "MusterProtocol", "Postgres", log, lifecycle,
             ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(
