@@ -157,7 +157,8 @@ let package = Package(
             name: "MusterRESTTests",
             dependencies: [
                 "muster-server", "MusterTestSupport", "MusterREST", "MusterServer", "MusterClient", "MusterHandlers",
-                "MusterStore", "Gzip", "CZlib", "MusterListener", "MusterMetrics", "MusterProtocol", "Postgres", log, lifecycle,
+                "MusterStore", "Gzip", "CZlib", "MusterListener", "MusterMetrics", "MusterProtocol", "Postgres", log,
+                lifecycle,
             ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(
