@@ -50,15 +50,17 @@ func check(filterName name: Identifier, _ field: String, atMost limit: Limit) th
 /// Throws where a partner's name can't be one.
 func check(partner: String, _ field: String = "partner") throws {
     guard isPartnerName(partner) else {
-        throw RPCError.invalid(
-            field, .invalidFormat, "is no partner's name: 1 to 64 of a to z, 0 to 9, _ and -")
+        let limit = Limits.partnerNameBytes
+        let problem = "is no partner's name: 1 to \(limit.value) of a to z, 0 to 9, _ and -"
+        throw partner.utf8.count > limit.value
+            ? RPCError.over(limit, field, .tooLong, problem) : RPCError.invalid(field, .invalidFormat, problem)
     }
 }
 
 /// By bytes: a `String` takes some characters outside of ASCII for equal to some inside.
 private func isPartnerName(_ name: String) -> Bool {
     let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789_-".utf8)
-    return (1...64).contains(name.utf8.count) && name.utf8.allSatisfy(letters.contains)
+    return (1...Limits.partnerNameBytes.value).contains(name.utf8.count) && name.utf8.allSatisfy(letters.contains)
 }
 
 extension CallContext {

@@ -1,11 +1,6 @@
 import MusterProtocol
 
 extension FilterRules {
-    /// Days that a window may reach back: a hundred years, so that it ends within the times that can be stored.
-    private static let mostDays = 36_500
-    /// Beyond it an amount's millionths are no longer told apart.
-    private static let mostSpent = 1e12
-
     static func check(_ event: EventFilter, _ path: String) throws {
         try MusterHandlers.check(filterName: event.name, "\(path).name", atMost: Limits.identifierBytes)
         try check(event.count, "\(path).count")
@@ -20,8 +15,10 @@ extension FilterRules {
             throw RPCError.invalid("\(path).currency", .invalidFormat, "must be three capital letters, such as EUR")
         }
         try check(purchase.count, "\(path).count")
-        if let total = purchase.totalSpent, abs(total.value) > mostSpent {
-            throw RPCError.invalid("\(path).total_spent.value", .outOfRange, "must be a number within ±10^12")
+        if let total = purchase.totalSpent, abs(total.value) > Double(Limits.totalSpent.value) {
+            throw RPCError.over(
+                Limits.totalSpent, "\(path).total_spent.value", .outOfRange,
+                "must be a number within ±\(Limits.totalSpent.value)")
         }
         try checkWindow(purchase.withinDays, purchase.after, purchase.before, path)
     }
@@ -32,8 +29,9 @@ extension FilterRules {
     }
 
     private static func checkWindow(_ days: Int?, _ after: Instant?, _ before: Instant?, _ path: String) throws {
-        if let days, !(1...mostDays).contains(days) {
-            throw RPCError.invalid("\(path).within_days", .outOfRange, "must be 1 to \(mostDays)")
+        let limit = Limits.windowDays
+        if let days, !(1...limit.value).contains(days) {
+            throw RPCError.over(limit, "\(path).within_days", .outOfRange, "must be 1 to \(limit.value)")
         }
         if let after, let before, after >= before {
             throw RPCError.invalid("\(path).after", .conflict, "must be earlier than before")

@@ -103,6 +103,7 @@ public enum Limits {
         "identifier_bytes", 1_024, "bytes", "External id, alias name, device id; an index entry must hold it.")
     public static let labelBytes = Limit("alias_label_bytes", 256, "bytes", "An alias label.")
     public static let objectIDBytes = Limit("object_id_bytes", 256, "bytes", "cohort_id, segment_id, campaign_id.")
+    public static let partnerNameBytes = Limit("partner_name_bytes", 64, "bytes", "A partner's name.")
     public static let nameBytes = Limit("name_bytes", 512, "bytes", "Display names.")
     public static let requestIDBytes = Limit("request_id_bytes", 255, "bytes", "request_id.")
     public static let aliasesPerUser = Limit("aliases_per_user", 128, "aliases", "One user.")
@@ -118,6 +119,14 @@ public enum Limits {
         "event_lead_hours", 24, "hours", "How far after the server's clock an event may lie: clocks differ, and zones.")
     public static let purchaseAmount = Limit(
         "purchase_amount", 1_000_000_000, "units", "Price times quantity of one purchase: sums stay exact.")
+    public static let purchaseQuantity = Limit(
+        "purchase_quantity", 100, "units", "The quantity of one purchase, at least 1; Braze's.")
+    public static let windowDays = Limit(
+        "window_days", 36_500, "days",
+        "within_days of a filter, at least 1: it must begin at a time that can be stored.")
+    public static let totalSpent = Limit(
+        "total_spent", 1_000_000_000_000, "units",
+        "total_spent of a filter, either way: beyond, an amount's millionths are not told apart.")
     public static let filterDepth = Limit("filter_depth", 32, "levels", "A filter, saved filters inside it included.")
     public static let filterNodes = Limit("filter_nodes", 256, "nodes", "A filter, saved filters inside it included.")
     public static let checkUsers = Limit("check_users", 1_000, "users", "In one segments.check.")
@@ -159,10 +168,10 @@ public enum Limits {
         upsertUsers,
         deleteUsers, trackObjects, registryEntries, exportUsers, exportFields, exportsUnfinished, exportStateDays,
         dataSeriesDays,
-        identifierBytes, labelBytes, objectIDBytes, nameBytes, requestIDBytes, aliasesPerUser,
+        identifierBytes, labelBytes, objectIDBytes, partnerNameBytes, nameBytes, requestIDBytes, aliasesPerUser,
         devicesPerUser,
-        attributesPerUser, arrayElements, attributeNameBytes, attributesBytes, eventLead, purchaseAmount, filterDepth,
-        filterNodes, checkUsers, checkSegments,
+        attributesPerUser, arrayElements, attributeNameBytes, attributesBytes, eventLead, purchaseAmount,
+        purchaseQuantity, windowDays, totalSpent, filterDepth, filterNodes, checkUsers, checkSegments,
         pageDefault, pageMost, scopesPerKey, partnerKeysShown, requestIDDays, listingSeconds, stalenessMost,
     ]
 }

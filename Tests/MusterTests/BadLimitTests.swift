@@ -83,7 +83,7 @@ import Testing
         Limits.registryEntries, Limits.exportUsers, Limits.exportFields, Limits.dataSeriesDays,
         Limits.identifierBytes, Limits.labelBytes, Limits.objectIDBytes, Limits.nameBytes, Limits.requestIDBytes,
         Limits.attributeNameBytes, Limits.filterDepth, Limits.filterNodes, Limits.checkUsers, Limits.checkSegments,
-        Limits.scopesPerKey,
+        Limits.scopesPerKey, Limits.partnerNameBytes, Limits.windowDays, Limits.totalSpent,
     ]
 
     private static let nobody = #"{"external_id":"nobody"}"#
@@ -257,8 +257,8 @@ import Testing
         filter(
             #""event":{"name":"a","count":{"comparison":"equals","value":-1}}"#,
             "event.count.value must not be negative"),
-        filter(#""event":{"name":"a","within_days":0}"#, "event.within_days must be 1 to 36500"),
-        filter(#""event":{"name":"a","within_days":36501}"#, "event.within_days must be 1 to 36500"),
+        filter(#""event":{"name":"a","within_days":0}"#, "event.within_days must be 1 to 36500 (window_days)"),
+        filter(#""event":{"name":"a","within_days":36501}"#, "event.within_days must be 1 to 36500 (window_days)"),
         filter(
             #""event":{"name":"a","after":"2026-01-02","before":"2026-01-02"}"#,
             "event.after must be earlier than before"),
@@ -269,8 +269,8 @@ import Testing
             #""purchase":{"count":{"comparison":"less_than","value":-1}}"#, "purchase.count.value must not be negative"),
         filter(
             #""purchase":{"total_spent":{"comparison":"less_than","value":1.1e12}}"#,
-            "purchase.total_spent.value must be a number within ±10^12"),
-        filter(#""purchase":{"within_days":-1}"#, "purchase.within_days must be 1 to 36500"),
+            "purchase.total_spent.value must be a number within ±1000000000000 (total_spent)"),
+        filter(#""purchase":{"within_days":-1}"#, "purchase.within_days must be 1 to 36500 (window_days)"),
     ]
 
     private static func filter(_ filter: String, _ message: String) -> Case {

@@ -89,6 +89,23 @@ import Testing
         }
     }
 
+    @Test func plainFieldsAreAppliedBesideAFlagOrTokensThatCannotBeRead() async throws {
+        try await Place.with { place in
+            _ = try await place.after(#""o":{"a":1}"#)
+            let reply = try await place.track(
+                #"{"attributes":[{"external_id":"u","_merge_objects":1,"o":{"b":2},"list":[{"c":3}],"plain":4,"push_tokens":[7]},{"external_id":"u","_merge_objects":"True","o":{"d":5}}]}"#
+            )
+            #expect(reply.attributesProcessed == 2)
+            #expect(
+                reply.errors.map(\.type) == [
+                    "'push_tokens' is not valid", "'_merge_objects' is not valid",
+                    "'o' is not valid: '_merge_objects' doesn't say how it is meant",
+                ])
+            #expect(
+                try await place.after(#""plain":4"#) == #"{"list":[{"c":3}],"o":{"a":1,"d":5},"plain":4}"#)
+        }
+    }
+
     @Test func plainFieldsAreAppliedBesideARefusedOne() async throws {
         try await Place.with { place in
             _ = try await place.after(#""n":"text""#)

@@ -220,7 +220,10 @@ extension Place {
                     "\"u\"", "\"u\",\"properties\":{\"a\":\"\(String(repeating: "x", count: 65_529))\"}",
                     "'properties' is over 65536 bytes (attributes_bytes)"
                 ),
-                ("\"u\"", "\"u\",\"quantity\":101", "'quantity' is not valid: it must be a whole number from 1 to 100"),
+                (
+                    "\"u\"", "\"u\",\"quantity\":101",
+                    "'quantity' is not valid: it must be a whole number from 1 to 100 (purchase_quantity)"
+                ),
                 ("\"u\"", "\"u\",\"properties\":[1]", "'properties' is not valid"),
             ] {
                 let reply = try await place.track(#"{"purchases":[{\#(purchase.replacing(old, with: new))}]}"#)

@@ -24,11 +24,14 @@ struct JudgedObject: Sendable {
         (self.inputArray, self.index) = (inputArray, index)
         let fields = TrackedFields(object)
         let isOfAttributes = inputArray == .attributes
-        devices = try isOfAttributes ? fields.devices() : []
+        let tokens: Result<[Identifier], TrackRefusal> = isOfAttributes ? fields.devices() : .success([])
+        devices = (try? tokens.get()) ?? []
         user = try isOfAttributes ? fields.user(orDevice: devices.first) : fields.user()
         makesUser = try fields.makes(user)
-        (changes, refused) = try isOfAttributes ? fields.changes() : ([], [])
-        if changes.isEmpty, devices.isEmpty, let refusal = refused.first { throw refusal }
+        let (changes, refused) = try isOfAttributes ? fields.changes() : ([], [])
+        self.changes = changes
+        if case .failure(let refusal) = tokens { self.refused = [refusal] + refused } else { self.refused = refused }
+        if changes.isEmpty, devices.isEmpty, let refusal = self.refused.first { throw refusal }
         deed = try fields.deed(of: inputArray)
     }
 }
@@ -79,14 +82,23 @@ extension TrackedFields {
     }
 
     fileprivate func quantity() throws -> Int {
+        let limit = Limits.purchaseQuantity
         switch self["quantity"] {
         case nil: return 1
-        case .integer(let number) where (1...100).contains(number): return Int(number)
-        default: throw TrackRefusal(type: "'quantity' is not valid: it must be a whole number from 1 to 100")
+        case .integer(let number) where (1...Int64(limit.value)).contains(number): return Int(number)
+        default:
+            throw TrackRefusal(
+                type: "'quantity' is not valid: it must be a whole number from 1 to \(limit.value) (\(limit.name))")
         }
     }
 
-    fileprivate func devices() throws -> [Identifier] {
+    fileprivate func devices() -> Result<[Identifier], TrackRefusal> {
+        do { return .success(try readDevices()) } catch {
+            return .failure(error as? TrackRefusal ?? TrackRefusal.invalid("push_tokens"))
+        }
+    }
+
+    private func readDevices() throws -> [Identifier] {
         guard let value = self["push_tokens"] else { return [] }
         guard let tokens = try value.elements() else { throw TrackRefusal.invalid("push_tokens") }
         return try tokens.compactMap { token in
@@ -113,8 +125,12 @@ extension TrackedFields {
     /// The changes of attributes that the object asks for, and what is wrong with the fields that ask for none. An
     /// address that is wrong is the whole object's error, since it may be who is meant.
     fileprivate func changes() throws -> ([AttributeChange], [TrackRefusal]) {
-        let merges = try looseFlag("_merge_objects") ?? false
         var (changes, refused): ([AttributeChange], [TrackRefusal]) = ([], [])
+        // Nil where the field can't be read: then it is unknown how objects are meant, and the rest is applied.
+        var merges: Bool?
+        do { merges = try looseFlag("_merge_objects") ?? false } catch let refusal as TrackRefusal {
+            refused.append(refusal)
+        }
         for entry in entries where !Self.others.contains(entry.name) {
             do { changes.append(try change(entry, merges: merges)) } catch let refusal as TrackRefusal {
                 if entry.name == Array("email".utf8) || entry.name == Array("phone".utf8) { throw refusal }
@@ -124,7 +140,8 @@ extension TrackedFields {
         return (changes, refused)
     }
 
-    private func change(_ entry: Attributes.Entry, merges: Bool) throws -> AttributeChange {
+    /// - Parameter merges: as `_merge_objects` says; nil where that can't be read.
+    private func change(_ entry: Attributes.Entry, merges: Bool?) throws -> AttributeChange {
         guard !entry.name.contains(0) else {
             throw TrackRefusal(type: "the name of an attribute \(AttributeValue.unusableText)")
         }
@@ -140,10 +157,16 @@ extension TrackedFields {
     }
 
     private func operation(
-        _ value: AttributeValue, _ name: String, merges: Bool
+        _ value: AttributeValue, _ name: String, merges: Bool?
     ) throws -> AttributeChange.Operation {
         if let kind = ContactKind(attribute: name.utf8) {
             return .set(try contact(kind).map { .string($0.bytes) } ?? .null)
+        }
+        guard let merges else {
+            if value == .strings([]) || value.isObject {
+                throw TrackRefusal(type: "'\(name)' is not valid: '_merge_objects' doesn't say how it is meant")
+            }
+            return try operation(value, name, merges: false)
         }
         if merges, value == .strings([]) { return .merge(try RawJSON(encoding: [String]())) }
         if let elements = try value.elements() { return .set(try AttributeValue(elements: elements.lastOfEach())) }
@@ -177,5 +200,12 @@ extension TrackedFields {
         guard let value = self[field] else { return [] }
         guard let elements = try value.elements() else { throw TrackRefusal.invalid(name) }
         return elements
+    }
+}
+
+extension AttributeValue {
+    fileprivate var isObject: Bool {
+        guard case .other(let json) = self else { return false }
+        return json.bytes.first == UInt8(ascii: "{")
     }
 }

@@ -33,12 +33,13 @@ struct TrackedFields {
         return flag
     }
 
-    /// A flag that some clients send as a string.
+    /// A flag that some clients send as a string, such as `True`.
     func looseFlag(_ field: String) throws -> Bool? {
-        switch self[field] {
-        case .string(let text) where text == Array("true".utf8): true
-        case .string(let text) where text == Array("false".utf8): false
-        default: try flag(field)
+        guard case .string(let text) = self[field] else { return try flag(field) }
+        switch String(decoding: text, as: UTF8.self).lowercased() {
+        case "true": return true
+        case "false": return false
+        default: throw TrackRefusal.invalid(field)
         }
     }
 
