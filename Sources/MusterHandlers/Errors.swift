@@ -13,19 +13,22 @@ extension RPCError {
     }
 
     /// What handling a request came to. The one table of what a fault is called on the wire; a cause that is no caller's business stays inside.
-    init(handling error: any Error) {
+    ///
+    /// - Parameter lockWait: how long the request waited for each lock.
+    init(handling error: any Error, lockWait: Limit = Limits.lockWait) {
         switch error {
         case let error as RPCError: self = error
         case let error as JSONError: self.init(error)
         case is CancellationError: self.init(.cancelled, "the call was cancelled")
-        case let error as PostgresError: self.init(error)
+        case let error as PostgresError: self.init(error, lockWait)
         case let fault as FilterFault: self.init(fault)
-        case is VersionNotKept:
-            self.init(
-                .outOfRange, .notKept, "this version is not kept; begin again without a page_token, at or at_version")
+        case let error as VersionNotKept: self.init(error)
         case is ListingExpired:
+            let limit = Limits.listingSeconds
             self.init(
-                .outOfRange, .notKept, "this listing is older than an hour and gone; begin again without page_token")
+                .outOfRange, .notKept, field: "page_token", limit: limit,
+                "page_token is of a listing older than \(limit.value) \(limit.unit) (\(limit.name)), which is gone; begin again without it"
+            )
         case is ChangingTooFast:
             self.init(
                 .aborted, "what this reads changes faster than it can be read; try again",
@@ -40,7 +43,14 @@ extension RPCError {
     /// Whether an operator should look: the caller can't change it.
     var isOurFault: Bool { [.internal, .dataLoss, .unknown].contains(code) }
 
-    private init(_ error: PostgresError) {
+    private init(_ error: VersionNotKept) {
+        let field = error.field ?? "the request"
+        self.init(
+            .outOfRange, .notKept, field: error.field,
+            "\(field) names a version that is not kept; begin again without it, or with another one")
+    }
+
+    private init(_ error: PostgresError, _ lockWait: Limit) {
         switch error.kind {
         case .deadlineExceeded: self.init(.deadlineExceeded, "the deadline passed", cause: error)
         case .cancelled: self.init(.cancelled, "the call was cancelled", cause: error)
@@ -49,20 +59,26 @@ extension RPCError {
             self.init(
                 .unknown, "it is not known whether this was applied; send it again with the same request_id",
                 details: ["outcome": "unknown"], cause: error)
-        case .server: self.init(state: error)
+        case .server: self.init(state: error, lockWait)
         case .connectionLost, .unavailable, .closed, .notCommitted:
             self.init(.unavailable, "the database can't be reached; try again", cause: error)
         default: self.init(.internal, "something went wrong in the server", cause: error)
         }
     }
 
-    private init(state error: PostgresError) {
+    private init(state error: PostgresError, _ lockWait: Limit) {
         guard let state = error.sqlState else {
             self.init(.unavailable, "the database can't be reached; try again", cause: error)
             return
         }
         switch (state, state.conditionClass) {
-        case (.lockNotAvailable, _), (.serializationFailure, _), (.deadlockDetected, _):
+        case (.lockNotAvailable, _):
+            self.init(
+                .aborted,
+                "another request holds what this one needs, for more than \(lockWait.value) \(lockWait.unit) (\(lockWait.name)); try again, with the same request_id where there is one",
+                details: RPCError.Details(of: lockWait), cause: error)
+            details.set("retry_after_ms", .integer(100))
+        case (.serializationFailure, _), (.deadlockDetected, _):
             self.init(
                 .aborted,
                 "another request holds what this one needs; try again, with the same request_id where there is one",

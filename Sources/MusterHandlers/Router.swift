@@ -8,9 +8,9 @@ public struct CallContext: Sendable {
     /// After it nobody waits for the answer any more: nothing is started, and a running statement is cancelled.
     public let deadline: ContinuousClock.Instant
     /// How long to wait for each lock that another call holds; nil is what the server is set to.
-    public let lockWait: Duration?
+    public let lockWait: Limit?
 
-    public init(session: Session, deadline: ContinuousClock.Instant, lockWait: Duration? = nil) {
+    public init(session: Session, deadline: ContinuousClock.Instant, lockWait: Limit? = nil) {
         self.session = session
         self.deadline = deadline
         self.lockWait = lockWait
@@ -69,6 +69,7 @@ public final class Router: Sendable {
     private let routes: [String: Route]
     private let open: Open
     private let verify: Verify
+    private let lockWait: Limit
     private let logger: Logger
     /// What its calls came to.
     public let metrics = CallMetrics()
@@ -78,14 +79,17 @@ public final class Router: Sendable {
     /// - Parameters:
     ///   - open: judges a key.
     ///   - verify: throws where the session's key has ended since; called before every call, so it answers from memory mostly.
+    ///   - lockWait: how long the database waits for each lock, where the request doesn't say.
     ///   - mostInFlightPerKey: requests of one key in flight; one more is refused by the listener that it came to.
     public init(
         routes: [Route], open: @escaping Open, verify: @escaping Verify,
-        mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger
+        lockWait: Limit = Limits.lockWait, mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
+        logger: Logger
     ) {
         self.routes = Dictionary(routes.map { ($0.method, $0) }) { first, _ in first }
         self.open = open
         self.verify = verify
+        self.lockWait = lockWait
         keysInFlight = KeysInFlight(most: mostInFlightPerKey)
         self.logger = logger
     }
@@ -170,11 +174,13 @@ public final class Router: Sendable {
                 throw RPCError(.permissionDenied, .missingScope, "this key lacks the scope \(method)")
             }
             try await verify(context.session, context.deadline)
-            let reply = try await Store.$lockWait.withValue(context.lockWait) { try await work() }
+            let reply = try await Store.$lockWait.withValue(context.lockWait.map { .milliseconds($0.value) }) {
+                try await work()
+            }
             end(method, wire, keyID: context.session.keyID, started: started, failure: nil)
             return reply
         } catch {
-            let failure = RPCError(handling: error)
+            let failure = RPCError(handling: error, lockWait: context.lockWait ?? lockWait)
             end(method, wire, keyID: context.session.keyID, started: started, failure: failure)
             throw failure
         }

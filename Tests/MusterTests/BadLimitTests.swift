@@ -296,15 +296,19 @@ import Testing
                 DiffCohort.method, cohort(#""active""#, #","from_version":1,"at_version":0"#),
                 "at_version must not be before from_version"),
             Case(
-                DiffCohort.method, cohort(#""active""#, #","from_version":-1"#), "this version is not kept", .outOfRange
+                DiffCohort.method, cohort(#""active""#, #","from_version":-1"#),
+                "from_version names a version that is not kept", .outOfRange
             ),
             Case(
-                DiffCohort.method, cohort(#""active""#, #","from_version":9"#), "this version is not kept", .outOfRange),
+                DiffCohort.method, cohort(#""active""#, #","from_version":9"#),
+                "from_version names a version that is not kept", .outOfRange),
             Case(
-                ListCohortMembers.method, cohort(#""active""#, #","at_version":2"#), "this version is not kept",
+                ListCohortMembers.method, cohort(#""active""#, #","at_version":2"#),
+                "at_version names a version that is not kept",
                 .outOfRange),
             Case(
-                ListCohortMembers.method, cohort(#""active""#, #","at_version":-1"#), "this version is not kept",
+                ListCohortMembers.method, cohort(#""active""#, #","at_version":-1"#),
+                "at_version names a version that is not kept",
                 .outOfRange),
             Case(ListImports.method, cohort(#""active""#, #","version":-1"#), "no such import", .notFound),
             Case(ListImports.method, #"{"partner":"tinyclues","page_size":0}"#, "page_size must be at least 1"),

@@ -195,10 +195,10 @@ import Testing
             let versions = try await muster.send(SizeSegment(filter: filter, withVersions: true)).versions
             _ = try await muster.send(DeleteCohort(partner: "tinyclues", cohortID: "c"))
             try await muster.importCohort("c", adding: ["u-1", "u-2"])
-            await refused(.outOfRange, "this version is not kept") {
+            await refused(.outOfRange, "at names a version that is not kept") {
                 _ = try await muster.send(SizeSegment(filter: filter, at: versions))
             }
-            await refused(.outOfRange, "this version is not kept") {
+            await refused(.outOfRange, "at names a version that is not kept") {
                 _ = try await muster.send(ListSegmentMembers(filter: filter, at: versions))
             }
         }
@@ -223,7 +223,7 @@ import Testing
             {
                 var never = versions
                 (never.everyone, never.cohorts[0].version) = (everyone, cohort)
-                await refused(.outOfRange, "this version is not kept") {
+                await refused(.outOfRange, "at names a version that is not kept") {
                     _ = try await muster.send(SizeSegment(segmentID: "s", at: never))
                 }
             }

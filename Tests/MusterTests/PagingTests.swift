@@ -109,11 +109,11 @@ import Testing
             _ = try await muster.send(second)
             try await muster.database.asOwner(
                 "UPDATE set_head SET expires_at = now() - interval '1 s' WHERE kind = 'listing'")
-            await refused(.outOfRange, "this listing is older than an hour and gone; begin again") {
+            await refused(.outOfRange, "page_token is of a listing older than 3600 seconds (listing_seconds)") {
                 _ = try await muster.send(second)
             }
             try await muster.database.asOwner("DELETE FROM set_head WHERE kind = 'listing'")
-            await refused(.outOfRange, "this listing is older than an hour and gone; begin again") {
+            await refused(.outOfRange, "page_token is of a listing older than 3600 seconds (listing_seconds)") {
                 _ = try await muster.send(second)
             }
         }
@@ -160,9 +160,15 @@ import Testing
                 _ = try await muster.send(segment)
             }
             try await muster.importCohort("c", adding: ["u-3", "u-4", "u-5"])
-            await refused(.outOfRange, "this version is not kept") { _ = try await muster.send(members) }
-            await refused(.outOfRange, "this version is not kept") { _ = try await muster.send(diff) }
-            await refused(.outOfRange, "this version is not kept") { _ = try await muster.send(segment) }
+            await refused(.outOfRange, "page_token names a version that is not kept") {
+                _ = try await muster.send(members)
+            }
+            await refused(.outOfRange, "page_token names a version that is not kept") {
+                _ = try await muster.send(diff)
+            }
+            await refused(.outOfRange, "page_token names a version that is not kept") {
+                _ = try await muster.send(segment)
+            }
         }
     }
 }

@@ -83,7 +83,7 @@ import Testing
             #expect(imports.imports.isEmpty)
             let members = try await muster.send(ListCohortMembers(partner: "tinyclues", cohortID: "c"))
             #expect(members.members.isEmpty && members.version == 0)
-            await refused(.outOfRange, "this version is not kept") {
+            await refused(.outOfRange, "at_version names a version that is not kept") {
                 _ = try await muster.send(ListCohortMembers(partner: "tinyclues", cohortID: "c", atVersion: 1))
             }
         }

@@ -152,4 +152,28 @@ import Testing
             try await place.expect(#""a":null,"t":{"$time":"1980-01-01"}"#, gives: #"{"t":{"$time":"1980-01-01"}}"#)
         }
     }
+
+    /// Of an object with which the user would have too much, what is nested is refused.
+    @Test func plainAttributesStayBesideNestedOnesThatAreTooLarge() async throws {
+        try await Place.with { place in
+            func object(_ attributes: String) -> String { #"{"attributes":[{"external_id":"u",\#(attributes)}]}"# }
+            let large = #"{"text":"\#(String(repeating: "x", count: Limits.attributesBytes.value - 10))"}"#
+            let reply = try await place.track(object(#""city":"Paris","o":\#(large),"age":3"#))
+            #expect(reply.attributesProcessed == 1)
+            #expect(
+                reply.errors.map(\.type) == [
+                    "'o' is not valid: with it the user would have more than 65536 bytes (attributes_bytes)"
+                ])
+            let kept = try await place.get(.externalID("u"))?.attributes
+            #expect(kept?.entries.map { String(decoding: $0.name, as: UTF8.self) }.sorted() == ["age", "city"])
+            // Nothing else to apply, or nothing nested to leave out: all of it is refused.
+            let half = String(repeating: "x", count: 40_000)
+            for attributes in [#""o":\#(large)"#, #""a":"\#(half)","o":\#(large),"b":"\#(half)""#] {
+                let reply = try await place.track(object(attributes))
+                #expect(reply.attributesProcessed == 0)
+                #expect(reply.errors.map(\.type) == ["the user would have more than 65536 bytes (attributes_bytes)"])
+            }
+            #expect(try await place.get(.externalID("u"))?.attributes == kept)
+        }
+    }
 }

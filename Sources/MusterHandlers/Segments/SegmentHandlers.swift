@@ -84,7 +84,9 @@ public struct SegmentHandlers: Sendable {
                     .invalidArgument, .conflict, field: "with_nodes",
                     "with_nodes and at exclude each other: leave one out")
             }
-            reply = try await store.size(of: question, in: workspace, at: versions, options: options)
+            reply = try await VersionNotKept.naming("at") {
+                try await store.size(of: question, in: workspace, at: versions, options: options)
+            }
         } else {
             reply = try await store.size(
                 of: question, in: workspace, withNodes: call.withNodes ?? false, options: options)
@@ -145,11 +147,15 @@ public struct SegmentHandlers: Sendable {
         let tokens = try await PageTokens(store, context)
         let page: ListingPage
         if let position = try tokens.position(ListingPosition.self, of: call) {
-            page = try await store.page(
-                of: question, in: workspace, at: position, shape: shape, deadline: context.deadline)
+            page = try await VersionNotKept.naming("page_token") {
+                try await store.page(
+                    of: question, in: workspace, at: position, shape: shape, deadline: context.deadline)
+            }
         } else {
-            page = try await store.firstPage(
-                of: question, in: workspace, at: call.at, shape: shape, deadline: context.deadline)
+            page = try await VersionNotKept.naming("at") {
+                try await store.firstPage(
+                    of: question, in: workspace, at: call.at, shape: shape, deadline: context.deadline)
+            }
         }
         let token = try page.next.map { try tokens.token($0, of: call) }
         return .init(

@@ -44,8 +44,7 @@ final class AccessDesk: Sendable {
         do {
             return try await router.answer(
                 call,
-                in: CallContext(
-                    session: session, deadline: deadline, lockWait: .milliseconds(Limits.restLockWait.value)))
+                in: CallContext(session: session, deadline: deadline, lockWait: Limits.restLockWait))
         } catch {
             if let digest = Secret(secret)?.digest { forget(digest, after: error) }
             throw error

@@ -35,7 +35,7 @@ enum PartnerWords {
         case .unauthenticated, .permissionDenied: return clientSecret
         case .invalidArgument: return content(error)
         case .aborted:
-            var locked = Refusal(.init(code: 423, reasonPhrase: "Locked"), locked)
+            var locked = Refusal(.init(code: 423, reasonPhrase: "Locked"), locked, errors: [error.message])
             locked.details = error.details
             return locked
         default: return Refusal(error)

@@ -33,6 +33,8 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
     /// Whether the request in flight is the last one.
     var isGoing = false
     var inputEnded = false
+    /// What the header that was read last is too long for.
+    var headerExceeds: Limit?
 
     init(
         bounds: RESTServerSettings.Bounds, budgets: BodyBudgets, connections: OpenConnections<RESTConnection>
@@ -96,15 +98,13 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? HTTPParserError else { return cut() }
+        guard error is HTTPParserError else { return cut() }
         let refusal =
-            error == .headerOverflow
-            ? Refusal(
-                .requestHeaderFieldsTooLarge, .tooLong,
-                "the header has more fields or bytes than the server takes: \(bounds.headerFields) fields "
-                    + "(rest_header_fields), each of \(bounds.headerField) bytes (rest_header_field_bytes), "
-                    + "\(bounds.header) bytes in all (rest_header_bytes)")
-            : Refusal(.badRequest, .malformed, "this is not well-formed HTTP")
+            headerExceeds.map { limit in
+                Refusal(
+                    .requestHeaderFieldsTooLarge, .tooLong, limit: limit,
+                    "the header is over the limit of \(limit.value) \(limit.unit) (\(limit.name))")
+            } ?? Refusal(.badRequest, .malformed, "this is not well-formed HTTP")
         switch phase {
         case .waiting: begin(Exchange(refused: refusal))
         case .serving(let exchange): fail(exchange, refusal)

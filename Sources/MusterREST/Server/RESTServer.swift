@@ -169,7 +169,7 @@ public final class RESTServer: Sendable {
         limits.maxHeaderFieldCount = settings.bounds.headerFields
         limits.maxHeaderFieldSize = settings.bounds.headerField
         limits.maxHeaderListSize = settings.bounds.header
-        let start = RequestStartHandler(connection, longestFirstLine: settings.bounds.headerField + 64)
+        let start = RequestStartHandler(connection)
         try pipeline.addHandler(start)
         try pipeline.configureHTTPServerPipeline(
             withPipeliningAssistance: true, withErrorHandling: false, withOutboundHeaderValidation: true,

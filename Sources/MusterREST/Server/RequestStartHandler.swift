@@ -1,3 +1,4 @@
+import MusterProtocol
 import NIOCore
 import NIOHTTP1
 
@@ -23,22 +24,22 @@ final class RequestStartHandler: ChannelInboundHandler {
 
     /// What no reader takes for the size of a chunk and its extensions.
     private static let longestChunkLine = 1_024
+    /// Bytes of a first line beside its target: method, version, blanks and CR.
+    private static let besideTarget = 64
 
     private let connection: RESTConnection
-    private let longestFirstLine: Int
     private var position = Position.firstLine
     /// The line so far, where it matters what it says.
     private var line: [UInt8] = []
     private var lineLength = 0
     private var lastByte: UInt8 = 0
+    /// Of the request's header, its first line included, and of the trailer.
+    private var headerLength = 0
+    private var fieldCount = 0
     /// Of the request whose header has just been parsed.
     private var head: HTTPRequestHead?
 
-    /// - Parameter longestFirstLine: in bytes.
-    init(_ connection: RESTConnection, longestFirstLine: Int) {
-        self.connection = connection
-        self.longestFirstLine = longestFirstLine
-    }
+    init(_ connection: RESTConnection) { self.connection = connection }
 
     // Both are called in the middle of `channelRead`, by the handler behind the parser.
 
@@ -70,16 +71,19 @@ final class RequestStartHandler: ChannelInboundHandler {
             position = .chunkSize
         } else {
             let length = head.declaredLength
-            position = length > 0 ? .body(length) : .firstLine
+            if length > 0 { position = .body(length) } else { startOver() }
         }
     }
+
+    /// The next byte begins another request.
+    private func startOver() { (position, headerLength, fieldCount) = (.firstLine, 0, 0) }
 
     /// How many of these bytes may be given to the parser before it is looked where it stands.
     private func advance(_ bytes: ByteBufferView) throws -> Int {
         switch position {
         case .nowhere: return bytes.count
         case .body(let rest):
-            position = rest > bytes.count ? .body(rest - bytes.count) : .firstLine
+            if rest > bytes.count { position = .body(rest - bytes.count) } else { startOver() }
             return min(rest, bytes.count)
         case .chunk(let rest):
             position = rest > bytes.count ? .chunk(rest - bytes.count) : .chunkSize
@@ -106,13 +110,37 @@ final class RequestStartHandler: ChannelInboundHandler {
         lastByte = last
         switch position {
         case .firstLine:
-            guard lineLength <= longestFirstLine else { throw HTTPParserError.headerOverflow }
+            try countHeader(bytes.count, lineLimit: bounds.headerField + Self.besideTarget)
             line.append(contentsOf: bytes)
+        case .header, .trailer: try countHeader(bytes.count, lineLimit: bounds.headerField + 1)
         case .chunkSize:
             guard lineLength <= Self.longestChunkLine else { throw HTTPParserError.invalidChunkSize }
             line.append(contentsOf: bytes)
         default: break
         }
+    }
+
+    /// - Parameter lineLimit: bytes, of a line and the CR behind it.
+    private func countHeader(_ count: Int, lineLimit: Int) throws {
+        headerLength += count
+        if lineLength > lineLimit { throw headerIs(over: Limits.restHeaderField.set(to: bounds.headerField)) }
+        if headerLength > bounds.header { throw headerIs(over: Limits.restHeader.set(to: bounds.header)) }
+    }
+
+    private var bounds: RESTServerSettings.Bounds { connection.bounds }
+
+    private func countField() throws {
+        fieldCount += 1
+        if fieldCount > bounds.headerFields {
+            throw headerIs(over: Limits.restHeaderFields.set(to: bounds.headerFields))
+        }
+    }
+
+    /// The connection is told which limit it is, since the error must be one of the parser's: NIO's handlers on the way
+    /// to the connection know no others.
+    private func headerIs(over limit: Limit) -> HTTPParserError {
+        connection.headerExceeds = limit
+        return .headerOverflow
     }
 
     /// Whether the part of the request ends with the line that these bytes end.
@@ -135,7 +163,10 @@ final class RequestStartHandler: ChannelInboundHandler {
             position = size == 0 ? .trailer : .chunk(size + 2)
             return size > 0
         case .trailer:
-            if isEmpty { position = .firstLine }
+            if isEmpty { startOver() } else { try countField() }
+            return isEmpty
+        case .header:
+            if !isEmpty { try countField() }
             return isEmpty
         default: return isEmpty
         }

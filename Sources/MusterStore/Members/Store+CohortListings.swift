@@ -37,7 +37,9 @@ extension Store {
     ) async throws -> CohortPage? {
         let set = try await currentSet(of: cohort, at: [version], position, in: workspace, deadline: deadline)
         guard let set else { return nil }
-        let state = try await state(of: set.key, at: set.versions[0], deadline: deadline)
+        let state = try await VersionNotKept.naming(position == nil ? "at_version" : "page_token") {
+            try await self.state(of: set.key, at: set.versions[0], deadline: deadline)
+        }
         let page = try await entries(of: state.members, after: position?.after, shape, workspace, deadline)
         return CohortPage(
             members: page.members, size: page.size, atVersion: state.at.version,
@@ -53,9 +55,13 @@ extension Store {
     ) async throws -> CohortPage? {
         let set = try await currentSet(of: cohort, at: [from, to], position, in: workspace, deadline: deadline)
         guard let set else { return nil }
-        let later = try await state(of: set.key, at: set.versions[1], deadline: deadline)
-        guard from >= 0, from <= later.at.version else { throw VersionNotKept() }
-        let earlier = try await state(of: set.key, at: set.versions[0], deadline: deadline)
+        let later = try await VersionNotKept.naming(position == nil ? "at_version" : "page_token") {
+            try await self.state(of: set.key, at: set.versions[1], deadline: deadline)
+        }
+        guard from >= 0, from <= later.at.version else { throw VersionNotKept(field: "from_version") }
+        let earlier = try await VersionNotKept.naming("from_version") {
+            try await state(of: set.key, at: set.versions[0], deadline: deadline)
+        }
         let entered = later.members.subtracting(earlier.members)
         let left = earlier.members.subtracting(later.members)
         let isLeft = position?.left ?? false
@@ -107,7 +113,7 @@ extension Store {
             )
         }
         guard let number = found.first?.number else { return nil }
-        if let position, position.set != number { throw VersionNotKept() }
+        if let position, position.set != number { throw VersionNotKept(field: "page_token") }
         return (SetKey(workspace: workspace, number: number), found.map(\.wanted))
     }
 }

@@ -2,7 +2,20 @@ import MusterSets
 import Postgres
 
 /// This version of a set is not kept (any more), or never was.
-public struct VersionNotKept: Error {}
+public struct VersionNotKept: Error {
+    /// The field of the request that names the version; nil where none does.
+    public var field: String?
+
+    /// - Parameter field: where the request names the version.
+    public init(field: String? = nil) { self.field = field }
+
+    /// Runs `body`; a version that it doesn't find is one that `field` names, unless the error knows better.
+    public static func naming<R>(_ field: String, _ body: () async throws -> R) async throws -> R {
+        do { return try await body() } catch let error as VersionNotKept {
+            throw VersionNotKept(field: error.field ?? field)
+        }
+    }
+}
 
 /// What one statement returned to work out an earlier version of a set: head, snapshot, chunks, and the changes between.
 private struct HistoryParts {

@@ -22,6 +22,14 @@ struct AttributeChange: Sendable {
     init(_ name: [UInt8], _ operation: Operation) {
         (self.name, self.operation) = (name, operation)
     }
+
+    /// Whether it is about an object, or an array of anything but strings.
+    var isNested: Bool {
+        switch operation {
+        case .merge, .editObjects, .set(.other): true
+        case .set, .increment, .edit: false
+        }
+    }
 }
 
 /// An attribute is of another kind than the change of it needs.

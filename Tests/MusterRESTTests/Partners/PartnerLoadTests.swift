@@ -38,6 +38,9 @@ import Testing
                     try await muster.importCohort("c", adding: ["u-1"])
                 }
                 #expect(error?.code == .aborted)
+                #expect(error?.details.string("limit") == Limits.lockWait.name)
+                #expect(error?.details.integer("limit_value") == 2_000)
+                #expect(error?.message.contains("2000 milliseconds (lock_wait_ms)") == true)
                 #expect(clock.now - started > .milliseconds(1_900))
             }
         }
@@ -48,7 +51,9 @@ import Testing
         let started = clock.now
         let reply = try await send()
         #expect(reply.status == 423)
-        #expect(reply.text == #"{"message":"Resource locked"}"#)
+        let problem = try JSONDecoding.decode(Problem.self, from: Array(reply.text.utf8))
+        #expect(problem.message == "Resource locked")
+        #expect(problem.details?.limit == Limits.restLockWait.name && problem.details?.limitValue == 1_000)
         #expect(reply.headers["retry-after"] == "1")
         #expect((.milliseconds(900)...(.milliseconds(1_900))).contains(clock.now - started))
     }

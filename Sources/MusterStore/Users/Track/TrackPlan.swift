@@ -74,18 +74,31 @@ extension PlannedUser {
     }
 
     /// Returns what is wrong with the attributes that could not be changed. Throws where none could, or the user would
-    /// have too many.
+    /// have too many even without those that are nested.
     fileprivate mutating func apply(_ changes: [AttributeChange]) throws -> [TrackRefusal] {
-        do {
-            let refused = try change(changes).map { unfit in
-                let name = String(decoding: unfit.name, as: UTF8.self)
-                return TrackRefusal(
-                    type: "'\(name)' is not valid: the user's is of another kind, or the result too large")
-            }
-            if !refused.isEmpty, refused.count == changes.count { throw refused[0] }
-            return refused
-        } catch UserRefusal.tooMany(let limit) {
-            throw TrackRefusal(type: PlannedUser.tooMany(limit))
+        let before = self
+        do { return try applyAll(changes) } catch UserRefusal.tooMany(let limit) {
+            let nested = changes.filter(\.isNested)
+            let plain = changes.filter { !$0.isNested }
+            guard !nested.isEmpty, !plain.isEmpty else { throw TrackRefusal(type: Self.tooMany(limit)) }
+            self = before
+            do {
+                return try applyAll(plain) + nested.map { .unfit($0.name, "with it \(Self.tooMany(limit))") }
+            } catch UserRefusal.tooMany(let limit) { throw TrackRefusal(type: Self.tooMany(limit)) }
         }
+    }
+
+    private mutating func applyAll(_ changes: [AttributeChange]) throws -> [TrackRefusal] {
+        let refused = try change(changes).map {
+            TrackRefusal.unfit($0.name, "the user's is of another kind, or the result too large")
+        }
+        if !refused.isEmpty, refused.count == changes.count { throw refused[0] }
+        return refused
+    }
+}
+
+extension TrackRefusal {
+    fileprivate static func unfit(_ attribute: [UInt8], _ problem: String) -> TrackRefusal {
+        TrackRefusal(type: "'\(String(decoding: attribute, as: UTF8.self))' is not valid: \(problem)")
     }
 }
