@@ -1,0 +1,276 @@
+"""What the trials share: a PostgreSQL, servers as real processes, clients of both wires, figures and verdicts.
+
+A trial is a program `scripts/trials/NAME DURATION SEED`: seconds of load (30 where none is given) and the seed of what is
+random. It prints its figures, ends with 0 where all it expects held, and with 1 and the reasons where not. It runs the build
+in .build/debug, or the one that MUSTER_BIN names. Only the standard library is used.
+"""
+import asyncio
+import json
+import os
+import random
+import re
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("MUSTER_BIN", os.path.join(ROOT, ".build", "debug"))
+
+
+class Trial:
+    """Duration, seed, figures and verdicts of one run. Use as a context manager: what it started ends with it."""
+
+    def __init__(self, name):
+        self.name = name
+        self.duration = float(sys.argv[1]) if len(sys.argv) > 1 else 30.0
+        self.seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(1 << 32)
+        self.random = random.Random(self.seed)
+        self.failures, self.enders = [], []
+        self.folder = tempfile.mkdtemp(prefix="muster-trial.")
+        os.chmod(self.folder, 0o755)
+        print(f"{name}: {self.duration:g} s, seed {self.seed}", flush=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        for end in reversed(self.enders):
+            try:
+                end()
+            except Exception as problem:  # the other enders must run too
+                print(f"  ending: {problem}", file=sys.stderr)
+        subprocess.run(["rm", "-rf", self.folder], check=False)
+        if error is None:
+            for failure in self.failures:
+                print(f"FAILED {failure}")
+            print(f"{self.name}: {'FAILED' if self.failures else 'passed'}", flush=True)
+            sys.exit(1 if self.failures else 0)
+
+    def figure(self, name, value, unit=""):
+        text = f"{value:.3g}" if isinstance(value, float) and abs(value) < 100 else f"{value:,.0f}" if isinstance(value, float) else value
+        print(f"  {name}: {text} {unit}".rstrip(), flush=True)
+
+    def expect(self, is_so, what):
+        if not is_so:
+            self.failures.append(what)
+
+    def postgres(self, options="-c fsync=off -c full_page_writes=off"):
+        """A private PostgreSQL; its connection string as superuser."""
+        home = os.path.join(self.folder, f"pg{len(self.enders)}")
+        script = os.path.join(ROOT, "scripts", "postgres")
+        url = subprocess.run([script, "start", home], check=True, text=True, stdout=subprocess.PIPE,
+                             env={**os.environ, "PG_OPTIONS": options}).stdout.strip().splitlines()[-1]
+        self.enders.append(lambda: subprocess.run([script, "remove", home], check=False, stdout=subprocess.DEVNULL))
+        return url
+
+    def migrated(self, url):
+        """Brings the schema up; returns the connection string of the server's role."""
+        run_server(url, "migrate", "--log-level", "warning")
+        return f"{url} user=muster_server"
+
+    def workspace(self, url, name):
+        """Makes a workspace; returns the secret of its first key."""
+        return json.loads(run_server(url, "workspace", "create", name, "--json"))["secret"]
+
+    def server(self, url, *arguments, wrapper=(), env=None):
+        """Starts a server; waits until it listens."""
+        server = Server(self, url, arguments, wrapper, env)
+        self.enders.append(server.end)
+        server.wait_until_listening()
+        return server
+
+
+def run_server(url, *arguments):
+    return subprocess.run([os.path.join(BIN, "muster-server"), *arguments], check=True, text=True,
+                          stdout=subprocess.PIPE, env={**os.environ, "MUSTER_DATABASE_URL": url}).stdout
+
+
+def psql(url, sql):
+    return subprocess.run(["psql", url, "-XAtqc", sql], check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
+
+
+class Server:
+    """A muster-server of its own process, on ports that the system chose."""
+
+    def __init__(self, trial, url, arguments, wrapper, env):
+        self.log_path = os.path.join(trial.folder, f"server{len(trial.enders)}.log")
+        self.log_file = open(self.log_path, "w")
+        ports = [f"--{listener}-port" for listener in ("listen", "rest", "ops")]
+        command = [*wrapper, os.path.join(BIN, "muster-server"), "serve"]
+        for port in ports:
+            if port not in arguments:
+                command += [port, "0"]
+        self.process = subprocess.Popen([*command, *arguments], stderr=self.log_file, stdout=subprocess.DEVNULL,
+                                        env={**os.environ, "MUSTER_DATABASE_URL": url, **(env or {})})
+        self.pid = self.process.pid
+
+    @property
+    def log(self):
+        return open(self.log_path, errors="replace").read()
+
+    def wait_until_listening(self, seconds=20):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = dict(re.findall(r"(RPC|REST|Operations) listens.*:(\d+)", self.log))
+            if len(found) == 3:
+                self.rpc, self.rest, self.ops = (int(found[name]) for name in ("RPC", "REST", "Operations"))
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise RuntimeError(f"the server doesn't listen:\n{self.log}")
+
+    def end(self, seconds=15):
+        """SIGTERM, then SIGKILL; the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log_file.close()
+        return self.process.returncode
+
+    @property
+    def is_alive(self):
+        return self.process.poll() is None
+
+    def cpu_seconds(self):
+        fields = open(f"/proc/{self.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_mib(self):
+        return int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{self.pid}/status").read())[1]) / 1024
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    async def probe(self, path="/readyz"):
+        """Status, body and seconds of a request to the operators' listener."""
+        started = time.monotonic()
+        status, _, body = await http(self.ops, "GET", path)
+        return status, body, time.monotonic() - started
+
+    async def metric(self, name):
+        """The sum of a metric's series whose line begins with `name`."""
+        _, _, page = await http(self.ops, "GET", "/metrics")
+        return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(name))
+
+
+class Refused(Exception):
+    """An error frame: code, message, details."""
+
+    def __init__(self, error):
+        super().__init__(error.get("code"))
+        self.code, self.message, self.details = error["code"], error.get("message", ""), error.get("details", {})
+
+
+class RPC:
+    """A client of the frames, with any number of calls in flight."""
+
+    @classmethod
+    async def open(cls, port, key=None, host="127.0.0.1", limit=1 << 23):
+        self = cls()
+        self.reader, self.writer = await asyncio.open_connection(host, port, limit=limit)
+        self.waiters, self.next_id, self.goaway = {}, 1, None
+        self.task = asyncio.ensure_future(self.read())
+        if key is not None:
+            await self.call("session.open", {"key": key})
+        return self
+
+    async def read(self):
+        problem = ConnectionError("the server closed the connection")
+        try:
+            while True:
+                _, length = struct.unpack(">BI", await self.reader.readexactly(5))
+                message = json.loads(await self.reader.readexactly(length))
+                if "ping" in message:
+                    self.write({"pong": message["ping"]})
+                elif "goaway" in message:
+                    self.goaway = message["goaway"]
+                elif message.get("id") in self.waiters:
+                    waiter = self.waiters.pop(message["id"])
+                    if waiter.done():
+                        continue
+                    if "error" in message:
+                        waiter.set_exception(Refused(message["error"]))
+                    else:
+                        waiter.set_result(message["body"])
+                elif "error" in message:
+                    problem = Refused(message["error"])
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        for waiter in self.waiters.values():
+            if not waiter.done():
+                waiter.set_exception(problem)
+        self.waiters = {}
+
+    def write(self, message):
+        data = json.dumps(message).encode()
+        self.writer.write(struct.pack(">BI", 0, len(data)) + data)
+
+    def begin(self, method, body, deadline_ms=None):
+        """Sends a call; returns its id and the future of its reply."""
+        number, self.next_id = self.next_id, self.next_id + 1
+        waiter = asyncio.get_running_loop().create_future()
+        if self.task.done():
+            waiter.set_exception(ConnectionError("the connection is closed"))
+            return number, waiter
+        self.waiters[number] = waiter
+        message = {"id": number, "method": method, "body": body}
+        if deadline_ms is not None:
+            message["deadline_ms"] = deadline_ms
+        self.write(message)
+        return number, waiter
+
+    async def call(self, method, body, deadline_ms=None):
+        return await self.begin(method, body, deadline_ms)[1]
+
+    def cancel(self, number):
+        self.write({"cancel": number})
+
+    async def close(self):
+        self.writer.close()
+        self.task.cancel()
+
+
+async def http(port, method, path, body=None, headers=None, host="127.0.0.1"):
+    """One request on a connection of its own: status, headers in small letters, body."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", f"Content-Length: {len(data)}"]
+        if data:
+            lines.append("Content-Type: application/json")
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
+        answer = await reader.read()
+    finally:
+        writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *rest = head.decode("latin-1").split("\r\n")
+    fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
+    if fields.get("transfer-encoding") == "chunked":
+        body = unchunked(body)
+    return int(first.split()[1]), fields, body.decode(errors="replace")
+
+
+def unchunked(data):
+    whole = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        count = int(size.split(b";")[0], 16)
+        if count == 0:
+            break
+        whole, data = whole + data[:count], data[count + 2:]
+    return whole
+
+
+def percentile(values, share):
+    """Of values in any order; 0 where there are none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
