@@ -41,6 +41,9 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
 
         /// Text of the program that stands in a constant, such as a list of columns. Never a value.
         public mutating func appendInterpolation(raw constant: StaticString) { appendLiteral(constant) }
+
+        /// A part of a statement, with its values.
+        public mutating func appendInterpolation(_ part: SQL) { sql += part }
     }
 
     mutating func bind<T: PostgresEncodable>(_ value: T) {

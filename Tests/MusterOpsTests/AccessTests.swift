@@ -132,14 +132,35 @@ struct AccessTests {
             let next = Migration.current + 1
             let table = Migration(
                 version: next, name: "\(next)_table",
-                script: "CREATE TABLE added (workspace_id int4 NOT NULL PRIMARY KEY);")
+                script: """
+                    CREATE TABLE added (LIKE ended_set INCLUDING ALL);
+                    DROP TABLE ended_set;
+                    ALTER TABLE added RENAME TO ended_set;
+                    """)
             try await migrate(test.ownerURL, Migration.all + [table])
             let name = try ConnectionString(owner)["user"] ?? ""
-            #expect(
-                try await names("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'added'", owner) == [name]
-            )
+            let owners: SQL = "SELECT relowner::regrole::text FROM pg_class WHERE relname = 'ended_set'"
+            #expect(try await names(owners, owner) == [name])
             #expect(try await accessProblem(owner) == nil)
             try await expectNothingToRepair(owner, Migration.all + [table])
+        }
+    }
+
+    /// Such as a copy of a table before a change by hand.
+    @Test func tablesThatAreNotMustersAreLeftAlone() async throws {
+        try await TestDatabase.withPlainOwner { test, owner in
+            try await withServerRole(test) { role in
+                try await migrate(owner, role: role)
+                try await makeWorkspace(owner)
+                try await setPassword(role, owner)
+                try await run("CREATE TABLE segment_backup AS TABLE segment", owner)
+                try await test.run("CREATE TABLE of_another (workspace_id int4)")
+                try await expectServes(try test.url(of: role.name))
+                #expect(try await accessProblem(owner) == nil)
+                try await expectNothingToRepair(owner)
+                try await test.run("ALTER TABLE of_another OWNER TO \"\(role.name)\"")
+                try await expectServes(try test.url(of: role.name))
+            }
         }
     }
 
@@ -175,7 +196,7 @@ struct AccessTests {
         }
     }
 
-    /// A new function or sequence must be known to what `migrate` puts right, and the steps must agree with it on all
+    /// A new table, function or sequence must be known to what `migrate` puts right, and the steps must agree with it on all
     /// else.
     @Test func aMigratedDatabaseNeedsNoRepairAndHasNothingUnknownToIt() async throws {
         try await TestDatabase.withPlainOwner { _, owner in
@@ -184,6 +205,11 @@ struct AccessTests {
             #expect(
                 log.lines == Migration.all.map { "Migration applied migration=\($0.name) only_adds=\($0.onlyAdds)" })
             try await expectNothingToRepair(owner)
+            let tables: SQL = """
+                SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+                EXCEPT SELECT relname::text FROM (\(OwnTables.query)) t
+                """
+            #expect(try await names(tables, owner) == [])
             let others: SQL = """
                 SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace UNION ALL
                 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind NOT IN ('r', 'p', 'i', 'I')

@@ -29,7 +29,7 @@ struct UpgradeTests {
             }
             // Older commands do their work too, and leave alone what they don't know: a newer step may give the server
             // less.
-            try await test.run("REVOKE DELETE ON noted FROM muster_server")
+            try await test.run("REVOKE DELETE ON partner FROM muster_server")
             try await TestDatabase.open(test.ownerURL, connections: 1) { database in
                 let schema = Schema(database: database)
                 let log = LogRecord()

@@ -3,8 +3,8 @@ import Postgres
 /// One thing that is not as it should be among owners, row-level security, policies and grants, and the statement that
 /// mends it.
 ///
-/// What should be follows from the catalog: every table that has a `workspace_id` is walled, and belongs to the role
-/// that the table `migration` belongs to.
+/// All of Muster's tables but `workspace` and `migration` are walled, and all belong to the role that `migration` belongs
+/// to.
 struct AccessChange: Sendable, Equatable {
     enum Part: String, Sendable {
         case owners
@@ -29,15 +29,12 @@ struct AccessChange: Sendable, Equatable {
 
     /// The common head of all statements here: Muster's tables and functions, its owner, and the roles that policies
     /// named as the server.
-    private static let catalog: StaticString = """
+    private static let catalog: SQL = """
         WITH own_table AS (
-            SELECT c.oid, relname, relispartition, relowner, relrowsecurity, relforcerowsecurity,
+            SELECT oid, relname, relispartition, relowner, relrowsecurity, relforcerowsecurity,
                 relname NOT IN ('workspace', 'migration') AS is_walled,
                 coalesce(relacl, acldefault('r', relowner)) AS acl
-            FROM pg_class c
-            WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
-                AND (relname = 'migration' OR EXISTS (
-                    SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND attname = 'workspace_id' AND NOT attisdropped))
+            FROM (\(OwnTables.query)) t
         ), own_function AS (
             SELECT p.oid, p.oid::regprocedure::text AS name, proowner, coalesce(proacl, acldefault('f', proowner)) AS acl,
                 proname IN ('add_event_months', 'drop_event_months') AS is_for_server
@@ -62,7 +59,7 @@ struct AccessChange: Sendable, Equatable {
         "(workspace_id = (NULLIF(current_setting('muster.workspace'::text, true), ''::text))::integer)"
 
     private static let owners: SQL = """
-        \(raw: catalog)
+        \(catalog)
         SELECT format('ALTER TABLE %I OWNER TO %I', relname, owner.name) FROM own_table, owner WHERE relowner <> owner.oid
         UNION ALL
         SELECT format('ALTER SEQUENCE %I OWNER TO %I', relname, owner.name) FROM own_sequence, owner WHERE relowner <> owner.oid
@@ -71,7 +68,7 @@ struct AccessChange: Sendable, Equatable {
         """
 
     private static let rowSecurity: SQL = """
-        \(raw: catalog)
+        \(catalog)
         SELECT format('ALTER TABLE %1$I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', relname)
         FROM own_table WHERE is_walled AND NOT (relrowsecurity AND relforcerowsecurity)
         UNION ALL
@@ -82,7 +79,7 @@ struct AccessChange: Sendable, Equatable {
     /// Partitions have the owner's policy alone: the server reaches their rows through the parent.
     private static func policies(_ role: ServerRole) -> SQL {
         """
-        \(raw: catalog)
+        \(catalog)
         SELECT format('DROP POLICY IF EXISTS %1$I ON %2$I; CREATE POLICY %1$I ON %2$I TO %3$I USING (%4$s)',
             wanted.name, relname, wanted.role, condition)
         FROM own_table t, owner, LATERAL (VALUES
@@ -102,7 +99,7 @@ struct AccessChange: Sendable, Equatable {
     /// a dump that was restored without privileges.
     private static func grants(_ role: ServerRole) -> SQL {
         """
-        \(raw: catalog), granted AS (
+        \(catalog), granted AS (
             SELECT format('TABLE %I', relname) AS object, acl, CASE
                 WHEN relispartition THEN '{}'
                 WHEN NOT is_walled OR relname = 'page_token_key' THEN '{SELECT}'
@@ -132,7 +129,7 @@ struct AccessChange: Sendable, Equatable {
 
     private static func schemaGrants(_ role: ServerRole) -> SQL {
         """
-        \(raw: catalog)
+        \(catalog)
         SELECT format('REVOKE ALL ON SCHEMA %I FROM %I', nspname, b.name) FROM named_before b, pg_namespace
         WHERE nspname = current_schema() AND b.name <> \(role.name)
             AND EXISTS (SELECT FROM aclexplode(nspacl) WHERE grantee = b.oid)

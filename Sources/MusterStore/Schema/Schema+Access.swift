@@ -103,12 +103,8 @@ extension Schema {
         )
         SELECT current_user::text, relname::text, pg_get_userbyid(relowner)::text, has_table_privilege(t.oid, 'SELECT'),
             (SELECT min(polname::text) FROM policy WHERE polrelid = t.oid AND NOT polpermissive)
-        FROM (
-            SELECT oid, relname, relowner FROM pg_class
-            WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-        ) t
-        WHERE (relname = 'migration' OR EXISTS (
-                SELECT FROM pg_attribute WHERE attrelid = t.oid AND attname = 'workspace_id' AND NOT attisdropped))
+        FROM (\(OwnTables.query)) t
+        WHERE NOT relispartition
             AND (NOT has_table_privilege(t.oid, 'SELECT') OR row_security_active(t.oid) AND (
                 EXISTS (SELECT FROM policy WHERE polrelid = t.oid AND NOT polpermissive)
                 OR NOT EXISTS (

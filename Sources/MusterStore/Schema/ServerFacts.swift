@@ -33,10 +33,7 @@ extension Schema {
             """
             SELECT current_setting('server_version'), current_setting('server_encoding'), current_setting('fsync'),
                 current_setting('synchronous_commit'), current_setting('full_page_writes'), rolsuper, rolbypassrls,
-                EXISTS (
-                    SELECT FROM pg_class
-                    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
-                        AND pg_has_role(current_user, relowner, 'MEMBER'))
+                EXISTS (SELECT FROM (\(OwnTables.query)) t WHERE pg_has_role(current_user, relowner, 'MEMBER'))
             FROM pg_roles WHERE rolname = current_user
             """
         ) { row in try ServerFacts(row) }

@@ -41,9 +41,9 @@ extension Schema {
             """
             SELECT DISTINCT rolname::text
             FROM pg_policy
-            JOIN pg_class c ON c.oid = polrelid
+            JOIN (\(OwnTables.query)) t ON t.oid = polrelid
             JOIN pg_roles r ON r.oid = ANY (polroles)
-            WHERE polname = 'one_workspace' AND c.relnamespace = current_schema()::regnamespace
+            WHERE polname = 'one_workspace'
             """
         ) { row in try row.value(0, as: String.self) }
         return named.count == 1 ? ServerRole(named[0]) : nil

@@ -1,0 +1,22 @@
+import Postgres
+
+/// The tables that are Muster's. By their names, as its functions are: what else stands in the schema, such as a copy of
+/// a table that its owner keeps, is none of Muster's business, whatever columns it has.
+enum OwnTables {
+    /// Their rows of `pg_class` in the schema of the connection; those of partitions have `relispartition`.
+    static let query: SQL = """
+        SELECT c.oid, c.relname, c.relispartition, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relacl
+        FROM pg_class c
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND (
+            c.relname IN (
+                'migration', 'workspace', 'identity', 'definitions', 'request_record', 'partner', 'api_key', 'page_token_key',
+                'registered_user', 'deprecated_external_id', 'user_alias', 'user_device', 'merged_user', 'attribute_change',
+                'set_head', 'set_change', 'set_snapshot', 'set_chunk', 'ended_set', 'cohort', 'cohort_import',
+                'segment', 'segment_cohort', 'segment_segment', 'segment_export', 'export_chunk', 'segment_size',
+                'user_event', 'user_purchase')
+            OR EXISTS (
+                SELECT FROM pg_inherits JOIN pg_class parent ON parent.oid = inhparent
+                WHERE inhrelid = c.oid AND parent.relnamespace = c.relnamespace
+                    AND parent.relname IN ('user_event', 'user_purchase')))
+        """
+}
