@@ -61,9 +61,26 @@ struct RolePasswordTests {
     }
 
     @Test(.enabled(if: PrivateCluster.isPossible, "there is no PostgreSQL to start here"))
+    func aPasswordIsNeverInTheServersLog() async throws {
+        try await PrivateCluster.with { url in
+            try await run("ALTER SYSTEM SET log_statement = 'all'", url)
+            try await run("CREATE ROLE plain LOGIN; CREATE ROLE asked LOGIN; SELECT pg_reload_conf()", url)
+            let role = try #require(ServerRole("asked"))
+            var plain = try ConnectionString(url)
+            plain["user"] = "plain"
+            await #expect(throws: AccessProblem.self) { try await set("Sesame-1", role, plain.text) }
+            try await set("Sesame-2", role, url)
+            let log = try await names("SELECT pg_read_file(current_setting('data_directory') || '/server.log')", url)[0]
+            #expect(log.contains("ALTER ROLE") && log.contains("ERROR:"), "\(log)")
+            #expect(!log.contains("Sesame"), "\(log)")
+        }
+    }
+
+    @Test(.enabled(if: PrivateCluster.isPossible, "there is no PostgreSQL to start here"))
     func aPasswordIsAcceptedOnlyWherePostgreSQLAsksForIt() async throws {
         try await PrivateCluster.with { url in
-            try await run("CREATE ROLE asked LOGIN PASSWORD 'right'", url)
+            try await run("CREATE ROLE asked LOGIN", url)
+            try await set("right", try #require(ServerRole("asked")), url)
             var asked = try ConnectionString(url)
             (asked["user"], asked["password"]) = ("asked", "right")
             // It trusts everybody so far: nothing is known of the password.

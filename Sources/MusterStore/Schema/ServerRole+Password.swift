@@ -43,16 +43,10 @@ extension Schema {
     }
 
     private func alter(_ role: ServerRole, _ password: String, deadline: ContinuousClock.Instant) async throws {
-        // ALTER ROLE takes no bound value, so both go in as settings of this transaction.
-        let variables = [("muster.role", role.name), ("muster.password", password)]
-        try await database.transaction(variables: variables, deadline: deadline) { connection in
-            try connection.run(
-                script: """
-                    DO $$ BEGIN
-                        EXECUTE format(
-                            'ALTER ROLE %I PASSWORD %L', current_setting('muster.role'), current_setting('muster.password'));
-                    END $$
-                    """)
+        // ALTER ROLE takes no bound value; neither the name nor the verifier can hold a quote.
+        try await database.transaction(deadline: deadline) { connection in
+            let verifier = try connection.verifier(of: password, role: role.name)
+            try connection.run(script: "ALTER ROLE \"\(role.name)\" PASSWORD '\(verifier)'")
         }
     }
 
