@@ -76,6 +76,7 @@ struct ConnectionFailure {
         (["SSL was required"], checkTLS), (["certificate"], checkTLS), (["private key file"], checkTLS),
         (["channel binding"], checkTLS), (["invalid port number"], checkString),
         (["invalid ", " value: \""], checkString), (["could not match"], checkString),
+        (["invalid integer value \""], checkString),
     ]
 
     /// Takes the SQLSTATE out of `…:  28P01: …`, where the severity before it may be in any language.

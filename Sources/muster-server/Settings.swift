@@ -112,18 +112,34 @@ struct Settings: Sendable {
             throw SettingsError(
                 "no database is named: set MUSTER_DATABASE_URL, such as 'host=/run/postgresql dbname=muster'")
         }
-        guard (try? ConnectionString(databaseURL)) != nil else {
+        guard let string = try? ConnectionString(databaseURL) else {
             throw SettingsError(
                 "libpq cannot read the connection string: look at MUSTER_DATABASE_URL. In a URL, write a password's special "
                     + "characters in percent-encoding; in key=value pairs, put it in single quotes; or pass it as PGPASSWORD"
             )
         }
         // libpq would take it as part of a name or a password, and the server would refuse that.
-        if ["postgresql://", "postgres://"].contains(where: databaseURL.hasPrefix),
-            databaseURL.utf8.contains(where: { $0 <= 0x20 })
-        {
+        if isDatabaseURL, databaseURL.utf8.contains(where: { $0 <= 0x20 }) {
             throw SettingsReader.error(.databaseURL, "is a URL with white space in it: write a blank as %20")
         }
+        // A part of the password, where that has one of these: libpq's words, which are logged and shown on /readyz,
+        // would name it as a host, a port or a database.
+        guard string.hasPlausibleHosts, string.hasNumericPorts, !isDatabaseURL || Self.hasOneUser(databaseURL) else {
+            throw SettingsReader.error(
+                .databaseURL,
+                "names no usable host, port or database: in a URL, write the special characters of a password in "
+                    + "percent-encoding (@ as %40, / as %2F, : as %3A), or pass the password as PGPASSWORD")
+        }
+    }
+
+    private var isDatabaseURL: Bool { ["postgresql://", "postgres://"].contains(where: databaseURL.hasPrefix) }
+
+    /// Whether at most one @ stands before the query of a URL, and none behind the slash of the database's name.
+    private static func hasOneUser(_ url: String) -> Bool {
+        let rest = url.utf8.drop { $0 != UInt8(ascii: "/") }.dropFirst(2).prefix { $0 != UInt8(ascii: "?") }
+        let hosts = rest.prefix { $0 != UInt8(ascii: "/") }
+        let at = UInt8(ascii: "@")
+        return hosts.count { $0 == at } <= 1 && !rest.dropFirst(hosts.count).contains(at)
     }
 
     /// A listener that can be reached from other machines, where it speaks no TLS.
@@ -168,6 +184,23 @@ struct Settings: Sendable {
                     + "set ops.host to an address of this machine, or \(names) where nobody can listen in"
                 : "\(open.host) can be reached from other machines and there is no certificate for the \(open.name) listener: "
                     + "set tls.certificate and tls.key, or \(names) where nobody can listen in")
+    }
+}
+
+extension ConnectionString {
+    /// No host has an @ in it, but for those that begin with one: abstract sockets.
+    fileprivate var hasPlausibleHosts: Bool {
+        list("host").allSatisfy { !$0.dropFirst().contains(UInt8(ascii: "@")) }
+            && list("hostaddr").allSatisfy { !$0.contains(UInt8(ascii: "@")) }
+    }
+
+    fileprivate var hasNumericPorts: Bool {
+        list("port").allSatisfy { $0.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } }
+    }
+
+    /// The values of a keyword that names one for each host.
+    private func list(_ keyword: String) -> [Substring.UTF8View.SubSequence] {
+        Substring(self[keyword] ?? "").utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
     }
 }
 

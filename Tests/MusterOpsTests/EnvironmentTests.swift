@@ -96,6 +96,29 @@ struct EnvironmentTests {
         #expect(error?.description.contains("a:b") == false)
     }
 
+    /// libpq reads each as another host, port or database, and its words about those are logged and shown.
+    @Test(arguments: [
+        "postgresql://u:p@sesame@db/muster", "postgres://u:sesame/word@db/muster",
+        "postgresql://u:123/sesame@db/muster",
+        "postgresql://u@server:sesame@db/muster", "postgresql://u:p@@sesame/muster", "host=a,b@sesame", "port=sesame",
+        "hostaddr=x@sesame", "postgresql://db:5432,other:sesame/muster",
+    ])
+    func aPasswordThatIsTakenForAHostOrPortIsRefusedUnseen(url: String) async throws {
+        let settings = try await load(["MUSTER_DATABASE_URL": url])
+        let words = #expect(throws: SettingsError.self) { try settings.checkDatabase() }?.description ?? ""
+        #expect(words.contains("MUSTER_DATABASE_URL") && words.contains("percent-encoding"), "\(words)")
+        #expect(!words.contains("sesame"))
+    }
+
+    @Test(arguments: [
+        "postgresql://u:p%40ss%2Fword@db:5432,other:5433/muster?host=%2Frun&application_name=a@b", "host=@abstract",
+        "host=a,b port=1,2", "host=a,b port=,", "postgresql:///muster", "postgresql://[::1]:5432/a%40b", "dbname=a@b",
+        "user=a@b password=c@d/e",
+    ])
+    func everyOtherHostAndPortIsTaken(url: String) async throws {
+        try await load(["MUSTER_DATABASE_URL": url]).checkDatabase()
+    }
+
     // MARK: Addresses
 
     @Test(arguments: [

@@ -63,6 +63,7 @@ import Testing
         #expect(!reading(refused + away).isRefusal && !reading(away + refused).isRefusal)
         #expect(!reading("could not translate host name \"db\" to address: Name or service not known\n").isRefusal)
         #expect(reading("invalid port number: \"99999\"\n").isRefusal)
+        #expect(reading("invalid integer value \"many\" for connection option \"port\"\n").isRefusal)
         #expect(reading(server + "something", needsPassword: true).isRefusal)
     }
 
