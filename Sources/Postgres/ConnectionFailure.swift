@@ -8,25 +8,30 @@ struct ConnectionFailure {
     private struct Attempt {
         var message: String
         var sqlState: SQLState?
+        var needsPassword = false
     }
 
     private let attempts: [Attempt]
-    private let needsPassword: Bool
+    /// How libpq begins what it says of the next host.
+    private static let beginnings = [
+        "connection to server ", "could not translate host name ", "could not parse network address ",
+        "invalid port number",
+    ]
 
     /// - Parameters:
     ///   - text: libpq's message in its verbose form, with an answer for each host that was tried.
-    ///   - needsPassword: whether the server asked for a password and none was given.
+    ///   - needsPassword: whether the last server that was tried asked for a password and none was given.
     init(_ text: String, needsPassword: Bool = false) {
-        self.needsPassword = needsPassword
         var attempts: [Attempt] = []
         for line in text.split(separator: "\n") where !line.hasPrefix("LOCATION:  ") {
             let (words, sqlState) = Self.withoutState(line)
-            if attempts.isEmpty || line.hasPrefix("connection to server ") {
+            if attempts.isEmpty || Self.beginnings.contains(where: line.hasPrefix) {
                 attempts.append(Attempt(message: words, sqlState: sqlState))
             } else {
                 attempts[attempts.count - 1].message += "; \(words)"
             }
         }
+        if !attempts.isEmpty { attempts[attempts.count - 1].needsPassword = needsPassword }
         self.attempts = attempts
     }
 
@@ -42,7 +47,7 @@ struct ConnectionFailure {
 
     /// What an operator must change; nil where waiting may be enough.
     private func advice(for attempt: Attempt) -> String? {
-        if needsPassword { return Self.checkPassword }
+        if attempt.needsPassword { return Self.checkPassword }
         if let state = attempt.sqlState, state != .protocolViolation { return Self.advice[state] }
         return Self.adviceByWords.first { words, _ in words.allSatisfy { attempt.message.contains($0) } }?.1
     }

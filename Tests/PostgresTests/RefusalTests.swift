@@ -62,6 +62,10 @@ import Testing
         #expect(reading(refused + refused).isRefusal)
         #expect(!reading(refused + away).isRefusal && !reading(away + refused).isRefusal)
         #expect(!reading("could not translate host name \"db\" to address: Name or service not known\n").isRefusal)
+        let unknown = "could not translate host name \"other\" to address: Name or service not known\n"
+        #expect(!reading(refused + unknown).isRefusal && !reading(unknown + refused).isRefusal)
+        #expect(!reading(away + server + "fe_sendauth: no password", needsPassword: true).isRefusal)
+        #expect(reading(refused + server + "no password", needsPassword: true).isRefusal)
         #expect(reading("invalid port number: \"99999\"\n").isRefusal)
         #expect(reading("invalid integer value \"many\" for connection option \"port\"\n").isRefusal)
         #expect(reading(server + "something", needsPassword: true).isRefusal)
