@@ -56,16 +56,17 @@ struct ConnectionFailure {
     private static let checkRole =
         "check the user of the connection string, and that pg_hba.conf and the role's LOGIN let it in from here"
     private static let checkDatabase = "create the database, or name another one in the connection string"
-    private static let checkSetting = "correct or remove this setting of the connection string or of PGOPTIONS"
+    static let checkSetting = "correct or remove this setting of the connection string or of PGOPTIONS"
     private static let checkTLS = "check sslmode, sslrootcert, sslcert and sslkey of the connection string"
     private static let checkString = "correct the connection string"
 
-    private static let advice: [SQLState: String] = [
+    /// Conditions that don't pass by waiting.
+    static let advice: [SQLState: String] = [
         SQLState(rawValue: "28P01"): checkPassword, SQLState(rawValue: "28000"): checkRole,
         SQLState(rawValue: "3D000"): checkDatabase,
         .insufficientPrivilege: "grant CONNECT on the database to the role",
-        .undefinedObject: checkSetting, SQLState(rawValue: "22023"): checkSetting,
-        SQLState(rawValue: "55P02"): checkSetting,
+        .undefinedObject: checkSetting, .invalidParameterValue: checkSetting,
+        .cannotChangeRuntimeParameter: checkSetting,
     ]
 
     private static let adviceByWords: [([String], String)] = [

@@ -20,6 +20,8 @@ extension SQLState {
     public static let protocolViolation = SQLState("08P01")
     /// 0A000; also "cached plan must not change result type".
     public static let featureNotSupported = SQLState("0A000")
+    /// 22023
+    public static let invalidParameterValue = SQLState("22023")
     /// 23505
     public static let uniqueViolation = SQLState("23505")
     /// 23514
@@ -48,6 +50,8 @@ extension SQLState {
     public static let tooManyConnections = SQLState("53300")
     /// 55006
     public static let objectInUse = SQLState("55006")
+    /// 55P02: a setting that can't be changed now.
+    public static let cannotChangeRuntimeParameter = SQLState("55P02")
     /// 55P03: `lock_timeout`, or NOWAIT.
     public static let lockNotAvailable = SQLState("55P03")
     /// 57014: a cancel, or `statement_timeout`.

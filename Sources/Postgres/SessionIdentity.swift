@@ -161,17 +161,17 @@ extension PostgresError {
     }
 
     /// What went wrong while a session was being established.
-    fileprivate var ofConnecting: PostgresError {
+    var ofConnecting: PostgresError {
         var error = asKind(.unavailable)
         if kind == .deadlineExceeded {
             error.message =
                 "connected, and no answer to the first statement in time: "
                 + "PostgreSQL is busy, or a pooler before it has no session left or can't reach it"
         }
-        guard kind == .server else { return error }
+        guard kind == .server, let sqlState, ConnectionFailure.advice[sqlState] != nil else { return error }
         // Setting what can't be set: it won't be otherwise the next time.
         error.isRefusal = true
-        error.hint = "correct or remove this setting"
+        error.hint = ConnectionFailure.checkSetting
         return error
     }
 }

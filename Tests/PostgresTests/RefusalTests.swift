@@ -71,6 +71,15 @@ import Testing
         #expect(reading(server + "something", needsPassword: true).isRefusal)
     }
 
+    /// An ERROR to the first statements of a session, which set what must hold in it.
+    @Test(arguments: [("22023", true), ("42704", true), ("55P02", true), ("42501", true), ("53200", false), ("XX000", false)])
+    func onlyASettingThatCantBeSetIsARefusalOfTheFirstStatement(_ state: String, _ isRefusal: Bool) {
+        var error = PostgresError(.server, "no")
+        error.sqlState = SQLState(rawValue: state)
+        #expect(error.ofConnecting.isRefusal == isRefusal)
+        #expect(error.ofConnecting.kind == .unavailable && (error.ofConnecting.hint != nil) == isRefusal)
+    }
+
     @Test func optionsOfTheConnectionStringAreSettings() {
         #expect(
             StartupOptions(#"-c search_path=a\ b,c --lock-timeout=7  -cjit=off"#)?.settings
