@@ -18,8 +18,6 @@ final class SessionIdentity {
         (self.settings, self.live) = (settings, live)
     }
 
-    deinit { live.remove(name) }
-
     /// Whether another connection of this database has this name now.
     func isOfAnother(_ name: String) -> Bool { name != self.name && live.contains(name) }
 
@@ -68,11 +66,10 @@ extension Session {
         }
     }
 
-    /// Whether this connection still has its own session; where not, it is lost.
-    func verify(until limit: Moment) -> Bool {
+    /// Looks whether this connection still has its own session; where not, it is lost.
+    func verify(until limit: Moment) {
         unit = Unit(deadline: limit)
         do { try verifySession() } catch { lose() }
-        return !isLost
     }
 
     /// Throws where this is not the session that was established.

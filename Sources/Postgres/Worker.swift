@@ -86,7 +86,7 @@ final class Worker: Sendable {
             case .end: return true
             case .refuse(let works, let error): for work in works { work.refuse(error) }
             case .verify:
-                _ = session.verify(until: .after(milliseconds: settings.connectTimeoutMilliseconds))
+                session.verify(until: .after(milliseconds: settings.connectTimeoutMilliseconds))
                 if session.poolingEvidence == nil, !queue.pause(milliseconds: PoolingTrial.pauseMilliseconds) {
                     return true
                 }
