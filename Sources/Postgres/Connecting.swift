@@ -40,7 +40,7 @@ struct Connecting {
         let values = keywords.map { strdup($0.1) }
         defer { for copy in names + values { free(copy) } }
         return PQconnectStartParams(
-            names.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil], 0)
+            names.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil], 1)
     }
 
     /// Whether the socket became ready before the time was up.

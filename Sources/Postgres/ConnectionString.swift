@@ -4,6 +4,9 @@ import CLibpq
 public struct ConnectionString: Sendable {
     private var given: [String: String] = [:]
 
+    /// One that says nothing.
+    init() {}
+
     /// Throws where libpq can't read it. Shows nothing of it: it can hold a password.
     public init(_ text: String) throws {
         guard !text.utf8.contains(0), let options = PQconninfoParse(text, nil) else {

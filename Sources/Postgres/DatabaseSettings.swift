@@ -46,6 +46,8 @@ struct ConnectionTarget {
     let sessionSettings: [(name: String, value: String)]
     /// What the connection string's `options` say that is no setting; libpq sends it.
     private let otherOptions: String?
+    /// Whether the connection string has `options`, so that PGOPTIONS doesn't count.
+    private let hasOptions: Bool
     /// How many hosts to pass over at the beginning of the list; they come last instead.
     private var rotation = 0
 
@@ -66,6 +68,7 @@ struct ConnectionTarget {
         let ofOptions = (own ?? environment).flatMap { StartupOptions($0) }
         // What PGOPTIONS says is libpq's to send, and may be ignored by a pooler just the same.
         otherOptions = ofOptions == nil ? own : nil
+        hasOptions = own != nil
         var all = settings.sessionSettings
         all["lock_timeout"] = String(settings.lockTimeoutMilliseconds)
         all["idle_in_transaction_session_timeout"] = String(settings.idleInTransactionTimeoutMilliseconds)
@@ -76,7 +79,8 @@ struct ConnectionTarget {
     /// libpq has no time limit per host when it does not block, so a host that swallows packets would be tried first for ever.
     mutating func passOverFirstHost() { rotation += 1 }
 
-    /// Keywords and values: defaults, then the connection string's own, then what this module relies on.
+    /// Keywords and values: defaults, then the connection string's own, then what this module relies on. For libpq with
+    /// `expand_dbname`.
     var keywords: [(String, String)] {
         var all = [
             "gssencmode": "disable", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
@@ -85,6 +89,7 @@ struct ConnectionTarget {
         ]
         all.merge(given) { $1 }
         all["client_encoding"] = "UTF8"
+        all["dbname"] = database.text
         if let otherOptions { all["options"] = otherOptions }
         let count = ["host", "hostaddr"].compactMap { all[$0] }.map { Self.list($0).count }.max() ?? 1
         for keyword in ["host", "hostaddr", "port"] {
@@ -93,6 +98,15 @@ struct ConnectionTarget {
             all[keyword] = (list[first...] + list[..<first]).joined(separator: ",")
         }
         return all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// In a string within the keywords an empty value counts, and is sent to nobody: of an empty `options` beside them
+    /// libpq makes PGOPTIONS.
+    private var database: ConnectionString {
+        var string = ConnectionString()
+        string["dbname"] = given["dbname"]
+        if hasOptions { string["options"] = "" }
+        return string
     }
 
     private static func list(_ value: String) -> [Substring] {

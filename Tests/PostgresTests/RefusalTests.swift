@@ -72,12 +72,30 @@ import Testing
     }
 
     /// An ERROR to the first statements of a session, which set what must hold in it.
-    @Test(arguments: [("22023", true), ("42704", true), ("55P02", true), ("42501", true), ("53200", false), ("XX000", false)])
+    @Test(arguments: [
+        ("22023", true), ("42704", true), ("55P02", true), ("42501", true), ("53200", false), ("XX000", false),
+    ])
     func onlyASettingThatCantBeSetIsARefusalOfTheFirstStatement(_ state: String, _ isRefusal: Bool) {
         var error = PostgresError(.server, "no")
         error.sqlState = SQLState(rawValue: state)
         #expect(error.ofConnecting.isRefusal == isRefusal)
         #expect(error.ofConnecting.kind == .unavailable && (error.ofConnecting.hint != nil) == isRefusal)
+    }
+
+    /// As libpq has it, though what the string's options say is set by statement.
+    @Test func optionsOfTheConnectionStringTakeThePlaceOfPGOPTIONS() async throws {
+        setenv("PGOPTIONS", "-c geqo=off", 1)
+        defer { unsetenv("PGOPTIONS") }
+        for (options, geqo) in [(nil, "off"), ("-c jit=off", "on"), ("-S 1024", "on"), ("", "on")] {
+            var string = try ConnectionString(try databaseURL())
+            string["options"] = options
+            try await withDatabase(at: string.text) { database in
+                let found = try await database.read(deadline: soon, "SELECT current_setting('geqo')") {
+                    try $0.value(0, as: String.self)
+                }
+                #expect(found == [geqo], "\(options ?? "-")")
+            }
+        }
     }
 
     @Test func optionsOfTheConnectionStringAreSettings() {
