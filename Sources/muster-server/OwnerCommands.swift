@@ -42,8 +42,7 @@ struct Migrate: AsyncParsableCommand {
 
     private static func setPassword(_ schema: Schema, _ settings: Settings) async throws {
         guard let password = settings.serverRolePassword else { return }
-        let named = try await schema.serverRole(deadline: .now + .seconds(30))
-        let role = settings.serverRole ?? named ?? .standard
+        let role = try await schema.serverRole(given: settings.serverRole, deadline: .now + .seconds(30))
         try await schema.setPassword(
             password, of: role, changesShared: settings.isSharedPasswordChanged, deadline: .now + .seconds(30)
         ) {

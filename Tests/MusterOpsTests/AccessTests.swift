@@ -94,6 +94,26 @@ struct AccessTests {
         }
     }
 
+    @Test func whereThePoliciesDontSayWhichRoleItMustBeSaid() async throws {
+        try await TestDatabase.withPlainOwner { test, owner in
+            try await withServerRole(test) { role in
+                try await migrate(owner, role: role)
+                try await test.withRole("NOLOGIN") { other in
+                    try await run("ALTER POLICY one_workspace ON cohort TO \(other)", owner)
+                    try await expectRefusal(owner, [role.name, other, "server_role"])
+                    try await run("ALTER POLICY one_workspace ON cohort TO \"\(role.name)\"", owner)
+                    try await expectNothingToRepair(owner)
+                    // One that no setting can name.
+                    try await test.run("ALTER ROLE \"\(role.name)\" RENAME TO \"\(other) x\"")
+                    try await expectRefusal(owner, ["\(other) x", "server_role"])
+                    #expect(try await owned(by: .standard, test) == [])
+                    try await test.run("ALTER ROLE \"\(other) x\" RENAME TO \"\(role.name)\"")
+                    try await expectNothingToRepair(owner)
+                }
+            }
+        }
+    }
+
     @Test func whateverWasChangedByHandIsPutRight() async throws {
         try await TestDatabase.with { test in
             try await test.run(
@@ -275,6 +295,24 @@ struct AccessTests {
             try await Schema(database: database, migrations: migrations).accessDifferences(deadline: .soon)
         }
         #expect(differences == [], sourceLocation: sourceLocation)
+    }
+
+    /// Of `migrate`; a server that only looks logs the same.
+    private func expectRefusal(
+        _ url: String, _ words: [String], role: ServerRole? = nil, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let log = LogRecord()
+        let error = await #expect(throws: AccessProblem.self, sourceLocation: sourceLocation) {
+            try await migrate(url, role: role, log: log)
+        }
+        let said = error?.description ?? ""
+        for word in words { #expect(said.contains(word), "\(said)", sourceLocation: sourceLocation) }
+        #expect(log.lines == [], sourceLocation: sourceLocation)
+        guard role == nil else { return }
+        let differences = try await TestDatabase.open(url, connections: 1) { database in
+            try await Schema(database: database).accessDifferences(deadline: .soon)
+        }
+        #expect(differences == [said], sourceLocation: sourceLocation)
     }
 
     /// Sees the rows of the workspace and no other, and may write.

@@ -23,10 +23,14 @@ extension Schema {
         }
     }
 
-    /// What `migrate` would mend; empty where all is right, and where the schema is newer than this build knows.
+    /// What `migrate` would mend, or what it would ask for; empty where all is right, and where the schema is newer than
+    /// this build knows.
     public func accessDifferences(deadline: ContinuousClock.Instant) async throws -> [String] {
         guard try await version(deadline: deadline) == current else { return [] }
-        let role = try await serverRole(deadline: deadline) ?? .standard
+        let role: ServerRole
+        do { role = try await serverRole(deadline: deadline) } catch let problem as AccessProblem {
+            return [problem.description]
+        }
         return try await database.snapshot(deadline: deadline) { connection in
             try AccessChange.all(for: role, connection).map(\.statement)
         }

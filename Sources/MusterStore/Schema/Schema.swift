@@ -80,8 +80,7 @@ public struct Schema: Sendable {
                 metadata: ["schema": "\(found)", "served": "\(current)"])
             return []
         }
-        let named = try await serverRole(deadline: deadline)
-        let role = given ?? named ?? .standard
+        let role = try await serverRole(given: given, deadline: deadline)
         guard current >= Self.rolesVersion else { return try await applyAll(for: role, logger, deadline: deadline) }
         if found < Self.rolesVersion {
             try await checkMayCreateRoles(role, deadline: deadline)

@@ -34,8 +34,15 @@ public struct ServerRole: Sendable, Equatable {
 }
 
 extension Schema {
-    /// The role that the policies of this database name; nil where they name none, or several.
-    public func serverRole(deadline: ContinuousClock.Instant) async throws -> ServerRole? {
+    /// The role that servers connect as: the given one, or else the one that the policies name, or the standard one
+    /// where none names any.
+    ///
+    /// Throws `AccessProblem` where they name several, or one that can't be: which of them it is must be said, since
+    /// policies and grants are moved to it.
+    public func serverRole(
+        given: ServerRole? = nil, deadline: ContinuousClock.Instant
+    ) async throws -> ServerRole {
+        if let given { return given }
         let named = try await database.read(
             deadline: deadline,
             """
@@ -44,9 +51,19 @@ extension Schema {
             JOIN (\(OwnTables.query)) t ON t.oid = polrelid
             JOIN pg_roles r ON r.oid = ANY (polroles)
             WHERE polname = 'one_workspace'
+            ORDER BY 1
             """
         ) { row in try row.value(0, as: String.self) }
-        return named.count == 1 ? ServerRole(named[0]) : nil
+        guard let first = named.first else { return .standard }
+        guard named.count == 1 else {
+            throw AccessProblem(
+                "the policies name \(named.joined(separator: " and ")): say with server_role which is the server's")
+        }
+        guard let role = ServerRole(first) else {
+            throw AccessProblem(
+                "the policies name \(first), which can't be the server's role: name another one with server_role")
+        }
+        return role
     }
 
     /// Makes the role where the cluster lacks it, as one has that a dump was restored into. True: it was made.
