@@ -67,7 +67,8 @@ struct SettingsReader {
     func role(_ setting: Setting, _ name: String) throws -> ServerRole {
         guard let role = ServerRole(name) else {
             throw Self.error(
-                setting, "must be 1 to 63 letters, digits, _, -, . or @, and not begin with pg_, which is PostgreSQL's")
+                setting,
+                "must be 1 to 63 letters, digits, _, -, . or @, and none of PostgreSQL's own: pg_…, public, none")
         }
         return role
     }

@@ -207,6 +207,16 @@ struct AccessTests {
         }
     }
 
+    @Test func theOwnerIsNoRoleForTheServerAndNothingIsDoneForIt() async throws {
+        try await TestDatabase.withPlainOwner { _, owner in
+            let name = try #require(ServerRole(try ConnectionString(owner)["user"] ?? ""))
+            try await expectRefusal(owner, ["\(name.name) owns", "server_role"], role: name)
+            #expect(try await names("SELECT relname::text FROM pg_class WHERE relname = 'migration'", owner) == [])
+            try await migrate(owner)
+            try await expectRefusal(owner, ["\(name.name) owns", "server_role"], role: name)
+        }
+    }
+
     @Test func anOwnerWhoMayNotCreateRolesIsToldTheStatement() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             let name = try ConnectionString(owner)["user"] ?? ""
@@ -271,7 +281,7 @@ struct AccessTests {
         }
     }
 
-    @Test(arguments: ["", "pg_x", "a b", "a\"b", "a'b", "a%b", "ä", String(repeating: "a", count: 64)])
+    @Test(arguments: ["", "pg_x", "public", "none", "a b", "a\"b", "a'b", "a%b", "ä", String(repeating: "a", count: 64)])
     func aRoleNameThatNeedsMoreThanQuotesIsRefused(_ name: String) { #expect(ServerRole(name) == nil) }
 
     // MARK: Tools

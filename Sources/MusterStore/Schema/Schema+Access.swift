@@ -12,7 +12,9 @@ extension Schema {
         if try await createIfMissing(role, deadline: deadline) {
             logger.notice("Server role created", metadata: ["role": "\(role.name)"])
         }
-        try await check(role, logger: logger, deadline: deadline)
+        if try await seesAll(role, deadline: deadline) {
+            logger.warning("The server's role sees all workspaces", metadata: ["role": "\(role.name)"])
+        }
         let changes = try await again { try await mend(for: role, deadline: deadline) }
         for part in [AccessChange.Part.owners, .rowSecurity, .policies, .grants] {
             let count = changes.count { $0.part == part }
@@ -69,22 +71,31 @@ extension Schema {
         return try await body()
     }
 
-    private func check(_ role: ServerRole, logger: Logger, deadline: ContinuousClock.Instant) async throws {
-        let rows = try await database.read(
+    /// Before anything is changed: the owner of the tables, or who is about to make them, is no role for the server.
+    func checkIsNotOwner(_ role: ServerRole, deadline: ContinuousClock.Instant) async throws {
+        let owner = try await database.read(
             deadline: deadline,
             """
-            SELECT o.rolname = s.rolname, s.rolsuper OR s.rolbypassrls OR pg_has_role(s.oid, o.oid, 'MEMBER')
-            FROM pg_class JOIN pg_roles o ON o.oid = relowner JOIN pg_roles s ON s.rolname = \(role.name)
-            WHERE pg_class.oid = to_regclass('migration')
+            SELECT coalesce((
+                SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('migration')), current_user)::text
             """
-        ) { row in (try row.value(0, as: Bool.self), try row.value(1, as: Bool.self)) }
-        guard let (isOwner, passes) = rows.first else { return }
-        guard !isOwner else {
+        ) { row in try row.value(0, as: String.self) }
+        guard !owner.contains(role.name) else {
             throw AccessProblem(
                 "\(role.name) owns Muster's tables and so can't be the role that the server works as: "
                     + "name another one with server_role")
         }
-        if passes { logger.warning("The server's role sees all workspaces", metadata: ["role": "\(role.name)"]) }
+    }
+
+    private func seesAll(_ role: ServerRole, deadline: ContinuousClock.Instant) async throws -> Bool {
+        let answers = try await database.read(
+            deadline: deadline,
+            """
+            SELECT s.rolsuper OR s.rolbypassrls OR pg_has_role(s.oid, o.relowner, 'MEMBER')
+            FROM pg_class o JOIN pg_roles s ON s.rolname = \(role.name) WHERE o.oid = to_regclass('migration')
+            """
+        ) { row in try row.value(0, as: Bool.self) }
+        return answers.contains(true)
     }
 }
 

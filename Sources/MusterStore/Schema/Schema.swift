@@ -71,7 +71,6 @@ public struct Schema: Sendable {
     ) async throws -> [Int] {
         let areThere = try await ownsTables(deadline: deadline)
         try await checkMayCreate(deadline: deadline)
-        if !areThere { try await createTableOfMigrations(deadline: deadline) }
         let found = try await version(deadline: deadline)
         guard found <= current else {
             try await check(deadline: deadline)
@@ -81,6 +80,8 @@ public struct Schema: Sendable {
             return []
         }
         let role = try await serverRole(given: given, deadline: deadline)
+        try await checkIsNotOwner(role, deadline: deadline)
+        if !areThere { try await createTableOfMigrations(deadline: deadline) }
         guard current >= Self.rolesVersion else { return try await applyAll(for: role, logger, deadline: deadline) }
         if found < Self.rolesVersion {
             try await checkMayCreateRoles(role, deadline: deadline)

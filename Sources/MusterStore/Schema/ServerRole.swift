@@ -8,8 +8,8 @@ public struct ServerRole: Sendable, Equatable {
     /// The name that the migrations' files have, and that holds where nothing else is set.
     public static let standard = ServerRole(known: "muster_server")
 
-    /// Nil unless the name is 1 to 63 letters of ASCII, digits, `_`, `-`, `.` or `@`, and doesn't begin with `pg_`,
-    /// which is PostgreSQL's own. So it can stand in double quotes anywhere in a script, within a literal or a format
+    /// Nil unless the name is 1 to 63 letters of ASCII, digits, `_`, `-`, `.` or `@`, and none of PostgreSQL's
+    /// own: those that begin with `pg_`, `public` and `none`. So it can stand in double quotes anywhere in a script, within a literal or a format
     /// as well.
     public init?(_ name: String) {
         let isAllowed = name.utf8.allSatisfy { byte in
@@ -20,7 +20,8 @@ public struct ServerRole: Sendable, Equatable {
             default: "_-.@".utf8.contains(byte)
             }
         }
-        guard isAllowed, (1...63).contains(name.utf8.count), !name.hasPrefix("pg_") else { return nil }
+        let isReserved = name.hasPrefix("pg_") || ["public", "none"].contains(name)
+        guard isAllowed, !isReserved, (1...63).contains(name.utf8.count) else { return nil }
         self.name = name
     }
 
