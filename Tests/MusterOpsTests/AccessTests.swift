@@ -184,6 +184,49 @@ struct AccessTests {
         }
     }
 
+    /// As `pg_dump` does, a transaction holds a table that is mended after others.
+    @Test func whoeverHoldsATableHoldsNobodyElseUpWhileAccessIsMended() async throws {
+        try await TestDatabase.with { test in
+            try await test.run("DROP POLICY one_workspace ON cohort; DROP POLICY one_workspace ON segment")
+            try await TestDatabase.open(test.ownerURL, connections: 3) { database in
+                let held = AsyncStream<Void>.makeStream()
+                var schema = Schema(database: database)
+                schema.mending = MendingPatience(lockTimeoutMilliseconds: 300, attempts: 2, pause: .milliseconds(200))
+                let impatient = schema
+                schema.mending.attempts = 1000
+                let patient = schema
+                let holder = Task {
+                    try await database.transaction(deadline: .soon) { connection in
+                        try connection.execute("LOCK TABLE segment IN ACCESS SHARE MODE")
+                        held.continuation.finish()
+                        while try connection.first(
+                            "SELECT count(*) = 0 FROM pg_class WHERE relname = 'let_go'", { try $0.value(0) }) == true
+                        {
+                            try connection.execute("SELECT pg_sleep(0.05)")
+                        }
+                    }
+                }
+                for await _ in held.stream {}
+                let error = await #expect(throws: AccessProblem.self) {
+                    try await impatient.migrate(logger: quietLogger, deadline: .soon)
+                }
+                #expect(error?.description.contains("pg_dump") == true)
+                let migrating = Task { try await patient.migrate(logger: quietLogger, deadline: .soon) }
+                // More than one attempt of it falls into these; each call waits for one at most.
+                for _ in 0..<10 {
+                    try await database.transaction(lockTimeoutMilliseconds: 5000, deadline: .soon) {
+                        try $0.execute("SELECT FROM cohort")
+                    }
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+                try await test.run("CREATE TABLE let_go ()")
+                try await holder.value
+                _ = try await migrating.value
+            }
+            try await expectNothingToRepair(test.ownerURL)
+        }
+    }
+
     @Test func aPolicyThatHidesRowsIsNamedAndNothingIsAnsweredBesideIt() async throws {
         try await TestDatabase.withPlainOwner { _, owner in
             try await migrate(owner)
@@ -281,7 +324,9 @@ struct AccessTests {
         }
     }
 
-    @Test(arguments: ["", "pg_x", "public", "none", "a b", "a\"b", "a'b", "a%b", "ä", String(repeating: "a", count: 64)])
+    @Test(arguments: [
+        "", "pg_x", "public", "none", "a b", "a\"b", "a'b", "a%b", "ä", String(repeating: "a", count: 64),
+    ])
     func aRoleNameThatNeedsMoreThanQuotesIsRefused(_ name: String) { #expect(ServerRole(name) == nil) }
 
     // MARK: Tools

@@ -39,9 +39,14 @@ extension Schema {
     }
 
     private func mend(for role: ServerRole, deadline: ContinuousClock.Instant) async throws -> [AccessChange] {
-        try await database.transaction(lockTimeoutMilliseconds: 0, deadline: deadline) { connection in
+        // Another migrator's work takes as long as it takes.
+        try await database.transaction(lockTimeoutMilliseconds: 0, deadline: deadline) { [mending] connection in
             try connection.execute("LOCK TABLE migration IN SHARE ROW EXCLUSIVE MODE")
             let changes = try AccessChange.all(for: role, connection)
+            if !changes.isEmpty {
+                let timeout = String(mending.lockTimeoutMilliseconds)
+                try connection.execute("SELECT set_config('lock_timeout', \(timeout), true)")
+            }
             for change in changes { try Self.run(change, connection) }
             // A GRANT by a role that may not give anything is a warning and no error.
             if !changes.isEmpty, let left = try AccessChange.all(for: role, connection).first {
@@ -63,12 +68,16 @@ extension Schema {
         }
     }
 
-    /// Running servers hold locks of tables in another order than the statements here take them.
+    /// Running servers hold locks of tables in another order than the statements here take them, and others may hold
+    /// one for long.
     private func again<R: Sendable>(_ body: () async throws -> R) async throws -> R {
-        for _ in 1...4 {
-            do { return try await body() } catch let error as PostgresError where error.isWorthRunningAgain { continue }
+        for _ in 1..<mending.attempts {
+            do { return try await body() } catch let error as PostgresError
+                where error.isWorthRunningAgain || error.sqlState == .lockNotAvailable
+            {}
+            try await Task.sleep(for: mending.pause)
         }
-        return try await body()
+        do { return try await body() } catch SQLState.lockNotAvailable { throw mending.problem }
     }
 
     /// Before anything is changed: the owner of the tables, or who is about to make them, is no role for the server.
@@ -128,6 +137,23 @@ extension Schema {
                         AND pg_get_expr(polqual, polrelid) IN ('true', \(AccessChange.oneWorkspace)))))
         ORDER BY relname LIMIT 1
         """
+    }
+}
+
+/// How long to wait for tables whose policies or grants are to be changed.
+///
+/// Who waits for one already has those before it, for itself alone: all calls wait behind it. So it waits for a moment,
+/// gives all of them back, and comes again.
+struct MendingPatience: Sendable {
+    var lockTimeoutMilliseconds = 2000
+    var attempts = 10
+    var pause = Duration.seconds(3)
+
+    fileprivate var problem: AccessProblem {
+        AccessProblem(
+            "policies and grants can't be put right while another session holds a table of Muster's, as pg_dump does, or a "
+                + "statement that runs for long: nothing was changed by \(attempts) attempts, so migrate again when it is done"
+        )
     }
 }
 

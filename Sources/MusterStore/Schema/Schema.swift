@@ -8,6 +8,7 @@ public import Postgres
 public struct Schema: Sendable {
     public let database: Database
     let migrations: [Migration]
+    var mending = MendingPatience()
 
     /// - Parameter migrations: the steps that this build knows.
     public init(database: Database, migrations: [Migration] = Migration.all) {
