@@ -35,7 +35,7 @@ struct Migrate: AsyncParsableCommand {
             try await Self.setPassword(schema, settings)
             let version = try await schema.version(deadline: .now + .seconds(30))
             logger.notice(
-                "Schema is current",
+                schema.remark(on: version),
                 metadata: ["schema": .stringConvertible(version), "applied": .stringConvertible(applied.count)])
         }
     }

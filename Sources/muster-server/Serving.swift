@@ -207,7 +207,7 @@ final class Serving: Service {
         }
         let version = try await schema.version(deadline: deadline)
         logger.info(
-            version == schema.current ? "Schema is current" : "Schema is newer and only adds",
+            schema.remark(on: version),
             metadata: [
                 "schema": .stringConvertible(version), "served": .stringConvertible(schema.current),
                 "postgres": "\(facts.version)",
@@ -221,6 +221,13 @@ final class Serving: Service {
         logger.error(
             "Roles, policies or grants are not as they should be: run `muster-server migrate` as the owner of the tables",
             metadata: ["differences": .stringConvertible(differences.count), "first": "\(first)"])
+    }
+}
+
+extension Schema {
+    /// What is said of a database with a schema that this build serves.
+    func remark(on version: Int) -> Logger.Message {
+        version == current ? "Schema is current" : "Schema is newer and only adds"
     }
 }
 

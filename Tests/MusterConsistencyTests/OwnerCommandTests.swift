@@ -29,6 +29,19 @@ import Testing
         }
     }
 
+    @Test func anOlderMigrateSaysThatTheSchemaIsNewer() async throws {
+        try await TestDatabase.with { test in
+            let current = try await command(["migrate"], test.ownerURL)
+            #expect(current.status == 0 && current.output.contains("Schema is current"), "\(current.output)")
+            try await test.run(
+                "INSERT INTO migration (version, name, applied_at, only_adds) VALUES (9999, 'new', now(), true)")
+            let older = try await command(["migrate"], test.ownerURL)
+            #expect(older.status == 0 && older.output.contains("Newer schema left alone"), "\(older.output)")
+            #expect(older.output.contains("Schema is newer and only adds"), "\(older.output)")
+            #expect(!older.output.contains("Schema is current"), "\(older.output)")
+        }
+    }
+
     @Test func twoDatabasesOfOneClusterHaveServersOfTheirOwn() async throws {
         try await TestDatabase.withPlainOwner { first, owner in
             let role = "\(try user(of: owner))_server"
