@@ -28,7 +28,7 @@ struct Failure: Error, CustomStringConvertible {
         Failure(
             description:
                 "the role of the connection is \(pass.rawValue), whom the wall between workspaces does not stop: "
-                + "connect as muster_server, or say --allow-owner-role")
+                + "connect as the server's role (setting server_role of migrate), or say --allow-owner-role")
     }
 
     private static func sentence(_ error: PostgresError) -> String {
