@@ -74,6 +74,20 @@ import Testing
         }
     }
 
+    @Test func aFullArrayLosesNoObjectForOneThatTakesARemovedOnesPlace() async throws {
+        try await Place.with { place in
+            let full = (1...500).map { #"{"id":\#($0)}"# }
+            _ = try await place.after(#""pets":[\#(full.joined(separator: ","))]"#)
+            _ = try await place.after(
+                #""pets":{"$remove":[{"$identifier_key":"id","$identifier_value":250}],"$add":[{"id":501}]}"#)
+            let kept = full.filter { $0 != #"{"id":250}"# } + [#"{"id":501}"#]
+            #expect(try await pets(place)?.replacing(" ", with: "") == "[\(kept.joined(separator: ","))]")
+            // Beyond the limit the first ones go, as before.
+            _ = try await place.after(#""pets":{"$add":[{"id":502}]}"#)
+            #expect(try await pets(place)?.contains(#"{"id":1}"#) == false)
+        }
+    }
+
     /// PHP writes a map without entries as an array.
     @Test func anEmptyArrayStandsForAnEmptyObject() async throws {
         try await Place.with { place in

@@ -124,10 +124,14 @@ extension AttributeValue {
 extension [RawJSON] {
     /// Each value once, at the place of its last, and of all the last that one array may have.
     func lastOfEach(removing gone: [RawJSON] = []) -> [RawJSON] {
+        withoutRepeats(removing: gone).suffix(Limits.arrayElements.value)
+    }
+
+    /// Each value once, at the place of its last.
+    func withoutRepeats(removing gone: [RawJSON] = []) -> [RawJSON] {
         // PostgreSQL gives the fields of an object back in an order of its own.
         var seen = Set(gone.map(\.identity))
-        let kept = reversed().filter { seen.insert($0.identity).inserted }
-        return kept.prefix(Limits.arrayElements.value).reversed()
+        return reversed().filter { seen.insert($0.identity).inserted }.reversed()
     }
 }
 

@@ -28,7 +28,8 @@ struct ObjectEdit: Sendable {
 
     /// The array that these elements become.
     func applied(to elements: [RawJSON]) throws -> AttributeValue {
-        var objects = try (elements + adding).lastOfEach().map { (json: $0, fields: try $0.asObject) }
+        // More than one array may have, until those are gone that are to be removed.
+        var objects = try (elements + adding).withoutRepeats().map { (json: $0, fields: try $0.asObject) }
         objects.removeAll { object in removing.contains { $0.finds(object.fields) } }
         for update in updating {
             for place in objects.indices where update.match.finds(objects[place].fields) {
