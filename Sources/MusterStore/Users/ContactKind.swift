@@ -17,13 +17,20 @@ public enum ContactKind: String, Sendable {
 
     /// What is kept and compared: without blanks at its ends, and an e-mail address with a to z in the place of A to Z.
     public func normal(_ text: Identifier) -> Identifier {
-        let blanks: Set<UInt8> = [0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x20]
         let bytes = text.bytes
-        guard let first = bytes.firstIndex(where: { !blanks.contains($0) }),
-            let last = bytes.lastIndex(where: { !blanks.contains($0) })
+        guard let first = bytes.firstIndex(where: { !Self.isBlank($0) }),
+            let last = bytes.lastIndex(where: { !Self.isBlank($0) })
         else { return Identifier(bytes: []) }
-        let trimmed = Identifier(bytes: bytes[first...last])
+        let isTrimmed = last - first + 1 == bytes.count
+        let trimmed = isTrimmed ? text : Identifier(bytes: bytes[first...last])
         return self == .email ? trimmed.loweringASCII : trimmed
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x09...0x0D, 0x20: true
+        default: false
+        }
     }
 
     /// The value as it is kept; nil where it can't be one. `null` removes, and a number is its digits, as clients write

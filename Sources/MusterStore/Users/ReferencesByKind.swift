@@ -163,6 +163,8 @@ extension SQL {
 extension Identifier {
     /// With a to z in the place of A to Z, as the database has e-mail addresses.
     var loweringASCII: Identifier {
-        Identifier(bytes: bytes.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 })
+        let capitals = UInt8(ascii: "A")...UInt8(ascii: "Z")
+        guard bytes.contains(where: capitals.contains) else { return self }
+        return Identifier(bytes: bytes.map { capitals.contains($0) ? $0 | 0x20 : $0 })
     }
 }
