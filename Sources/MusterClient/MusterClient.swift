@@ -57,7 +57,7 @@ public final class MusterClient: Sendable {
         guard body.count + method.utf8.count + 80 <= Limits.frame.value else {
             throw RPCError(
                 .resourceExhausted, .tooLong, limit: Limits.frame,
-                "the call is longer than a frame of \(Limits.frame.value) bytes (\(Limits.frame.name))")
+                "the call is longer than a frame of \(Limits.frame.described)")
         }
         let ticket = link.newTicket()
         let request = Request(

@@ -27,7 +27,7 @@ extension RPCError {
             let limit = Limits.listingSeconds
             self.init(
                 .outOfRange, .notKept, field: "page_token", limit: limit,
-                "page_token is of a listing older than \(limit.value) \(limit.unit) (\(limit.name)), which is gone; begin again without it"
+                "page_token is of a listing older than \(limit.described), which is gone; begin again without it"
             )
         case is ChangingTooFast:
             self.init(
@@ -75,7 +75,7 @@ extension RPCError {
         case (.lockNotAvailable, _):
             self.init(
                 .aborted,
-                "another request holds what this one needs, for more than \(lockWait.value) \(lockWait.unit) (\(lockWait.name)); try again, with the same request_id where there is one",
+                "another request holds what this one needs, for more than \(lockWait.described); try again, with the same request_id where there is one",
                 details: RPCError.Details(of: lockWait), cause: error)
             details.set("retry_after_ms", .integer(100))
         case (.serializationFailure, _), (.deadlockDetected, _):

@@ -16,7 +16,7 @@ public struct FieldProblem: Sendable, Equatable {
 
     /// A value that is longer than it may be.
     public init(over limit: Limit) {
-        (field, text, reason) = ("", "is over \(limit.value) \(limit.unit) (\(limit.name))", .tooLong)
+        (field, text, reason) = ("", "is over \(limit.described)", .tooLong)
         self.limit = limit
     }
 

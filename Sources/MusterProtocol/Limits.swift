@@ -9,6 +9,9 @@ public struct Limit: Sendable, Equatable {
         (self.name, self.value, self.unit, self.reason) = (name, value, unit, reason)
     }
 
+    /// How sentences name it: `65536 bytes (attributes_bytes)`.
+    public var described: String { "\(value) \(unit) (\(name))" }
+
     /// The same limit where an operator has set it.
     public func set(to value: Int) -> Self { Self(name, value, unit, reason) }
 }

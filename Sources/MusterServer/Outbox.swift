@@ -16,7 +16,7 @@ struct Outbox {
                 replyTo: id,
                 error: RPCError(
                     .resourceExhausted, .tooLong, limit: Limits.frame,
-                    "the reply is longer than a frame of \(Limits.frame.value) bytes (\(Limits.frame.name)); ask for "
+                    "the reply is longer than a frame of \(Limits.frame.described); ask for "
                         + "less, or for a smaller page"))
         }
         buffer.writeInteger(UInt8(0))

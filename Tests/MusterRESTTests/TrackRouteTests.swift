@@ -111,7 +111,7 @@ import Testing
                     TrackError("'time' is not valid", in: .events, at: 0),
                     TrackError("'name' is required", in: .events, at: 1),
                     TrackError(
-                        "'quantity' is not valid: it must be a whole number from 1 to 100 (purchase_quantity)",
+                        "'quantity' is not valid: it must be a whole number from 1 to 100 units (purchase_quantity)",
                         in: .purchases, at: 0),
                 ])
         }

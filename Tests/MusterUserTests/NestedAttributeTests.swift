@@ -156,7 +156,7 @@ import Testing
                 (#"{"$update":[{"$identifier_key":"id","$identifier_value":1}]}"#, "$new_object must be an object"),
                 (
                     #"{"$add":[\#(Array(repeating: "{}", count: 501).joined(separator: ","))]}"#,
-                    "$add has more than 500 objects (array_elements)"
+                    "$add has more than 500 values (array_elements)"
                 ),
             ] {
                 try await place.expect(#""a":\#(edit)"#, gives: "'a' is not valid: \(problem)")

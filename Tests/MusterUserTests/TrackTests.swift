@@ -109,7 +109,7 @@ extension Place {
                 gives: "the name of an attribute must have 1 to 256 bytes (attribute_name_bytes)")
             let id = Identifier(String(repeating: "x", count: 1_025))
             try await place.expect(
-                #""a":1"#, of: id, gives: "'external_id' must be fewer than 1025 bytes (identifier_bytes)")
+                #""a":1"#, of: id, gives: "'external_id' is over 1024 bytes (identifier_bytes)")
         }
     }
 }
@@ -214,7 +214,7 @@ extension Place {
                 ("\"p\"", "7", "'product_id' is not valid"), ("2024-01-01", "2024-13-01", "'time' is not valid"),
                 (
                     "2024-01-01", "2124-01-01",
-                    "'time' is not valid: it is more than 24 hours ahead (event_lead_hours)"
+                    "'time' is not valid: it lies ahead by more than 24 hours (event_lead_hours)"
                 ),
                 (
                     "\"u\"", "\"u\",\"properties\":{\"a\":\"\(String(repeating: "x", count: 65_529))\"}",
@@ -222,7 +222,7 @@ extension Place {
                 ),
                 (
                     "\"u\"", "\"u\",\"quantity\":101",
-                    "'quantity' is not valid: it must be a whole number from 1 to 100 (purchase_quantity)"
+                    "'quantity' is not valid: it must be a whole number from 1 to 100 units (purchase_quantity)"
                 ),
                 ("\"u\"", "\"u\",\"properties\":[1]", "'properties' is not valid"),
             ] {

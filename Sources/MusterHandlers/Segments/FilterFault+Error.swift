@@ -33,8 +33,8 @@ extension RPCError {
             let problem = limit == Limits.filterDepth ? "be deeper than" : "have more than"
             self.init(
                 .invalidArgument, limit == Limits.filterDepth ? .tooDeep : .tooMany, field: "filter", limit: limit,
-                "filter: with it, segment \"\(id.text)\", which uses this one, would \(problem) \(limit.value) "
-                    + "\(limit.unit) (\(limit.name))")
+                "filter: with it, segment \"\(id.text)\", which uses this one, would \(problem) "
+                    + "\(limit.described)")
         case .cycle(let ids):
             let way = ids.map { "\"\($0.text)\"" }.joined(separator: " → ")
             self.init(

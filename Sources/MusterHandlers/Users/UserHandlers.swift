@@ -89,7 +89,7 @@ extension RPCError {
         case .tooMany(let limit):
             self.init(
                 .failedPrecondition, .tooMany, limit: limit,
-                "the kept user would have more than \(limit.value) \(limit.unit) (\(limit.name)); nothing was changed")
+                "the kept user would have more than \(limit.described); nothing was changed")
         }
     }
 }

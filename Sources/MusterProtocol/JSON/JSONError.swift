@@ -49,7 +49,7 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
 
     /// A message beyond a limit; the sentence gets its value and name.
     init(over limit: Limit, _ refusal: RefusalReason, _ problem: String) {
-        self.init(.tooLarge, "the message \(problem) \(limit.value) \(limit.unit) (\(limit.name))", refusal)
+        self.init(.tooLarge, "the message \(problem) \(limit.described)", refusal)
         self.limit = limit
     }
 }

@@ -34,7 +34,7 @@ struct Refusal: Error {
     ) {
         self.init(
             status, reason, field: field, limit: limit,
-            "\(words): \(field ?? "the request") is over the limit of \(limit.value) \(limit.unit) (\(limit.name))")
+            "\(words): \(field ?? "the request") is over the limit of \(limit.described)")
     }
 
     /// - Parameter retryAfter: in seconds.
@@ -49,7 +49,7 @@ struct Refusal: Error {
         (status, message, details) = (Self.status(of: error), error.message, error.details)
         if error.code == .deadlineExceeded {
             let limit = Limits.restTime
-            message += "; a request has \(limit.value) \(limit.unit) (\(limit.name))"
+            message += "; a request has \(limit.described)"
             details.set(limit)
         }
         if details.string("field") == "request_id" { details.fields["field"] = "Idempotency-Key" }

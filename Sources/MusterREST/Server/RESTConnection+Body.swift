@@ -36,7 +36,7 @@ extension RESTConnection {
     private var tooLarge: Refusal {
         let limit = Limits.restBody.set(to: bounds.body)
         return Refusal(
-            .contentTooLarge, .tooLong, limit: limit, "the body has more than \(limit.value) bytes (\(limit.name))")
+            .contentTooLarge, .tooLong, limit: limit, "the body has more than \(limit.described)")
     }
 
     private func sayContinue(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {

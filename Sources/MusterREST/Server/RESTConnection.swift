@@ -103,7 +103,7 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
             headerExceeds.map { limit in
                 Refusal(
                     .requestHeaderFieldsTooLarge, .tooLong, limit: limit,
-                    "the header is over the limit of \(limit.value) \(limit.unit) (\(limit.name))")
+                    "the header is over the limit of \(limit.described)")
             } ?? Refusal(.badRequest, .malformed, "this is not well-formed HTTP")
         switch phase {
         case .waiting: begin(Exchange(refused: refusal))

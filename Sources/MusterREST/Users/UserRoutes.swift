@@ -40,7 +40,7 @@ struct UserRoutes {
         guard bytes.count <= Limits.restBulkBody.value else {
             throw Refusal(
                 .contentTooLarge, .tooLong, limit: Limits.restBulkBody,
-                "the body has more than \(Limits.restBulkBody.value) bytes (\(Limits.restBulkBody.name))")
+                "the body has more than \(Limits.restBulkBody.described)")
         }
         let body = try Request.json(in: bytes) { try JSONDecoding.decode(TrackBody.self, from: $0) }
         guard body.count <= Limits.trackObjects.value else { throw tooMuch(nil, Limits.trackObjects) }
@@ -111,8 +111,7 @@ private func requireFew(_ count: Int) throws {
     guard count <= Limits.registryEntries.value else {
         throw Refusal(
             .badRequest, .tooMany, limit: Limits.registryEntries,
-            "a single request may not contain more than \(Limits.registryEntries.value) entries "
-                + "(\(Limits.registryEntries.name))")
+            "a single request may not contain more than \(Limits.registryEntries.described)")
     }
 }
 

@@ -77,7 +77,7 @@ struct JudgedEntry: Sendable {
         guard json.count <= Limits.attributesBytes.value else {
             return .refused(
                 .tooMany,
-                "attributes are over \(Limits.attributesBytes.value) bytes of JSON (\(Limits.attributesBytes.name))")
+                "attributes as JSON are over \(Limits.attributesBytes.described)")
         }
         return nil
     }

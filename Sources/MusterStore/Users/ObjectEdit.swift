@@ -73,11 +73,8 @@ extension ObjectEdit {
             throw TrackRefusal(type: "'\(name)' is not valid: \(operation.rawValue) must be an array of objects")
         }
         guard elements.count <= Limits.arrayElements.value else {
-            let limit = Limits.arrayElements
             throw TrackRefusal(
-                type:
-                    "'\(name)' is not valid: \(operation.rawValue) has more than \(limit.value) objects (\(limit.name))"
-            )
+                type: "'\(name)' is not valid: \(operation.rawValue) has more than \(Limits.arrayElements.described)")
         }
         return try elements.map { element in
             guard let entry = try element.asObject else {

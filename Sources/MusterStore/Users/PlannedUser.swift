@@ -74,6 +74,6 @@ struct PlannedUser {
     }
 
     static func tooMany(_ limit: Limit) -> String {
-        "the user would have more than \(limit.value) \(limit.unit) (\(limit.name))"
+        "the user would have more than \(limit.described)"
     }
 }

@@ -52,7 +52,7 @@ extension TrackedFields {
         guard NewPurchase.amount(of: quantity, at: price) != nil else {
             let limit = Limits.purchaseAmount
             throw TrackRefusal(
-                type: "'price' is not valid: times 'quantity' it is over \(limit.value) \(limit.unit) (\(limit.name))")
+                type: "'price' is not valid: times 'quantity' it is over \(limit.described)")
         }
         return .purchase(
             productID: productID, currency: currency, price: price, quantity: quantity, at: try moment("time"),
@@ -88,7 +88,7 @@ extension TrackedFields {
         case .integer(let number) where (1...Int64(limit.value)).contains(number): return Int(number)
         default:
             throw TrackRefusal(
-                type: "'quantity' is not valid: it must be a whole number from 1 to \(limit.value) (\(limit.name))")
+                type: "'quantity' is not valid: it must be a whole number from 1 to \(limit.described)")
         }
     }
 
@@ -147,7 +147,7 @@ extension TrackedFields {
         }
         guard (1...Limits.attributeNameBytes.value).contains(entry.name.count) else {
             let limit = Limits.attributeNameBytes
-            throw TrackRefusal(type: "the name of an attribute must have 1 to \(limit.value) bytes (\(limit.name))")
+            throw TrackRefusal(type: "the name of an attribute must have 1 to \(limit.described)")
         }
         let name = String(decoding: entry.name, as: UTF8.self)
         if let problem = entry.value.storageProblem {

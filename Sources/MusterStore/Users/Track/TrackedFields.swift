@@ -54,9 +54,7 @@ struct TrackedFields {
         }
         switch identifier.validity {
         case .valid: return identifier
-        case .tooLong:
-            throw TrackRefusal(
-                type: "'\(field)' must be fewer than \(Identifier.longest + 1) bytes (\(Limits.identifierBytes.name))")
+        case .tooLong: throw TrackRefusal.over(Limits.identifierBytes, field)
         case .empty, .controlCharacter: throw TrackRefusal.invalid(field)
         }
     }
@@ -76,7 +74,7 @@ struct TrackedFields {
         }
         guard moment.microseconds <= latest else {
             throw TrackRefusal(
-                type: "'\(field)' is not valid: it is more than \(lead.value) \(lead.unit) ahead (\(lead.name))")
+                type: "'\(field)' is not valid: it lies ahead by more than \(lead.described)")
         }
         return moment
     }
