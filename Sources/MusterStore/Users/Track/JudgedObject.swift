@@ -24,14 +24,13 @@ struct JudgedObject: Sendable {
         (self.inputArray, self.index) = (inputArray, index)
         let fields = TrackedFields(object)
         let isOfAttributes = inputArray == .attributes
-        let tokens: Result<[Identifier], TrackRefusal> = isOfAttributes ? fields.devices() : .success([])
-        devices = (try? tokens.get()) ?? []
+        var refused: [TrackRefusal] = []
+        devices = isOfAttributes ? fields.devices(&refused) : []
         user = try isOfAttributes ? fields.user(orDevice: devices.first) : fields.user()
         makesUser = try fields.makes(user)
-        let (changes, refused) = try isOfAttributes ? fields.changes() : ([], [])
-        self.changes = changes
-        if case .failure(let refusal) = tokens { self.refused = [refusal] + refused } else { self.refused = refused }
-        if changes.isEmpty, devices.isEmpty, let refusal = self.refused.first { throw refusal }
+        changes = try isOfAttributes ? fields.changes(&refused) : []
+        self.refused = refused
+        if changes.isEmpty, devices.isEmpty, let refusal = refused.first { throw refusal }
         deed = try fields.deed(of: inputArray)
     }
 }
@@ -92,9 +91,11 @@ extension TrackedFields {
         }
     }
 
-    fileprivate func devices() -> Result<[Identifier], TrackRefusal> {
-        do { return .success(try readDevices()) } catch {
-            return .failure(error as? TrackRefusal ?? TrackRefusal.invalid("push_tokens"))
+    /// The devices of push tokens; none where those can't be read, which is then among `refused`.
+    fileprivate func devices(_ refused: inout [TrackRefusal]) -> [Identifier] {
+        do { return try readDevices() } catch {
+            refused.append(error as? TrackRefusal ?? TrackRefusal.invalid("push_tokens"))
+            return []
         }
     }
 
@@ -122,10 +123,10 @@ extension TrackedFields {
             "push_token_import",
         ].map { Array($0.utf8) })
 
-    /// The changes of attributes that the object asks for, and what is wrong with the fields that ask for none. An
-    /// address that is wrong is the whole object's error, since it may be who is meant.
-    fileprivate func changes() throws -> ([AttributeChange], [TrackRefusal]) {
-        var (changes, refused): ([AttributeChange], [TrackRefusal]) = ([], [])
+    /// The changes of attributes that the object asks for; what is wrong with the fields that ask for none is then among
+    /// `refused`. An address that is wrong is the whole object's error, since it may be who is meant.
+    fileprivate func changes(_ refused: inout [TrackRefusal]) throws -> [AttributeChange] {
+        var changes: [AttributeChange] = []
         // Nil where the field can't be read: then it is unknown how objects are meant, and the rest is applied.
         var merges: Bool?
         do { merges = try looseFlag("_merge_objects") ?? false } catch let refusal as TrackRefusal {
@@ -137,7 +138,7 @@ extension TrackedFields {
                 refused.append(refusal)
             }
         }
-        return (changes, refused)
+        return changes
     }
 
     /// - Parameter merges: as `_merge_objects` says; nil where that can't be read.
