@@ -1,5 +1,7 @@
+import Foundation
 import MusterProtocol
 import MusterTestSupport
+import Postgres
 import Testing
 
 /// E-mail addresses and telephone numbers, by which users are found: the same whichever call wrote them.
@@ -73,6 +75,38 @@ import Testing
             }
             #expect(try await muster.send(GetUser(user: .externalID("u-1"))).attributes == [:])
         }
+    }
+
+    /// By the statement of docs/operations.md; what builds from before the rule wrote is put here by hand.
+    @Test func usersOfBeforeAreFoundByTheStatementAndMendedByTheirOwnValue() async throws {
+        let page = try String(
+            contentsOf: URL(filePath: #filePath).appending(path: "../../../docs/operations.md").standardized,
+            encoding: .utf8)
+        let statement = try #require(page.firstMatch(of: /```sql\n(SELECT w.name[^`]*)```/)?.1)
+        let values: [(String, AttributeValue)] = [
+            ("email", " ada@x.eu"), ("email", "ada@x.eu\u{B}"), ("phone", "+331\t"), ("phone", .integer(49_151)),
+        ]
+        try await Place.with { place in
+            for (number, (name, value)) in values.enumerated() {
+                let entry = UserEntry(externalID: Identifier("u-\(number)"), attributes: [name: value])
+                try await place.upsert(
+                    entry, UserEntry(externalID: "good", attributes: ["email": "a@x.eu", "phone": "+331"]))
+                #expect(try await found(by: statement, place) == 0)
+                let json = String(decoding: try JSONEncoding.encode([name: value] as Attributes), as: UTF8.self)
+                try await place.database.run(
+                    "UPDATE registered_user SET attributes = '\(json)' WHERE external_id = 'u-\(number)'")
+                #expect(try await found(by: statement, place) == 1, "\(json)")
+                try await place.upsert(entry)
+                #expect(try await found(by: statement, place) == 0, "\(json)")
+            }
+        }
+    }
+
+    private func found(by statement: Substring, _ place: Place) async throws -> Int {
+        try await place.database.run("DROP TABLE IF EXISTS found; CREATE TABLE found AS \(statement)")
+        return try await TestDatabase.open(place.database.ownerURL, connections: 1) { database in
+            try await database.read(deadline: .soon, "SELECT count(*) FROM found") { try $0.value(0) }
+        }[0]
     }
 
     @Test func usersAreFoundHoweverTheirContactsAreWritten() async throws {
