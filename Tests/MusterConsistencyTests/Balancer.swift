@@ -12,7 +12,14 @@ final class Balancer: Sendable {
     private let ready = Mutex<[UInt16]>([])
     private let isOver = Flag()
 
-    init() throws {
+    /// Runs `body` with a balancer, and ends it, however `body` ends.
+    static func with<R>(_ body: (Balancer) async throws -> R) async throws -> R {
+        let balancer = try Balancer()
+        defer { balancer.stop() }
+        return try await body(balancer)
+    }
+
+    private init() throws {
         port = try ServerProcess.freePort()
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var (address, on) = (sockaddr_in(), Int32(1))
@@ -33,7 +40,7 @@ final class Balancer: Sendable {
     /// The servers from now on, each with the port that tells whether it is ready.
     func follow(_ servers: [(ops: UInt16, port: UInt16)]) { self.servers.withLock { $0 = servers } }
 
-    func stop() {
+    private func stop() {
         isOver.raise()
         shutdown(listener, Int32(SHUT_RDWR))
     }

@@ -7,9 +7,9 @@ import MusterTestSupport
 import Testing
 
 /// The commands as operators type them, against servers in processes of their own.
-@Suite struct CommandTests {
+@Suite(.timeLimit(.minutes(2))) struct CommandTests {
     @Test func theOwnersKeyOpensALockedWorkspace() async throws {
-        try await withServer { server, client, database in
+        try await ServerProcess.withServing { server, client, database in
             let key = try await client.send(ListKeys()).keys[0].keyID
             await #expect(throws: RPCError.self) { try await client.send(InvalidateKey(keyID: key)) }
             _ = try await client.send(InvalidateKey(keyID: key, force: true))
@@ -38,7 +38,7 @@ import Testing
             "MUSTER_TLS_KEY": certificates.file("server.key"),
         ]
         let ca = certificates.file("server.pem")
-        try await withServer(tls, authorities: ca) { server, _, database in
+        try await ServerProcess.withServing(tls, authorities: ca) { server, _, database in
             let owner = ["MUSTER_DATABASE_URL": database.ownerURL]
             let made = try await ServerProcess.run("muster-server", ["key", "create", "test", "--json"], owner)
             let key = try JSONDecoding.decode(Made.self, from: Array(made.output.utf8)).secret
@@ -85,12 +85,10 @@ import Testing
     @Test func aServerWithoutCertificateOpensNoListenerThatNobodyAllowed() async throws {
         let names = ["LISTEN", "REST", "OPS"]
         for open in names {
-            var environment = [
-                "MUSTER_DATABASE_URL": "host=127.0.0.1 port=9 dbname=x", "MUSTER_\(open)_HOST": "0.0.0.0",
-            ]
-            for other in names where other != open { environment["MUSTER_\(other)_INSECURE"] = "true" }
-            let result = try await ServerProcess.run("muster-server", ["serve"], environment)
-            #expect(result.status == 1 && result.output.contains("MUSTER_\(open)_INSECURE"), "\(result.output)")
+            var settings = ["MUSTER_\(open)_HOST": "0.0.0.0"]
+            for other in names where other != open { settings["MUSTER_\(other)_INSECURE"] = "true" }
+            let (status, said) = try await ServerProcess.untilEnded("host=127.0.0.1 port=9 dbname=x", settings)
+            #expect(status == 1 && said.contains("MUSTER_\(open)_INSECURE"), "\(said)")
         }
     }
 
@@ -102,12 +100,12 @@ import Testing
             "MUSTER_LOG_FORMAT": "json", "MUSTER_LOG_LEVEL": "debug", "MUSTER_OPS_PORT": "tcp://10.96.12.7:7881",
             "MUSTER_REST_HOST": "0.0.0.0", "MUSTER_REST_INSECURE": "true", "MUSTER_OPS_HOST": "",
         ]
-        try await withServer(settings, errors: log) { server, client, _ in
+        try await ServerProcess.withServing(settings, errors: log) { server, client, _ in
             _ = try await client.send(UpsertUsers(users: [UserEntry(externalID: "12345")]))
             // A TLS hello on a port that speaks plaintext.
             let connection = try await RawConnection(port: Int(server.port))
             try await connection.send([0x16, 0x03, 0x01, 0x00, 0x05, 1, 0, 0, 1, 0])
-            while !connection.isClosed { try await Task.sleep(for: .milliseconds(10)) }
+            try #require(await eventually { connection.isClosed })
             await connection.close()
         }
         let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map { line in
@@ -142,13 +140,14 @@ import Testing
             "MUSTER_LOG_LEVEL": "info", "MUSTER_TLS_CERTIFICATE": certificates.file("server.pem"),
             "MUSTER_TLS_KEY": certificates.file("server.key"),
         ]
-        try await withServer(settings, authorities: certificates.file("server.pem"), errors: log) { server, _, _ in
+        try await ServerProcess.withServing(settings, authorities: certificates.file("server.pem"), errors: log) {
+            server, _, _ in
             for arguments in [[], ["--tls"]] {
                 _ = try await call(["server.health"] + arguments, server, ["MUSTER_KEY": "k"])
             }
             let connection = try await RawConnection(port: Int(server.port))
             try await connection.send(Array("GET / HTTP/1.1\r\n\r\n".utf8))
-            while !connection.isClosed { try await Task.sleep(for: .milliseconds(10)) }
+            try #require(await eventually { connection.isClosed })
             await connection.close()
         }
         let said = try String(contentsOfFile: log, encoding: .utf8)
@@ -181,30 +180,5 @@ import Testing
     ) async throws -> (status: Int32, output: String) {
         try await ServerProcess.run(
             "muster", ["call"] + arguments, ["MUSTER_SERVER": "localhost:\(server.port)"].merging(variables) { $1 })
-    }
-
-    private func withServer(
-        _ settings: [String: String] = [:], authorities: String? = nil, errors: String? = nil,
-        _ body: (ServerProcess, MusterClient, TestDatabase) async throws -> Void
-    ) async throws {
-        try await TestDatabase.with { database in
-            let key = try await database.makeAdministered("test").adminKey
-            let server = try ServerProcess(
-                databaseURL: database.serverURL, port: try ServerProcess.freePort(), settings: settings, errors: errors)
-            let client = ServerProcess.client(port: server.port, key: key) {
-                if let authorities { $0.security = .tls(authoritiesFile: authorities) }
-            }
-            let result: Result<Void, any Error>
-            do {
-                try await client.untilServing()
-                result = .success(try await body(server, client, database))
-            } catch {
-                result = .failure(error)
-            }
-            await client.close()
-            server.send(SIGTERM)
-            _ = await server.ended()
-            try result.get()
-        }
     }
 }

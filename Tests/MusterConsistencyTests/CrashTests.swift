@@ -14,24 +14,25 @@ import Testing
             let workspace = try await database.makeAdministered("test")
             var random = Random(seed: Length.newSeed(of: "crash test"))
             let load = Load(port: try ServerProcess.freePort(), key: workspace.adminKey, users: Self.userCount)
-            let (acknowledged, failures) = try await withThrowingTaskGroup(of: ([Load.Sent], Int).self) { group in
-                var server = try ServerProcess(databaseURL: database.serverURL, port: load.port)
-                try await load.prepare()
-                for client in 0..<8 { group.addTask { try await load.run(client) } }
-                for _ in 0..<Length.crashCycles {
-                    try await Task.sleep(for: .milliseconds(random.int(20..<600)))
-                    server.send(SIGKILL)
-                    #expect(await server.ended() == -1)
-                    server = try ServerProcess(databaseURL: database.serverURL, port: load.port)
-                    try await load.untilServing()
+            let (acknowledged, failures) = try await ServerProcess.withSeveral(database.serverURL) { starter in
+                try await withThrowingTaskGroup(of: ([Load.Sent], Int).self) { group in
+                    var server = try starter.start(port: load.port)
+                    try await load.prepare()
+                    for client in 0..<8 { group.addTask { try await load.run(client) } }
+                    for _ in 0..<Length.crashCycles {
+                        try await Task.sleep(for: .milliseconds(random.int(20..<600)))
+                        server.send(SIGKILL)
+                        #expect(await server.ended() == -1)
+                        server = try starter.start(port: load.port)
+                        try await load.untilServing()
+                    }
+                    load.end()
+                    var all: ([Load.Sent], Int) = ([], 0)
+                    for try await (sent, failures) in group { all = (all.0 + sent, all.1 + failures) }
+                    try await load.repeatAll(all.0)
+                    await server.stop()
+                    return all
                 }
-                load.end()
-                var all: ([Load.Sent], Int) = ([], 0)
-                for try await (sent, failures) in group { all = (all.0 + sent, all.1 + failures) }
-                try await load.repeatAll(all.0)
-                server.send(SIGTERM)
-                #expect(await server.ended() == 0)
-                return all
             }
             print("crash test: \(acknowledged.count) imports, \(failures) of them had to be sent anew")
             #expect(acknowledged.count > Length.crashCycles)

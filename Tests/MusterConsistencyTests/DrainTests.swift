@@ -6,7 +6,7 @@ import MusterTestSupport
 import Testing
 
 /// SIGTERM to a real server under load.
-@Suite struct DrainTests {
+@Suite(.timeLimit(.minutes(2))) struct DrainTests {
     /// What a client was told of one import.
     private struct Told: Sendable {
         var requestID: Identifier
@@ -17,56 +17,61 @@ import Testing
         try await TestDatabase.with { database in
             let workspace = try await database.makeAdministered("test")
             let port = try ServerProcess.freePort()
-            let first = try ServerProcess(databaseURL: database.serverURL, port: port)
-            let patient = ServerProcess.client(port: port, key: workspace.adminKey)
-            try await patient.untilServing()
-            let users = [Identifier].users(0..<50)
-            _ = try await patient.send(UpsertUsers(users: users.map { UserEntry(externalID: $0) }))
-            let isEnding = Flag()
-            let told = try await withThrowingTaskGroup(of: [Told].self) { group in
-                for number in 0..<8 {
-                    // Half of the clients repeat nothing: what they are told is what the server said of the one attempt.
-                    let client = ServerProcess.client(port: port, key: workspace.adminKey) {
-                        $0.repeats = number % 2 == 0
-                    }
-                    group.addTask {
-                        var told: [Told] = []
-                        while !isEnding.isRaised {
-                            let id = Identifier("\(number)-\(told.count)")
-                            do {
-                                let adding = users.shuffled().prefix(5)
-                                try await client.importCohort(
-                                    Identifier("c-\(number % 3)"), adding: Array(adding), requestID: id)
-                                told.append(Told(requestID: id, error: nil))
-                            } catch {
-                                let code = (error as? RPCError)?.code ?? .internal
-                                #expect(number % 2 == 1, "a client that repeats was refused: \(code.rawValue)")
-                                told.append(Told(requestID: id, error: code))
-                                try await Task.sleep(for: .milliseconds(20))
-                            }
-                        }
-                        await client.close()
-                        return told
-                    }
-                }
-                try await Task.sleep(for: .milliseconds(600))
-                let asked = ContinuousClock.now
-                first.send(SIGTERM)
-                #expect(await first.ended() == 0)
-                #expect(ContinuousClock.now - asked < .seconds(10))
-                let second = try ServerProcess(databaseURL: database.serverURL, port: port)
+            try await ServerProcess.withSeveral(database.serverURL) { starter in
+                let first = try starter.start(port: port)
+                let patient = ServerProcess.client(port: port, key: workspace.adminKey)
                 try await patient.untilServing()
-                try await Task.sleep(for: .milliseconds(400))
-                isEnding.raise()
-                let told = try await group.reduce(into: [Told]()) { $0 += $1 }
-                try await expectAnswered(told, through: patient)
-                second.send(SIGTERM)
-                #expect(await second.ended() == 0)
-                return told
+                let users = [Identifier].users(0..<50)
+                _ = try await patient.send(UpsertUsers(users: users.map { UserEntry(externalID: $0) }))
+                let isEnding = Flag()
+                let told = try await withThrowingTaskGroup(of: [Told].self) { group in
+                    for number in 0..<8 {
+                        // Half of the clients repeat nothing: what they are told is what the server said of the one
+                        // attempt.
+                        let client = ServerProcess.client(port: port, key: workspace.adminKey) {
+                            $0.repeats = number % 2 == 0
+                        }
+                        group.addTask { try await Self.load(client, number, of: users, until: isEnding) }
+                    }
+                    try await Task.sleep(for: .milliseconds(600))
+                    let asked = ContinuousClock.now
+                    await first.stop()
+                    #expect(ContinuousClock.now - asked < .seconds(10))
+                    let second = try starter.start(port: port)
+                    try await patient.untilServing()
+                    try await Task.sleep(for: .milliseconds(400))
+                    isEnding.raise()
+                    let told = try await group.reduce(into: [Told]()) { $0 += $1 }
+                    try await expectAnswered(told, through: patient)
+                    await second.stop()
+                    return told
+                }
+                #expect(told.contains { $0.error == nil })
+                await patient.close()
             }
-            #expect(told.contains { $0.error == nil })
-            await patient.close()
         }
+    }
+
+    /// Imports until the flag is raised, and answers what it was told.
+    private static func load(
+        _ client: MusterClient, _ number: Int, of users: [Identifier], until isEnding: Flag
+    ) async throws -> [Told] {
+        var told: [Told] = []
+        while !isEnding.isRaised {
+            let id = Identifier("\(number)-\(told.count)")
+            do {
+                let adding = users.shuffled().prefix(5)
+                try await client.importCohort(Identifier("c-\(number % 3)"), adding: Array(adding), requestID: id)
+                told.append(Told(requestID: id, error: nil))
+            } catch {
+                let code = (error as? RPCError)?.code ?? .internal
+                #expect(number % 2 == 1, "a client that repeats was refused: \(code.rawValue)")
+                told.append(Told(requestID: id, error: code))
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+        await client.close()
+        return told
     }
 
     /// What was applied was answered as such, and what was refused was not applied.

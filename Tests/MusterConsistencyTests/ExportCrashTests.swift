@@ -8,25 +8,27 @@ import Postgres
 import Testing
 
 /// A real server is ended in the middle of an export, and another one begins it anew.
-@Suite struct ExportCrashTests {
+@Suite(.timeLimit(.minutes(2))) struct ExportCrashTests {
     private static let userCount = 30_000
 
     @Test func anotherServerGoesOnWhereOneIsKilledWhileItExports() async throws {
         try await withMuster(users: .users(0..<Self.userCount)) { muster in
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "s", filter: .everyone))
-            let first = try ServerProcess(databaseURL: muster.database.serverURL, port: try ServerProcess.freePort())
-            let begun = try await muster.send(ExportSegment(segmentID: "s", fieldsToExport: ["external_id"]))
-            try await untilRow(muster, "state = 'running' AND attempt = 1")
-            first.send(SIGKILL)
-            #expect(await first.ended() == -1)
+            let begun = try await ServerProcess.with(muster.database.serverURL) { first in
+                let begun = try await muster.send(ExportSegment(segmentID: "s", fieldsToExport: ["external_id"]))
+                try await untilRow(muster, "state = 'running' AND attempt = 1")
+                first.send(SIGKILL)
+                #expect(await first.ended() == -1)
+                return begun
+            }
             // Killed in the middle, not behind the end.
             try await untilRow(muster, "state = 'running' AND attempt = 1")
             #expect(try await muster.server.rest("GET", begun.path).status == 202)
 
-            let second = try ServerProcess(databaseURL: muster.database.serverURL, port: try ServerProcess.freePort())
-            try await untilRow(muster, "state = 'done' AND attempt = 2")
-            second.send(SIGTERM)
-            #expect(await second.ended() == 0)
+            try await ServerProcess.with(muster.database.serverURL) { second in
+                try await untilRow(muster, "state = 'done' AND attempt = 2")
+                await second.stop()
+            }
 
             // Any server hands it out, this one too.
             let archive = try await muster.server.rest("GET", begun.path)

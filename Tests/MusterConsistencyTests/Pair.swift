@@ -3,7 +3,6 @@ import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
 import Postgres
-import Synchronization
 import Testing
 
 @testable import MusterStore
@@ -143,13 +142,4 @@ extension Store {
             for version in Int64(0)..<20 { derived.remove(.version(set, version)) }
         }
     }
-}
-
-/// Something that becomes true once, seen by all.
-final class Flag: Sendable {
-    private let flag = Atomic(false)
-
-    var isRaised: Bool { flag.load(ordering: .relaxed) }
-
-    func raise() { flag.store(true, ordering: .relaxed) }
 }

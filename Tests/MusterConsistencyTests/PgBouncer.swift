@@ -15,18 +15,21 @@ final class PgBouncer: Sendable {
 
     private let directory: URL
     private let port: UInt16
-    private let pid: pid_t
+    private let child: Child
 
     /// Runs `body` with a pooler whose configuration has these lines.
     static func with(_ lines: String, before url: String, _ body: (PgBouncer) async throws -> Void) async throws {
         let pooler = try PgBouncer(lines, before: url)
-        let result: Result<Void, any Error>
-        do {
-            try await pooler.untilListening()
-            result = .success(try await body(pooler))
-        } catch { result = .failure(error) }
-        await pooler.end()
-        try result.get()
+        try await cleaningUp(
+            {
+                pooler.child.send(SIGTERM)
+                _ = await pooler.child.ended(within: .seconds(10))
+                try? FileManager.default.removeItem(at: pooler.directory)
+            },
+            after: {
+                try await pooler.untilListening()
+                try await body(pooler)
+            })
     }
 
     private init(_ lines: String, before url: String) throws {
@@ -37,7 +40,7 @@ final class PgBouncer: Sendable {
         let file = directory.appending(path: "pgbouncer.ini").path
         // It refuses to run as root.
         let identity = ["/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        pid = try Self.spawn((geteuid() == 0 ? identity : []) + ["/usr/sbin/pgbouncer", "-q", file])
+        child = try Child((geteuid() == 0 ? identity : []) + ["/usr/sbin/pgbouncer", "-q", file])
     }
 
     /// What a server reads as its connection string to come through the pooler.
@@ -50,29 +53,11 @@ final class PgBouncer: Sendable {
     /// Reads another configuration, as an operator has it do.
     func reload(_ lines: String, before url: String) throws {
         try Self.write(lines, before: url, port: port, into: directory)
-        kill(pid, SIGHUP)
+        child.send(SIGHUP)
     }
 
     private func untilListening() async throws {
-        for _ in 0..<500 {
-            if accepts(port) { return }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        throw NotStarted()
-    }
-
-    private func end() async {
-        kill(pid, SIGTERM)
-        let pid = pid
-        await withCheckedContinuation { continuation in
-            // Not on a thread of the concurrency pool, of which there are as few as cores.
-            Thread.detachNewThread {
-                var status: Int32 = 0
-                while waitpid(pid, &status, 0) == -1, errno == EINTR {}
-                continuation.resume()
-            }
-        }
-        try? FileManager.default.removeItem(at: directory)
+        guard await eventually({ accepts(port) }) else { throw NotStarted() }
     }
 
     private static func write(_ lines: String, before url: String, port: UInt16, into directory: URL) throws {
@@ -98,24 +83,6 @@ final class PgBouncer: Sendable {
             chmod(directory.appending(path: file).path, 0o644)
         }
         chmod(directory.path, 0o755)
-    }
-
-    private static func spawn(_ command: [String]) throws -> pid_t {
-        var argv = command.map { strdup($0) } + [nil]
-        defer { for pointer in argv { free(pointer) } }
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // The tests' threads block signals; this must hear those that end it and have it read its file.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        for signal in [SIGTERM, SIGHUP] { sigaddset(&signals, signal) }
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        var pid = pid_t()
-        guard posix_spawn(&pid, command[0], nil, &attributes, &argv, environ) == 0 else { throw NotStarted() }
-        return pid
     }
 }
 

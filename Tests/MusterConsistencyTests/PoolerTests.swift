@@ -10,7 +10,7 @@ import Testing
 
 /// A pooler between server and PostgreSQL: session mode loses nothing, any other mode is refused, and never is
 /// another's statement run.
-@Suite(.enabled(if: PgBouncer.isPossible, PgBouncer.isMissing))
+@Suite(.enabled(if: PgBouncer.isPossible, PgBouncer.isMissing), .timeLimit(.minutes(2)))
 struct PoolerTests {
     private static let wanted = [
         "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s", "plan_cache_mode": "force_generic_plan",
@@ -59,15 +59,14 @@ struct PoolerTests {
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey
             try await PgBouncer.with("", before: database.serverURL) { pooler in
-                let port = try ServerProcess.freePort()
-                let server = try ServerProcess(databaseURL: try pooler.url(for: database.serverURL), port: port)
-                let client = ServerProcess.client(port: port, key: key)
-                try await client.untilServing()
-                _ = try await client.send(UpsertUsers(users: [UserEntry(externalID: "u-1")]))
-                #expect(try await client.importCohort("c", adding: ["u-1"]).size == 1)
-                await client.close()
-                server.send(SIGTERM)
-                #expect(await server.ended() == 0)
+                try await ServerProcess.with(try pooler.url(for: database.serverURL)) { server in
+                    let client = ServerProcess.client(port: server.port, key: key)
+                    try await client.untilServing()
+                    _ = try await client.send(UpsertUsers(users: [UserEntry(externalID: "u-1")]))
+                    #expect(try await client.importCohort("c", adding: ["u-1"]).size == 1)
+                    await client.close()
+                    await server.stop()
+                }
             }
         }
     }
@@ -180,33 +179,32 @@ struct PoolerTests {
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey
             try await PgBouncer.with("default_pool_size = 30", before: database.serverURL) { pooler in
-                let (port, ops) = (try ServerProcess.freePort(), try ServerProcess.freePort())
-                let server = try ServerProcess(
-                    databaseURL: try pooler.url(for: database.serverURL), port: port,
-                    settings: ["MUSTER_OPS_PORT": "\(ops)"])
-                let client = ServerProcess.client(port: port, key: key) { $0.repeats = false }
-                let patient = ServerProcess.client(port: port, key: key)
-                try await patient.untilServing()
-                await patient.close()
-                try pooler.reload("pool_mode = transaction\ndefault_pool_size = 3", before: database.serverURL)
-                let codes = await codesUnderLoad(client, for: .seconds(2))
-                #expect(codes.isSubset(of: [.unavailable, .deadlineExceeded]), "\(codes)")
-                let ready = try await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz")
-                #expect(ready.status == 503)
-                #expect(
-                    ready.text.contains("transaction or statement mode") && ready.text.contains("use session pooling"),
-                    "\(ready.text)")
-                // And back: after a while in which nothing was seen it is trusted again.
-                try pooler.reload("pool_mode = session\ndefault_pool_size = 30", before: database.serverURL)
-                var isReady = false
-                for _ in 0..<300 where !isReady {
-                    try await Task.sleep(for: .milliseconds(100))
-                    isReady = try await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz").status == 200
+                let ops = try ServerProcess.freePort()
+                let url = try pooler.url(for: database.serverURL)
+                try await ServerProcess.with(url, settings: ["MUSTER_OPS_PORT": "\(ops)"]) { server in
+                    let client = ServerProcess.client(port: server.port, key: key) { $0.repeats = false }
+                    let patient = ServerProcess.client(port: server.port, key: key)
+                    try await patient.untilServing()
+                    await patient.close()
+                    try pooler.reload("pool_mode = transaction\ndefault_pool_size = 3", before: database.serverURL)
+                    let codes = await codesUnderLoad(client, for: .seconds(2))
+                    #expect(codes.isSubset(of: [.unavailable, .deadlineExceeded]), "\(codes)")
+                    let ready = try await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz")
+                    #expect(ready.status == 503)
+                    for words in ["transaction or statement mode", "use session pooling"] {
+                        #expect(ready.text.contains(words), "\(ready.text)")
+                    }
+                    // And back: after a while in which nothing was seen it is trusted again.
+                    try pooler.reload("pool_mode = session\ndefault_pool_size = 30", before: database.serverURL)
+                    var isReady = false
+                    for _ in 0..<300 where !isReady {
+                        try await Task.sleep(for: .milliseconds(100))
+                        isReady = try await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz").status == 200
+                    }
+                    #expect(isReady)
+                    await client.close()
+                    await server.stop()
                 }
-                #expect(isReady)
-                await client.close()
-                server.send(SIGTERM)
-                #expect(await server.ended() == 0)
             }
         }
     }

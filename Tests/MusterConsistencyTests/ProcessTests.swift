@@ -9,9 +9,9 @@ import Postgres
 import Testing
 
 /// `muster-server` as a process: what it refuses to begin with, and what it makes of signals.
-@Suite struct ProcessTests {
+@Suite(.timeLimit(.minutes(2))) struct ProcessTests {
     @Test func aSecondSIGTERMEndsAtOnce() async throws {
-        try await withServer(["MUSTER_LOCK_TIMEOUT_MS": "30000"]) { server, client, database in
+        try await ServerProcess.withServing(["MUSTER_LOCK_TIMEOUT_MS": "30000"]) { server, client, database in
             _ = try await client.send(UpsertUsers(users: [UserEntry(externalID: "u-1")]))
             try await client.importCohort("c", adding: ["u-1"])
             // An import that waits for a lock keeps the drain waiting.
@@ -39,28 +39,27 @@ import Testing
         ]
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey
-            let server = try ServerProcess(
-                databaseURL: database.serverURL, port: try ServerProcess.freePort(), settings: tls)
-            func client(_ authority: String) -> MusterClient {
-                ServerProcess.client(port: server.port, key: key) {
-                    $0.security = .tls(authoritiesFile: certificates.file(authority))
+            try await ServerProcess.with(database.serverURL, settings: tls) { server in
+                func client(_ authority: String) -> MusterClient {
+                    ServerProcess.client(port: server.port, key: key) {
+                        $0.security = .tls(authoritiesFile: certificates.file(authority))
+                    }
                 }
+                let old = client("server.pem")
+                try await old.untilServing()
+                try certificates.replaceServer()
+                server.send(SIGHUP)
+                let new = client("stranger.pem")
+                var isNew = false
+                for _ in 0..<50 where !isNew {
+                    isNew = (try? await new.send(ListPartners(), deadline: .milliseconds(500))) != nil
+                }
+                #expect(isNew)
+                // A client that was connected stays so.
+                _ = try await old.send(ListPartners())
+                for client in [old, new] { await client.close() }
+                await server.stop()
             }
-            let old = client("server.pem")
-            try await old.untilServing()
-            try certificates.replaceServer()
-            server.send(SIGHUP)
-            let new = client("stranger.pem")
-            var isNew = false
-            for _ in 0..<50 where !isNew {
-                isNew = (try? await new.send(ListPartners(), deadline: .milliseconds(500))) != nil
-            }
-            #expect(isNew)
-            // Whoever was connected stays so.
-            _ = try await old.send(ListPartners())
-            for client in [old, new] { await client.close() }
-            server.send(SIGTERM)
-            #expect(await server.ended() == 0)
         }
     }
 
@@ -68,17 +67,19 @@ import Testing
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey
             try await database.setReachable(false)
-            let server = try ServerProcess(databaseURL: database.serverURL, port: try ServerProcess.freePort())
-            let client = ServerProcess.client(port: server.port, key: key)
-            try await Task.sleep(for: .seconds(3))
-            await #expect(throws: RPCError.self) { try await client.send(ListPartners(), deadline: .milliseconds(200)) }
-            try await database.setReachable(true)
-            let there = ContinuousClock.now
-            try await client.untilServing()
-            #expect(ContinuousClock.now - there < .seconds(4))
-            await client.close()
-            server.send(SIGTERM)
-            #expect(await server.ended() == 0)
+            try await ServerProcess.with(database.serverURL) { server in
+                let client = ServerProcess.client(port: server.port, key: key)
+                try await Task.sleep(for: .seconds(3))
+                await #expect(throws: RPCError.self) {
+                    try await client.send(ListPartners(), deadline: .milliseconds(200))
+                }
+                try await database.setReachable(true)
+                let there = ContinuousClock.now
+                try await client.untilServing()
+                #expect(ContinuousClock.now - there < .seconds(4))
+                await client.close()
+                await server.stop()
+            }
         }
     }
 
@@ -87,14 +88,14 @@ import Testing
             let key = try await database.makeAdministered("test").adminKey
             let said = try await refusal(database.ownerURL)
             #expect(said.contains("connect as muster_server, or say --allow-owner-role"), "\(said)")
-            let server = try ServerProcess(
-                databaseURL: database.ownerURL, port: try ServerProcess.freePort(),
-                settings: ["MUSTER_ALLOW_OWNER_ROLE": "true"])
-            let client = ServerProcess.client(port: server.port, key: key)
-            try await client.untilServing()
-            await client.close()
-            server.send(SIGTERM)
-            #expect(await server.ended() == 0)
+            try await ServerProcess.with(
+                database.ownerURL, settings: ["MUSTER_ALLOW_OWNER_ROLE": "true"]
+            ) { server in
+                let client = ServerProcess.client(port: server.port, key: key)
+                try await client.untilServing()
+                await client.close()
+                await server.stop()
+            }
         }
     }
 
@@ -121,14 +122,14 @@ import Testing
             let next = try await schema(of: database) + 1
             try await database.run(
                 "INSERT INTO migration (version, name, applied_at, only_adds) VALUES (\(next), 'x', now(), true)")
-            let server = try ServerProcess(databaseURL: database.serverURL, port: try ServerProcess.freePort())
-            let client = ServerProcess.client(port: server.port, key: key)
-            try await client.untilServing()
-            #expect(try await client.send(GetHealth()).status == .serving)
-            #expect(try await client.send(GetInfo()).schemaVersion == next)
-            await client.close()
-            server.send(SIGTERM)
-            #expect(await server.ended() == 0)
+            try await ServerProcess.with(database.serverURL) { server in
+                let client = ServerProcess.client(port: server.port, key: key)
+                try await client.untilServing()
+                #expect(try await client.send(GetHealth()).status == .serving)
+                #expect(try await client.send(GetInfo()).schemaVersion == next)
+                await client.close()
+                await server.stop()
+            }
         }
     }
 
@@ -148,7 +149,7 @@ import Testing
 
     /// A write to a socket whose peer is gone must not end the process.
     @Test func peersThatVanishWhileTheyAreAnsweredDoNoHarm() async throws {
-        try await withServer { server, client, _ in
+        try await ServerProcess.withServing { server, client, _ in
             for _ in 0..<30 {
                 let connection = try await RawConnection(port: Int(server.port))
                 try await connection.send((0..<100).map { framed(#"{"ping":\#($0)}"#) }.flatMap(\.self))
@@ -159,7 +160,7 @@ import Testing
     }
 
     @Test func theCommandTellsProgramsHowItWent() async throws {
-        try await withServer { server, client, _ in
+        try await ServerProcess.withServing { server, client, _ in
             let made = try await client.send(CreateKey(kind: .service, name: "few", scopes: ["partners.list"]))
             let place = ["MUSTER_SERVER": "127.0.0.1:\(server.port)"]
             func call(_ arguments: [String], key: String) async throws -> (status: Int32, output: String) {
@@ -179,25 +180,6 @@ import Testing
     }
 
     // MARK: Tools
-
-    private func withServer(
-        _ settings: [String: String] = [:], _ body: (ServerProcess, MusterClient, TestDatabase) async throws -> Void
-    ) async throws {
-        try await TestDatabase.with { database in
-            let key = try await database.makeAdministered("test").adminKey
-            let server = try ServerProcess(
-                databaseURL: database.serverURL, port: try ServerProcess.freePort(), settings: settings)
-            let client = ServerProcess.client(port: server.port, key: key) { $0.repeats = false }
-            let patient = ServerProcess.client(port: server.port, key: key)
-            try await patient.untilServing()
-            await patient.close()
-            let result: Result<Void, any Error>
-            do { result = .success(try await body(server, client, database)) } catch { result = .failure(error) }
-            await client.close()
-            await server.remove()
-            try result.get()
-        }
-    }
 
     /// What a server that does not begin says; it must end by itself.
     private func refusal(_ url: String) async throws -> String {
@@ -221,12 +203,11 @@ import Testing
                 isHeld.raise()
                 while !mayGo.isRaised { usleep(10_000) }
             }
-            while !isHeld.isRaised { try await Task.sleep(for: .milliseconds(10)) }
-            let result: Result<Void, any Error>
-            do { result = .success(try await body()) } catch { result = .failure(error) }
+            defer { mayGo.raise() }
+            try #require(await eventually { isHeld.isRaised })
+            try await body()
             mayGo.raise()
             try? await holding  // the server may have ended it as idle
-            try result.get()
         }
     }
 }

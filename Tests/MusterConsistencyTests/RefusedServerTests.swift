@@ -8,7 +8,7 @@ import Postgres
 import Testing
 
 /// Commands whose connection is refused until an operator changes something.
-@Suite struct RefusedServerTests {
+@Suite(.timeLimit(.minutes(2))) struct RefusedServerTests {
     /// A role of a test's own that may do what servers may, once it is made.
     private struct Role {
         let name = "refused_\(UUID().uuidString.prefix(8).lowercased())"
@@ -40,10 +40,7 @@ import Testing
         try await TestDatabase.with { database in
             let role = Role(database: database)
             let key = try await database.makeAdministered("test").adminKey
-            let result: Result<Void, any Error>
-            do { result = .success(try await body(role, key)) } catch { result = .failure(error) }
-            try await role.drop()
-            try result.get()
+            try await cleaningUp({ try await role.drop() }, after: { try await body(role, key) })
         }
     }
 
@@ -63,27 +60,33 @@ import Testing
 
     @Test func aServerSaysWhyItIsRefusedAndServesOnceThatIsMended() async throws {
         try await withRole { role, key in
-            let file = FileManager.default.temporaryDirectory.appending(path: "muster-log-\(UUID().uuidString)").path
-            defer { try? FileManager.default.removeItem(atPath: file) }
-            let (port, ops) = (try ServerProcess.freePort(), try ServerProcess.freePort())
-            let server = try ServerProcess(
-                databaseURL: try role.url(), port: port,
-                settings: ["MUSTER_OPS_PORT": "\(ops)", "MUSTER_LOG_LEVEL": "warning"], errors: file)
-            try await Task.sleep(for: .seconds(3))
-            let asked = ContinuousClock.now
-            let ready = try await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz")
-            #expect(ready.status == 503 && ContinuousClock.now - asked < .seconds(1))
-            #expect(ready.text.contains("check the user of the connection string"), "\(ready.text)")
-            let said = try String(contentsOfFile: file, encoding: .utf8)
-            #expect(said.split(separator: "\n").count { $0.contains("PostgreSQL") } == 1, "\(said)")
-            #expect(!said.contains("secret-word") && !ready.text.contains("secret-word"))
-            try await role.make()
-            let client = ServerProcess.client(port: port, key: key)
-            try await client.untilServing()
-            #expect(try await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz").status == 200)
-            await client.close()
-            server.send(SIGTERM)
-            #expect(await server.ended() == 0)
+            try await withTemporaryFile { file in
+                let ops = try ServerProcess.freePort()
+                let settings = ["MUSTER_OPS_PORT": "\(ops)", "MUSTER_LOG_LEVEL": "warning"]
+                try await ServerProcess.with(try role.url(), settings: settings, errors: file) { server in
+                    func readiness() async throws -> RESTReply {
+                        try await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz")
+                    }
+                    try #require(await eventually { accepts(ops) })
+                    // From the beginning, and still when it has been tried several times.
+                    for rest in [0, 3] {
+                        try await Task.sleep(for: .seconds(rest))
+                        let ready = try await readiness()
+                        #expect(ready.status == 503)
+                        #expect(ready.text.contains("check the user of the connection string"), "\(ready.text)")
+                        #expect(!ready.text.contains("secret-word"))
+                    }
+                    let said = try String(contentsOfFile: file, encoding: .utf8)
+                    #expect(said.split(separator: "\n").count { $0.contains("PostgreSQL") } == 1, "\(said)")
+                    #expect(!said.contains("secret-word"))
+                    try await role.make()
+                    let client = ServerProcess.client(port: server.port, key: key)
+                    try await client.untilServing()
+                    #expect(try await readiness().status == 200)
+                    await client.close()
+                    await server.stop()
+                }
+            }
         }
     }
 
@@ -99,19 +102,14 @@ import Testing
     @Test func aServerThatIsToldToEndsAlsoLater() async throws {
         try await withRole { role, key in
             try await role.make()
-            let port = try ServerProcess.freePort()
-            let server = try ServerProcess(
-                databaseURL: try role.url(), port: port, settings: ["MUSTER_EXIT_ON_REFUSAL": "true"])
-            let client = ServerProcess.client(port: port, key: key)
-            try await client.untilServing()
-            await client.close()
-            try await role.drop()
-            let watching = Task {
-                try await Task.sleep(for: .seconds(15))
-                server.send(SIGKILL)
+            let settings = ["MUSTER_EXIT_ON_REFUSAL": "true"]
+            try await ServerProcess.with(try role.url(), settings: settings) { server in
+                let client = ServerProcess.client(port: server.port, key: key)
+                try await client.untilServing()
+                await client.close()
+                try await role.drop()
+                #expect(await server.ended() == 1)
             }
-            #expect(await server.ended() == 1)
-            watching.cancel()
         }
     }
 }

@@ -6,21 +6,21 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// A `muster-server` in a process of its own, as operators run it, to be ended as badly as one likes.
+/// A `muster-server` in a process of its own, as operators run it, to be ended as badly as one likes, and in any case with
+/// its test.
 final class ServerProcess: Sendable {
     struct NotFound: Error {}
     struct NotServing: Error {}
 
     let port: UInt16
-    private let pid: pid_t
-    private let hasEnded = Flag()
+    private let child: Child
 
     /// Starts `muster-server serve` on `port` and returns at once.
     ///
     /// - Parameters:
     ///   - settings: variables of its environment.
     ///   - errors: the file that its standard error goes to.
-    init(databaseURL: String, port: UInt16, settings: [String: String] = [:], errors: String? = nil) throws {
+    private init(_ databaseURL: String, port: UInt16, settings: [String: String], errors: String?) throws {
         self.port = port
         let variables = [
             "MUSTER_DATABASE_URL": databaseURL, "MUSTER_LISTEN_PORT": "\(port)", "MUSTER_REST_PORT": "0",
@@ -28,56 +28,114 @@ final class ServerProcess: Sendable {
             "MUSTER_UPKEEP_SECONDS": "1",
             "MUSTER_LOG_LEVEL": "critical",
         ]
-        pid = try Self.spawn(["serve"], variables.merging(settings) { $1 }, errors: errors)
+        child = try Child(
+            [try Self.binary("muster-server"), "serve"], variables.merging(settings) { $1 }, errors: errors)
+    }
+
+    /// Runs `body` with a server that has been started and may not serve yet, and ends it, however `body` ends.
+    ///
+    /// - Parameters:
+    ///   - port: one that is free, unless `body` needs to know it before.
+    ///   - settings: variables of its environment.
+    ///   - errors: the file that its standard error goes to.
+    static func with<R>(
+        _ databaseURL: String, port: UInt16? = nil, settings: [String: String] = [:], errors: String? = nil,
+        _ body: (ServerProcess) async throws -> R
+    ) async throws -> R {
+        let server = try ServerProcess(
+            databaseURL, port: try port ?? freePort(), settings: settings, errors: errors)
+        return try await cleaningUp({ await server.child.remove() }, after: { try await body(server) })
+    }
+
+    /// Runs `body` with something that starts one server after another, and ends them all, however `body` ends.
+    static func withSeveral<R>(_ databaseURL: String, _ body: (Starter) async throws -> R) async throws -> R {
+        let starter = Starter(databaseURL)
+        return try await cleaningUp(
+            { for server in starter.started { await server.child.remove() } }, after: { try await body(starter) })
+    }
+
+    /// Starts servers of one database.
+    final class Starter {
+        private let databaseURL: String
+        fileprivate private(set) var started: [ServerProcess] = []
+
+        fileprivate init(_ databaseURL: String) { self.databaseURL = databaseURL }
+
+        /// Starts one and returns at once; `settings` are variables of its environment.
+        func start(port: UInt16, _ settings: [String: String] = [:]) throws -> ServerProcess {
+            let server = try ServerProcess(databaseURL, port: port, settings: settings, errors: nil)
+            started.append(server)
+            return server
+        }
+    }
+
+    /// Runs `body` with a server that serves, a client of it that repeats nothing, and its database. It is ended as
+    /// operators end it, unless `body` has done so.
+    ///
+    /// - Parameter authorities: the file that the client trusts; without one it speaks plaintext.
+    static func withServing(
+        _ settings: [String: String] = [:], authorities: String? = nil, errors: String? = nil,
+        _ body: (ServerProcess, MusterClient, TestDatabase) async throws -> Void
+    ) async throws {
+        try await TestDatabase.with { database in
+            let key = try await database.makeAdministered("test").adminKey
+            try await with(database.serverURL, settings: settings, errors: errors) { server in
+                func client(repeats: Bool) -> MusterClient {
+                    Self.client(port: server.port, key: key) {
+                        $0.repeats = repeats
+                        if let authorities { $0.security = .tls(authoritiesFile: authorities) }
+                    }
+                }
+                let (patient, once) = (client(repeats: true), client(repeats: false))
+                try await cleaningUp(
+                    { for client in [patient, once] { await client.close() } },
+                    after: {
+                        try await patient.untilServing()
+                        try await body(server, once, database)
+                    })
+                if !server.child.hasEnded { await server.stop() }
+            }
+        }
     }
 
     /// Nothing once it has ended: its number may be another process's by then.
-    func send(_ signal: Int32) { if !hasEnded.isRaised { kill(pid, signal) } }
+    func send(_ signal: Int32) { child.send(signal) }
 
     /// Waits for the end of the process, and says how it ended: the exit code, or -1 after a signal.
-    func ended() async -> Int32 {
-        let status = await Self.end(of: pid)
-        hasEnded.raise()
-        return status
-    }
+    func ended() async -> Int32 { await child.ended() }
 
-    /// Ends it without mercy, if it has not ended.
-    func remove() async {
-        guard !hasEnded.isRaised else { return }
-        send(SIGKILL)
-        _ = await ended()
+    /// Ends it as operators do, and expects that nothing keeps it from ending well.
+    func stop(sourceLocation: SourceLocation = #_sourceLocation) async {
+        send(SIGTERM)
+        #expect(await ended() == 0, sourceLocation: sourceLocation)
     }
 
     /// Runs another program of this build to its end: what it printed, on both outputs, and its exit code.
     static func run(
         _ program: String, _ arguments: [String], _ environment: [String: String]
     ) async throws -> (status: Int32, output: String) {
-        let file = FileManager.default.temporaryDirectory.appending(path: "muster-output-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: file) }
-        let status = await end(
-            of: try spawn(arguments, environment, program: program, output: file, errors: file))
-        return (status, try String(contentsOfFile: file, encoding: .utf8))
+        try await withTemporaryFile { file in
+            let child = try Child([try binary(program)] + arguments, environment, output: file, errors: file)
+            let status = await child.ended()
+            return (status, try String(contentsOfFile: file, encoding: .utf8))
+        }
     }
 
     /// A server that must end by itself, within 15 seconds: its exit code, and what it said.
     static func untilEnded(
         _ databaseURL: String, _ settings: [String: String] = [:]
     ) async throws -> (status: Int32, said: String) {
-        let file = FileManager.default.temporaryDirectory.appending(path: "muster-refusal-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: file) }
-        let server = try ServerProcess(databaseURL: databaseURL, port: try freePort(), settings: settings, errors: file)
-        let watching = Task {
-            try await Task.sleep(for: .seconds(15))
-            server.send(SIGKILL)
+        try await withTemporaryFile { file in
+            try await with(databaseURL, settings: settings, errors: file) { server in
+                let status = await server.child.ended(within: .seconds(15))
+                return (status, try String(contentsOfFile: file, encoding: .utf8))
+            }
         }
-        let status = await server.ended()
-        watching.cancel()
-        return (status, try String(contentsOfFile: file, encoding: .utf8))
     }
 
     /// Runs a command to its end. Its output is of no interest, but for the exit code.
     static func run(_ arguments: [String], databaseURL: String) async throws -> Int32 {
-        await end(of: try spawn(arguments, ["MUSTER_DATABASE_URL": databaseURL]))
+        try await Child([try binary("muster-server")] + arguments, ["MUSTER_DATABASE_URL": databaseURL]).ended()
     }
 
     /// A client of this server, or of the one that comes after it on the same port.
@@ -110,8 +168,6 @@ final class ServerProcess: Sendable {
         throw NotServing()
     }
 
-    // MARK: Processes
-
     /// The product of this build stands beside the tests.
     private static func binary(_ name: String) throws -> String {
         let places = [
@@ -125,52 +181,6 @@ final class ServerProcess: Sendable {
             throw NotFound()
         }
         return path
-    }
-
-    /// Not by `Process`, which keeps a run loop and what it inherits; nothing but these variables is given on.
-    private static func spawn(
-        _ arguments: [String], _ environment: [String: String], program: String = "muster-server",
-        output: String = "/dev/null", errors: String? = nil
-    ) throws -> pid_t {
-        let path = try binary(program)
-        var variables = environment
-        for name in ["PATH", "HOME", "LD_LIBRARY_PATH"] { variables[name] = ProcessInfo.processInfo.environment[name] }
-        // Where DATABASE_URL leaves it to this one.
-        variables["PGPASSWORD"] = variables["PGPASSWORD"] ?? ProcessInfo.processInfo.environment["PGPASSWORD"]
-        var argv = ([path] + arguments).map { strdup($0) } + [nil]
-        var envp = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
-        defer { for pointer in argv + envp { free(pointer) } }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        if let errors { posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_APPEND, 0o600) }
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // The tests ignore SIGPIPE and may block others; a server that an operator starts has everything as usual.
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        sigaddset(&signals, SIGPIPE)
-        sigaddset(&signals, SIGTERM)
-        sigaddset(&signals, SIGHUP)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        var pid = pid_t()
-        guard posix_spawn(&pid, path, &actions, &attributes, &argv, &envp) == 0 else { throw NotFound() }
-        return pid
-    }
-
-    /// Not on a thread of the concurrency pool, of which there are as few as cores.
-    private static func end(of pid: pid_t) async -> Int32 {
-        await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                var status: Int32 = -1
-                while waitpid(pid, &status, 0) == -1, errno == EINTR {}
-                continuation.resume(returning: status & 0x7F == 0 ? (status >> 8) & 0xFF : -1)
-            }
-        }
     }
 }
 

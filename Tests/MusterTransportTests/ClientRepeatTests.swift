@@ -2,6 +2,7 @@ import MusterClient
 import MusterListener
 import MusterProtocol
 import MusterServer
+import MusterTestSupport
 import Testing
 
 @Suite struct ClientRepeatTests {

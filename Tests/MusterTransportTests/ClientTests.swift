@@ -1,6 +1,7 @@
 import MusterClient
 import MusterProtocol
 import MusterServer
+import MusterTestSupport
 import NIOConcurrencyHelpers
 import Testing
 

@@ -143,10 +143,3 @@ import Testing
         }
     }
 }
-
-/// Something that one side says to the other.
-private final class Flag: Sendable {
-    private let value = Locked(false)
-    var isRaised: Bool { value.withLock { $0 } }
-    func raise() { value.withLock { $0 = true } }
-}

@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterREST
+import MusterTestSupport
 import Testing
 
 /// What a body may be, and what it may hold of the server.

@@ -1,6 +1,7 @@
 import MusterProtocol
 import MusterREST
 import MusterStore
+import MusterTestSupport
 import Testing
 
 /// One request after the other, and clients that stop, stall or go.

@@ -1,3 +1,4 @@
+import MusterTestSupport
 import Testing
 
 /// Where a request ends is seen alike by the server and by any proxy in front of it: what two readers may take for two

@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterTestSupport
 import Testing
 
 /// What a header may be.

@@ -150,12 +150,3 @@ func withConnection(
 extension RESTServer {
     var port: Int { boundPort ?? 0 }
 }
-
-/// Waits for what must come about, however slow the machine.
-func eventually(_ condition: () async -> Bool) async -> Bool {
-    for _ in 0..<1_000 {
-        if await condition() { return true }
-        try? await Task.sleep(for: .milliseconds(10))
-    }
-    return false
-}
