@@ -46,10 +46,10 @@ import Testing
                         reason: .unknownValue, field: "Content-Encoding"),
                     Case(
                         target: "/users/merge", body: #"{"merge_updates":[{"identifier_to_merge":{},"x":1}]}"#,
-                        status: 400, reason: .unknownField, field: "merge_updates[0]"),
+                        status: 400, reason: .unknownField, field: "merge_updates[0].x"),
                     Case(
                         target: "/users/merge", body: #"{"merge_updates":[{"identifier_to_merge":{}}]}"#,
-                        status: 400, reason: .missing, field: "merge_updates[0]"),
+                        status: 400, reason: .missing, field: "merge_updates[0].identifier_to_keep"),
                     Case(target: "/users/merge", body: "{}", status: 400, reason: .missing, field: "merge_updates"),
                     Case(
                         target: "/users/merge", body: #"{"merge_updates":[5]}"#, status: 400, reason: .wrongType,

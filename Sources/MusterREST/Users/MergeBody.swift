@@ -27,10 +27,11 @@ struct MergeBody {
         calls = try elements.enumerated().map { index, update in
             let path = "merge_updates[\(index)]"
             let names = try update.fields().map { $0.name.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
-            let needed: Set = ["identifier_to_merge", "identifier_to_keep"]
-            guard Set(names) == needed else {
+            let needed = ["identifier_to_merge", "identifier_to_keep"]
+            let unknown = names.first { !needed.contains($0) }
+            if let wrong = unknown ?? needed.first(where: { !names.contains($0) }) {
                 throw Refusal(
-                    .badRequest, needed.isSuperset(of: names) ? .missing : .unknownField, field: path,
+                    .badRequest, unknown == nil ? .missing : .unknownField, field: "\(path).\(wrong)",
                     "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'")
             }
             return MergeUsers(
