@@ -1,7 +1,11 @@
 import MusterClient
+import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
+import Postgres
 import Testing
+
+@testable import MusterStore
 
 /// Receipts of a partner, whatever cohort they are of.
 @Suite struct ImportFindingTests {
@@ -102,19 +106,21 @@ import Testing
     /// A page of a partner with few imports among many must not go through all of them.
     @Test func theListIsReadFromItsIndex() async throws {
         try await withMuster(users: ["u-1"]) { muster in
-            try await muster.database.asOwner(
-                """
-                DO $$
-                DECLARE line text; plan text := '';
-                BEGIN
-                    SET LOCAL enable_seqscan = off;
-                    FOR line IN EXPLAIN SELECT 1 FROM cohort_import i WHERE i.workspace_id = 1 AND i.partner = 'tinyclues'
-                        AND (i.imported_at, i.set_number, i.version) < (now(), 7, 7)
-                        ORDER BY i.imported_at DESC, i.set_number DESC, i.version DESC LIMIT 10
-                    LOOP plan := plan || line; END LOOP;
-                    ASSERT plan LIKE '%Scan Backward using cohort_import_of_partner%' AND plan NOT LIKE '%Sort%', plan;
-                END $$
-                """)
+            let position = ImportPosition(importedAt: Instant.now.microseconds, setNumber: 7, version: 7)
+            let workspace = muster.server.workspace.id
+            for position in [nil, position] {
+                var explain: SQL = "EXPLAIN "
+                explain += ImportInfo.listing(of: "tinyclues", after: position, limit: 10, in: workspace)
+                let sql = explain
+                let plan = try await muster.server.store.read(in: workspace, deadline: .soon, sql) { row in
+                    try row.value(0, as: String.self)
+                }.joined(separator: "\n")
+                #expect(plan.contains("Scan Backward using cohort_import_of_partner"), "\(plan)")
+                #expect(!plan.contains("Sort") && !plan.contains("Seq Scan"), "\(plan)")
+                #expect(
+                    position == nil || plan.contains("Index Cond: (ROW(") || plan.contains("ROW(i.imported_at"),
+                    "\(plan)")
+            }
         }
     }
 }

@@ -73,16 +73,8 @@ extension Store {
                 "SELECT 1 FROM partner WHERE workspace_id = \(workspace) AND partner = \(partner)"
             ) { row in try row.value(0, as: Int32.self) }
             guard known != nil else { return nil }
-            var query = ImportInfo.selecting(in: workspace)
-            query += " AND i.partner = \(partner)"
-            if let position {
-                query += """
-                     AND (i.imported_at, i.set_number, i.version)
-                        < (\(Instant(microseconds: position.importedAt)), \(position.setNumber), \(position.version))
-                    """
-            }
-            query += " ORDER BY i.imported_at DESC, i.set_number DESC, i.version DESC LIMIT \(Int64(limit))"
-            return try connection.query(query) { row in
+            let listing = ImportInfo.listing(of: partner, after: position, limit: limit, in: workspace)
+            return try connection.query(listing) { row in
                 let info = try ImportInfo(row, withOutcomes: false)
                 let position = ImportPosition(
                     importedAt: info.importedAt.microseconds, setNumber: try row.value(8), version: info.version)
@@ -108,6 +100,22 @@ extension ImportInfo {
         JOIN cohort c ON c.workspace_id = \(workspace) AND c.set_number = i.set_number
         WHERE i.workspace_id = \(workspace)
         """
+    }
+
+    /// The imports of a partner, newest first, those behind a position.
+    static func listing(
+        of partner: String, after position: ImportPosition?, limit: Int, in workspace: WorkspaceID
+    ) -> SQL {
+        var query = selecting(in: workspace)
+        query += " AND i.partner = \(partner)"
+        if let position {
+            query += """
+                 AND (i.imported_at, i.set_number, i.version)
+                    < (\(Instant(microseconds: position.importedAt)), \(position.setNumber), \(position.version))
+                """
+        }
+        query += " ORDER BY i.imported_at DESC, i.set_number DESC, i.version DESC LIMIT \(Int64(limit))"
+        return query
     }
 
     /// From `cohort_id, version, request_id, key_id, imported_at, size, outcomes, shape`.
