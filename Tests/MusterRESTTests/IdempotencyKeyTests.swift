@@ -91,7 +91,11 @@ import Testing
             #expect(try await muster.send(GetUser(user: .externalID("r-3"))).externalID == "r-3")
             let alias = UserReference.alias(Alias(label: "x", name: "2"))
             #expect(try await muster.send(GetUser(user: alias)).externalID == nil)
-            for (product, users): (Identifier, Int) in [("p", 1), ("q", 0), ("r", 1)] {
+            let labels = try await muster.send(GetUser(user: .externalID("u-1"))).aliases.map(\.label)
+            #expect(labels == ["l"])
+            try await muster.asOwner(
+                "DO $$ BEGIN ASSERT (SELECT array_agg(segment_id) = '{s}' FROM segment_export); END $$")
+            for (product, users): (Identifier, Int) in [("p", 1), ("q", 0), ("r", 1), ("s", 0)] {
                 #expect(try await buyers(muster, product) == users)
                 #expect(try await buyers(muster, product, atLeast: 2) == 0)
             }
@@ -152,9 +156,10 @@ import Testing
             _ = try await post(muster, "/users/delete", #"{"external_ids":["d-1"]}"#, key: "k")
             let reply = try await muster.send(DeleteUsers(users: [.externalID("d-1")], requestID: "k"))
             #expect(reply.deleted == 1)
-            await #expect(throws: RPCError.self) {
+            let error = await #expect(throws: RPCError.self) {
                 _ = try await muster.send(DeleteUsers(users: [.externalID("d-2")], requestID: "k"))
             }
+            #expect(error?.code == .failedPrecondition && error?.details.reason == .requestIDReused)
         }
     }
 

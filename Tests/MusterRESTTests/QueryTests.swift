@@ -3,6 +3,8 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
+@testable import MusterStore
+
 /// What stands behind the `?` of an address, as clients write it.
 @Suite struct QueryTests {
     private func withSegments(_ body: (MusterUnderTest) async throws -> Void) async throws {
@@ -55,17 +57,30 @@ import Testing
         }
     }
 
+    /// At midnight, where a plus that is lost is another day.
     @Test(arguments: [
-        "2026-11-27+10%3A00%3A00", "2026-11-27T10:00:00+00:00", "2026-11-27T10:00:00%2B00:00",
-        "2026-11-27+10:00:00+00:00",
-        "2026-11-27%2010:00:00%20%2B0000", "2026-11-27T10:00:00-01:00", "2026-11-27T10:00:00.5Z", "2026-11-27",
-        "20261127T100000+0000",
-    ]) func aTimeIsReadHoweverItsPlusIsWritten(time: String) async throws {
+        ("2026-11-27+10%3A00%3A00", 27), ("2026-11-27T00:30:00+01:00", 26), ("2026-11-27T00:30:00%2B01:00", 26),
+        ("2026-11-27+00:30:00+01:00", 26), ("2026-11-27T00:30:00+00:00", 27), ("2026-11-26T23:30:00-01:00", 27),
+        ("2026-11-26T23:59:59.5Z", 26), ("2026-11-27", 27), ("2026-11-26", 26), ("20261127T003000+0100", 26),
+    ]) func aTimeIsReadHoweverItsPlusIsWritten(time: String, day: Int) async throws {
         try await withSegments { muster in
+            for day in ["2026-11-26", "2026-11-27"] {
+                _ = try await muster.server.store.recordSizes(
+                    in: muster.server.workspace.id, at: try #require(Instant(iso8601: "\(day)T12:00:00Z".utf8)))
+            }
             let reply = try await get(
-                muster, "/segments/data_series?segment_id=win+back&length=2&ending_at=\(time)")
-            let isTwoBlanks = time.contains("%20%2B")
-            #expect(reply.status == (isTwoBlanks ? 400 : 200), "\(reply.body)")
+                muster, "/segments/data_series?segment_id=win+back&length=1&ending_at=\(time)")
+            #expect(reply.status == 200 && reply.body.contains("\"time\":\"2026-11-\(day)\""), "\(reply.body)")
+            #expect(reply.body.ranges(of: "\"time\":").count == 1, "\(reply.body)")
+        }
+    }
+
+    @Test func aTimeWithTwoBlanksIsRefused() async throws {
+        try await withSegments { muster in
+            let time = "2026-11-27%2010:00:00%20%2B0000"
+            let reply = try await get(
+                muster, "/segments/data_series?segment_id=win+back&length=1&ending_at=\(time)")
+            #expect(reply.status == 400 && reply.message?.hasPrefix("ending_at must be") == true, "\(reply.body)")
         }
     }
 

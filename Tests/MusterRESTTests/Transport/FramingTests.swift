@@ -176,7 +176,8 @@ import Testing
             try await connection.send(
                 "\(method) /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: \(inner.utf8.count)\r\n\r\n\(inner)")
             #expect(await eventually { connection.text().hasPrefix("HTTP/1.1 404") })
-            #expect(await connection.closes(within: 1) || connection.text().components(of: "HTTP/1.1 ") == 1)
+            _ = await connection.closes(within: 1)
+            #expect(connection.text().ranges(of: "HTTP/1.1 ").count == 1, "\(connection.text())")
         }
     }
 
@@ -189,9 +190,4 @@ import Testing
             #expect(try await connection.answer()?.status == 201)
         }
     }
-}
-
-extension String {
-    /// How often `part` stands in it.
-    fileprivate func components(of part: String) -> Int { ranges(of: part).count }
 }
