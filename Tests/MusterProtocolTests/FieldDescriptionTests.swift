@@ -54,8 +54,8 @@ import Testing
         ] { #expect(imports.contains(line), "\(line) in \(imports)") }
     }
 
-    /// Every field of every example stands in a table, and none that the type requires is missing from it.
-    @Test func noExampleHasAFieldThatIsNotTold() throws {
+    /// Every outermost field of an example stands in its table, and none that the table requires is missing from it.
+    @Test func everyExampleFitsItsTable() throws {
         for call in allCalls {
             func check<C: Call>(_: C.Type) throws {
                 try compare(C.example.call, try C.bodyFields(), C.method)
