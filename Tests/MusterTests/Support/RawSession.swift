@@ -83,7 +83,7 @@ func expectReadable(
     let limit = Limits.all.first { $0.name == name }
     #expect(limit != nil, "\(context)", sourceLocation: location)
     let value = details.integer("limit_value")
-    #expect(value != nil, "\(context)", sourceLocation: location)
+    #expect(value == limit.map { Int64($0.value) }, "\(context)", sourceLocation: location)
     #expect(message.contains(name), "\(context)", sourceLocation: location)
     if let value { #expect(message.contains("\(value)"), "\(context)", sourceLocation: location) }
 }
