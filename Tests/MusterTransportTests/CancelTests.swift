@@ -58,13 +58,15 @@ import Testing
     }
 
     @Test func aLargeCallIsCancelledWhileItIsRead() async throws {
-        try await withConnection { connection, _, _ in
-            let text = String(repeating: "x", count: 100_000)
+        try await withConnection { connection, server, _ in
+            let name = String(repeating: "x", count: 100_000)
             for id in 2...301 {
                 try await connection.send(
-                    framed(request(id, "test.echo", "{\"text\":\"\(text)\"}")) + framed("{\"cancel\":\(id)}"))
-                try #require(try await connection.next()?.id == Int64(id))
+                    framed(request(id, "test.wait", "{\"name\":\"\(name)\"}")) + framed("{\"cancel\":\(id)}"))
+                let answer = try await connection.next()
+                try #require(answer?.id == Int64(id) && answer?.code == .cancelled, "\(id)")
             }
+            #expect(await eventually { server.status.requestsInFlight == 0 })
             try await connection.send("{\"ping\":7}")
             #expect(try await connection.next() == .pong(7))
         }
