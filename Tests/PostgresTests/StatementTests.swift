@@ -17,6 +17,23 @@ import Testing
         }
     }
 
+    /// Behind a pooler that mixes sessions up, a name that two of them have would run another's statement.
+    @Test func noTwoConnectionsGiveAStatementTheSameName() async throws {
+        @Sendable func names(_ connection: borrowing Connection) throws -> [String] {
+            for number in 0..<3 { try connection.execute("SELECT \(number) AS marked") }
+            try connection.execute("SELECT 1")
+            return try connection.query("SELECT name FROM pg_prepared_statements") { try $0.value(0) }
+        }
+        try await withDatabase(one) { first in
+            try await withDatabase(one) { second in
+                let some = try await first.transaction(deadline: soon, names)
+                let others = try await second.transaction(deadline: soon, names)
+                #expect(some.count >= 3 && some.count == others.count)
+                #expect(Set(some).isDisjoint(with: others), "\(some) \(others)")
+            }
+        }
+    }
+
     @Test func theCacheIsBounded() async throws {
         try await withDatabase { settings in
             settings.connections = 1
