@@ -46,20 +46,43 @@ import Testing
         try await TestDatabase.withPlainOwner { first, owner in
             let role = "\(try user(of: owner))_server"
             let secret = ["MUSTER_SERVER_ROLE": role, "MUSTER_SERVER_ROLE_PASSWORD": "one"]
-            #expect(try await command(["migrate"], owner, secret).status == 0)
-            try await TestDatabase.withEmpty { second in
-                let url = second.ownerURL
-                let other = secret.merging(["MUSTER_SERVER_ROLE_PASSWORD": "two"]) { $1 }
-                let refused = try await command(["migrate"], url, other)
-                #expect(refused.status == 1 && refused.output.contains("is used by other databases too"))
-                #expect(refused.output.contains("server_role") && !refused.output.contains("two"), "\(refused.output)")
-                #expect(try await command(["migrate", "--change-shared-password"], url, other).status == 0)
-                #expect(try await command(["migrate", "--server-role", "\(role)_2"], url, other).status == 0)
-                #expect(try await command(["migrate", "--server-role", "a'b"], url).output.contains("server_role"))
-                try await second.run("DROP OWNED BY \(role)_2; DROP ROLE \(role)_2")
-            }
-            try await first.run("DROP OWNED BY \(role); DROP ROLE \(role)")
+            try await cleaningUp(
+                { try await drop(role, first) },
+                after: {
+                    #expect(try await command(["migrate"], owner, secret).status == 0)
+                    try await TestDatabase.withEmpty { second in
+                        let url = second.ownerURL
+                        let other = secret.merging(["MUSTER_SERVER_ROLE_PASSWORD": "two"]) { $1 }
+                        let refused = try await command(["migrate"], url, other)
+                        #expect(refused.status == 1 && refused.output.contains("is used by other databases too"))
+                        #expect(
+                            refused.output.contains("server_role") && !refused.output.contains("two"),
+                            "\(refused.output)")
+                        #expect(try await command(["migrate", "--change-shared-password"], url, other).status == 0)
+                        try await cleaningUp(
+                            { try await drop("\(role)_2", second) },
+                            after: {
+                                #expect(
+                                    try await command(["migrate", "--server-role", "\(role)_2"], url, other).status == 0
+                                )
+                            })
+                        let unusable = try await command(["migrate", "--server-role", "a'b"], url)
+                        #expect(unusable.status == 1 && unusable.output.contains("server_role"), "\(unusable.output)")
+                        // Its rights in this database.
+                        try await second.run("DROP OWNED BY \(role)")
+                    }
+                })
         }
+    }
+
+    /// A role that there may not be.
+    private func drop(_ role: String, _ database: TestDatabase) async throws {
+        try await database.run(
+            """
+            DO $$ BEGIN
+                IF EXISTS (SELECT FROM pg_roles WHERE rolname = '\(role)') THEN DROP OWNED BY \(role); DROP ROLE \(role); END IF;
+            END $$
+            """)
     }
 
     private func user(of url: String) throws -> String { try ConnectionString(url)["user"] ?? "" }

@@ -21,10 +21,12 @@ import Testing
                     "muster-server", ["migrate"],
                     ["MUSTER_DATABASE_URL": owner, "MUSTER_SERVER_ROLE_PASSWORD": "\(password)\n"])
                 #expect(migrated.status == 0, "\(migrated.output)")
-                for (way, variables) in try ways(of: password, owner) {
-                    let result = try await ServerProcess.run("muster-server", ["workspace", "list"], variables)
-                    #expect(result.status == 0, "\(way): \(password.debugDescription): \(result.output)")
-                    #expect(!result.output.contains(password))
+                try await withTemporaryFile { file in
+                    for (way, variables) in try ways(of: password, owner, file) {
+                        let result = try await ServerProcess.run("muster-server", ["workspace", "list"], variables)
+                        #expect(result.status == 0, "\(way): \(password.debugDescription): \(result.output)")
+                        #expect(!result.output.contains(password))
+                    }
                 }
             }
             let wrong = await connect(owner + " user=muster_server password=wrong")
@@ -32,8 +34,8 @@ import Testing
         }
     }
 
-    /// The variables of a server that knows the password in each of the ways that are documented.
-    private func ways(of password: String, _ owner: String) throws -> [(String, [String: String])] {
+    /// The variables of a server that knows the password in each of the ways that are documented, one of which is a file.
+    private func ways(of password: String, _ owner: String, _ file: String) throws -> [(String, [String: String])] {
         var string = try ConnectionString(owner)
         string["user"] = "muster_server"
         let (bare, host) = (string.text, string["host"] ?? "")
@@ -48,7 +50,6 @@ import Testing
         ]
         // A line of such a file is a password, and libpq reads no longer ones.
         if !password.contains("\n") {
-            let file = FileManager.default.temporaryDirectory.appending(path: "muster-pass-\(UUID().uuidString)").path
             let escaped = password.replacing("\\", with: "\\\\").replacing(":", with: "\\:")
             try Data("*:*:*:muster_server:\(escaped)\n".utf8).write(to: URL(filePath: file))
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)

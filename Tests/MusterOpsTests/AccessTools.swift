@@ -3,16 +3,18 @@ import MusterStore
 import MusterTestSupport
 import Postgres
 import Synchronization
+import Testing
 
 /// Runs `body` with the name of a role for the server that is not there yet, and drops it afterwards from this database
 /// and the cluster.
 func withServerRole(_ test: TestDatabase, _ body: (ServerRole) async throws -> Void) async throws {
-    guard let role = ServerRole("Muster-server.\(UInt32.random(in: 0 ... .max))@x") else { return }
-    let result: Result<Void, any Error>
-    do { result = .success(try await body(role)) } catch { result = .failure(error) }
-    let exists = try await names("SELECT rolname::text FROM pg_roles WHERE rolname = \(role.name)", test.ownerURL)
-    if !exists.isEmpty { try await test.run("DROP OWNED BY \"\(role.name)\"; DROP ROLE \"\(role.name)\"") }
-    try result.get()
+    let role = try #require(ServerRole("Muster-server.\(UInt32.random(in: 0 ... .max))@x"))
+    try await cleaningUp(
+        {
+            let exists = try await names(
+                "SELECT rolname::text FROM pg_roles WHERE rolname = \(role.name)", test.ownerURL)
+            if !exists.isEmpty { try await test.run("DROP OWNED BY \"\(role.name)\"; DROP ROLE \"\(role.name)\"") }
+        }, after: { try await body(role) })
 }
 
 func databaseName(_ test: TestDatabase) throws -> String { try ConnectionString(test.ownerURL)["dbname"] ?? "" }

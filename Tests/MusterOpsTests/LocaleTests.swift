@@ -30,7 +30,7 @@ struct LocaleTests {
             try await TestDatabase.withEmpty(locale: locale) { test in
                 try await Self.migrate(test)
                 let workspace = try await test.makeAdministered("named")
-                try await Self.with(test, workspace) { client in
+                try await Self.with(test, workspace) { client, _ in
                     _ = try await client.send(SetPartner(partner: "tinyclues"))
                     for (index, name) in Self.names.enumerated() {
                         let id = Identifier("c-\(index + 10)")
@@ -89,15 +89,14 @@ struct LocaleTests {
             try await Self.migrate(test)
             #expect(try await Self.bounds(test) == usual)
             let workspace = try await test.makeAdministered("dated")
-            let server = try await TestServer(databaseURL: test.serverURL, workspace: workspace)
-            let client = server.client()
-            _ = try await client.send(CreateSegment(segmentID: "all", name: "all", filter: .everyone))
-            _ = try await server.store.recordSizes(in: workspace.id, at: .now)
-            let sizes = try await server.store.dailySizes(
-                of: "all", endingAt: .now, length: 1, in: workspace.id, deadline: .soon)
-            #expect(sizes?.map(\.time) == [Instant.now.day])
-            await client.close()
-            await server.stop()
+            try await Self.with(test, workspace) { client, store in
+                _ = try await client.send(CreateSegment(segmentID: "all", name: "all", filter: .everyone))
+                let now = Instant.now
+                _ = try await store.recordSizes(in: workspace.id, at: now)
+                let sizes = try await store.dailySizes(
+                    of: "all", endingAt: now, length: 1, in: workspace.id, deadline: .soon)
+                #expect(sizes?.map(\.time) == [now.day])
+            }
         }
     }
 
@@ -124,14 +123,14 @@ struct LocaleTests {
     }
 
     private static func with(
-        _ test: TestDatabase, _ workspace: NewWorkspace, _ body: (MusterClient) async throws -> Void
+        _ test: TestDatabase, _ workspace: NewWorkspace, _ body: (MusterClient, Store) async throws -> Void
     ) async throws {
         let server = try await TestServer(databaseURL: test.serverURL, workspace: workspace)
         let client = server.client()
-        let result: Result<Void, any Error>
-        do { result = .success(try await body(client)) } catch { result = .failure(error) }
-        await client.close()
-        await server.stop()
-        try result.get()
+        try await cleaningUp(
+            {
+                await client.close()
+                await server.stop()
+            }, after: { try await body(client, server.store) })
     }
 }

@@ -18,10 +18,9 @@ extension TestDatabase {
     public func withRole(_ attributes: String, _ body: (String) async throws -> Void) async throws {
         let role = "muster_role_\(UInt32.random(in: 0 ... .max))"
         try await run("CREATE ROLE \(role) \(attributes) PASSWORD 'x'")
-        let result: Result<Void, any Error>
-        do { result = .success(try await body(role)) } catch { result = .failure(error) }
-        try await run("REASSIGN OWNED BY \(role) TO CURRENT_USER; DROP OWNED BY \(role); DROP ROLE \(role)")
-        try result.get()
+        try await cleaningUp(
+            { try await run("REASSIGN OWNED BY \(role) TO CURRENT_USER; DROP OWNED BY \(role); DROP ROLE \(role)") },
+            after: { try await body(role) })
     }
 
     /// As a role of `withRole`, or another one with its password.
