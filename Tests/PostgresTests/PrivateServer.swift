@@ -93,5 +93,11 @@ final class SilentServer {
         }
     }
 
+    /// Whether somebody has connected.
+    var isAsked: Bool {
+        var wanted = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        return poll(&wanted, 1, 0) == 1
+    }
+
     deinit { close(socket) }
 }

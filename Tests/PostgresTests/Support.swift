@@ -108,26 +108,3 @@ func eventually(_ condition: () async throws -> Bool) async throws {
         try await Task.sleep(for: .milliseconds(10))
     }
 }
-
-/// Takes connections and says nothing.
-final class SilentListener {
-    let port: UInt16
-    private let descriptor: Int32
-
-    init() throws {
-        let end = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        descriptor = end
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let isListening = withUnsafeMutableBytes(of: &address) { bytes -> Bool in
-            let name = bytes.assumingMemoryBound(to: sockaddr.self).baseAddress
-            return bind(end, name, length) == 0 && listen(end, 64) == 0 && getsockname(end, name, &length) == 0
-        }
-        guard isListening else { throw Sentence("no port can be listened on") }
-        port = address.sin_port.bigEndian
-    }
-
-    deinit { close(descriptor) }
-}
