@@ -70,7 +70,7 @@ struct IncomingRequest: Sendable {
     }
 
     /// In steps, so that what would grow beyond its bounds is thrown away before it does.
-    private func unpacked(_ sent: ByteBuffer) async throws -> ByteBuffer {
+    func unpacked(_ sent: ByteBuffer) async throws -> ByteBuffer {
         var body = ByteBuffer()
         do {
             let reader = try GzipReader(Array(sent.readableBytesView))
@@ -80,10 +80,7 @@ struct IncomingRequest: Sendable {
                 }
                 if count == 0 { return body }
                 let total = body.readableBytes
-                try await loop.submit {
-                    guard case .serving(let exchange) = connection.value.phase else { return }
-                    try connection.value.chargeUnpacked(exchange, count, total: total)
-                }.get()
+                try await loop.submit { try connection.value.chargeUnpacked(count, total: total) }.get()
             }
         } catch is GzipReader.Malformed {
             throw Refusal(.badRequest, .malformed, "the body is not what gzip writes, or not all of it")
@@ -97,7 +94,7 @@ struct IncomingRequest: Sendable {
         try await time.waitingForClient {
             try await loop.flatSubmit { () -> EventLoopFuture<ByteBuffer> in
                 guard let context = connection.value.context, case .serving(let exchange) = connection.value.phase
-                else { return loop.makeFailedFuture(ChannelError.ioOnClosedChannel) }
+                else { return loop.makeFailedFuture(RPCError.clientHasGone) }
                 return connection.value.askForBody(context, exchange)
             }.get()
         }

@@ -75,9 +75,11 @@ extension RESTConnection {
                 + "(\(limit.name)); try again")
     }
 
-    /// Counts bytes that are held of a body beside those that came, in which they were packed. Throws a `Refusal`.
-    func chargeUnpacked(_ exchange: Exchange, _ bytes: Int, total: Int) throws {
+    /// Counts bytes that are held of a body beside those that came, in which they were packed. Throws a `Refusal`, or
+    /// `RPCError.clientHasGone`: unpacking ends there too.
+    func chargeUnpacked(_ bytes: Int, total: Int) throws {
         guard total <= bounds.body else { throw tooLarge }
+        guard case .serving(let exchange) = phase else { throw RPCError.clientHasGone }
         guard budget(of: exchange).take(bytes) else { throw noRoom(exchange) }
         exchange.charged += bytes
     }
@@ -117,4 +119,9 @@ extension RESTConnection {
         budget(of: exchange).giveBack(exchange.charged)
         exchange.charged = 0
     }
+}
+
+extension RPCError {
+    /// Of a request whose answer nobody will read.
+    static let clientHasGone = RPCError(.cancelled, "the client has gone")
 }

@@ -59,7 +59,7 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
     private func leave() {
         context = nil
         clock.ticking?.cancel()
-        if case .serving(let exchange) = phase { release(exchange, RPCError(.cancelled, "the client has gone")) }
+        if case .serving(let exchange) = phase { release(exchange, RPCError.clientHasGone) }
         phase = .ended
         requests.continuation.finish()
         gone?.succeed()

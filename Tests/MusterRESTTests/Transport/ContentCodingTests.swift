@@ -1,9 +1,14 @@
 import CZlib
 import MusterHandlers
-import MusterREST
+import MusterListener
+import MusterProtocol
 import MusterTestSupport
 import NIOCore
+import NIOHTTP1
+import NIOPosix
 import Testing
+
+@testable import MusterREST
 
 /// Bodies that come packed.
 @Suite struct ContentCodingTests {
@@ -92,6 +97,26 @@ import Testing
             #expect(stage.named == ["a"])
             #expect(await eventually { server.strangerBytes == 0 })
         }
+    }
+
+    /// Nobody is charged any more for what it unpacks to, so that it must end by itself.
+    @Test func theBodyOfAClientThatHasGoneIsUnpackedNoFurther() async throws {
+        let body = gzip(String(repeating: " ", count: 50_000_000))
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let budgets = BodyBudgets(strangers: ByteBudget(1 << 30), known: ByteBudget(1 << 30))
+        let request = try await loop.submit {
+            var bounds = quickBounds
+            bounds.body = 1 << 30
+            let connection = RESTConnection(
+                bounds: bounds, budgets: budgets, connections: OpenConnections(most: 1, mostStrangers: 1))
+            connection.phase = .ended
+            return IncomingRequest(
+                head: HTTPRequestHead(version: .http1_1, method: .POST, uri: namePath), refusal: nil, loop: loop,
+                connection: NIOLoopBound(connection, eventLoop: loop))
+        }.get()
+        // A bound that is larger than the body: that the client has gone is enough.
+        await #expect(throws: RPCError.clientHasGone) { try await request.unpacked(ByteBuffer(bytes: body)) }
+        #expect(budgets.strangers.taken == 0 && budgets.known.taken == 0)
     }
 
     @Test func whatIsUnpackedCountsAsHeld() async throws {
