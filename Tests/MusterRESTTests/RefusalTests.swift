@@ -1,4 +1,5 @@
 import HTTPTypes
+import MusterMetrics
 import MusterProtocol
 import Testing
 
@@ -47,6 +48,14 @@ import Testing
         let body = String(decoding: Refusal(RPCError(.deadlineExceeded, "m")).answer.body, as: UTF8.self)
         #expect(body.contains("m; a request has 1800 milliseconds (rest_time_ms)"), "\(body)")
         #expect(body.contains(#""limit":"rest_time_ms","limit_value":1800"#), "\(body)")
+    }
+
+    @Test func everyStatusIsCountedByItsName() {
+        let counts = AnswerCounts(routes: [])
+        for status in 100..<600 { counts.answered(status) }
+        var page = Exposition()
+        counts.write(to: &page)
+        for status in 100..<600 { #expect(page.text.contains("muster_http_answers_total{status=\"\(status)\"} 1")) }
     }
 
     @Test func anOutcomeThatNobodyKnowsIsSaidToBeUnknown() {

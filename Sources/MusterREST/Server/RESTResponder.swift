@@ -55,10 +55,9 @@ struct RESTResponder: Sendable {
 
 /// What was answered over HTTP, by status: refusals of the transport among them, which are no calls. And how long it took, by route.
 final class AnswerCounts: Sendable {
-    private static let statuses = [
-        200, 201, 202, 400, 401, 403, 404, 405, 413, 415, 422, 423, 429, 431, 500, 501, 503, 504,
-    ]
-    private let cells = Cells(statuses.count + 1)
+    /// Each that can be: a list of those in use would lack the next one.
+    private static let statuses = 100..<600
+    private let cells = Cells(statuses.count)
     private let running = Cells(1)
     private let routes: [String]
     private let times: Histograms
@@ -73,7 +72,7 @@ final class AnswerCounts: Sendable {
 
     func began() { running.add() }
     func ended() { running.add(-1) }
-    func answered(_ status: Int) { cells.add(at: Self.statuses.firstIndex(of: status) ?? Self.statuses.count) }
+    func answered(_ status: Int) { if Self.statuses.contains(status) { cells.add(at: status - 100) } }
 
     /// - Parameter route: nil where there is none.
     func took(_ time: Duration, on route: String?) {
@@ -81,10 +80,9 @@ final class AnswerCounts: Sendable {
     }
 
     func write(to page: inout Exposition) {
-        let names = Self.statuses.map(String.init) + ["other"]
         page.counter(
             "muster_http_answers_total", "Answers of the REST listener, by status.",
-            names.enumerated().filter { cells[$0.offset] > 0 }.map { .init(["status": $1], cells[$0]) })
+            Self.statuses.filter { cells[$0 - 100] > 0 }.map { .init(["status": "\($0)"], cells[$0 - 100]) })
         page.histogram(
             "muster_http_seconds", "From a request's header to the end of its answer.", by: "route",
             routes.enumerated().map { ($1, times.snapshot(of: $0)) }.filter { $0.1.count > 0 })
