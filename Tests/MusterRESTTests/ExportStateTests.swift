@@ -84,6 +84,19 @@ import Testing
         }
     }
 
+    /// What can't be, unless the database was changed by hand: it is no export that will be there later.
+    @Test func anExportThatIsDoneWithoutAnArchiveIsTheServersFault() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let begun = try await begin(muster)
+            try await muster.asOwner(
+                """
+                ALTER TABLE segment_export DROP CONSTRAINT segment_export_result;
+                UPDATE segment_export SET state = 'done', expires_at = now() + interval '1 hour';
+                """)
+            #expect(try await muster.server.rest("GET", begun.path).status == 500)
+        }
+    }
+
     @Test func whoMayBeginAnExportMaySeeHowFarItIs() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let begun = try await begin(muster)

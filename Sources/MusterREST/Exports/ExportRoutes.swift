@@ -23,8 +23,7 @@ struct ExportRoutes {
             await all.answer(to: request) { caller in try await cancel(request, caller) }
         }
         routes.get("/exports/:file") { _, context in
-            let file = try context.parameters.require("file")
-            return await fetch(file, all)
+            await fetch(try context.parameters.decoded("file"), all)
         }
     }
 
@@ -69,10 +68,14 @@ struct ExportRoutes {
         return response(of: archive, archives)
     }
 
+    /// An export is done, and nothing is stored of its archive.
+    private struct ArchiveMissing: Error {}
+
     /// What the address says where there is nothing to fetch: whether to ask again.
     private func without(archiveOf export: StoredExport) throws -> RESTAnswer {
         switch export.state {
-        case .waiting, .running, .done:
+        case .done: throw ArchiveMissing()
+        case .waiting, .running:
             var answer = RESTAnswer(.accepted, UnfinishedExport(state: export.state))
             answer.headers[.retryAfter] = "5"
             return answer

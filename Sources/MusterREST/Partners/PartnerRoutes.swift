@@ -12,18 +12,18 @@ struct PartnerRoutes {
     func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
         routes.post("/partners/:partner/cohorts/users") { request, context in
             await all.answerVisit { visit in
-                try await change(request, try context.parameters.require("partner")[...].pathDecoded, visit)
+                try await change(request, try context.parameters.decoded("partner"), visit)
             }
         }
         routes.post("/partners/:partner/cohorts") { request, context in
             await all.answerVisit { visit in
-                try await name(request, try context.parameters.require("partner")[...].pathDecoded, visit)
+                try await name(request, try context.parameters.decoded("partner"), visit)
             }
         }
         routes.get("/partners/:partner/cohorts/imports") { request, context in
             await all.answerVisit { visit in
                 let partner = try await admit(
-                    try PartnerCredentials(request), as: try context.parameters.require("partner")[...].pathDecoded,
+                    try PartnerCredentials(request), as: try context.parameters.decoded("partner"),
                     visit)
                 try Query(request).expectNone()
                 return try await receipt(named: try request.idempotencyKey(), for: partner)
@@ -32,10 +32,10 @@ struct PartnerRoutes {
         routes.get("/partners/:partner/cohorts/imports/:import") { request, context in
             await all.answerVisit { visit in
                 let partner = try await admit(
-                    try PartnerCredentials(request), as: try context.parameters.require("partner")[...].pathDecoded,
+                    try PartnerCredentials(request), as: try context.parameters.decoded("partner"),
                     visit)
                 try Query(request).expectNone()
-                return try await receipt(of: try context.parameters.require("import")[...].pathDecoded, for: partner)
+                return try await receipt(of: try context.parameters.decoded("import"), for: partner)
             }
         }
     }

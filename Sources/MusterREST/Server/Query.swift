@@ -1,4 +1,5 @@
 import HTTPTypes
+import Hummingbird
 import HummingbirdCore
 import MusterProtocol
 
@@ -98,9 +99,10 @@ extension Collection<UInt8> {
     }
 }
 
-extension Substring {
+extension Parameters {
     /// A part of a path as it is meant: `%2D` is `-`. What can't be read stays as it is, and names nothing.
-    var pathDecoded: String {
-        utf8.percentDecoded.flatMap { String(validating: $0, as: UTF8.self) } ?? String(self)
+    func decoded(_ name: String) throws -> String {
+        let text = try require(name)
+        return text.utf8.percentDecoded.flatMap { String(validating: $0, as: UTF8.self) } ?? text
     }
 }
