@@ -14,6 +14,12 @@ public struct Limit: Sendable, Equatable {
 
     /// The same limit where an operator has set it.
     public func set(to value: Int) -> Self { Self(name, value, unit, reason) }
+
+    /// The same of a limit in seconds, of which whole ones are told.
+    public func set(to duration: Duration) -> Self { set(to: Int(duration / .seconds(1))) }
+
+    /// How long a limit in seconds is.
+    public var duration: Duration { .seconds(value) }
 }
 
 /// Every limit of Muster, said once.
@@ -35,6 +41,29 @@ public enum Limits {
         "rest_header_field_bytes", 8 << 10, "bytes", "One header field of a REST request, or its target; then 431.")
     public static let restHeaderFields = Limit(
         "rest_header_fields", 64, "fields", "In one REST request; then 431.")
+    public static let restHeadSeconds = Limit(
+        "rest_head_seconds", 10, "seconds",
+        "From connecting, or from the first byte of a later request, until a REST request's header has come; then the connection is closed."
+    )
+    public static let restBodySeconds = Limit(
+        "rest_body_seconds", 30, "seconds", "Until all of a REST request's body has come; then 503.")
+    public static let restBodyRate = Limit(
+        "rest_body_rate", 1_024, "bytes a second",
+        "The least that a REST request's body comes with after rest_body_patience_seconds; then 503.")
+    public static let restBodyPatienceSeconds = Limit(
+        "rest_body_patience_seconds", 5, "seconds", "How long a REST request's body may come more slowly.")
+    public static let restIdleSeconds = Limit(
+        "rest_idle_seconds", 60, "seconds",
+        "Between an answer by REST and the next request; then the connection is closed.")
+    public static let restHalfClosedSeconds = Limit(
+        "rest_half_closed_seconds", 1, "seconds",
+        "What a REST request in flight is given once its client has closed its half: most have gone.")
+    public static let restRequestsPerHour = Limit(
+        "rest_requests_per_hour", 250_000, "requests",
+        "Of each data import key in one hour of the clock, to each server; then 429. 0 is no limit.")
+    public static let restServiceRequestsPerHour = Limit(
+        "rest_service_requests_per_hour", 3_600_000, "requests",
+        "Of each service key by REST in one hour of the clock, to each server; then 429. 0 is no limit.")
     public static let restImportIdentifiers = Limit(
         "rest_import_identifiers", 1_000, "identifiers", "In one import by REST, over all kinds and objects; Braze's.")
     public static let restTrackObjects = Limit(
@@ -65,6 +94,20 @@ public enum Limits {
         "session_open_seconds", 10, "seconds", "From connecting to session.open; then the connection is closed.")
     public static let idleSeconds = Limit(
         "idle_seconds", 300, "seconds", "A connection with nothing in flight that sends nothing is closed.")
+    public static let frameSeconds = Limit(
+        "frame_seconds", 30, "seconds",
+        "From the first byte of a frame to its last; then the connection is closed: a slow sender holds memory for nothing."
+    )
+    public static let silenceSeconds = Limit(
+        "silence_seconds", 60, "seconds", "Without a byte on an RPC connection; then the server pings.")
+    public static let pongSeconds = Limit(
+        "pong_seconds", 20, "seconds", "From the server's ping to the pong; then the connection is closed.")
+    public static let unreadSeconds = Limit(
+        "unread_seconds", 30, "seconds",
+        "That a client leaves answers unread, by REST 64 KiB of one; then the connection is closed.")
+    public static let unreadBytes = Limit(
+        "unread_bytes", 64 << 20, "bytes",
+        "Answers that wait for one RPC client to read them; then the connection is closed.")
     public static let deadlineDefault = Limit(
         "deadline_default_ms", 10_000, "milliseconds", "Where a request names no deadline.")
     public static let deadlineMost = Limit(
@@ -98,7 +141,7 @@ public enum Limits {
     public static let exportFields = Limit(
         "export_fields", 500, "names", "In fields_to_export, and in custom_attributes_to_export.")
     public static let exportsUnfinished = Limit(
-        "exports_unfinished", 100, "exports", "Of one workspace, waiting or running; Braze's. And one a segment.")
+        "exports_unfinished", 100, "exports", "Of one workspace, waiting or running; Braze's.")
     public static let exportStateDays = Limit(
         "export_state_days", 7, "days", "How long after its end users.export.get still knows an export.")
     public static let dataSeriesDays = Limit("data_series_days", 100, "days", "In one segments.data_series.")
@@ -147,25 +190,22 @@ public enum Limits {
     public static let stalenessMost = Limit(
         "max_staleness_ms_most", 60_000, "milliseconds", "A larger max_staleness_ms counts as this one.")
 
-    /// All of them, in the order in which `server.info` reports them, with those that an operator may set as they were set.
-    public static func all(lockWaitMilliseconds: Int, drainSeconds: Int) -> [Limit] {
-        all.map { limit in
-            switch limit {
-            case lockWait: limit.set(to: lockWaitMilliseconds)
-            case Limits.drainSeconds: limit.set(to: drainSeconds)
-            default: limit
-            }
-        }
+    /// All of them, in the order in which `server.info` reports them, with `changed` in the place of those of their names.
+    public static func all(with changed: [Limit]) -> [Limit] {
+        all.map { limit in changed.first { $0.name == limit.name } ?? limit }
     }
 
     /// All of them, as they are where nobody has set any.
     public static let all: [Limit] = [
         frame, frameBeforeOpen, restBody, restStrangers, restBodies, restHeader, restHeaderField, restHeaderFields,
+        restHeadSeconds, restBodySeconds, restBodyRate, restBodyPatienceSeconds, restIdleSeconds,
+        restHalfClosedSeconds, restRequestsPerHour, restServiceRequestsPerHour,
         restImportIdentifiers, restTrackObjects, restBulkBody, restBulkObjectsPerUser, jsonValues, jsonDepth,
         requestsInFlight,
         surplusFrames, requestsInFlightPerKey, connections, strangerConnections,
         openSeconds,
-        idleSeconds, deadlineDefault, deadlineMost, lockWait, restLockWait, restTime,
+        idleSeconds, frameSeconds, silenceSeconds, pongSeconds, unreadSeconds, unreadBytes, deadlineDefault,
+        deadlineMost, lockWait, restLockWait, restTime,
         drainSeconds, importIdentifiers,
         importChanges,
         upsertUsers,

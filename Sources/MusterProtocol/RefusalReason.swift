@@ -51,6 +51,8 @@ public enum RefusalReason: String, Sendable, CaseIterable {
 
     // There is no room at the moment.
     case tooBusy = "too_busy"
+    case tooSlow = "too_slow"
+    case inProgress = "in_progress"
     case noRoom = "no_room"
 }
 

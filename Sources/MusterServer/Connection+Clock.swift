@@ -37,7 +37,7 @@ extension Connection {
 
         switch phase {
         case .unopened where isOver(created, bounds.open):
-            let limit = Limits.openSeconds.set(to: Int(bounds.open / .seconds(1)))
+            let limit = Limits.openSeconds.set(to: bounds.open)
             let sentence = "no session.open came within \(limit.value) seconds (\(limit.name))"
             return fail(RPCError(.deadlineExceeded, sentence, details: .init(of: limit)), id: 0)
         case .open where inFlight.isEmpty && isOver(clock.lastRequest, bounds.idle): return goAndEnd("idle")
@@ -46,7 +46,9 @@ extension Connection {
         if isOver(clock.unwritableSince, bounds.unread) || isOver(clock.endedSince, bounds.unread) { return cut() }
         if isOver(clock.pingSent, bounds.pong) { return cut() }
         if isOver(clock.partialFrameSince, bounds.frame) {
-            return fail(RPCError(.deadlineExceeded, "a frame took too long to come"), id: 0)
+            let limit = Limits.frameSeconds.set(to: bounds.frame)
+            let sentence = "the rest of a frame did not come within \(limit.value) seconds (\(limit.name))"
+            return fail(RPCError(.deadlineExceeded, sentence, details: .init(of: limit)), id: 0)
         }
         if isOpen, isListening, clock.pingSent == nil, isOver(clock.lastHeard, bounds.silence) {
             clock.pingSent = now

@@ -23,27 +23,27 @@ extension RPCServerSettings {
         public var connections = Limits.connections.value
         /// Those among them whose session is not open; one more ends the oldest.
         public var strangerConnections = Limits.strangerConnections.value
-        /// Requests in flight on one connection; then nothing more is read from it.
+        /// Requests in flight on one connection; then frames are read until one more asks for work, which waits.
         public var requestsInFlight = Limits.requestsInFlight.value
         /// From connecting, TLS included, to the answer of `session.open`.
-        public var open: Duration = .seconds(Limits.openSeconds.value)
+        public var open = Limits.openSeconds.duration
         /// Without a request.
-        public var idle: Duration = .seconds(Limits.idleSeconds.value)
+        public var idle = Limits.idleSeconds.duration
         /// From the first byte of a frame to its last: who sends slower than that holds memory for nothing.
-        public var frame: Duration = .seconds(30)
+        public var frame = Limits.frameSeconds.duration
         /// Of silence, until the server asks for a sign of life.
-        public var silence: Duration = .seconds(60)
+        public var silence = Limits.silenceSeconds.duration
         /// Until that sign has come.
-        public var pong: Duration = .seconds(20)
+        public var pong = Limits.pongSeconds.duration
         /// That a peer may leave its answers unread.
-        public var unread: Duration = .seconds(30)
+        public var unread = Limits.unreadSeconds.duration
         /// Bytes of answers that wait for one peer to read them; more ends the connection.
-        public var unreadBytes = 64 << 20
+        public var unreadBytes = Limits.unreadBytes.value
         /// From the beginning of a shutdown until no more connections are accepted: for balancers to send them
         /// elsewhere.
         public var shutdownDelay: Duration = .zero
         /// From then on until what is still in flight is cut.
-        public var drain: Duration = .seconds(Limits.drainSeconds.value)
+        public var drain = Limits.drainSeconds.duration
         /// After the last frame, for the peer to read it: a socket closed with bytes unread would take it away again.
         public var linger: Duration = .milliseconds(500)
         /// Pings, pongs, wrong messages and cancels beyond one a request, together in `floodWindow`; one more ends the

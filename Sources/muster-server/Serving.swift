@@ -35,8 +35,7 @@ final class Serving: Service {
             store: store, keyGuard: keyGuard, schema: schema,
             identity: ServerIdentity(
                 version: MusterServerCommand.version, restURL: settings.publicRESTURL,
-                limits: Limits.all(
-                    lockWaitMilliseconds: settings.lockTimeoutMilliseconds, drainSeconds: settings.drainSeconds),
+                limits: settings.limits,
                 isDraining: { [draining] in draining.hasBegun }),
             logger: logger)
         rpc = RPCServer(settings: settings.rpc, router: router, logger: logger)
@@ -241,6 +240,16 @@ final class Draining: Sendable {
 }
 
 extension Settings {
+    /// What the server keeps to, as callers are told it: those limits that the operator may set, as they were set.
+    var limits: [Limit] {
+        Limits.all(with: [
+            Limits.lockWait.set(to: lockTimeoutMilliseconds), Limits.drainSeconds.set(to: drainSeconds),
+            Limits.connections.set(to: connections), Limits.strangerConnections.set(to: strangerConnections),
+            Limits.restRequestsPerHour.set(to: restRequestsPerHour),
+            Limits.restServiceRequestsPerHour.set(to: restServiceRequestsPerHour),
+        ])
+    }
+
     /// What the layers below need of the settings.
     var database: DatabaseSettings {
         var database = DatabaseSettings.store(connectionString: databaseURL)

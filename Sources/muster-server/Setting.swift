@@ -48,10 +48,10 @@ struct Setting: Sendable, Hashable {
     static let restInsecure = Setting(
         "rest.insecure", standard: "false", "Let the REST endpoint listen beyond this machine without TLS.")
     static let restRequestsPerHour = Setting(
-        "rest.requests_per_hour", standard: "250000",
+        "rest.requests_per_hour", standard: "\(Limits.restRequestsPerHour.value)",
         "Requests an hour that each data import key may send to this server; 0 is no limit.")
     static let restServiceRequestsPerHour = Setting(
-        "rest.service_requests_per_hour", standard: "3600000",
+        "rest.service_requests_per_hour", standard: "\(Limits.restServiceRequestsPerHour.value)",
         "Requests an hour that each service key may send to this server by REST; 0 is no limit.")
     static let opsHost = Setting(
         "ops.host", standard: "127.0.0.1",
@@ -61,9 +61,10 @@ struct Setting: Sendable, Hashable {
     static let opsInsecure = Setting(
         "ops.insecure", standard: "false", "Let them listen beyond this machine; they have no TLS and no key.")
     static let connections = Setting(
-        "connections.most", standard: "1024", "Open connections that RPC and REST take, each; one more is refused.")
+        "connections.most", standard: "\(Limits.connections.value)",
+        "Open connections that RPC and REST take, each; one more is refused.")
     static let strangerConnections = Setting(
-        "connections.strangers", standard: "256",
+        "connections.strangers", standard: "\(Limits.strangerConnections.value)",
         "Of them, those over which no good key has come; one more ends the oldest.")
     static let tlsCertificate = Setting(
         "tls.certificate", "File with the certificate chain, in PEM; SIGHUP reads it again.")

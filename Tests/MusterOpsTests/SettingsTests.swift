@@ -1,5 +1,8 @@
 import ArgumentParser
 import Foundation
+import MusterProtocol
+import MusterREST
+import MusterServer
 import Testing
 
 @testable import muster_server
@@ -17,6 +20,26 @@ struct SettingsTests {
             #expect(settings.databaseURL == "host=file")
             #expect(settings.databaseConnections == 8)
         }
+    }
+
+    /// What an operator may set is told as it was set.
+    @Test func theLimitsThatAreToldAreThoseThatWereSet() async throws {
+        let flags: [Setting: String] = [
+            .connections: "7", .strangerConnections: "3", .lockTimeout: "1234", .drainSeconds: "5",
+            .restRequestsPerHour: "11", .restServiceRequestsPerHour: "0",
+        ]
+        let settings = try await Settings.load(flags: flags, environment: [:], file: nil)
+        let told = Dictionary(uniqueKeysWithValues: settings.limits.map { ($0.name, $0.value) })
+        let set = [
+            "connections": 7, "stranger_connections": 3, "lock_wait_ms": 1_234, "drain_seconds": 5,
+            "rest_requests_per_hour": 11, "rest_service_requests_per_hour": 0,
+        ]
+        #expect(told.filter { set.keys.contains($0.key) } == set)
+        #expect(settings.rpc.bounds.connections == 7 && settings.rest.bounds.strangerConnections == 3)
+        #expect(settings.rest.requestsPerHour == 11 && settings.rest.serviceRequestsPerHour == 0)
+        let standard = try await Settings.load(flags: [:], environment: [:], file: nil)
+        #expect(standard.limits == Limits.all)
+        #expect(settings.limits.map(\.name) == Limits.all.map(\.name))
     }
 
     @Test func withoutAnythingTheDefaultsHold() async throws {

@@ -36,7 +36,11 @@ import Testing
             }
             for _ in 0..<2 {
                 let refused = try await connector.change("c", "")
-                #expect(refused.status == 429 && refused.message != nil)
+                #expect(refused.status == 429)
+                #expect(refused.message == "this key has sent its 3 requests of this hour (rest_requests_per_hour)")
+                let details = try refused.decode(Problem.self).details
+                #expect(details?.reason == "too_many" && details?.limit == "rest_requests_per_hour")
+                #expect(details?.limitValue == 3)
                 #expect(refused.headers["x-ratelimit-remaining"] == "0")
                 let pause = try #require(refused.headers["retry-after"].flatMap(Int64.init))
                 let reset = try #require(refused.headers["x-ratelimit-reset"].flatMap(Int64.init))
@@ -74,6 +78,7 @@ import Testing
                 let reply = try await server.rest(
                     "GET", "/segments/list", bearer: muster.server.workspace.adminKey.text)
                 #expect(reply.status == status && reply.headers["x-ratelimit-limit"] == "2")
+                #expect(reply.text.contains("rest_service_requests_per_hour") == (status == 429))
             }
             await server.stop()
         }

@@ -144,11 +144,14 @@ import Testing
 
     @Test func aFrameThatNeverEndsIsClosed() async throws {
         var bounds = quickBounds
-        bounds.frame = .milliseconds(100)
+        bounds.frame = .milliseconds(1_000)
         try await withConnection(bounds: bounds) { connection, _, _ in
             try await connection.send([0, 0, 0, 1, 0, 0x7B])
             let frames = try await connection.rest()
             #expect(frames.map(\.code) == [.deadlineExceeded])
+            guard case .error(_, let error)? = frames.first else { return }
+            #expect(error.message == "the rest of a frame did not come within 1 seconds (frame_seconds)")
+            #expect(error.details == .init(of: Limits.frameSeconds.set(to: 1)))
         }
     }
 

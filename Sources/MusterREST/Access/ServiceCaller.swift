@@ -28,7 +28,7 @@ struct ServiceCaller {
     /// Throws a `Refusal` with status 403 where the key lacks this scope, which is no call's.
     func authorize(_ scope: String) async throws {
         do { try await desk.authorize(scope, as: session, deadline: deadline) } catch {
-            throw error.code == .permissionDenied ? Refusal(.forbidden, "Access Denied") : Refusal(error)
+            throw Self.refusal(error)
         }
     }
 
@@ -48,11 +48,16 @@ struct ServiceCaller {
     /// Sends a call. Throws a `Refusal` with status 403 where the key lacks its scope.
     func send<C: Call>(_ call: C) async throws -> C.Reply {
         do { return try await desk.answer(call, as: session, secret: secret, deadline: deadline) } catch {
-            switch error.code {
-            case .permissionDenied: throw Refusal(.forbidden, "Access Denied")
-            case .unauthenticated: throw Self.unknownKey
-            default: throw Refusal(error)
-            }
+            throw Self.refusal(error)
+        }
+    }
+
+    /// In Braze's words, where it has some; programs hear which scope the key lacks.
+    private static func refusal(_ error: RPCError) -> Refusal {
+        switch error.code {
+        case .permissionDenied: Refusal(error, words: "Access Denied: \(error.message)")
+        case .unauthenticated: unknownKey
+        default: Refusal(error)
         }
     }
 }

@@ -37,12 +37,6 @@ struct Refusal: Error {
             "\(words): \(field ?? "the request") is over the limit of \(limit.described)")
     }
 
-    /// - Parameter retryAfter: in seconds.
-    init(_ status: HTTPResponse.Status, _ message: String, retryAfter: Int64) {
-        self.init(status, message)
-        details.set("retry_after_ms", .integer(retryAfter * 1_000))
-    }
-
     /// What a call's failure is called over HTTP. A passing fault is 5xx, which every client repeats. A lock that can't be had is
     /// 423 on the routes of partners alone: clients of the others take any 4xx but 429 for final.
     init(_ error: RPCError) {
@@ -55,9 +49,16 @@ struct Refusal: Error {
         if details.string("field") == "request_id" { details.fields["field"] = "Idempotency-Key" }
     }
 
+    /// The same in the contract's words.
+    init(_ error: RPCError, words: String) {
+        self.init(error)
+        message = words
+    }
+
     private static func status(of error: RPCError) -> HTTPResponse.Status {
-        // A limit that the caller has reached, and not a shortage of the server's.
-        if error.code == .resourceExhausted, error.details.string("limit") != nil { return .tooManyRequests }
+        // What the caller has reached or begun itself, and not a shortage of the server's.
+        let isCallersOwn = error.details.string("limit") != nil || error.details.reason == .inProgress
+        if error.code == .resourceExhausted, isCallersOwn { return .tooManyRequests }
         return status(of: error.code)
     }
 

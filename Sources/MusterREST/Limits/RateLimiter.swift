@@ -49,15 +49,31 @@ final class RateLimiter: Sendable {
             hour.counts[session.key] = sent
             return sent
         }
+        let limit = session.kind == .import ? Limits.restRequestsPerHour : Limits.restServiceRequestsPerHour
         let status = RateStatus(limit: perHour, remaining: max(0, perHour - sent), resetsAt: (number + 1) * 3_600)
-        guard sent <= perHour else { throw RateLimitReached(status: status, retryAfter: status.resetsAt - seconds) }
+        guard sent <= perHour else {
+            throw RateLimitReached(
+                limit: limit.set(to: perHour), status: status, retryAfter: status.resetsAt - seconds)
+        }
         return status
     }
 }
 
 /// A key has used up its hour.
 struct RateLimitReached: Error {
+    let limit: Limit
     let status: RateStatus
     /// In seconds.
     let retryAfter: Int64
+}
+
+extension Refusal {
+    /// What a key hears that has used up its hour.
+    init(_ reached: RateLimitReached) {
+        let limit = reached.limit
+        self.init(
+            .tooManyRequests, .tooMany, limit: limit,
+            "this key has sent its \(limit.value) requests of this hour (\(limit.name))")
+        details.set("retry_after_ms", .integer(reached.retryAfter * 1_000))
+    }
 }

@@ -17,9 +17,7 @@ final class Visit {
     func count(_ session: Session) throws {
         do { rate = try limiter.count(session) } catch let reached as RateLimitReached {
             rate = reached.status
-            throw Refusal(
-                .tooManyRequests, "this key has sent its \(reached.status.limit) requests of this hour",
-                retryAfter: reached.retryAfter)
+            throw Refusal(reached)
         }
         let count = keys.enter(session)
         guard count.take() else {

@@ -99,18 +99,27 @@ extension RESTConnection {
         if isOver(clock.unreadSince, bounds.unread) { return cut() }
         switch phase {
         case .waiting: if isOver(clock.headBegan, bounds.head) || isOver(clock.idleSince, bounds.idle) { cut() }
-        case .serving(let exchange): if isTooSlow(exchange, now) { fail(exchange, Self.tooSlow) }
+        case .serving(let exchange): if let refusal = refusal(ofSlow: exchange, now) { fail(exchange, refusal) }
         case .ended: if clock.endsWhenRead, clock.unreadSince == nil { cut() }
         }
     }
 
-    private func isTooSlow(_ exchange: Exchange, _ now: ContinuousClock.Instant) -> Bool {
-        guard exchange.waiter != nil, let asked = exchange.askedAt else { return false }
+    /// Why a body is waited for no longer; nil while it is.
+    private func refusal(ofSlow exchange: Exchange, _ now: ContinuousClock.Instant) -> Refusal? {
+        guard exchange.waiter != nil, let asked = exchange.askedAt else { return nil }
         let elapsed = now - asked
-        let expected = Double(bounds.bodyRate) * (elapsed / .seconds(1))
-        return elapsed > bounds.bodyTime || elapsed > bounds.bodyPatience && Double(exchange.received) < expected
+        if elapsed > bounds.bodyTime {
+            let limit = Limits.restBodySeconds.set(to: bounds.bodyTime)
+            return Refusal(
+                .serviceUnavailable, .tooSlow, limit: limit,
+                "the body did not come within \(limit.value) seconds (\(limit.name)); send it again")
+        }
+        guard elapsed > bounds.bodyPatience,
+            Double(exchange.received) < Double(bounds.bodyRate) * (elapsed / .seconds(1))
+        else { return nil }
+        let limit = Limits.restBodyRate.set(to: bounds.bodyRate)
+        return Refusal(
+            .serviceUnavailable, .tooSlow, limit: limit,
+            "the body came with less than \(limit.value) bytes a second (\(limit.name)); send it again")
     }
-
-    private static let tooSlow = Refusal(
-        .serviceUnavailable, "the body came too slowly; send it again")
 }

@@ -1,5 +1,5 @@
 public import MusterListener
-import MusterProtocol
+public import MusterProtocol
 
 /// What a REST server needs to know: where to listen, what to expect of a key, and which bounds to keep.
 public struct RESTServerSettings: Sendable {
@@ -14,7 +14,8 @@ public struct RESTServerSettings: Sendable {
 
     /// Settings with the bounds of `Limits`.
     public init(
-        listener: ListenerSettings, requestsPerHour: Int = 250_000, serviceRequestsPerHour: Int = 3_600_000,
+        listener: ListenerSettings, requestsPerHour: Int = Limits.restRequestsPerHour.value,
+        serviceRequestsPerHour: Int = Limits.restServiceRequestsPerHour.value,
         bounds: Bounds = Bounds()
     ) {
         self.listener = listener
@@ -44,26 +45,26 @@ extension RESTServerSettings {
         /// Bytes of all header fields together.
         public var header = Limits.restHeader.value
         /// From connecting, TLS included, or from the first byte of a later request, until its header has come.
-        public var head: Duration = .seconds(10)
+        public var head = Limits.restHeadSeconds.duration
         /// From asking for a body until all of it has come.
-        public var bodyTime: Duration = .seconds(30)
+        public var bodyTime = Limits.restBodySeconds.duration
         /// From asking for a body until it is expected to come at `bodyRate`.
-        public var bodyPatience: Duration = .seconds(5)
+        public var bodyPatience = Limits.restBodyPatienceSeconds.duration
         /// Bytes of a body in a second, at the least.
-        public var bodyRate = 1_024
+        public var bodyRate = Limits.restBodyRate.value
         /// Between an answer and the next request.
-        public var idle: Duration = .seconds(60)
+        public var idle = Limits.restIdleSeconds.duration
         /// That a client may take for 64 KiB of an answer.
-        public var unread: Duration = .seconds(30)
+        public var unread = Limits.unreadSeconds.duration
         /// What a request in flight is given after its client has closed its half: it may still be reading. Most have just gone.
-        public var halfClosed: Duration = .seconds(1)
+        public var halfClosed = Limits.restHalfClosedSeconds.duration
         /// After the last answer, for the client to read it: a socket closed with bytes unread would take it away again.
         public var linger: Duration = .seconds(1)
         /// From the beginning of a shutdown until no more connections are accepted: for balancers to send them
         /// elsewhere.
         public var shutdownDelay: Duration = .zero
         /// From then on until what is still in flight is cut.
-        public var drain: Duration = .seconds(Limits.drainSeconds.value)
+        public var drain = Limits.drainSeconds.duration
 
         /// The bounds of `Limits`.
         public init() {}
