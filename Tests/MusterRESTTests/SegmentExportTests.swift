@@ -116,6 +116,8 @@ import Testing
             let second = try await muster.admin("POST", "/users/export/segment", #"{"segment_id":"s"}"#)
             #expect(second.status == 429)
             #expect(second.headers["retry-after"] == "10")
+            let details = try second.decode(Problem.self).details
+            #expect(details?.reason == "in_progress" && details?.field == "segment_id" && details?.limit == nil)
             let reset = try #require(second.headers["x-ratelimit-reset"].flatMap(Int64.init))
             #expect(abs(Instant.now.microseconds / 1_000_000 + 10 - reset) <= 1)
             #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
@@ -129,6 +131,9 @@ import Testing
             for number in 0..<100 { _ = try await begin(muster, #"{"segment_id":"s-\#(number)"}"#) }
             let another = try await muster.admin("POST", "/users/export/segment", #"{"segment_id":"s-100"}"#)
             #expect(another.status == 429)
+            let details = try another.decode(Problem.self).details
+            #expect(details?.reason == "too_many" && details?.field == nil)
+            #expect(details?.limit == "exports_unfinished" && details?.limitValue == 100)
         }
     }
 
@@ -179,6 +184,40 @@ import Testing
             let reply = try await muster.fetch(begun.url)
             #expect(reply.status == 410)
             #expect(try reply.decode(Refused.self).message.contains("was erased since"))
+        }
+    }
+
+    @Test func aRepeatGetsTheSameAddressThoughNoAnswerThatIsRecordedHoldsIt() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            try await muster.saveSegment(.everyone)
+            let call = ExportSegment(segmentID: "s", requestID: "r-1")
+            let begun = try await muster.send(call)
+            #expect(try await muster.send(call) == begun)
+            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            let again = try await muster.send(call)
+            #expect(again == begun && again.url == "https://rest.example" + again.path)
+            #expect(try await muster.fetch(again.path).status == 200)
+            let token = try #require(again.path.split(separator: "/").last).dropLast(4).dropFirst(2)
+            try await muster.asOwner(
+                """
+                DO $$ BEGIN
+                    ASSERT EXISTS (SELECT FROM request_record WHERE convert_from(reply, 'UTF8') LIKE '%\(begun.objectPrefix)%');
+                    ASSERT NOT EXISTS (SELECT FROM request_record WHERE convert_from(reply, 'UTF8') LIKE '%\(token)%');
+                END $$
+                """)
+            let other = try await muster.send(ExportSegment(segmentID: "s", requestID: "r-2"))
+            #expect(other.path != begun.path && other.objectPrefix != begun.objectPrefix)
+        }
+    }
+
+    /// Clients may write any character of a path so.
+    @Test func anAddressIsTheSameWithPercentSigns() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            try await muster.saveSegment(.everyone)
+            let begun = try await muster.send(ExportSegment(segmentID: "s"))
+            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            let written = begun.path.replacing("-", with: "%2D").replacing(".", with: "%2e")
+            #expect(try await muster.fetch(written).status == 200)
         }
     }
 

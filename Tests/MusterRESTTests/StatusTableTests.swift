@@ -33,7 +33,7 @@ import Testing
         Route(
             method: "GET", path: "/partners/tinyclues/cohorts/imports", headers: ["Idempotency-Key": "r-e"],
             isPartners: true),
-        Route(method: "GET", path: ExportToken(in: WorkspaceID(rawValue: 1)).path, isOpen: true),
+        Route(method: "GET", path: ExportToken(of: "x", in: WorkspaceID(rawValue: 1), key: []).path, isOpen: true),
         Route(method: "POST", path: "/users/track", body: #"{"attributes":[{"external_id":"u-1","n":1}]}"#),
         Route(method: "POST", path: "/users/track/bulk", body: #"{"attributes":[{"external_id":"u-1","n":1}]}"#),
         Route(

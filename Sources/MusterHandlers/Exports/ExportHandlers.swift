@@ -28,15 +28,17 @@ public struct ExportHandlers: Sendable {
             fields: try Self.names(call.fieldsToExport, "fields_to_export"),
             customAttributes: try Self.names(call.customAttributesToExport, "custom_attributes_to_export"))
         let workspace = context.session.workspaceID
-        let token = ExportToken(in: workspace)
+        let key = try await store.pageTokenKey(of: workspace, deadline: context.deadline)
         let exportID = "\(UUID().uuidString.lowercased())-\(Instant.now.secondsSince1970)"
-        let reply = ExportSegment.Reply(
-            objectPrefix: exportID, path: token.path, url: restURL.map { $0 + token.path })
+        let token = ExportToken(of: exportID, in: workspace, key: key)
         let request = try RequestKey(call)
         do {
-            return try await store.begin(
+            let begun = try await store.begin(
                 NewExport(exportID: exportID, segmentID: call.segmentID, tokenDigest: token.digest, shape: shape),
-                answering: reply, request: request, in: workspace, deadline: context.deadline)
+                request: request, in: workspace, deadline: context.deadline)
+            // A repeat is of the export that the first one began.
+            let path = ExportToken(of: begun, in: workspace, key: key).path
+            return .init(objectPrefix: begun, path: path, url: restURL.map { $0 + path })
         } catch let refusal as ExportRefusal { throw refusal.error(of: call.segmentID) }
     }
 
@@ -79,19 +81,19 @@ extension ExportRefusal {
         switch self {
         case .unknownSegment: FilterFault.unknownSegment(segmentID)
         case .isBeingExported:
-            Self.busy(
-                "this segment is being exported already; wait, or cancel that export: of one segment one export is "
-                    + "made at a time, of a workspace \(Limits.exportsUnfinished.value)")
-        case .tooMany: Self.busy("the workspace has \(Limits.exportsUnfinished.value) exports that are not done")
+            RPCError(
+                .resourceExhausted, .inProgress, field: "segment_id",
+                "segment_id is of a segment that is being exported already; wait for the end of that export, or cancel it",
+                details: Self.pause)
+        case .tooMany:
+            RPCError(
+                .resourceExhausted, .tooMany, limit: Limits.exportsUnfinished,
+                "the workspace has \(Limits.exportsUnfinished.value) exports that are not done "
+                    + "(\(Limits.exportsUnfinished.name))", details: Self.pause)
         case .notBeingExported:
             RPCError(.notFound, .unknownExport, field: "segment_id", "no export of this segment is waiting or running")
         }
     }
 
-    private static func busy(_ message: String) -> RPCError {
-        let limit = Limits.exportsUnfinished
-        return RPCError(
-            .resourceExhausted, .tooMany, field: "segment_id", limit: limit, "\(message) (\(limit.name))",
-            details: ["retry_after_ms": 10_000])
-    }
+    private static let pause: RPCError.Details = ["retry_after_ms": 10_000]
 }

@@ -1,16 +1,27 @@
+import Crypto
+import Foundation
 public import MusterProtocol
 public import MusterStore
 
-/// The secret part of an archive's address: the number of its workspace, 43 characters of chance (256 bits) and 6 of checksum, so that
-/// what nobody was given is mostly refused without a look-up.
+/// The secret part of an archive's address: the number of its workspace, 43 characters that stand for 256 bits and 6 of checksum, so
+/// that what nobody was given is mostly refused without a look-up.
+///
+/// The bits come from the export's name and the workspace's key, so that a repeated request gets the same address though only a
+/// digest of it is stored.
 public struct ExportToken: Sendable {
     public let workspace: WorkspaceID
     private let text: String
 
-    /// A new one.
-    init(in workspace: WorkspaceID) {
+    /// That of an export.
+    ///
+    /// - Parameter key: the workspace's, which seals its page tokens.
+    init(of exportID: String, in workspace: WorkspaceID, key: [UInt8]) {
         self.workspace = workspace
-        text = String(decoding: Secret.withChance(Self.prefix(workspace)), as: UTF8.self)
+        let bits = HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: SymmetricKey(data: key), info: Data("address of the export \(exportID)".utf8),
+            outputByteCount: 32)
+        let secret = bits.withUnsafeBytes { Secret.digits(of: $0) }
+        text = String(decoding: Secret.withChecksum(Self.prefix(workspace) + secret), as: UTF8.self)
     }
 
     /// Reads one. Nil for what can't be one.

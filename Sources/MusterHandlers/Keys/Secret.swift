@@ -20,18 +20,30 @@ public struct Secret: Sendable, Equatable {
     public init(_ kind: KeyKind, in workspace: WorkspaceID) {
         self.kind = kind
         self.workspace = workspace
-        text = String(decoding: Self.withChance(Self.prefix(kind, workspace)), as: UTF8.self)
+        text = String(decoding: Self.withChecksum(Self.prefix(kind, workspace) + Self.chance()), as: UTF8.self)
     }
 
-    /// `prefix` with chance and checksum behind it.
-    static func withChance(_ prefix: [UInt8]) -> [UInt8] {
+    private static func chance() -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
-        var bytes = prefix
-        for _ in 0..<chanceLength {
-            bytes.append(alphabet[Int.random(in: 0..<alphabet.count, using: &generator)])
-        }
-        return bytes + checksum(of: bytes)
+        return (0..<chanceLength).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &generator)] }
     }
+
+    /// 32 bytes as a number in as many characters as chance has, which hold it just.
+    static func digits(of number: UnsafeRawBufferPointer) -> [UInt8] {
+        var rest = Array(number)
+        let digits = (0..<chanceLength).map { _ in
+            var remainder = 0
+            for place in rest.indices {
+                let value = remainder << 8 | Int(rest[place])
+                rest[place] = UInt8(value / alphabet.count)
+                remainder = value % alphabet.count
+            }
+            return alphabet[remainder]
+        }
+        return digits.reversed()
+    }
+
+    static func withChecksum(_ bytes: [UInt8]) -> [UInt8] { bytes + checksum(of: bytes) }
 
     /// Whether bytes are a prefix with chance and the right checksum behind it.
     static func isWellFormed(_ bytes: [UInt8], after prefix: [UInt8]) -> Bool {

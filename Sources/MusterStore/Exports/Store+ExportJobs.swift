@@ -25,13 +25,19 @@ public enum ExportRefusal: Error, Equatable {
     case notBeingExported
 }
 
+/// What is recorded of a request that began an export: its name, and nothing of the address, which is a secret.
+private struct BegunExport: Codable {
+    let objectPrefix: String
+
+    enum CodingKeys: String, CodingKey { case objectPrefix = "object_prefix" }
+}
+
 extension Store {
-    /// Writes an export down, for any server to take, and returns `reply`, or that of the same request before. Throws
+    /// Writes an export down, for any server to take, and returns its name, or that of the same request before. Throws
     /// `ExportRefusal`.
     public func begin(
-        _ export: NewExport, answering reply: ExportSegment.Reply, request: RequestKey, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
-    ) async throws -> ExportSegment.Reply {
+        _ export: NewExport, request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> String {
         try await recorded(request, in: workspace, deadline: deadline) { connection in
             // Exports of a workspace begin one at a time, so that the count holds.
             try connection.execute("SELECT version FROM definitions WHERE workspace_id = \(workspace) FOR UPDATE")
@@ -53,8 +59,8 @@ extension Store {
                 VALUES (\(workspace), \(export.exportID), \(export.segmentID), \(export.tokenDigest),
                     \(JSONB(try JSONEncoding.encode(export.shape))), \(Instant.now))
                 """)
-            return Written(reply: reply)
-        }
+            return Written(reply: BegunExport(objectPrefix: export.exportID))
+        }.objectPrefix
     }
 
     /// Ends the export of a segment that is waiting or running. Who works on it finds out when it next renews its
