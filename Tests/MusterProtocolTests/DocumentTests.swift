@@ -43,9 +43,8 @@ import Testing
         let sources = Self.root.appending(path: "../Sources").standardizedFileURL
         let codes = RPCCode.allCases.filter(\.needsReason).map { "\($0)" }.joined(separator: "|")
         // What follows the code is a reason: a case, a value that is called so, or a choice of cases.
-        let made = try Regex(
-            "(RPCError|\\.init)\\(\\s*\\.(\(codes)),\\s*(?!\\.[a-z]|([a-z]+\\.)?reason\\b|[^,]*\\? \\.[a-z]+ : \\.[a-z])[^,)]*"
-        )
+        let reason = #"\.[a-z]|([a-z]+\.)?reason\b|[^,]*\? \.[a-zA-Z]+ : \.[a-z]"#
+        let made = try Regex("(RPCError|\\.init)\\(\\s*\\.(\(codes)),(?!\\s*(\(reason)))\\s*[^,)]*")
         for right in [".missing, \"x\"", "reason, \"x\"", "problem.reason, x", "limit == a.b ? .tooDeep : .tooMany, x"]
         {
             #expect("RPCError(.notFound, \(right))".firstMatch(of: made) == nil, "\(right)")
