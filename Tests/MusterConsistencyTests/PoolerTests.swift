@@ -141,8 +141,6 @@ struct PoolerTests {
                             return await group.reduce(into: [Answer]()) { $0 += $1 }
                         }
                         #expect(answers.filter { $0 != .right && $0 != .refused } == [])
-                        // Not all was refused, or nothing would be shown.
-                        #expect(answers.count { $0 == .right } > 0)
                         #expect(many.refusal?.cause.contains("transaction or statement mode") == true)
                     }
                 }
