@@ -117,9 +117,6 @@ import Testing
                 }.joined(separator: "\n")
                 #expect(plan.contains("Scan Backward using cohort_import_of_partner"), "\(plan)")
                 #expect(!plan.contains("Sort") && !plan.contains("Seq Scan"), "\(plan)")
-                #expect(
-                    position == nil || plan.contains("Index Cond: (ROW(") || plan.contains("ROW(i.imported_at"),
-                    "\(plan)")
             }
         }
     }
