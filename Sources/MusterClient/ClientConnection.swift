@@ -22,7 +22,7 @@ final class ClientConnection: ChannelInboundHandler {
     private let core: ClientCore
     private var context: ChannelHandlerContext?
     private var phase = Phase.opening
-    private var decoder = FrameDecoder(limit: Limits.frame.value)
+    private var decoder = FrameDecoder(limit: Limits.frame)
     private var outbox = ByteBuffer()
     private var calls: [Int64: ClientCore.Pending] = [:]
     private var lastID = openID

@@ -55,7 +55,7 @@ public struct RPCError: Error, Sendable {
 
     /// What is wrong with a message: the sender's fault, unless memory was short.
     public init(_ error: JSONError) {
-        guard let reason = error.refusal else {
+        guard let reason = error.reason else {
             self.init(.unavailable, error.description)
             return
         }
@@ -65,9 +65,7 @@ public struct RPCError: Error, Sendable {
     /// What is wrong with a frame: it is over the limit, or no frame of this protocol.
     public init(_ error: FrameError) {
         switch error {
-        case .tooLong(_, let most):
-            let limit = most == Limits.frameBeforeOpen.value ? Limits.frameBeforeOpen : Limits.frame.set(to: most)
-            self.init(.resourceExhausted, .tooLong, limit: limit, "\(error) (\(limit.name))")
+        case .tooLong(_, let limit): self.init(.resourceExhausted, .tooLong, limit: limit, error.description)
         case .unknownFlags: self.init(.invalidArgument, .malformed, error.description)
         }
     }

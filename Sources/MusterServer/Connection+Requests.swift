@@ -158,7 +158,7 @@ extension Connection {
             phase = .open(session, shared.router.keysInFlight.enter(session))
             counted = session
             shared.connections.isKnown(self)
-            decoder.limit = Limits.frame.value
+            decoder.limit = Limits.frame
             requestEnded()
         case .failure(let error):
             fail(error, id: id)

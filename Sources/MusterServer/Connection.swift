@@ -28,7 +28,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
 
     var context: ChannelHandlerContext?
     var phase = Phase.unopened
-    var decoder = FrameDecoder(limit: Limits.frameBeforeOpen.value)
+    var decoder = FrameDecoder(limit: Limits.frameBeforeOpen)
     var inFlight = InFlight()
     var outbox = Outbox()
     var flood: FloodGauge
@@ -85,7 +85,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
         deadlineTimer?.task.cancel()
         inFlight.cancelAll()
         leaveKeyIfIdle()
-        decoder = FrameDecoder(limit: 0)
+        decoder = FrameDecoder(limit: Limits.frame)
         held = nil
         self.context = nil
         context.fireChannelInactive()

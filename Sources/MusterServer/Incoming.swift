@@ -52,13 +52,13 @@ struct IncomingReader: Sendable {
                     return .wrong(id: error.id, RPCError(error.reason))
                 }
             }
-        } catch let error as JSONError where error.requestID != nil {
+        } catch let error as JSONError {
+            let refusal = RPCError(error)
+            guard let id = error.requestID else { return .wrong(id: nil, refusal) }
             // Only the server answers, so that what has an id is a request: it alone is refused.
-            return .request(
-                .init(id: error.requestID ?? 0, deadlineMilliseconds: nil, work: .refused(RPCError(error))))
+            return .request(.init(id: id, deadlineMilliseconds: nil, work: .refused(refusal)))
         } catch {
-            return .wrong(
-                id: nil, (error as? JSONError).map(RPCError.init) ?? RPCError(.internal, "can't read", cause: error))
+            return .wrong(id: nil, RPCError(.internal, "can't read", cause: error))
         }
     }
 

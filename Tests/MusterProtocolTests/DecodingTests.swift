@@ -31,7 +31,7 @@ import Testing
             let body = try #require(message.field("body"))
             let error = #expect(throws: JSONError.self) { try JSONDecoding.decode(Import.self, from: body) }
             #expect(error?.path == "partner")
-            #expect(error?.reason == .mismatch)
+            #expect(error?.reason == .wrongType)
             #expect(body.field("partner")?.path == "body.partner")
         }
     }

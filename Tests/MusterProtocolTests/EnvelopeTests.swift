@@ -83,7 +83,7 @@ import Testing
         FrameEncoder.append(ping: -Envelope.largestID, to: &stream)
         FrameEncoder.append(pong: 2, to: &stream)
         try FrameEncoder.append(goawayAfter: 41, reason: "shutting down", to: &stream)
-        var decoder = FrameDecoder(limit: 1_000)
+        var decoder = FrameDecoder(limit: Limits.frame)
         decoder.append(stream)
         var found: [String] = []
         while let text = try decoder.next({ try JSONReader().read($0) { Self.sketch(try Envelope($0)) } }) {

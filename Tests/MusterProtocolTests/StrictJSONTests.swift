@@ -177,7 +177,7 @@ import Testing
     ]
 
     @Test(arguments: bigIntegers) func refusesIntegersThatADoubleWouldRound(text: String) {
-        #expect(refusal(of: "{\"a\":\(text)}")?.reason == .mismatch)
+        #expect(refusal(of: "{\"a\":\(text)}")?.reason == .outOfRange)
     }
 
     private struct Wide: Decodable {
@@ -238,10 +238,10 @@ import Testing
         for depth in [2, 16, 96, 1_000] {
             #expect(refusal(of: nested(depth), depth: depth) == nil)
             #expect(refusal(of: objects(depth), depth: depth) == nil)
-            #expect(refusal(of: nested(depth + 1), depth: depth)?.reason == .tooLarge)
-            #expect(refusal(of: objects(depth + 1), depth: depth)?.reason == .tooLarge)
+            #expect(refusal(of: nested(depth + 1), depth: depth)?.reason == .tooDeep)
+            #expect(refusal(of: objects(depth + 1), depth: depth)?.reason == .tooDeep)
         }
-        #expect(refusal(of: nested(1_000_000))?.reason == .tooLarge)
+        #expect(refusal(of: nested(1_000_000))?.reason == .tooDeep)
         #expect(refusal(of: Array(repeating: UInt8(ascii: "["), count: 1_000_000))?.reason != nil)
         #expect(refusal(of: Array(String(repeating: "{\"a\":", count: 200_000).utf8))?.reason != nil)
     }
@@ -251,10 +251,10 @@ import Testing
             Array(("{\"a\":[" + Array(repeating: "1", count: count).joined(separator: ",") + "]}").utf8)
         }
         #expect(refusal(of: ones(98), values: 100) == nil)  // with the object and the array
-        #expect(refusal(of: ones(99), values: 100)?.reason == .tooLarge)
+        #expect(refusal(of: ones(99), values: 100)?.reason == .tooMany)
         #expect(refusal(of: ones(199_998)) == nil)
-        #expect(refusal(of: ones(199_999))?.reason == .tooLarge)
-        #expect(refusal(of: ones(2_000_000))?.reason == .tooLarge)
+        #expect(refusal(of: ones(199_999))?.reason == .tooMany)
+        #expect(refusal(of: ones(2_000_000))?.reason == .tooMany)
     }
 
     @Test func manyKeysCostNoMoreThanManyValues() {
@@ -279,7 +279,7 @@ import Testing
         let error = try reader.read(Array("{}".utf8)) { _ in
             #expect(throws: JSONError.self) { try reader.read(Array("{}".utf8)) { _ in } }
         }
-        #expect(error?.reason == .unavailable)
+        #expect(error != nil && error?.reason == nil)
         try reader.read(Array("{}".utf8)) { _ in }
     }
 

@@ -43,7 +43,7 @@ public struct TookTooLong: Error {
 /// A socket that sends what it is told to, byte by byte if need be, and knows nothing of calls.
 public final class RawConnection: Sendable {
     private struct State {
-        var decoder = FrameDecoder(limit: .max)
+        var decoder = FrameDecoder(limit: Limits.frame.set(to: .max))
         var received = 0
         var isClosed = false
         var waiter: EventLoopPromise<Void>?

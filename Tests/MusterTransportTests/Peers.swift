@@ -53,7 +53,7 @@ struct ReservedPort: ~Copyable {
 /// A server that does what a test tells it, for what ours would not do on its own.
 final class ScriptedServer: Sendable {
     private struct State {
-        var decoder = FrameDecoder(limit: .max)
+        var decoder = FrameDecoder(limit: Limits.frame.set(to: .max))
         var requests = 0
         var peer: (any Channel)?
     }

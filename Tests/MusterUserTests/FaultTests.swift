@@ -46,7 +46,13 @@ import Testing
         #expect(RPCError(handling: damaged).code == .dataLoss)
         struct Anything: Error {}
         #expect(RPCError(handling: Anything()).code == .internal)
-        #expect(RPCError(FrameError.tooLong(length: 2, limit: 1)).code == .resourceExhausted)
+        #expect(RPCError(FrameError.tooLong(length: 2, limit: Limits.frame)).code == .resourceExhausted)
         #expect(RPCError(FrameError.unknownFlags(1)).code == .invalidArgument)
+        // The limit that was kept, whatever other one has the same value.
+        let same = Limits.frame.set(to: Limits.frameBeforeOpen.value)
+        for limit in [same, Limits.frameBeforeOpen] {
+            let error = RPCError(FrameError.tooLong(length: 1 << 20, limit: limit))
+            #expect(error.details.string("limit") == limit.name && error.message.contains("(\(limit.name))"))
+        }
     }
 }

@@ -56,7 +56,7 @@ final class JSONWriter {
     }
 
     func fail(_ problem: String) {
-        if failure == nil { failure = JSONError(.mismatch, problem) }
+        if failure == nil { failure = JSONError(.wrongType, problem) }
     }
 
     /// Begins a container, or goes on with the one that stands at `level`, when a class and its parent share it.

@@ -1,27 +1,7 @@
 /// Why JSON was refused, in words that its sender may read: they name kinds and places, never a value.
 public struct JSONError: Error, Equatable, CustomStringConvertible {
-    /// What kind of refusal it is.
-    public enum Reason: Sendable, Equatable {
-        /// Not JSON, not UTF-8, or not an object at the top.
-        case malformed
-        /// Deeper, longer or of more values than the reader's limits.
-        case tooLarge
-        /// A key that stands twice in one object.
-        case duplicateKey
-        /// U+0000, or half of a surrogate pair, in a string that must be kept or compared.
-        case nul
-        /// A field that must be there is not.
-        case missing
-        /// A field that its object doesn't have.
-        case unknownField
-        /// A value of another kind than the field's, or outside of its range.
-        case mismatch
-        /// No memory, or a reader used while it reads: not the sender's fault.
-        case unavailable
-    }
-
-    /// What kind of refusal it is.
-    public var reason: Reason
+    /// Why; nil where it is not the sender's fault: no memory, or a reader used while it reads.
+    public var reason: RefusalReason?
     /// Where, such as `cohort_changes[0].user_ids[3]`; empty for the whole.
     public var path: String
     /// The byte of the message where it can't be read, from 0; nil where all of it could.
@@ -30,55 +10,37 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
     public var requestID: Int64?
     /// One sentence, path and offset included.
     public var description: String
-    /// What its sender is told for a program; nil where it is not the sender's fault.
-    public var refusal: RefusalReason?
     /// What was exceeded.
     public var limit: Limit?
 
-    init(_ reason: Reason, path: String = "", _ description: String, _ refusal: RefusalReason? = nil) {
+    init(_ reason: RefusalReason?, path: String = "", _ description: String) {
         self.reason = reason
         self.path = path
         self.description = description
-        self.refusal = refusal ?? reason.refusal
     }
 
     /// A refusal of the value at `path`; `problem` goes on from the path: "must be a string, and is a number".
-    public init(at path: String, _ problem: String, _ refusal: RefusalReason = .wrongType) {
-        self.init(.mismatch, path: path, "\(path.isEmpty ? "the message" : path) \(problem)", refusal)
+    public init(at path: String, _ problem: String, _ reason: RefusalReason = .wrongType) {
+        self.init(reason, path: path, "\(path.isEmpty ? "the message" : path) \(problem)")
     }
 
     /// A message beyond a limit; the sentence gets its value and name.
-    init(over limit: Limit, _ refusal: RefusalReason, _ problem: String) {
-        self.init(.tooLarge, "the message \(problem) \(limit.described)", refusal)
+    init(over limit: Limit, _ reason: RefusalReason, _ problem: String) {
+        self.init(reason, "the message \(problem) \(limit.described)")
         self.limit = limit
-    }
-}
-
-extension JSONError.Reason {
-    fileprivate var refusal: RefusalReason? {
-        switch self {
-        case .malformed: .malformed
-        case .tooLarge: .tooLong
-        case .duplicateKey: .duplicateKey
-        case .nul: .invalidCharacters
-        case .missing: .missing
-        case .unknownField: .unknownField
-        case .mismatch: .wrongType
-        case .unavailable: nil
-        }
     }
 }
 
 extension JSONError {
     /// A refusal of what `decoder` stands at, for an `init(from:)` that checks more than kinds.
-    public init(at decoder: any Decoder, _ problem: String, _ refusal: RefusalReason) {
-        self.init(at: JSONPath.text(decoder.codingPath), problem, refusal)
+    public init(at decoder: any Decoder, _ problem: String, _ reason: RefusalReason) {
+        self.init(at: JSONPath.text(decoder.codingPath), problem, reason)
     }
 
     /// A refusal of what `decoder` stands at, for a value that can't be what it is to be.
     public init(_ problem: FieldProblem, at decoder: any Decoder) {
         let problem = problem.inside(JSONPath.text(decoder.codingPath))
-        self.init(.mismatch, path: problem.field, problem.sentence, problem.reason)
+        self.init(problem.reason, path: problem.field, problem.sentence)
         limit = problem.limit
     }
 

@@ -25,7 +25,7 @@ public final class JSONReader {
 
     /// Gives the top-level object to `body`. No value may leave the closure: the next read overwrites them all.
     public func read<R>(_ bytes: UnsafeRawBufferPointer, _ body: (JSONValue) throws -> R) throws -> R {
-        guard let reader, !isReading else { throw JSONError(.unavailable, "the JSON reader can't be used now") }
+        guard let reader, !isReading else { throw JSONError(nil, "the JSON reader can't be used now") }
         isReading = true
         defer {
             isReading = false
@@ -70,13 +70,13 @@ extension JSONError {
             self.init(.malformed, "the message is not JSON: a string has an escape that JSON doesn't know")
         case CJSON_CUT: self.init(.malformed, "the message is not JSON: it ends too early")
         case CJSON_NUMBER: self.init(.malformed, "the message has a number that JSON doesn't allow, or a too large one")
-        case CJSON_BIG_INTEGER: self.init(.mismatch, "the message has an integer outside of ±2^53", .outOfRange)
+        case CJSON_BIG_INTEGER: self.init(.outOfRange, "the message has an integer outside of ±2^53")
         case CJSON_DUPLICATE_KEY: self.init(.duplicateKey, "the message has a key twice in one object")
         case CJSON_NOT_AN_OBJECT: self.init(.malformed, "the message must be an object")
         case CJSON_DEPTH: self.init(over: Limits.jsonDepth, .tooDeep, "is nested deeper than")
         case CJSON_VALUES: self.init(over: Limits.jsonValues, .tooMany, "has more than")
-        case CJSON_LENGTH: self.init(.tooLarge, "the message is too long")
-        case CJSON_MEMORY: self.init(.unavailable, "there is no memory for the message")
+        case CJSON_LENGTH: self.init(.tooLong, "the message is too long")
+        case CJSON_MEMORY: self.init(nil, "there is no memory for the message")
         default: self.init(.malformed, "the message is not JSON: it has a character that may not stand there")
         }
     }

@@ -51,13 +51,13 @@ enum JSONText {
 
     static func append(checking integer: Int64, to bytes: inout [UInt8]) throws(JSONError) {
         guard integer.magnitude <= 1 << 53 else {
-            throw JSONError(.mismatch, "an integer to be sent is outside of ±2^53")
+            throw JSONError(.outOfRange, "an integer to be sent is outside of ±2^53")
         }
         append(integer, to: &bytes)
     }
 
     static func append(checking number: Double, to bytes: inout [UInt8]) throws(JSONError) {
-        guard number.isFinite else { throw JSONError(.mismatch, "a number to be sent is not finite") }
+        guard number.isFinite else { throw JSONError(.outOfRange, "a number to be sent is not finite") }
         append(finite: number, to: &bytes)
     }
 

@@ -108,7 +108,7 @@ public struct JSONValue {
         guard !isUnusable else {
             let path = path
             let problem = "has U+0000 or half of a surrogate pair, which no text can have"
-            throw JSONError(.nul, path: path, "\(path.isEmpty ? "the message" : path) \(problem)")
+            throw JSONError(.invalidCharacters, path: path, "\(path.isEmpty ? "the message" : path) \(problem)")
         }
     }
 

@@ -58,8 +58,8 @@ extension Envelope {
         case (nil, nil, nil, (nil, nil, let ping?, nil)): return .ping(try ping.integer())
         case (nil, nil, nil, (nil, nil, nil, let pong?)): return .pong(try pong.integer())
         case (nil, nil, nil, (nil, nil, nil, nil)):
-            throw JSONError(.mismatch, "the message is none that the protocol knows", .malformed)
-        default: throw JSONError(.mismatch, "the message is of two kinds at once", .malformed)
+            throw JSONError(.malformed, "the message is none that the protocol knows")
+        default: throw JSONError(.malformed, "the message is of two kinds at once")
         }
     }
 

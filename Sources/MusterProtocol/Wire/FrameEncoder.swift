@@ -2,7 +2,7 @@
 public enum FrameEncoder {
     /// A call.
     public static func append<Body: Encodable>(
-        requestID id: Int64, method: String, deadlineMilliseconds: Int64? = nil, body: Body, limit: Int = .max,
+        requestID id: Int64, method: String, deadlineMilliseconds: Int64? = nil, body: Body, limit: Limit? = nil,
         to bytes: inout [UInt8]
     ) throws {
         try frame(limit: limit, to: &bytes) { bytes in
@@ -18,7 +18,7 @@ public enum FrameEncoder {
 
     /// The answer to a call.
     public static func append<Body: Encodable>(
-        replyTo id: Int64, body: Body, limit: Int = .max, to bytes: inout [UInt8]
+        replyTo id: Int64, body: Body, limit: Limit? = nil, to bytes: inout [UInt8]
     ) throws {
         try frame(limit: limit, to: &bytes) { bytes in
             text("{\"id\":", id, to: &bytes)
@@ -30,7 +30,7 @@ public enum FrameEncoder {
 
     /// The answer to a call that failed.
     public static func append(replyTo id: Int64, error: RPCError, to bytes: inout [UInt8]) throws {
-        try frame(limit: .max, to: &bytes) { bytes in
+        try frame(limit: nil, to: &bytes) { bytes in
             text("{\"id\":", id, to: &bytes)
             text(",\"error\":", to: &bytes)
             try JSONEncoding.append(error, to: &bytes)
@@ -47,7 +47,7 @@ public enum FrameEncoder {
 
     /// The calls up to `lastID` will be answered.
     public static func append(goawayAfter lastID: Int64, reason: String, to bytes: inout [UInt8]) throws {
-        try frame(limit: .max, to: &bytes) { bytes in
+        try frame(limit: nil, to: &bytes) { bytes in
             text("{\"goaway\":{\"last_id\":", lastID, to: &bytes)
             text(",\"reason\":", to: &bytes)
             try JSONText.append(checking: Array(reason.utf8), to: &bytes)
@@ -65,15 +65,16 @@ public enum FrameEncoder {
 
     /// The header is written first and its length put in when the message behind it is there.
     private static func frame(
-        limit: Int, to bytes: inout [UInt8], _ body: (inout [UInt8]) throws -> Void
+        limit: Limit?, to bytes: inout [UInt8], _ body: (inout [UInt8]) throws -> Void
     ) throws {
         let start = bytes.count
         FrameHeader(length: 0).append(to: &bytes)
         do {
             try body(&bytes)
             let length = bytes.count - start - FrameHeader.byteCount
-            guard length <= limit, UInt32(exactly: length) != nil else {
-                throw FrameError.tooLong(length: length, limit: limit)
+            if let limit, length > limit.value { throw FrameError.tooLong(length: length, limit: limit) }
+            guard UInt32(exactly: length) != nil else {
+                throw FrameError.tooLong(length: length, limit: Limits.frame.set(to: Int(UInt32.max)))
             }
             for place in 1...4 { bytes[start + place] = UInt8(truncatingIfNeeded: length >> (8 * (4 - place))) }
         } catch {

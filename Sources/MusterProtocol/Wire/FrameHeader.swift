@@ -3,14 +3,15 @@ public enum FrameError: Error, Equatable, CustomStringConvertible {
     /// The first byte is not 0.
     case unknownFlags(UInt8)
     /// The frame says that it is longer than the limit, which is what the connection allows at that moment.
-    case tooLong(length: Int, limit: Int)
+    case tooLong(length: Int, limit: Limit)
 
     /// One sentence.
     public var description: String {
         switch self {
         case .unknownFlags(0x16): "the first byte is that of a TLS handshake, and this port speaks plaintext"
         case .unknownFlags(let flags): "a frame has the flags \(flags), and only 0 is known"
-        case .tooLong(let length, let limit): "a frame of \(length) bytes is longer than the limit of \(limit)"
+        case .tooLong(let length, let limit):
+            "a frame of \(length) bytes is longer than the limit of \(limit.described)"
         }
     }
 }
@@ -27,16 +28,16 @@ public struct FrameHeader: Sendable, Equatable {
     public init(length: Int) { self.length = length }
 
     /// Judges the two fields of a header before anything is kept for the message that they announce.
-    public init(flags: UInt8, length: UInt32, limit: Int) throws(FrameError) {
+    public init(flags: UInt8, length: UInt32, limit: Limit) throws(FrameError) {
         guard flags == 0 else { throw .unknownFlags(flags) }
-        guard let length = Int(exactly: length), length <= limit else {
+        guard let length = Int(exactly: length), length <= limit.value else {
             throw .tooLong(length: Int(clamping: length), limit: limit)
         }
         self.length = length
     }
 
     /// Judges the header that `bytes` begin with; nil where it is not all there. Wrong flags are refused by the first byte.
-    public init?(_ bytes: UnsafeRawBufferPointer, limit: Int) throws(FrameError) {
+    public init?(_ bytes: UnsafeRawBufferPointer, limit: Limit) throws(FrameError) {
         guard let flags = bytes.first else { return nil }
         guard flags == 0 else { throw .unknownFlags(flags) }
         guard bytes.count >= Self.byteCount else { return nil }
@@ -54,13 +55,13 @@ public struct FrameHeader: Sendable, Equatable {
 /// Finds the messages in bytes that come in any pieces. It holds what has come, never what a header only announces.
 public struct FrameDecoder: Sendable {
     /// The longest message; may change between messages, as it does when a connection has shown its key.
-    public var limit: Int
+    public var limit: Limit
 
     private var bytes: [UInt8] = []
     private var start = 0
 
     /// A decoder at the start of a connection.
-    public init(limit: Int) { self.limit = limit }
+    public init(limit: Limit) { self.limit = limit }
 
     /// Bytes held: those of a message that is not complete, and those that nobody has asked for yet.
     public var pending: Int { bytes.count - start }

@@ -172,7 +172,7 @@ public enum FilterValue: Codable, Sendable, Hashable {
             do {
                 self = .string(try container.decode(Identifier.self))
                 return
-            } catch let error as JSONError where error.reason == .nul {
+            } catch let error as JSONError where error.reason == .invalidCharacters {
                 throw error
             } catch {}
             throw JSONError(at: decoder, "must be a string, a number, true or false", .wrongType)
