@@ -289,6 +289,25 @@ import Testing
         ("/users/external_ids/remove", #"{"external_ids":["x"]}"#, "users.external_ids.remove", 201),
     ]
 
+    /// The call has no list of aliases: what is wrong is said by the fields that it has.
+    @Test func aWrongAliasIsNamedByTheFieldsOfItsEntry() async throws {
+        try await withMuster(users: ["u-1", "u-2"]) { muster in
+            let long = Identifier(String(repeating: "x", count: 300))
+            let reply = try await muster.send(
+                AddAliases(userAliases: [
+                    NewAlias(externalID: "u-1", label: long, name: "n"),
+                    NewAlias(externalID: "u-1", label: "l", name: ""),
+                    NewAlias(externalID: "", label: "l", name: "n"), NewAlias(externalID: "u-1", label: "l", name: "n"),
+                    NewAlias(externalID: "u-2", label: "l", name: "n"),
+                ]))
+            #expect(
+                reply.results.map(\.message) == [
+                    "alias_label is over 256 bytes (alias_label_bytes)", "alias_name is empty", "external_id is empty",
+                    nil, "the alias belongs to another user",
+                ])
+        }
+    }
+
     @Test func aKeyNeedsThePermissionOfTheRoute() async throws {
         try await withMuster { muster in
             func key(_ scopes: [String]) async throws -> String {

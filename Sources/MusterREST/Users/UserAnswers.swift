@@ -43,7 +43,7 @@ struct AliasesProcessed: Encodable {
     /// Nil where Braze counts none.
     let count: Int?
     /// Nil where all entries are well-formed.
-    private(set) var errors: [ObjectError]?
+    private(set) var errors: [ObjectError<AliasArray>]?
 
     enum CodingKeys: String, CodingKey {
         case message, errors
@@ -53,47 +53,35 @@ struct AliasesProcessed: Encodable {
     init(count: Int) { self.count = count }
 
     /// A pair that somebody else has, and an id that is nobody's, are no errors: connectors send such again and again.
-    init(_ aliases: [NewAlias], _ results: [UpsertResult]) {
-        count = aliases.count
-        errors = ObjectError.all(
-            in: "user_aliases",
-            zip(aliases, results).map { new, result in
-                guard result.reason == .invalid || result.reason == .tooMany else { return nil }
-                let problem =
-                    new.externalID?.problem()?.inside("external_id") ?? Alias(label: new.label, name: new.name).problem
-                return problem?.sentence ?? result.message
-            })
+    init(_ results: [UpsertResult]) {
+        count = results.count
+        errors = Self.errors(
+            in: .new, results.map { $0.reason == .invalid || $0.reason == .tooMany ? $0.message : nil })
     }
 
     init(_ updates: [AliasUpdate], _ results: [RenameOutcome]) {
         count = nil
-        errors = ObjectError.all(
-            in: "alias_updates",
+        errors = Self.errors(
+            in: .updates,
             zip(updates, results).map { update, result in
                 guard result == .invalid else { return nil }
                 return update.new.name.problem()?.inside("new_alias_name").sentence ?? "the new alias is not valid"
             })
     }
-}
 
-/// What is wrong with one object of a request, as `/users/track` says it.
-struct ObjectError: Encodable {
-    let type: String
-    let inputArray: String
-    let index: Int
-
-    enum CodingKeys: String, CodingKey {
-        case type, index
-        case inputArray = "input_array"
-    }
-
-    /// Those of an array, by its objects; nil where there are none.
-    static func all(in array: String, _ types: [String?]) -> [ObjectError]? {
+    /// What is wrong with objects of an array, by their places; nil where nothing is.
+    private static func errors(in array: AliasArray, _ types: [String?]) -> [ObjectError<AliasArray>]? {
         let errors = types.enumerated().compactMap { index, type in
-            type.map { ObjectError(type: $0, inputArray: array, index: index) }
+            type.map { ObjectError($0, in: array, at: index) }
         }
         return errors.isEmpty ? nil : errors
     }
+}
+
+/// The arrays of the requests about aliases.
+enum AliasArray: String, Codable {
+    case new = "user_aliases"
+    case updates = "alias_updates"
 }
 
 /// The answer to `/users/delete`.

@@ -62,7 +62,7 @@ struct UserRoutes {
     @Sendable private static func addAliases(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
         let aliases = try await request.body(NewAliasBody.self).aliases.map(\.new)
         let reply = try await caller.record(AddAliases(userAliases: aliases))
-        return RESTAnswer(.created, AliasesProcessed(aliases, reply.results))
+        return RESTAnswer(.created, AliasesProcessed(reply.results))
     }
 
     @Sendable private static func updateAliases(

@@ -9,23 +9,35 @@ struct JudgedEntry: Sendable {
     let refusal: UpsertResult?
     /// Whether a user is made where nobody is meant.
     let makesUser: Bool
+    /// Whether the entry has the two fields of its one alias itself, as one of `users.alias.new` has.
+    private let isAlias: Bool
 
-    init(_ entry: UserEntry, makesUser: Bool = true) {
-        self.makesUser = makesUser
+    init(_ entry: UserEntry) { self.init(entry, makesUser: true, isAlias: false) }
+
+    /// An entry of `users.alias.new`.
+    init(_ new: NewAlias) {
+        self.init(
+            UserEntry(externalID: new.externalID, aliases: [Alias(label: new.label, name: new.name)]),
+            makesUser: new.externalID == nil, isAlias: true)
+    }
+
+    private init(_ entry: UserEntry, makesUser: Bool, isAlias: Bool) {
+        (self.makesUser, self.isAlias) = (makesUser, isAlias)
         identifiers =
             [entry.externalID.map(UserReference.externalID)].compactMap(\.self)
             + (entry.aliases ?? []).map(UserReference.alias) + (entry.deviceIDs ?? []).map(UserReference.deviceID)
         attributes = (entry.attributes?.entries ?? []).map(\.asKept)
-        refusal = Self.refusal(of: entry, identifiers)
+        refusal = Self.refusal(of: entry, identifiers, isAlias: isAlias)
     }
 
     /// The user that the entry means.
     var meant: UserReference { identifiers[0] }
 
-    /// How a message names an identifier: `aliases[1]`. Never by what it says.
+    /// How a message names an identifier: `aliases[1]`, or `the alias` where the entry is one. Never by what it says.
     func part(_ position: Int) -> String {
         switch identifiers[position] {
         case .externalID: return "external_id"
+        case .alias where isAlias: return "the alias"
         case .alias: return "aliases[\(position - (identifiers[0].isExternalID ? 1 : 0))]"
         case .deviceID: return "device_ids[\(position - identifiers.count { !$0.isDevice })]"
         // An entry has none of these.
@@ -33,8 +45,10 @@ struct JudgedEntry: Sendable {
         }
     }
 
-    private static func refusal(of entry: UserEntry, _ identifiers: [UserReference]) -> UpsertResult? {
-        if let problem = problem(of: entry) { return .refused(.invalid, problem) }
+    private static func refusal(
+        of entry: UserEntry, _ identifiers: [UserReference], isAlias: Bool
+    ) -> UpsertResult? {
+        if let problem = problem(of: entry, isAlias: isAlias) { return .refused(.invalid, problem) }
         if identifiers.isEmpty {
             return .refused(.noIdentifier, "the entry has no external_id, no alias and no device_id")
         }
@@ -42,10 +56,12 @@ struct JudgedEntry: Sendable {
         return refusal(of: attributes)
     }
 
-    private static func problem(of entry: UserEntry) -> String? {
+    private static func problem(of entry: UserEntry, isAlias: Bool) -> String? {
         if let problem = entry.externalID?.problem() { return problem.inside("external_id").sentence }
         for (place, alias) in (entry.aliases ?? []).enumerated() {
-            if let problem = alias.problem { return problem.inside("aliases[\(place)]").sentence }
+            if let problem = alias.problem {
+                return isAlias ? problem.sentence : problem.inside("aliases[\(place)]").sentence
+            }
         }
         for (place, device) in (entry.deviceIDs ?? []).enumerated() {
             if let problem = device.problem() { return problem.inside("device_ids[\(place)]").sentence }

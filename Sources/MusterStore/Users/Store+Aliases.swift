@@ -6,12 +6,7 @@ extension Store {
     public func addAliases(
         _ aliases: [NewAlias], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> AddAliases.Reply {
-        let batch = UpsertBatch(
-            aliases.map { new in
-                JudgedEntry(
-                    UserEntry(externalID: new.externalID, aliases: [Alias(label: new.label, name: new.name)]),
-                    makesUser: new.externalID == nil)
-            })
+        let batch = UpsertBatch(aliases.map(JudgedEntry.init))
         let cache = cache
         return try await recorded(request, in: workspace, deadline: deadline) { connection in
             let written = try connection.upsert(batch, in: workspace, cache: cache)

@@ -83,10 +83,16 @@ public struct TrackUsers: RecordedCall {
     }
 }
 
+/// The arrays of `users.track`.
+public enum TrackedArray: String, Codable, Sendable, CaseIterable { case attributes, events, purchases }
+
 /// An object of `users.track` that was not applied.
-public struct TrackError: Codable, Sendable, Equatable {
-    /// The arrays of the call.
-    public enum InputArray: String, Codable, Sendable, CaseIterable { case attributes, events, purchases }
+public typealias TrackError = ObjectError<TrackedArray>
+
+/// An object of a request that was not applied, as Braze writes one.
+public struct ObjectError<Arrays: Codable & Sendable & Equatable>: Codable, Sendable, Equatable {
+    /// The arrays that the request may have.
+    public typealias InputArray = Arrays
 
     /// What is wrong with it, in Braze's words.
     public var type: String
