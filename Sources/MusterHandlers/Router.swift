@@ -156,9 +156,24 @@ public final class Router: Sendable {
         do { try await verify(session, deadline) } catch { throw RPCError(handling: error) }
     }
 
-    /// Keeps the same rules for what is no call: throws where the session's key has ended, or lacks the scope.
+    /// Keeps the same rules for what is no call: throws where the session's key has ended, or lacks the scope. A refusal is
+    /// counted, since no call comes after it.
     public func authorize(_ scope: String, in context: CallContext) async throws(RPCError) {
-        try await supervise(scope, .rest, in: context) {}
+        do { try await admit(scope, context) } catch {
+            let failure = RPCError(handling: error)
+            metrics.refused(scope, .rest, failure.code)
+            throw failure
+        }
+    }
+
+    private func admit(_ scope: String, _ context: CallContext) async throws {
+        guard .now < context.deadline else {
+            throw RPCError(.deadlineExceeded, "the deadline passed before the call was started")
+        }
+        guard context.session.allows(scope) else {
+            throw RPCError(.permissionDenied, .missingScope, "this key lacks the scope \(scope)")
+        }
+        try await verify(context.session, context.deadline)
     }
 
     /// The rules that hold for every call.
@@ -167,13 +182,7 @@ public final class Router: Sendable {
     ) async throws(RPCError) -> R {
         let started = begin(wire)
         do {
-            guard started < context.deadline else {
-                throw RPCError(.deadlineExceeded, "the deadline passed before the call was started")
-            }
-            guard context.session.allows(method) else {
-                throw RPCError(.permissionDenied, .missingScope, "this key lacks the scope \(method)")
-            }
-            try await verify(context.session, context.deadline)
+            try await admit(method, context)
             let reply = try await Store.$lockWait.withValue(context.lockWait.map { .milliseconds($0.value) }) {
                 try await work()
             }

@@ -1,5 +1,7 @@
 import MusterHandlers
+import MusterMetrics
 import MusterProtocol
+import MusterStore
 import MusterTestSupport
 import Testing
 
@@ -46,6 +48,27 @@ import Testing
 
     private static func merge(_ user: String) -> String {
         #"{"identifier_to_merge":{"external_id":"\#(user)"},"identifier_to_keep":{"external_id":"u-1"}}"#
+    }
+
+    /// What asks first whether a key may send calls is none of them.
+    @Test func onlyCallsAreCountedAsCalls() async throws {
+        let router = Stage().router
+        func context(_ scopes: [String]) -> CallContext {
+            let session = Session(
+                workspaceID: .init(rawValue: 1), workspace: "w", keyID: "k", kind: .service, partner: nil,
+                scopes: scopes,
+                expiresAt: nil)
+            return CallContext(session: session, deadline: .now + .seconds(60))
+        }
+        func counted() -> Bool {
+            var page = Exposition()
+            router.metrics.write(to: &page)
+            return page.text.contains(MergeUsers.method)
+        }
+        try await router.authorize(MergeUsers.method, in: context(["*"]))
+        #expect(!counted())
+        await #expect(throws: RPCError.self) { try await router.authorize(MergeUsers.method, in: context(["x"])) }
+        #expect(counted())
     }
 
     private func withUsers(_ body: (MusterUnderTest) async throws -> Void) async throws {

@@ -120,7 +120,7 @@ extension ServiceCaller {
     fileprivate func sendEach<C: RecordedCall>(_ calls: [C], _ requests: SplitRequests?) async throws {
         try requireFew(calls.count)
         guard let requests, let id = try requestID else { return try await sendEach(calls) }
-        // What a key may not do it may not take ids for.
+        // What a key may not do it may not take ids for. The calls themselves are counted, and this is none.
         try await authorize(C.method)
         let begun: [C]?
         do { begun = try await requests.begin(calls, as: id, in: session, deadline: deadline) } catch {
