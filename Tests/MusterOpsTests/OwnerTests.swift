@@ -1,3 +1,5 @@
+import MusterHandlers
+import MusterProtocol
 import MusterStore
 import MusterTestSupport
 import Postgres
@@ -27,6 +29,32 @@ struct OwnerTests {
             // Of the server's role `migrate` would say the same next.
             try await script("GRANT USAGE ON SCHEMA public TO muster_server", test)
             try await migrate(url)
+        }
+    }
+
+    @Test func whatIsWrongWithANewKeyIsNamedByItsField() async throws {
+        try await TestDatabase.with { test in
+            try await TestDatabase.open(test.ownerURL, connections: 1) { database in
+                let schema = Schema(database: database)
+                func field(_ work: () async throws -> Void) async -> String? {
+                    do { try await work() } catch let error as RPCError { return error.details.string("field") } catch {
+                    }
+                    return nil
+                }
+                let long = String(repeating: "x", count: 513)
+                let names = [
+                    await field { _ = try await NewWorkspace.make(name: long, with: schema, deadline: .soon) },
+                    await field {
+                        _ = try await OwnersKey.make(
+                            name: "", scopes: ["*"], workspace: "w", with: schema, deadline: .soon)
+                    },
+                    await field {
+                        _ = try await OwnersKey.make(
+                            name: "k", scopes: ["*"], workspace: "nowhere", with: schema, deadline: .soon)
+                    },
+                ]
+                #expect(names == ["name", "name", "workspace"])
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 import MusterProtocol
 public import MusterStore
-import Postgres
 
 /// A workspace that was just made, with the secret of its first key.
 public struct NewWorkspace: Sendable {
@@ -13,47 +12,14 @@ public struct NewWorkspace: Sendable {
     public static func make(
         name: String, with schema: Schema, deadline: ContinuousClock.Instant
     ) async throws -> NewWorkspace {
-        try check(name: name, "the name of the workspace")
-        let keyID = Secret.newKeyID()
-        let made = Locked<Secret?>(nil)
-        let id = try await schema.createWorkspace(name: name, at: .now, deadline: deadline) { workspace in
-            let secret = Secret(.service, in: workspace)
-            made.withLock { $0 = secret }
-            return NewKey(
-                keyID: keyID, digest: secret.digest, kind: .service, name: "admin", scopes: ["*"], createdAt: .now)
-        }
-        guard let id, let secret = made.withLock({ $0 }) else {
-            throw RPCError(.alreadyExists, .alreadyExists, "there is already a workspace of this name: choose another")
-        }
-        return NewWorkspace(id: id, keyID: keyID, adminKey: secret)
-    }
-}
-
-/// A service key that was just made by the owner of the tables, with its secret.
-public struct OwnersKey: Sendable {
-    public let keyID: String
-    public let scopes: [String]
-    public let secret: Secret
-
-    /// Makes a key in the workspace of this name, without a key that could ask for it.
-    public static func make(
-        name: String, scopes: [String], workspace: String, with schema: Schema, deadline: ContinuousClock.Instant
-    ) async throws -> OwnersKey {
-        try check(name: name, "the name of the key")
-        let scopes = try Scope.checked(scopes)
-        let keyID = Secret.newKeyID()
-        let made = Locked<Secret?>(nil)
-        let id = try await schema.createKey(inWorkspaceNamed: workspace, deadline: deadline) { workspace in
-            let secret = Secret(.service, in: workspace)
-            made.withLock { $0 = secret }
-            return NewKey(
-                keyID: keyID, digest: secret.digest, kind: .service, name: name, scopes: scopes, createdAt: .now)
-        }
-        guard id != nil, let secret = made.withLock({ $0 }) else {
+        try check(name: name, "name")
+        let maker = ServiceKeyMaker(name: "admin", scopes: ["*"])
+        let id = try await schema.createWorkspace(name: name, at: .now, deadline: deadline) { maker.key(in: $0) }
+        guard let id, let secret = maker.secret else {
             throw RPCError(
-                .notFound, .unknownValue,
-                "there is no workspace \(workspace): `muster-server workspace list` shows those there are")
+                .alreadyExists, .alreadyExists, field: "name",
+                "there is already a workspace of this name: choose another")
         }
-        return OwnersKey(keyID: keyID, scopes: scopes, secret: secret)
+        return NewWorkspace(id: id, keyID: maker.keyID, adminKey: secret)
     }
 }
