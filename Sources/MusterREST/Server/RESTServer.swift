@@ -43,7 +43,7 @@ public final class RESTServer: Sendable {
     ///   - splitRequests: records requests that come to several calls; nil where nothing is recorded.
     public convenience init(
         settings: RESTServerSettings, router: MusterHandlers.Router, gate: PartnerGate, archives: ExportArchives?,
-        splitRequests: SplitRequests? = nil, logger: Logger
+        splitRequests: SplitRequests?, logger: Logger
     ) {
         let routes = RESTRoutes(
             desk: AccessDesk(router: router), gate: gate,

@@ -16,7 +16,7 @@ import Testing
         let server = RESTServer(
             settings: .init(listener: .init(port: 0, allowPlaintext: true), bounds: bounds), router: stage.router,
             gate: stage.gate,
-            archives: nil, logger: quietLogger)
+            archives: nil, splitRequests: nil, logger: quietLogger)
         let group = ServiceGroup(services: [Ending(server: server)], logger: quietLogger)
         let running = Task { try await group.run() }
         #expect(await eventually { server.boundPort != nil })
@@ -71,7 +71,7 @@ import Testing
             let second = RESTServer(
                 settings: .init(listener: .init(port: server.port, allowPlaintext: true)), router: stage.router,
                 gate: stage.gate,
-                archives: nil, logger: quietLogger)
+                archives: nil, splitRequests: nil, logger: quietLogger)
             await #expect(throws: ListenerError.addressInUse(host: "127.0.0.1", port: server.port)) {
                 try await second.run()
             }
@@ -81,6 +81,7 @@ import Testing
     @Test func plaintextHasToBeAllowed() async throws {
         let server = RESTServer(
             settings: .init(listener: .init(port: 0)), router: Stage().router, gate: Stage().gate, archives: nil,
+            splitRequests: nil,
             logger: quietLogger)
         await #expect(throws: ListenerError.plaintextNotAllowed) { try await server.run() }
     }

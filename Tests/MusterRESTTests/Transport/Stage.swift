@@ -129,7 +129,7 @@ func withServer(
 ) async throws {
     let server = RESTServer(
         settings: .init(listener: .init(port: 0, tls: tls, allowPlaintext: true), bounds: bounds), router: stage.router,
-        gate: stage.gate, archives: nil, logger: quietLogger)
+        gate: stage.gate, archives: nil, splitRequests: nil, logger: quietLogger)
     let running = Task { try await server.run() }
     _ = await eventually { server.boundPort != nil }
     let result: Result<Void, any Error>
