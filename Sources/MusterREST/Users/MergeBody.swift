@@ -7,6 +7,12 @@ struct MergeBody {
 
     /// Throws a `Refusal` with status 400.
     init(_ body: JSONValue) throws {
+        calls = try Self.updates(in: body).enumerated().map { index, update in
+            try Self.call(update, "merge_updates[\(index)]")
+        }
+    }
+
+    private static func updates(in body: JSONValue) throws -> JSONElements {
         let updates = body.field("merge_updates")
         guard let updates, updates.kind == .array, let elements = try? updates.elements(),
             elements.allSatisfy({ $0.kind == .object })
@@ -24,20 +30,21 @@ struct MergeBody {
                 "a single request may not contain more than \(Limits.registryEntries.value) merge updates "
                     + "(\(Limits.registryEntries.name))")
         }
-        calls = try elements.enumerated().map { index, update in
-            let path = "merge_updates[\(index)]"
-            let names = try update.fields().map { $0.name.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
-            let needed = ["identifier_to_merge", "identifier_to_keep"]
-            let unknown = names.first { !needed.contains($0) }
-            if let wrong = unknown ?? needed.first(where: { !names.contains($0) }) {
-                throw Refusal(
-                    .badRequest, unknown == nil ? .missing : .unknownField, field: "\(path).\(wrong)",
-                    "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'")
-            }
-            return MergeUsers(
-                merge: try Self.user(update.field("identifier_to_merge"), "\(path).identifier_to_merge"),
-                keep: try Self.user(update.field("identifier_to_keep"), "\(path).identifier_to_keep"))
+        return elements
+    }
+
+    private static func call(_ update: JSONValue, _ path: String) throws -> MergeUsers {
+        let names = try update.fields().map { $0.name.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
+        let needed = ["identifier_to_merge", "identifier_to_keep"]
+        let unknown = names.first { !needed.contains($0) }
+        if let wrong = unknown ?? needed.first(where: { !names.contains($0) }) {
+            throw Refusal(
+                .badRequest, unknown == nil ? .missing : .unknownField, field: "\(path).\(wrong)",
+                "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'")
         }
+        return MergeUsers(
+            merge: try user(update.field("identifier_to_merge"), "\(path).identifier_to_merge"),
+            keep: try user(update.field("identifier_to_keep"), "\(path).identifier_to_keep"))
     }
 
     private static func user(_ identifier: JSONValue?, _ path: String) throws -> UserReference {
