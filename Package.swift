@@ -38,7 +38,8 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        // A certificate's names can be read by an underscored function alone, which may change in any minor version.
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", .upToNextMinor(from: "2.37.6")),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
@@ -76,7 +77,7 @@ let package = Package(
             ]
                 + hummingbird + nio,
             swiftSettings: settings),
-        .target(name: "MusterListener", dependencies: [log] + nio, swiftSettings: settings),
+        .target(name: "MusterListener", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
         .target(
             name: "MusterClient",
             dependencies: ["MusterProtocol", log, .product(name: "NIOTLS", package: "swift-nio")] + nio,

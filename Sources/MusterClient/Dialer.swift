@@ -3,14 +3,6 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
 /// Makes connections.
 final class Dialer {
     private let settings: MusterClientSettings
@@ -73,7 +65,7 @@ final class Dialer {
 
     private static func authorities(in file: String) throws -> [NIOSSLCertificate] {
         guard let found = try? NIOSSLCertificate.fromPEMFile(file), !found.isEmpty else {
-            throw TLSFault.authorities(file: file)
+            throw TLSFault.authorities(file: file, cause: TransportWords.problem(readingFile: file))
         }
         return found
     }
@@ -83,7 +75,7 @@ final class Dialer {
         switch error {
         case let error as NIOConnectionError:
             error.connectionErrors.first.map { reason($0.error) } ?? "there is no such host"
-        case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
+        case let error as IOError: TransportWords.system(error.errnoCode)
         case ChannelError.connectTimeout: "it doesn't answer"
         case NIOSSLError.handshakeFailed, NIOSSLError.uncleanShutdown:
             "it closed the connection before TLS was agreed on"

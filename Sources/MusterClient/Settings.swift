@@ -48,7 +48,7 @@ public struct MusterClientSettings: Sendable {
 
 extension MusterClientSettings: CustomStringConvertible, CustomReflectable {
     /// Never the key.
-    public var description: String { hostAndPort(host, port) }
+    public var description: String { joinedHostAndPort(host, port) }
     /// Never the key.
     public var customMirror: Mirror { Mirror(self, children: ["host": host, "port": port]) }
 }

@@ -25,8 +25,8 @@ public enum TLSFault: Error, Sendable, Equatable {
     case serverSpeaksTLS
     /// This client speaks TLS, and the server plaintext.
     case serverSpeaksPlaintext
-    /// The file of authorities can't be used.
-    case authorities(file: String)
+    /// The file of authorities can't be used; with what the system says, where it can't even be read.
+    case authorities(file: String, cause: String?)
     /// The two sides find no way to speak TLS.
     case notAgreed(reason: String)
 }
@@ -42,8 +42,12 @@ extension TLSFault {
             let isOfName = error == .failedToValidateHostname || error == .serverHostnameImpossibleToMatch
             self = isOfName ? .wrongName(certificate?.names ?? []) : .notAgreed(reason: "\(error)")
         case NIOSSLError.handshakeFailed(.sslError(let stack)):
-            guard let reason = stack.lazy.compactMap(Self.reason).first else { return nil }
-            self = reason == "CERTIFICATE_VERIFY_FAILED" ? .verifying(certificate) : .notAgreed(reason: reason.inWords)
+            guard let reason = stack.lazy.compactMap({ TransportWords.nameOfTLSError(in: $0.description) }).first else {
+                return nil
+            }
+            self =
+                reason == "CERTIFICATE_VERIFY_FAILED"
+                ? .verifying(certificate) : .notAgreed(reason: TransportWords.words(reason))
         default: return nil
         }
     }
@@ -56,14 +60,6 @@ extension TLSFault {
         if certificate.notValidAfter < now { return .expired(Instant(seconds: certificate.notValidAfter)) }
         if certificate.notValidBefore > now { return .notYetValid(Instant(seconds: certificate.notValidBefore)) }
         return .untrusted
-    }
-
-    /// BoringSSL's name of an error: `WRONG_VERSION_NUMBER`. What else it prints is of no use to anybody but its
-    /// authors.
-    private static func reason(_ error: BoringSSLInternalError) -> String? {
-        let words = error.description.split(separator: ":")
-        guard let place = words.firstIndex(of: "OPENSSL_internal"), place + 1 < words.count else { return nil }
-        return words[place + 1].split(separator: " ").first.map(String.init)
     }
 
     /// What it comes to for a caller, at this server.
@@ -81,7 +77,8 @@ extension TLSFault {
             "the certificate of \(server) is for \(names.joined(separator: ", ")), not for this name"
         case .serverSpeaksTLS: "\(server) speaks TLS, and this client plaintext"
         case .serverSpeaksPlaintext: "\(server) speaks plaintext, and this client TLS"
-        case .authorities(let file): "the file \(file) can't be read as certificates in PEM"
+        case .authorities(let file, let cause):
+            "the file \(file) can't be read as certificates in PEM\(cause.map { ": \($0)" } ?? "")"
         case .notAgreed(let reason): "no TLS connection to \(server) can be agreed on: \(reason)"
         }
     }
@@ -121,8 +118,4 @@ extension _SubjectAlternativeName {
         guard pattern.hasPrefix("*.") else { return pattern == host }
         return host.drop { $0 != "." } == pattern.dropFirst()
     }
-}
-
-extension String {
-    fileprivate var inWords: String { lowercased().replacing("_", with: " ") }
 }

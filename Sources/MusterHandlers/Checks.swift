@@ -20,21 +20,15 @@ func check(requestID: Identifier?) throws {
 }
 
 private func check(_ identifier: Identifier, _ field: String, atMost limit: Limit) throws {
-    guard identifier.bytes.count <= limit.value else { throw tooLong(field, limit) }
-    guard !identifier.bytes.isEmpty else { throw RPCError.invalid(field, .empty, "is empty") }
-    guard identifier.validity == .valid else {
-        throw RPCError.invalid(field, .invalidCharacters, "has control characters")
-    }
-}
-
-private func tooLong(_ field: String, _ limit: Limit) -> RPCError {
-    .over(limit, field, .tooLong, "has more than \(limit.value) bytes")
+    if let problem = identifier.problem(atMost: limit) { throw RPCError(problem, at: field) }
 }
 
 /// Throws where a name for people is empty or too long.
 func check(name: String, _ field: String) throws {
     guard !name.isEmpty else { throw RPCError.invalid(field, .empty, "is empty") }
-    guard name.utf8.count <= Limits.nameBytes.value else { throw tooLong(field, Limits.nameBytes) }
+    guard name.utf8.count <= Limits.nameBytes.value else {
+        throw RPCError(FieldProblem(over: Limits.nameBytes), at: field)
+    }
 }
 
 /// Throws where a name that a filter compares has no byte, or too many.

@@ -1,3 +1,4 @@
+import MusterProtocol
 import NIOConcurrencyHelpers
 import NIOSSL
 
@@ -16,14 +17,20 @@ final class Certificate: Sendable {
     func reload() throws {
         guard let files else { return }
         guard let chain = try? NIOSSLCertificate.fromPEMFile(files.certificateFile), !chain.isEmpty else {
-            throw ListenerError.certificate(reason: "\(files.certificateFile) can't be read as certificates in PEM")
+            throw Self.unreadable(files.certificateFile, as: "certificates in PEM")
         }
         guard let key = try? NIOSSLPrivateKey(file: files.keyFile, format: .pem) else {
-            throw ListenerError.certificate(reason: "\(files.keyFile) can't be read as a private key in PEM")
+            throw Self.unreadable(files.keyFile, as: "a private key in PEM")
         }
         do { try use(chain.map(NIOSSLCertificateSource.certificate), key) } catch {
             throw ListenerError.certificate(reason: Self.reason(error))
         }
+    }
+
+    /// The library doesn't say why a file can't be opened; the system does.
+    private static func unreadable(_ file: String, as what: String) -> ListenerError {
+        let cause = TransportWords.problem(readingFile: file).map { ": \($0)" } ?? ""
+        return .certificate(reason: "\(file) can't be read as \(what)\(cause)")
     }
 
     private func use(_ chain: [NIOSSLCertificateSource], _ key: NIOSSLPrivateKey) throws {
@@ -37,9 +44,9 @@ final class Certificate: Sendable {
     private static func reason(_ error: any Error) -> String {
         switch error {
         case BoringSSLError.sslError(let stack), BoringSSLError.unknownError(let stack):
-            switch stack.lazy.compactMap(\.name).first {
+            switch stack.lazy.compactMap({ TransportWords.nameOfTLSError(in: $0.description) }).first {
             case "KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH": "the key is that of another certificate"
-            case let name?: name.lowercased().replacing("_", with: " ")
+            case let name?: TransportWords.words(name)
             case nil: "the library of TLS refuses them"
             }
         default: "\(error)"

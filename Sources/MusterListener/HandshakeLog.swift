@@ -1,4 +1,5 @@
 import Logging
+import MusterProtocol
 import NIOCore
 import NIOSSL
 
@@ -17,14 +18,14 @@ final class HandshakeLog: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // One that only connects, as a probe does, is of no interest.
         if case NIOSSLError.handshakeFailed(.sslError(let stack)) = error,
-            let name = stack.lazy.compactMap(\.name).first
+            let name = stack.lazy.compactMap({ TransportWords.nameOfTLSError(in: $0.description) }).first
         {
             log.info("TLS handshake failed", ["listener": "\(listener)", "reason": "\(Self.sentence(name))"])
         }
         context.fireErrorCaught(error)
     }
 
-    private static func sentence(_ name: Substring) -> String {
+    private static func sentence(_ name: String) -> String {
         switch name {
         case "HTTP_REQUEST", "HTTPS_PROXY_REQUEST": "the client speaks HTTP without TLS"
         case "WRONG_VERSION_NUMBER": "the client speaks no TLS"
@@ -32,16 +33,7 @@ final class HandshakeLog: ChannelInboundHandler {
         case "TLSV1_ALERT_UNKNOWN_CA": "the client trusts no authority that signed the certificate"
         case "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client finds the certificate expired"
         case "SSLV3_ALERT_BAD_CERTIFICATE", "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the client refuses the certificate"
-        default: name.lowercased().replacing("_", with: " ")
+        default: TransportWords.words(name)
         }
-    }
-}
-
-extension BoringSSLInternalError {
-    /// BoringSSL's name of the error, `HTTP_REQUEST`, without the places in its source that it prints beside it.
-    var name: Substring? {
-        let words = description.split(separator: ":")
-        guard let place = words.firstIndex(of: "OPENSSL_internal"), place + 1 < words.count else { return nil }
-        return words[place + 1].split(separator: " ").first
     }
 }

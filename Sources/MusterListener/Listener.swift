@@ -1,4 +1,5 @@
 public import Logging
+import MusterProtocol
 import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
@@ -102,7 +103,7 @@ public final class Listener: Sendable {
 
     private static func reason(_ error: any Error) -> String {
         switch error {
-        case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
+        case let error as IOError: TransportWords.system(error.errnoCode)
         case is SocketAddressError: "there is no such host"
         default: "\(error)"
         }

@@ -1,3 +1,5 @@
+import MusterProtocol
+
 /// Where a listener listens, and how it is to be trusted.
 public struct ListenerSettings: Sendable {
     /// The host's name or address.
@@ -48,15 +50,12 @@ public enum ListenerError: Error, Equatable, CustomStringConvertible {
     /// One sentence for the operator.
     public var description: String {
         switch self {
-        case .addressInUse(let host, let port): "another program listens on \(Self.place(host, port)) already"
-        case .cannotListen(let host, let port, let reason): "can't listen on \(Self.place(host, port)): \(reason)"
+        case .addressInUse(let host, let port): "another program listens on \(joinedHostAndPort(host, port)) already"
+        case .cannotListen(let host, let port, let reason):
+            "can't listen on \(joinedHostAndPort(host, port)): \(reason)"
         case .plaintextNotAllowed: "there is no certificate, and plaintext was not allowed"
         case .certificate(let reason): "the certificate or its key can't be used: \(reason)"
         case .startedTwice: "the listener was started before"
         }
-    }
-
-    private static func place(_ host: String, _ port: Int) -> String {
-        host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 }

@@ -1,3 +1,4 @@
+public import MusterProtocol
 import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
@@ -38,10 +39,21 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     }
 
     private let state: NIOLockedValueBox<State>
+    private let most: Int
 
     /// Takes `most` at a time, and so many strangers among them: one more of those is taken, and the oldest is cut.
     public init(most: Int, mostStrangers: Int) {
+        self.most = most
         state = NIOLockedValueBox(State(standings: Standings(most: most, mostStrangers: mostStrangers)))
+    }
+
+    /// What a surplus connection hears, over either wire: it passes when others close.
+    public var refusal: RPCError {
+        let limit = Limits.connections.set(to: most)
+        return RPCError(
+            .resourceExhausted, .tooMany, limit: limit,
+            "the server has \(limit.value) connections, which is all that it takes (\(limit.name)); try again later",
+            details: ["retry_after_ms": 1_000])
     }
 
     /// How many there are.

@@ -38,7 +38,7 @@ extension Connection {
         switch phase {
         case .unopened where isOver(created, bounds.open):
             let limit = Limits.openSeconds.set(to: bounds.open)
-            let sentence = "no session.open came within \(limit.value) seconds (\(limit.name))"
+            let sentence = "no session.open came within \(limit.described)"
             return fail(RPCError(.deadlineExceeded, sentence, details: .init(of: limit)), id: 0)
         case .open where inFlight.isEmpty && isOver(clock.lastRequest, bounds.idle): return goAndEnd("idle")
         default: break
@@ -47,7 +47,7 @@ extension Connection {
         if isOver(clock.pingSent, bounds.pong) { return cut() }
         if isOver(clock.partialFrameSince, bounds.frame) {
             let limit = Limits.frameSeconds.set(to: bounds.frame)
-            let sentence = "the rest of a frame did not come within \(limit.value) seconds (\(limit.name))"
+            let sentence = "the rest of a frame did not come within \(limit.described)"
             return fail(RPCError(.deadlineExceeded, sentence, details: .init(of: limit)), id: 0)
         }
         if isOpen, isListening, clock.pingSent == nil, isOver(clock.lastHeard, bounds.silence) {

@@ -54,14 +54,7 @@ extension Connection {
     private func start(
         _ id: Int64, _ call: PreparedCall, _ session: Session, _ count: KeyInFlight, _ deadline: ContinuousClock.Instant
     ) {
-        guard count.take() else {
-            let limit = Limits.requestsInFlightPerKey.set(to: shared.router.keysInFlight.most)
-            let error = RPCError(
-                .resourceExhausted, .tooMany, limit: limit,
-                "this key has \(limit.value) requests in flight, which is all that it may have (\(limit.name))",
-                details: ["retry_after_ms": 100])
-            return reply(id, error)
-        }
+        guard count.take() else { return reply(id, shared.router.keysInFlight.refusal) }
         let context = CallContext(session: session, deadline: deadline)
         let router = shared.router
         run(id, deadline) { () async throws(RPCError) in

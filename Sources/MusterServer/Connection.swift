@@ -75,7 +75,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     private func start(_ context: ChannelHandlerContext) {
         guard clock.ticking == nil else { return }
         startClock(context)
-        if isSurplus { return fail(shared.tooManyConnections, id: 0) }
+        if isSurplus { return fail(shared.connections.refusal, id: 0) }
         readIfWanted()
     }
 

@@ -1,7 +1,6 @@
 import Logging
 import MusterHandlers
 import MusterListener
-import MusterProtocol
 import Synchronization
 
 /// What all connections of a server share.
@@ -20,14 +19,5 @@ final class Shared: Sendable {
         reader = IncomingReader(router: router)
         log = QuietLog(logger)
         connections = OpenConnections(most: bounds.connections, mostStrangers: bounds.strangerConnections)
-    }
-
-    /// What a connection beyond the bound hears: it passes when others close.
-    var tooManyConnections: RPCError {
-        let limit = Limits.connections.set(to: bounds.connections)
-        return RPCError(
-            .resourceExhausted, .tooMany, limit: limit,
-            "the server has \(limit.value) connections, which is all that it takes (\(limit.name)); try again later",
-            details: ["retry_after_ms": 1_000])
     }
 }

@@ -37,7 +37,7 @@ import Testing
     func aPortMayFollow(written: String, host: String, port: Int) throws {
         let found = try #require(hostAndPort(written, defaultPort: 7_878))
         #expect(found.host == host && found.port == port)
-        #expect(hostAndPort("::1", 9) == "[::1]:9" && hostAndPort("a", 9) == "a:9")
+        #expect(joinedHostAndPort("::1", 9) == "[::1]:9" && joinedHostAndPort("a", 9) == "a:9")
     }
 
     @Test(arguments: [

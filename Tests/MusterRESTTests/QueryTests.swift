@@ -46,7 +46,7 @@ import Testing
             for (query, words) in [
                 ("segment_id=%zz", unreadable), ("segment_id=%C3", unreadable), ("segment_id=a%", unreadable),
                 ("segment_id=a%2", unreadable), ("segment_id=%ff%fe", unreadable),
-                ("segment_id=%ED%A0%80", unreadable), ("segment_id=a%00b", "segment_id has control characters"),
+                ("segment_id=%ED%A0%80", unreadable), ("segment_id=a%00b", "segment_id has a control character"),
                 ("segment_id=win+back&segment_id=win+back", twice), ("segment_id=win+back&segment%5fid=x", twice),
                 ("segment_id=", unknown), ("segment_id", unknown), ("", unknown),
             ] {

@@ -105,9 +105,9 @@ import Testing
         byCohort.flatMap { method in
             let rest = rest(of: method)
             return [
-                Case(method, cohort(text(257), rest), "cohort_id has more than 256 bytes"),
+                Case(method, cohort(text(257), rest), "cohort_id is over 256 bytes"),
                 Case(method, cohort(#""""#, rest), "cohort_id is empty"),
-                Case(method, cohort(#""a\u001fb""#, rest), "cohort_id has control characters"),
+                Case(method, cohort(#""a\u001fb""#, rest), "cohort_id has a control character"),
                 Case(method, #"{"partner":"No","cohort_id":"c"\#(rest)}"#, "partner is no partner's name"),
                 Case(method, #"{"partner":\#(text(65)),"cohort_id":"c"\#(rest)}"#, "partner is no partner's name"),
             ]
@@ -117,7 +117,7 @@ import Testing
             ListSegmentMembers.method, ExportSegment.method, CancelExport.method,
         ].flatMap {
             [
-                Case($0, #"{"segment_id":\#(text(257))}"#, "segment_id has more than 256 bytes"),
+                Case($0, #"{"segment_id":\#(text(257))}"#, "segment_id is over 256 bytes"),
                 Case($0, #"{"segment_id":""}"#, "segment_id is empty"),
             ]
         }
@@ -127,12 +127,12 @@ import Testing
         + [
             Case(
                 ImportCohort.method, cohort(#""c""#, #","request_id":\#(text(256)),"cohort_changes":[]"#),
-                "request_id has more than 255 bytes"),
+                "request_id is over 255 bytes"),
             Case(ImportCohort.method, cohort(#""c""#, #","request_id":"","cohort_changes":[]"#), "request_id is empty"),
-            Case(UpsertUsers.method, #"{"users":[],"request_id":\#(text(256))}"#, "request_id has more than 255 bytes"),
+            Case(UpsertUsers.method, #"{"users":[],"request_id":\#(text(256))}"#, "request_id is over 255 bytes"),
             Case(
                 CheckSegments.method, #"{"users":[],"segments":["a",\#(text(257))]}"#,
-                "segments[1] has more than 256 bytes"),
+                "segments[1] is over 256 bytes"),
             Case(
                 IdentifyUser.method, #"{"user":{"device_id":\#(text(1025))},"external_id":"u-1"}"#,
                 "user.device_id is over 1024 bytes"),
@@ -142,17 +142,17 @@ import Testing
         ]
 
     private static let names: [Case] = [
-        Case(CreateCohort.method, cohort(#""c""#, #","name":\#(text(513))"#), "name has more than 512 bytes"),
+        Case(CreateCohort.method, cohort(#""c""#, #","name":\#(text(513))"#), "name is over 512 bytes"),
         Case(CreateCohort.method, cohort(#""c""#, #","name":"""#), "name is empty"),
-        Case(CreateSegment.method, #"{"name":\#(text(513)),"filter":{"everyone":{}}}"#, "name has more than 512 bytes"),
+        Case(CreateSegment.method, #"{"name":\#(text(513)),"filter":{"everyone":{}}}"#, "name is over 512 bytes"),
         Case(UpdateSegment.method, #"{"segment_id":"s","name":""}"#, "name is empty"),
         Case(
-            SetPartner.method, #"{"partner":"p","display_name":\#(text(513))}"#, "display_name has more than 512 bytes"),
+            SetPartner.method, #"{"partner":"p","display_name":\#(text(513))}"#, "display_name is over 512 bytes"),
         Case(
             SetPartner.method, #"{"partner":"p","partner_api_key":\#(text(513))}"#,
             "partner_api_key must have 16 to 512 bytes"),
         Case(
-            CreateKey.method, #"{"kind":"service","scopes":["*"],"name":\#(text(513))}"#, "name has more than 512 bytes"
+            CreateKey.method, #"{"kind":"service","scopes":["*"],"name":\#(text(513))}"#, "name is over 512 bytes"
         ),
     ]
 
@@ -228,7 +228,7 @@ import Testing
         Case(ListSegmentMembers.method, #"{"filter":\#(wideFilter(257))}"#, "filter has more than 256 nodes"),
         Case(
             SizeSegment.method, #"{"filter":{"not":{"cohort":{"partner":"tinyclues","cohort_id":\#(text(257))}}}}"#,
-            "not.cohort.cohort_id has more than 256 bytes"),
+            "not.cohort.cohort_id is over 256 bytes"),
         Case(
             SizeSegment.method, #"{"filter":{"any":[{"cohort":{"partner":"No","cohort_id":"x"}}]}}"#,
             "any[0].cohort.partner is no partner's name"),

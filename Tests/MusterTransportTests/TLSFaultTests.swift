@@ -99,9 +99,34 @@ import Testing
                 host: "localhost", port: server.port, key: "good", security: .tls(authoritiesFile: file))
             let client = MusterClient(settings, logger: quiet)
             let error = await failure { try await client.send(EchoCall(text: "x"), deadline: .seconds(30)) }
-            #expect(error?.cause as? TLSFault == .authorities(file: file))
+            let cause = name == "nothing.pem" ? "no such file or directory" : nil
+            #expect(error?.cause as? TLSFault == .authorities(file: file, cause: cause))
+            if let cause { #expect(error?.message.hasSuffix(": \(cause)") == true) }
             #expect(error?.message.contains(file) == true)
             await client.close()
+        }
+    }
+
+    @Test func aCertificateThatCantBeReadIsNamedWithTheCause() async throws {
+        let certificates = try TestCertificates()
+        for (files, reason) in [
+            (
+                TLSFiles(certificateFile: certificates.file("nothing.pem"), keyFile: certificates.file("server.key")),
+                "nothing.pem can't be read as certificates in PEM: no such file or directory"
+            ),
+            (
+                TLSFiles(certificateFile: certificates.file("server.pem"), keyFile: certificates.file("nothing.key")),
+                "nothing.key can't be read as a private key in PEM: no such file or directory"
+            ),
+            (
+                TLSFiles(certificateFile: certificates.file("server.key"), keyFile: certificates.file("server.key")),
+                "server.key can't be read as certificates in PEM"
+            ),
+        ] {
+            let listener = Listener(name: "RPC", settings: .init(port: 0, tls: files), logger: quiet)
+            let error = await #expect(throws: ListenerError.self) { try await listener.start { _ in } }
+            guard case .certificate(let told)? = error else { continue }
+            #expect(told.hasSuffix(reason), "\(told)")
         }
     }
 

@@ -1,3 +1,4 @@
+public import MusterProtocol
 import MusterStore
 import Postgres
 import Synchronization
@@ -28,6 +29,15 @@ public final class KeysInFlight: Sendable {
     private let counts = Locked<[KeyReference: (count: KeyInFlight, users: Int)]>([:])
 
     init(most: Int) { self.most = most }
+
+    /// What a request beyond them is refused with, over either wire.
+    public var refusal: RPCError {
+        let limit = Limits.requestsInFlightPerKey.set(to: most)
+        return RPCError(
+            .resourceExhausted, .tooMany, limit: limit,
+            "this key has \(limit.value) requests in flight, which is all that it may have (\(limit.name))",
+            details: ["retry_after_ms": 100])
+    }
 
     /// The count of a session's key, which is kept until as many have left as entered.
     public func enter(_ session: Session) -> KeyInFlight {

@@ -36,7 +36,7 @@ public func isLoopback(_ host: String) -> Bool {
 }
 
 /// Host and port as they are written together, the address in brackets where it has colons itself.
-public func hostAndPort(_ host: String, _ port: Int) -> String {
+public func joinedHostAndPort(_ host: String, _ port: Int) -> String {
     host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
 }
 

@@ -66,13 +66,6 @@ extension Request {
     /// The secret in `Authorization: Bearer`; nil where there is no such header.
     var bearer: String? {
         guard let header = headers[.authorization], header.lowercased().hasPrefix("bearer ") else { return nil }
-        return String(header.dropFirst(7)).trimmed
-    }
-}
-
-extension String {
-    /// Without blanks at its ends.
-    fileprivate var trimmed: String {
-        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        return String(header.dropFirst(7)).withoutWhiteSpaceAround
     }
 }

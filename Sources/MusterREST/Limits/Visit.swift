@@ -22,10 +22,7 @@ final class Visit {
         let count = keys.enter(session)
         guard count.take() else {
             keys.leave(session)
-            let limit = Limits.requestsInFlightPerKey.set(to: keys.most)
-            throw Refusal(
-                .tooManyRequests, .tooMany, limit: limit,
-                "this key has \(limit.value) requests in flight, which is all that it may have (\(limit.name))")
+            throw Refusal(keys.refusal)
         }
         place = (session, count)
     }

@@ -112,7 +112,7 @@ extension RESTConnection {
             let limit = Limits.restBodySeconds.set(to: bounds.bodyTime)
             return Refusal(
                 .serviceUnavailable, .tooSlow, limit: limit,
-                "the body did not come within \(limit.value) seconds (\(limit.name)); send it again")
+                "the body did not come within \(limit.described); send it again")
         }
         guard elapsed > bounds.bodyPatience,
             Double(exchange.received) < Double(bounds.bodyRate) * (elapsed / .seconds(1))
@@ -120,6 +120,6 @@ extension RESTConnection {
         let limit = Limits.restBodyRate.set(to: bounds.bodyRate)
         return Refusal(
             .serviceUnavailable, .tooSlow, limit: limit,
-            "the body came with less than \(limit.value) bytes a second (\(limit.name)); send it again")
+            "the body came with less than \(limit.described); send it again")
     }
 }

@@ -159,7 +159,7 @@ public final class RESTServer: Sendable {
         case .taken: try speakHTTP(channel, connection)
         case .surplus:
             try channel.pipeline.syncOperations.addHandler(
-                SurplusConnection(most: settings.bounds.connections, linger: TimeAmount(settings.bounds.linger)))
+                SurplusConnection(connections.refusal, linger: TimeAmount(settings.bounds.linger)))
         }
     }
 

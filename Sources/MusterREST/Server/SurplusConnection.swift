@@ -9,14 +9,8 @@ final class SurplusConnection: ChannelInboundHandler {
     private let answer: String
     private let linger: TimeAmount
 
-    /// - Parameter most: connections that the listener takes.
-    init(most: Int, linger: TimeAmount) {
-        let limit = Limits.connections.set(to: most)
-        var refusal = Refusal(
-            .serviceUnavailable, .tooMany, limit: limit,
-            "the server has \(limit.value) connections, which is all that it takes (\(limit.name)); try again")
-        refusal.details.set("retry_after_ms", 1_000)
-        answer = String(decoding: refusal.answer.body, as: UTF8.self)
+    init(_ refusal: RPCError, linger: TimeAmount) {
+        answer = String(decoding: Refusal(refusal).answer.body, as: UTF8.self)
         self.linger = linger
     }
 
