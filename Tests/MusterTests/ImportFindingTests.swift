@@ -106,6 +106,16 @@ import Testing
     /// A page of a partner with few imports among many must not go through all of them.
     @Test func theListIsReadFromItsIndex() async throws {
         try await withMuster(users: ["u-1"]) { muster in
+            // One among two hundred partners, with half of twenty thousand imports.
+            try await muster.database.asOwner(
+                """
+                INSERT INTO partner (workspace_id, partner, display_name, created_at)
+                SELECT workspace_id, 'p-' || n, 'P', now() FROM workspace, generate_series(1, 200) n;
+                INSERT INTO cohort_import
+                SELECT workspace_id, 1000, n, CASE WHEN n % 2 = 0 THEN 'tinyclues' ELSE 'p-' || 1 + n % 200 END, false, n,
+                    sha256(''), 'k', now() - n * interval '1 min', 1, '', '' FROM workspace, generate_series(1, 20000) n;
+                ANALYZE cohort_import
+                """)
             let position = ImportPosition(importedAt: Instant.now.microseconds, setNumber: 7, version: 7)
             let workspace = muster.server.workspace.id
             for position in [nil, position] {
@@ -118,6 +128,19 @@ import Testing
                 #expect(plan.contains("Scan Backward using cohort_import_of_partner"), "\(plan)")
                 #expect(!plan.contains("Sort") && !plan.contains("Seq Scan"), "\(plan)")
             }
+        }
+    }
+
+    /// Also while PostgreSQL has no statistics, when any index with the same beginning would do as well by its reckoning.
+    @Test func aRequestIDIsLookedUpInItsOwnIndex() async throws {
+        try await withMuster(users: ["u-1"]) { muster in
+            let workspace = muster.server.workspace.id
+            var explain: SQL = "EXPLAIN "
+            explain += ImportID("r-1").prelude(of: "tinyclues", in: workspace)
+            let plan = try await muster.server.store.read(in: workspace, deadline: .soon, explain) { row in
+                try row.value(0, as: String.self)
+            }.joined(separator: "\n")
+            #expect(plan.contains("cohort_import_request_unique"), "\(plan)")
         }
     }
 }

@@ -170,7 +170,22 @@ extension PostgresError {
 
     /// Worth another try while the deadline allows.
     fileprivate var mayPass: Bool {
-        isTransient || [.unavailable, .connectionLost, .queueFull].contains(kind)
+        isTransient || [.unavailable, .connectionLost, .overloaded].contains(kind)
+    }
+}
+
+extension ImportID {
+    /// The counter of identities, the partner, and the import of this id where there is one.
+    func prelude(of partner: String, in workspace: WorkspaceID) -> SQL {
+        """
+        SELECT i.counter, p.enabled, r.version, r.size, r.outcomes, r.payload_digest, c.set_number
+        FROM identity i
+        LEFT JOIN partner p ON p.workspace_id = \(workspace) AND p.partner = \(partner)
+        LEFT JOIN cohort_import r ON r.workspace_id = \(workspace) AND r.partner = \(partner)
+            AND r.from_caller = \(isCallers) AND r.request_id = \(value)
+        LEFT JOIN cohort c ON c.workspace_id = \(workspace) AND c.set_number = r.set_number
+        WHERE i.workspace_id = \(workspace)
+        """
     }
 }
 
@@ -179,17 +194,7 @@ extension Connection {
     fileprivate borrowing func prelude(
         of request: ImportRequest, _ id: ImportID, in workspace: WorkspaceID
     ) throws -> (counter: Int64, answer: ImportAnswer?) {
-        let found = try first(
-            """
-            SELECT i.counter, p.enabled, r.version, r.size, r.outcomes, r.payload_digest, c.set_number
-            FROM identity i
-            LEFT JOIN partner p ON p.workspace_id = \(workspace) AND p.partner = \(request.cohort.partner)
-            LEFT JOIN cohort_import r ON r.workspace_id = \(workspace) AND r.partner = \(request.cohort.partner)
-                AND r.from_caller = \(id.isCallers) AND r.request_id = \(id.value)
-            LEFT JOIN cohort c ON c.workspace_id = \(workspace) AND c.set_number = r.set_number
-            WHERE i.workspace_id = \(workspace)
-            """
-        ) { row in
+        let found = try first(id.prelude(of: request.cohort.partner, in: workspace)) { row in
             (
                 counter: try row.value(0, as: Int64.self),
                 answer: try Self.answer(row, digest: request.digest)

@@ -107,7 +107,8 @@ extension ImportInfo {
         of partner: String, after position: ImportPosition?, limit: Int, in workspace: WorkspaceID
     ) -> SQL {
         var query = selecting(in: workspace)
-        query += " AND i.partner = \(partner)"
+        // All versions are; the statement that makes the index says why it stands here.
+        query += " AND i.partner = \(partner) AND i.version > 0"
         if let position {
             query += """
                  AND (i.imported_at, i.set_number, i.version)
