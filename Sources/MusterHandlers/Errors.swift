@@ -54,7 +54,8 @@ extension RPCError {
         switch error.kind {
         case .deadlineExceeded: self.init(.deadlineExceeded, "the deadline passed", cause: error)
         case .cancelled: self.init(.cancelled, "the call was cancelled", cause: error)
-        case .queueFull: self = .overloaded("too much work waits for the database")
+        case .overloaded:
+            self = .overloaded("too much work waits for the database", retryAfter: error.retryAfterMilliseconds)
         case .commitOutcomeUnknown:
             self.init(
                 .unknown, "it is not known whether this was applied; send it again with the same request_id",
@@ -97,7 +98,9 @@ extension RPCError {
         .failedPrecondition, .requestIDReused, field: "request_id",
         "this request_id was used with other content; nothing was changed. Use a new one")
 
-    static func overloaded(_ message: String) -> RPCError {
-        RPCError(.resourceExhausted, .tooBusy, message, details: ["retry_after_ms": 200])
+    /// - Parameter retryAfter: in milliseconds.
+    static func overloaded(_ message: String, retryAfter: Int? = nil) -> RPCError {
+        RPCError(
+            .resourceExhausted, .tooBusy, message, details: ["retry_after_ms": .integer(Int64(retryAfter ?? 200))])
     }
 }

@@ -1,6 +1,6 @@
 public import Logging
 public import MusterProtocol
-import MusterStore
+public import MusterStore
 
 /// What a handler knows about the request beside the call itself.
 public struct CallContext: Sendable {
@@ -26,6 +26,8 @@ public struct PreparedCall: Sendable {
 /// One method and its handler, with the types between them and the wire forgotten.
 public struct Route: Sendable {
     let method: String
+    /// Whether it begins with work that waits for its turn to write.
+    let writes: Bool
     let prepare: @Sendable (JSONValue) throws -> PreparedCall
     /// A `Handler` of the call that the route is for.
     let handler: any Sendable
@@ -35,6 +37,7 @@ public struct Route: Sendable {
     /// A call that computes little beside what it waits for: it runs on its connection's event loop.
     public init<C: Call>(_: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
         method = C.method
+        writes = C.self is any RecordedCall.Type
         handler = handle
         prepare = { body in
             let call = try JSONDecoding.decode(request: C.self, from: body)
@@ -48,6 +51,7 @@ public struct Route: Sendable {
     /// wait for it.
     public init<C: Call>(heavy _: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
         method = C.method
+        writes = C.self is any RecordedCall.Type
         handler = handle
         prepare = { body in
             let call = try JSONDecoding.decode(request: C.self, from: body)
@@ -64,11 +68,14 @@ public struct Route: Sendable {
 public final class Router: Sendable {
     public typealias Open =
         @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
+    /// Why new work that writes would be refused now, of this workspace and with so much time; nil where it would not.
+    public typealias Overload = @Sendable (WorkspaceID, ContinuousClock.Instant) -> (any Error)?
     public typealias Verify = @Sendable (Session, ContinuousClock.Instant) async throws -> Void
 
     private let routes: [String: Route]
     private let open: Open
     private let verify: Verify
+    private let overload: Overload
     private let lockWait: Limit
     private let logger: Logger
     /// What its calls came to.
@@ -79,16 +86,19 @@ public final class Router: Sendable {
     /// - Parameters:
     ///   - open: judges a key.
     ///   - verify: throws where the session's key has ended since; called before every call, so it answers from memory mostly.
+    ///   - overload: asked before a call that writes is read, so that one which has to be refused costs little.
     ///   - lockWait: how long the database waits for each lock, where the request doesn't say.
     ///   - mostInFlightPerKey: requests of one key in flight; one more is refused by the listener that it came to.
     public init(
         routes: [Route], open: @escaping Open, verify: @escaping Verify,
-        lockWait: Limit = Limits.lockWait, mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
+        overload: @escaping Overload = { _, _ in nil }, lockWait: Limit = Limits.lockWait,
+        mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
         logger: Logger
     ) {
         self.routes = Dictionary(routes.map { ($0.method, $0) }) { first, _ in first }
         self.open = open
         self.verify = verify
+        self.overload = overload
         self.lockWait = lockWait
         keysInFlight = KeysInFlight(most: mostInFlightPerKey)
         self.logger = logger
@@ -121,12 +131,21 @@ public final class Router: Sendable {
     }
 
     /// Reads a call. Synchronous, so that the body's bytes need not outlive it.
-    public func prepare(method: String, body: JSONValue) throws(RPCError) -> PreparedCall {
+    ///
+    /// - Parameters:
+    ///   - workspace: of the session that it came over.
+    ///   - deadline: when nobody waits for the answer any more.
+    public func prepare(
+        method: String, body: JSONValue, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) throws(RPCError) -> PreparedCall {
         guard let route = routes[method] else {
             metrics.refused(method, .rpc, .unimplemented)
             throw RPCError(.unimplemented, .unknownMethod, "there is no method of this name; see the list of calls")
         }
-        do { return try route.prepare(body) } catch {
+        do {
+            if route.writes, let error = overload(workspace, deadline) { throw RPCError(handling: error) }
+            return try route.prepare(body)
+        } catch {
             let failure = RPCError(reading: error)
             metrics.refused(method, .rpc, failure.code)
             throw failure
@@ -183,9 +202,10 @@ public final class Router: Sendable {
         let started = begin(wire)
         do {
             try await admit(method, context)
-            let reply = try await Store.$lockWait.withValue(context.lockWait.map { .milliseconds($0.value) }) {
-                try await work()
-            }
+            let terms = CallTerms(
+                of: context.session.workspaceID, keyID: context.session.keyID,
+                lockWait: context.lockWait.map { .milliseconds($0.value) })
+            let reply = try await Store.$call.withValue(terms) { try await work() }
             end(method, wire, keyID: context.session.keyID, started: started, failure: nil)
             return reply
         } catch {

@@ -36,7 +36,7 @@ extension Connection {
         clock.lastRequest = arrived
         guard !isGoing else { return reply(request.id, RPCError(.unavailable, "the server is going away")) }
         lastID = max(lastID, request.id)
-        let deadline = arrived + deadline(request.deadlineMilliseconds)
+        let deadline = arrived + Incoming.patience(request.deadlineMilliseconds)
         switch (request.work, phase) {
         case (.open(let call), .unopened): open(request.id, call, deadline)
         case (.call(let call), .open(let session, let count)): start(request.id, call, session, count, deadline)
@@ -45,10 +45,6 @@ extension Connection {
         case (.open, _), (.call, _):
             reply(request.id, RPCError(.internal, "the connection is in no state for the call"))
         }
-    }
-
-    private func deadline(_ milliseconds: Int64?) -> Duration {
-        .milliseconds(min(milliseconds ?? Int64(Limits.deadlineDefault.value), Int64(Limits.deadlineMost.value)))
     }
 
     private func start(
@@ -171,9 +167,9 @@ extension Connection {
         inFlight.beginReading()
         uncancelledRequests += 1  // its cancel may come before it is read
         clock.hadLargeFrame = true
-        let reader = shared.reader
+        let (reader, session) = (shared.reader, session)
         NIOThreadPool.singleton.runIfActive(eventLoop: loop) {
-            reader.incoming(isOpen: true) { body in
+            reader.incoming(over: session) { body in
                 try bytes.withUnsafeBytes { try JSONReaders.shared.read($0, body) }
             }
         }.assumeIsolated().whenComplete { result in

@@ -171,7 +171,7 @@ extension Connection {
         do {
             return try decoder.next { bytes in
                 guard bytes.count <= IncomingReader.mostOnLoop else { return .large(Array(bytes)) }
-                return shared.reader.incoming(isOpen: isOpen) { try tools.reader.read(bytes, $0) }
+                return shared.reader.incoming(over: session) { try tools.reader.read(bytes, $0) }
             }
         } catch {
             let refusal = (error as? FrameError).map { RPCError($0) }
@@ -179,7 +179,8 @@ extension Connection {
         }
     }
 
-    var isOpen: Bool { if case .open = phase { true } else { false } }
+    var session: Session? { if case .open(let session, _) = phase { session } else { nil } }
+    var isOpen: Bool { session != nil }
 
     private func readIfWanted() {
         guard let context, !isReadPending, !inputEnded, isDiscarding || mayTakeFrame else { return }

@@ -20,6 +20,11 @@ enum Incoming: Sendable {
         }
     }
 
+    /// How long the sender of a request waits that names so many milliseconds.
+    static func patience(_ milliseconds: Int64?) -> Duration {
+        .milliseconds(min(milliseconds ?? Int64(Limits.deadlineDefault.value), Int64(Limits.deadlineMost.value)))
+    }
+
     struct Request: Sendable {
         let id: Int64
         let deadlineMilliseconds: Int64?
@@ -40,14 +45,14 @@ struct IncomingReader: Sendable {
 
     let router: Router
 
-    /// Reads one message; `read` brings the reader.
+    /// Reads one message; `read` brings the reader. Without a session it must be `session.open`.
     func incoming(
-        isOpen: Bool, _ read: ((JSONValue) throws -> Incoming) throws -> Incoming
+        over session: Session?, _ read: ((JSONValue) throws -> Incoming) throws -> Incoming
     ) -> Incoming {
         do {
             return try read { message in
                 do throws(EnvelopeError) {
-                    return self.incoming(try Envelope(message), isOpen: isOpen)
+                    return self.incoming(try Envelope(message), session)
                 } catch {
                     return .wrong(id: error.id, RPCError(error.reason))
                 }
@@ -62,10 +67,10 @@ struct IncomingReader: Sendable {
         }
     }
 
-    private func incoming(_ envelope: Envelope, isOpen: Bool) -> Incoming {
+    private func incoming(_ envelope: Envelope, _ session: Session?) -> Incoming {
         switch envelope {
         case .request(let id, let method, let deadline, let body):
-            .request(.init(id: id, deadlineMilliseconds: deadline, work: work(method, body, isOpen: isOpen)))
+            .request(.init(id: id, deadlineMilliseconds: deadline, work: work(method, body, deadline, session)))
         case .cancel(let id): .cancel(id: id)
         case .ping(let number): .ping(number)
         case .pong(let number): .pong(number)
@@ -81,15 +86,21 @@ struct IncomingReader: Sendable {
         }
     }
 
-    private func work(_ method: String, _ body: JSONValue?, isOpen: Bool) -> Incoming.Work {
+    private func work(
+        _ method: String, _ body: JSONValue?, _ milliseconds: Int64?, _ session: Session?
+    ) -> Incoming.Work {
         do throws(RPCError) {
-            switch (isOpen, method == OpenSession.method) {
-            case (false, false): throw RPCError(.unauthenticated, "the first call on a connection must be session.open")
-            case (true, true):
+            switch (session, method == OpenSession.method) {
+            case (nil, false): throw RPCError(.unauthenticated, "the first call on a connection must be session.open")
+            case (_?, true):
                 throw RPCError(
                     .failedPrecondition, .sessionOpen, "the session of this connection is open already")
-            case (false, true): return .open(try router.prepareOpen(body: try Self.need(body)))
-            case (true, false): return .call(try router.prepare(method: method, body: try Self.need(body)))
+            case (nil, true): return .open(try router.prepareOpen(body: try Self.need(body)))
+            case (let session?, false):
+                return .call(
+                    try router.prepare(
+                        method: method, body: try Self.need(body), in: session.workspaceID,
+                        deadline: .now + Incoming.patience(milliseconds)))
             }
         } catch {
             return .refused(error)

@@ -42,10 +42,10 @@ public final class Store: Sendable {
         derived = DerivedSets(byteLimit: cacheBytes / 4)
     }
 
-    /// How long a call waits for each lock that another one holds; nil is what the settings of the database say.
+    /// The call that work is for.
     ///
     /// A value of the task, since it belongs to the whole call and no noun has a use for it.
-    @TaskLocal public static var lockWait: Duration?
+    @TaskLocal public static var call: CallTerms?
 
     /// One transaction that sees this workspace and no other. Work that a deadlock or a serialization failure ended is run again.
     func transaction<R: Sendable>(
@@ -56,7 +56,8 @@ public final class Store: Sendable {
         while true {
             do {
                 return try await database.transaction(
-                    variables: Self.wall(workspace), lockTimeoutMilliseconds: Self.lockWait?.milliseconds,
+                    for: Self.caller(workspace), variables: Self.wall(workspace),
+                    lockTimeoutMilliseconds: Self.call?.lockWait?.milliseconds,
                     deadline: deadline, body)
             } catch let error as PostgresError where error.isWorthRunningAgain && attempt < 4 {
                 attempt += 1
@@ -70,19 +71,48 @@ public final class Store: Sendable {
         in workspace: WorkspaceID, deadline: ContinuousClock.Instant,
         _ body: @escaping @Sendable (borrowing Connection) throws -> R
     ) async throws -> R {
-        try await database.snapshot(variables: Self.wall(workspace), deadline: deadline, body)
+        try await database.snapshot(
+            for: Self.caller(workspace), variables: Self.wall(workspace), deadline: deadline, body)
     }
 
     /// One statement that sees this workspace and no other, in one round trip.
+    ///
+    /// - Parameter isUrgent: it waits for no other work: for proofs of keys.
     func read<R: Sendable>(
-        in workspace: WorkspaceID, deadline: ContinuousClock.Instant, _ sql: SQL,
+        in workspace: WorkspaceID, isUrgent: Bool = false, deadline: ContinuousClock.Instant, _ sql: SQL,
         _ row: @escaping @Sendable (borrowing Row) throws -> R
     ) async throws -> [R] {
-        try await database.read(variables: Self.wall(workspace), deadline: deadline, sql, row)
+        try await database.read(
+            for: Self.caller(workspace), isUrgent: isUrgent, variables: Self.wall(workspace), deadline: deadline, sql,
+            row)
+    }
+
+    /// Why a call that begins by writing would be refused now; nil where it would not. It counts as refused.
+    public func overload(ofWritingIn workspace: WorkspaceID, deadline: ContinuousClock.Instant) -> PostgresError? {
+        database.overload(ofWritingFor: Int64(workspace.rawValue), deadline: deadline)
+    }
+
+    /// Work that belongs to no call is a call of the workspace of its own.
+    private static func caller(_ workspace: WorkspaceID) -> Caller {
+        call?.caller ?? Caller(group: Int64(workspace.rawValue))
     }
 
     private static func wall(_ workspace: WorkspaceID) -> [(String, String)] {
         [("muster.workspace", String(workspace.rawValue))]
+    }
+}
+
+/// What the database has to know of a call.
+public struct CallTerms: Sendable {
+    /// Whose turns and places its work takes.
+    public let caller: Caller
+    /// How long it waits for each lock that another call holds; nil is what the settings of the database say.
+    public let lockWait: Duration?
+
+    /// A call of this workspace by this key.
+    public init(of workspace: WorkspaceID, keyID: String, lockWait: Duration?) {
+        caller = Caller(group: Int64(workspace.rawValue), member: Int64(keyID.hashValue))
+        self.lockWait = lockWait
     }
 }
 

@@ -15,13 +15,17 @@ public final class Database: Sendable {
     public init(_ settings: DatabaseSettings, logger: Logger) {
         let count = max(settings.connections, 1)
         let queue = WorkQueue(
-            capacity: settings.queueCapacity, workers: count, outagePatience: settings.outagePatienceMilliseconds)
-        let canceller = Canceller(capacity: 2 * count)
+            capacity: settings.queueCapacity, workers: count, urgentWorkers: settings.urgentConnections,
+            outagePatience: settings.outagePatienceMilliseconds)
+        let all = count + settings.urgentConnections
+        let canceller = Canceller(capacity: 2 * all)
         let liveSessions = LiveSessions()
         self.queue = queue
         self.canceller = canceller
-        workers = (0..<count).map { _ in
-            Worker(settings: settings, queue: queue, canceller: canceller, liveSessions: liveSessions, logger: logger)
+        workers = (0..<all).map { number in
+            Worker(
+                settings: settings, queue: queue, canceller: canceller, liveSessions: liveSessions,
+                urgentOnly: number >= count, logger: logger)
         }
         for worker in workers { startThread { worker.run() } }
         startThread { queue.watchDeadlines() }
@@ -32,14 +36,16 @@ public final class Database: Sendable {
 
     /// One transaction at READ COMMITTED: `body`, then COMMIT; ROLLBACK when it throws.
     ///
-    /// `variables` are settings of this transaction alone, bound, set in the round trip of the first statement.
+    /// `variables` are settings of this transaction alone, bound, set in the round trip of the first statement. With
+    /// `caller` it shares turns and places; without one it is a call of its own, of no group.
     /// `body` must bear to be run again from its beginning: that is done once, when the connection turns out to be
     /// dead before the server has answered anything. Throws `PostgresError`, or what `body` throws.
     public func transaction<R: Sendable>(
-        variables: [(String, String)] = [], lockTimeoutMilliseconds: Int? = nil, deadline: ContinuousClock.Instant,
+        for caller: Caller = Caller(group: 0), variables: [(String, String)] = [],
+        lockTimeoutMilliseconds: Int? = nil, deadline: ContinuousClock.Instant,
         _ body: @escaping @Sendable (borrowing Connection) throws -> R
     ) async throws -> R {
-        try await submit(deadline) { session, deadline in
+        try await submit(.write, caller, deadline) { session, deadline in
             var settings = variables
             if let lockTimeoutMilliseconds { settings.append(("lock_timeout", String(lockTimeoutMilliseconds))) }
             let opening = Opening(begins: true, settings: settings + [deadline.asStatementTimeout])
@@ -51,21 +57,23 @@ public final class Database: Sendable {
     ///
     /// It holds VACUUM up while it lasts. Otherwise as `transaction`.
     public func snapshot<R: Sendable>(
-        variables: [(String, String)] = [], deadline: ContinuousClock.Instant,
+        for caller: Caller = Caller(group: 0), variables: [(String, String)] = [], deadline: ContinuousClock.Instant,
         _ body: @escaping @Sendable (borrowing Connection) throws -> R
     ) async throws -> R {
-        try await submit(deadline) { session, deadline in
+        try await submit(.read, caller, deadline) { session, deadline in
             let opening = Opening(begins: true, settings: variables + [deadline.asStatementTimeout], isSnapshot: true)
             return try session.transaction(Unit(deadline: deadline, opening: opening), body)
         }
     }
 
     /// One statement that only reads, in one round trip and without BEGIN. Run again once on a lost connection.
+    ///
+    /// - Parameter isUrgent: it goes before all else: for what many wait for, and takes PostgreSQL next to no time.
     public func read<R: Sendable>(
-        variables: [(String, String)] = [], deadline: ContinuousClock.Instant, _ sql: SQL,
-        _ row: @escaping @Sendable (borrowing Row) throws -> R
+        for caller: Caller = Caller(group: 0), isUrgent: Bool = false, variables: [(String, String)] = [],
+        deadline: ContinuousClock.Instant, _ sql: SQL, _ row: @escaping @Sendable (borrowing Row) throws -> R
     ) async throws -> [R] {
-        try await submit(deadline) { session, deadline in
+        try await submit(isUrgent ? .urgent : .read, caller, deadline) { session, deadline in
             // Read-only is what makes it sound to run it again, so it is not left to the caller.
             let settings = variables + [("transaction_read_only", "on"), deadline.asStatementTimeout]
             return try session.read(
@@ -77,7 +85,7 @@ public final class Database: Sendable {
     public func withConnection<R: Sendable>(
         deadline: ContinuousClock.Instant, _ body: @escaping @Sendable (borrowing Connection) throws -> R
     ) async throws -> R {
-        try await submit(deadline, mayRunAgain: false) { session, deadline in
+        try await submit(.write, Caller(group: 0), deadline, mayRunAgain: false) { session, deadline in
             try session.bare(Unit(deadline: deadline), body)
         }
     }
@@ -103,45 +111,66 @@ public final class Database: Sendable {
         canceller.close()
     }
 
+    /// Whether a unit of work ended, or one was refused since there was too much, within so many milliseconds.
+    public func activity(within milliseconds: Int) -> (hasEnded: Bool, isOverloaded: Bool) {
+        queue.activity(within: milliseconds)
+    }
+
+    /// The error that new work of this group would be refused with, were it to write now; nil where it would wait or
+    /// run. For those who can save themselves the trouble of making the work.
+    public func overload(ofWritingFor group: Int64, deadline: ContinuousClock.Instant) -> PostgresError? {
+        queue.overload(ofWritingFor: group, deadline: Moment(deadline))
+    }
+
     /// Queues a unit of work and waits for it. Cancelling the task removes it, or interrupts the statement it is in.
     private func submit<R: Sendable>(
-        _ deadline: ContinuousClock.Instant, mayRunAgain: Bool = true,
+        _ lane: Work.Lane, _ caller: Caller, _ deadline: ContinuousClock.Instant, mayRunAgain: Bool = true,
         _ body: @escaping @Sendable (Session, Moment) throws -> R
     ) async throws -> R {
-        let ticket = Ticket()
-        let moment = Moment(deadline)
+        let (ticket, moment, queue) = (Ticket(), Moment(deadline), queue)
         do {
-            return try await enqueue(ticket, moment, mayRunAgain: mayRunAgain, body)
+            return try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<R, any Error>) in
+                    let outcome = Outcome(continuation)
+                    queue.add(
+                        Work(ticket: ticket, deadline: moment, lane: lane, caller: caller) { session, isFirstRun in
+                            session.tell = { outcome.settle(.failure($0)) }
+                            defer { session.tell = nil }
+                            do {
+                                let value = try body(session, moment)
+                                return { outcome.settle(.success(value)) }
+                            } catch {
+                                let leftNoTrace = session.isLost && !session.unit.hasAnswer
+                                let isInTime = session.unit.cancellation == .none && moment > .now
+                                if mayRunAgain, isFirstRun, leftNoTrace, isInTime { return nil }
+                                return { outcome.settle(.failure(error)) }
+                            }
+                        } refuse: { error in
+                            outcome.settle(.failure(error))
+                        })
+                }
+            } onCancel: {
+                queue.cancel(ticket)
+            }
         } catch {
             errors.count(error)
             throw error
         }
     }
+}
 
-    private func enqueue<R: Sendable>(
-        _ ticket: Ticket, _ moment: Moment, mayRunAgain: Bool, _ body: @escaping @Sendable (Session, Moment) throws -> R
-    ) async throws -> R {
-        let queue = queue
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<R, any Error>) in
-                let work = Work(ticket: ticket, deadline: moment) { session, isFirstRun in
-                    do {
-                        let value = try body(session, moment)
-                        return { continuation.resume(returning: value) }
-                    } catch {
-                        let leftNoTrace = session.isLost && !session.unit.hasAnswer
-                        let isInTime = session.unit.cancellation == .none && moment > .now
-                        if mayRunAgain, isFirstRun, leftNoTrace, isInTime { return nil }
-                        return { continuation.resume(throwing: error) }
-                    }
-                } refuse: { error in
-                    continuation.resume(throwing: error)
-                }
-                if let refusal = queue.add(work) { continuation.resume(throwing: refusal) }
-            }
-        } onCancel: {
-            queue.cancel(ticket)
+/// What a unit of work came to, for whoever waits: what is said first counts.
+private final class Outcome<R: Sendable>: Sendable {
+    private let continuation: Locked<CheckedContinuation<R, any Error>?>
+
+    init(_ continuation: CheckedContinuation<R, any Error>) { self.continuation = Locked(continuation) }
+
+    func settle(_ result: Result<R, any Error>) {
+        let first = continuation.withLock { continuation in
+            defer { continuation = nil }
+            return continuation
         }
+        first?.resume(with: result)
     }
 }
 

@@ -8,7 +8,9 @@ public struct DatabaseSettings: Sendable {
     public var connectionString: String
     /// Connections, each with a thread of its own; PostgreSQL runs about two busy ones per core well.
     public var connections = 8
-    /// Units of work that may wait for a connection; more are refused at once, so that memory stays bounded.
+    /// Further connections that do nothing but urgent work, such as proving keys: it never waits for other work.
+    public var urgentConnections = 0
+    /// Units of work that may wait for a connection, of reads and of writes each; so memory stays bounded.
     public var queueCapacity = 512
     /// For how long work may wait while there is no connection at all; it is `unavailable` from then on, at once, until one is made.
     /// Nil: until its deadline.

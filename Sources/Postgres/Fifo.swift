@@ -26,6 +26,12 @@ struct Fifo<Element> {
         return items[head]
     }
 
+    mutating func popLast() -> Element? {
+        guard head < items.count else { return nil }
+        defer { if head == items.count { trim() } }
+        return items.removeLast()
+    }
+
     /// Returns what it removed.
     mutating func removeAll(where isUnwanted: (Element) -> Bool) -> [Element] {
         let all = items[head...].compactMap { $0 }

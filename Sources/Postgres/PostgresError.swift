@@ -17,8 +17,8 @@ public struct PostgresError: Error, Sendable {
         case deadlineExceeded
         /// The task was cancelled. Nothing of the transaction is kept.
         case cancelled
-        /// As much work as the queue holds is waiting already; this was not started.
-        case queueFull
+        /// There is more work than can be done in time; this was not started.
+        case overloaded
         /// No connection could be made before the deadline, or for as long as work may wait for one; this was not started.
         case unavailable
         /// The database is closed or closing; this was not started.
@@ -38,6 +38,8 @@ public struct PostgresError: Error, Sendable {
     /// Waiting does not mend it: PostgreSQL, or a pooler before it, refuses connections until an operator changes
     /// something, such as a password. `hint` says what. Only with `.unavailable`.
     public internal(set) var isRefusal = false
+    /// When to try again; only with `.overloaded`.
+    public internal(set) var retryAfterMilliseconds: Int?
     /// A pooler was seen to give the session to others.
     var isPooling = false
     /// ERROR, FATAL or PANIC, never translated.
@@ -97,7 +99,7 @@ extension PostgresError {
     public var isTransient: Bool {
         switch kind {
         case .unavailable: !isRefusal
-        case .connectionLost, .queueFull: true
+        case .connectionLost, .overloaded: true
         case .server:
             switch sqlState {
             case .serializationFailure, .deadlockDetected, .lockNotAvailable, .tooManyConnections, .cannotConnectNow:

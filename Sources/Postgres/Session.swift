@@ -11,6 +11,12 @@ final class Session {
     let interrupt: Interrupt
     private let canceller: Canceller
     private let cancelHandle: CancelHandle
+    /// The last wish to cancel in this unit of work; until it is known to be over, it could hit the next one.
+    private var cancelRequest: CancelRequest?
+    /// Tells whoever waits for the unit of work before it has ended.
+    var tell: (@Sendable (PostgresError) -> Void)?
+    /// PostgreSQL doesn't know the process that is to be named in a cancel.
+    var isBehindPooler = false
     var cache: StatementCache
     var unit = Unit(deadline: .now)
     /// Why the connection is in an unknown state, or gone: nothing is sent any more, and it is closed after the unit of work.
@@ -86,7 +92,7 @@ final class Session {
         let unsent = PQflush(raw) == 1
         if interrupt.isRaised { askToCancel() }
         let milliseconds = unit.limit.milliseconds(since: .now)
-        guard milliseconds > 0 else { throw expire() }
+        guard milliseconds > 0 else { return try expire() }
         let events = Int16(unsent ? POLLIN | POLLOUT : POLLIN)
         var ends = (
             pollfd(fd: PQsocket(raw), events: events, revents: 0),
@@ -103,26 +109,39 @@ final class Session {
     /// Asks the server to stop, once, and gives it a second to say that it did.
     private func askToCancel() {
         guard unit.cancellation == .none, !unit.isClosing else { return }
-        unit.cancellation = .asked
-        canceller.cancel(cancelHandle)
-        unit.limit = min(unit.limit, .after(milliseconds: 1000))
+        cancelRest()
     }
 
-    /// Gives up on an answer: the server is told, and the connection, on which it may still come, is not used again.
-    private func expire() -> PostgresError {
-        if unit.cancellation != .none { return lose(PostgresError(.cancelled)) }
-        // At COMMIT too: its outcome is unknown either way, and a backend that stops waiting frees the locks on which
-        // the next attempt would wait.
-        canceller.cancel(cancelHandle)
-        return lose(PostgresError(.deadlineExceeded))
+    /// The time is over: the caller is told so at once. The server is asked to stop, at COMMIT too: its outcome is
+    /// unknown either way, and a backend that stops waiting frees the locks on which the next attempt would wait. It has
+    /// a second to say that it did; then nobody knows what may still come, and the connection is not used again.
+    private func expire() throws {
+        let wasAsked = unit.cancellation != .none
+        let error = PostgresError(wasAsked && !unit.hasExpired ? .cancelled : .deadlineExceeded)
+        cancelRest()
+        guard let tell, !wasAsked else { throw lose(error) }
+        tell(unit.isCommitting ? error.asKind(.commitOutcomeUnknown) : error)
+        unit.hasExpired = true
     }
 
-    /// For an answer that nobody wants: see `askToCancel`.
+    /// For an answer that nobody wants.
     func cancelRest() {
         guard unit.cancellation == .none else { return }
         unit.cancellation = .asked
-        canceller.cancel(cancelHandle)
-        unit.limit = .after(milliseconds: 1000)
+        cancelRequest = canceller.cancel(cancelHandle)
+        unit.limit = .after(milliseconds: Self.cancelPatience)
+    }
+
+    /// Milliseconds that a cancel and its answer may take.
+    private static let cancelPatience = 1_000
+
+    /// Waits until a cancel that was asked for can't hit anything that is sent from now on; where that can't be known,
+    /// the connection is lost. A pooler passes cancels on when it likes.
+    func settleCancel() {
+        guard let request = cancelRequest, !isLost else { return }
+        cancelRequest = nil
+        guard !isBehindPooler, request.isSent(by: .after(milliseconds: Self.cancelPatience)) else { return lose() }
+        unit.cancellation = .done
     }
 
     func lose(_ error: PostgresError) -> PostgresError {
@@ -141,7 +160,7 @@ struct Unit {
         case none
         /// A cancel is on its way and could hit whatever runs when it arrives.
         case asked
-        /// It has hit.
+        /// It has hit, or can hit nothing any more.
         case done
     }
 
@@ -156,8 +175,12 @@ struct Unit {
     /// Whether the server has answered anything: before, the unit can be run again on another connection.
     var hasAnswer = false
     var cancellation = Cancellation.none
+    /// Its time was over before it ended; the caller knows.
+    var hasExpired = false
     /// COMMIT or ROLLBACK is under way, which nothing interrupts.
     var isClosing = false
+    /// It is COMMIT.
+    var isCommitting = false
     /// What the server warned of while COMMIT was under way.
     var commitWarning: CommitWarning?
 

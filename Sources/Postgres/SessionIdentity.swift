@@ -111,7 +111,8 @@ extension Session {
             throw PostgresError.settingLost(setting.name, wanted: wanted, found: found)
         }
         // A pooler makes up the process that it names for cancelling.
-        if values[1] != String(PQbackendPID(raw)) { try tryTransaction() }
+        isBehindPooler = values[1] != String(PQbackendPID(raw))
+        if isBehindPooler { try tryTransaction() }
     }
 
     /// A pooler in statement mode ends the connection at BEGIN.

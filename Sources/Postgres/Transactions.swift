@@ -45,7 +45,8 @@ extension Session {
     private func commit() throws {
         guard unit.opening == nil else { return }
         try checkMaySend()
-        unit.isClosing = true
+        (unit.isClosing, unit.isCommitting) = (true, true)
+        defer { unit.isCommitting = false }
         let tag: String
         do {
             tag = try simple("COMMIT")
@@ -64,6 +65,8 @@ extension Session {
     /// A connection that does not say at once that it rolled back is closed, which rolls back as well.
     private func rollback() {
         guard !isLost, PQtransactionStatus(raw) != PQTRANS_IDLE else { return }
+        settleCancel()
+        guard !isLost else { return }
         unit.isClosing = true
         unit.limit = min(.after(milliseconds: 1000), max(unit.limit, .after(milliseconds: 50)))
         do { try simple("ROLLBACK") } catch { lose() }
@@ -71,7 +74,8 @@ extension Session {
 
     private func discardAll() {
         // A cancel that may still hit, or a wish for another connection, ends it anyway: see `settle`.
-        guard !isLost, unit.cancellation != .asked, !unit.wantsNewConnection else { return }
+        settleCancel()
+        guard !isLost, !unit.wantsNewConnection else { return }
         if PQtransactionStatus(raw) != PQTRANS_IDLE { rollback() }
         unit.isClosing = true
         unit.limit = .after(milliseconds: 1000)
@@ -84,8 +88,9 @@ extension Session {
 
     /// A connection goes on only from a known state: no transaction, and no cancel under way that could hit the next unit.
     private func settle() {
+        settleCancel()
         unit.isClosing = false
-        if PQtransactionStatus(raw) != PQTRANS_IDLE || unit.cancellation == .asked || unit.wantsNewConnection { lose() }
+        if PQtransactionStatus(raw) != PQTRANS_IDLE || unit.wantsNewConnection { lose() }
     }
 
     /// Runs `body`; what it did is undone when it throws, and the transaction goes on.

@@ -1,35 +1,16 @@
-import Logging
-
-/// A unit of work on its way to a connection.
-struct Work: Sendable {
-    let ticket: Ticket
-    let deadline: Moment
-    /// Runs it on a connection. Returns how to tell the caller, or nil when it left no trace and may run again.
-    let run: @Sendable (_ session: Session, _ mayRunAgain: Bool) -> (@Sendable () -> Void)?
-    let refuse: @Sendable (PostgresError) -> Void
-}
-
-/// Where a unit of work is. It exists before the work is queued, so that a cancellation which comes first is not lost.
-///
-/// `@unchecked Sendable` is right because its fields are read and written only under the lock of the `WorkQueue`.
-final class Ticket: @unchecked Sendable {
-    fileprivate enum Place {
-        case outside, waiting, done
-        case running(Interrupt)
-    }
-    fileprivate var place = Place.outside
-    fileprivate var isCancelled = false
-    fileprivate var hasRun = false
-}
-
 /// The work that waits, who runs what, and who is connected: one lock, so that no work is between two states.
 final class WorkQueue: Sendable {
     struct State {
-        var waiting = Fifo<Work>()
+        var waiting: WaitingWork
         /// Workers that wait for work. The one that began last is woken first: its connection's caches are still warm.
         var idle: [Signal] = []
-        var running = 0
+        /// Those among the workers for urgent work alone that wait for some.
+        var idleForUrgent: [Signal] = []
+        /// Connections that are up for all work, and for urgent work alone.
         var connected = 0
+        var connectedForUrgent = 0
+        /// When a unit of work last ended.
+        var lastEnd: Moment?
         /// When work stops waiting for a connection; nil while there is one.
         var patienceEnds: Moment?
         var workers: Int
@@ -55,49 +36,74 @@ final class WorkQueue: Sendable {
     private let state: Locked<State>
     private let alarmChanged = Signal()
     private let closing = Signal()
-    private let capacity: Int
     private let outagePatience: Int?
 
-    /// - Parameter outagePatience: milliseconds without any connection after which work is refused; nil for none.
-    init(capacity: Int, workers: Int, outagePatience: Int?) {
-        self.capacity = capacity
+    /// - Parameters:
+    ///   - capacity: units that may wait in each lane.
+    ///   - workers: for all work.
+    ///   - urgentWorkers: for urgent work alone.
+    ///   - outagePatience: milliseconds without any connection after which work is refused; nil for none.
+    init(capacity: Int, workers: Int, urgentWorkers: Int, outagePatience: Int?) {
         self.outagePatience = outagePatience
-        state = Locked(State(patienceEnds: outagePatience.map { .after(milliseconds: $0) }, workers: workers))
+        state = Locked(
+            State(
+                waiting: WaitingWork(capacity: capacity, connections: workers),
+                patienceEnds: outagePatience.map { .after(milliseconds: $0) }, workers: workers + urgentWorkers))
     }
 
     var statistics: DatabaseStatistics {
-        state.withLock { DatabaseStatistics(waiting: $0.waiting.count, running: $0.running, connected: $0.connected) }
+        state.withLock { state in
+            DatabaseStatistics(
+                waiting: state.waiting.count, running: state.waiting.runningCount,
+                connected: state.connected + state.connectedForUrgent)
+        }
     }
 
-    /// Why the work cannot wait here, or nil.
-    func add(_ work: Work) -> PostgresError? {
-        let (refusal, worker, alarm) = state.withLock { state -> (PostgresError?, Signal?, Bool) in
-            if state.isClosing { return (PostgresError(.closed), nil, false) }
-            if work.ticket.isCancelled { return (PostgresError(.cancelled), nil, false) }
-            if state.isAway(at: .now) { return (state.expiry, nil, false) }
-            if state.waiting.count >= capacity { return (PostgresError(.queueFull), nil, false) }
-            state.waiting.append(work)
-            work.ticket.place = .waiting
-            let alarm = state.setAlarm(for: work)
-            return (nil, state.idle.popLast(), alarm)
+    /// Whether work ended, or was refused for want of room, within so many milliseconds.
+    func activity(within milliseconds: Int) -> (hasEnded: Bool, isOverloaded: Bool) {
+        let oldest = Moment.now.adding(milliseconds: -milliseconds)
+        return state.withLock { state in
+            (state.lastEnd.map { $0 >= oldest } ?? false, state.waiting.lastRefusal.map { $0 >= oldest } ?? false)
+        }
+    }
+
+    func overload(ofWritingFor group: Int64, deadline: Moment) -> PostgresError? {
+        state.withLock { state in
+            let error = state.waiting.overload(ofWritingFor: group, deadline: deadline, connected: state.connected)
+            return state.isClosing ? nil : error
+        }
+    }
+
+    /// Takes work in; refuses it where it can't wait here.
+    func add(_ work: Work) {
+        let (refused, worker, alarm) = state.withLock { state -> ((Work, PostgresError)?, Signal?, Bool) in
+            if state.isClosing { return ((work, PostgresError(.closed)), nil, false) }
+            if work.ticket.isCancelled { return ((work, PostgresError(.cancelled)), nil, false) }
+            if state.isAway(at: .now) { return ((work, state.expiry), nil, false) }
+            work.ticket.place = .waiting(work.lane, work.caller)
+            let refused = state.waiting.add(work, connected: state.connected)
+            if let refused {
+                refused.refused.ticket.place = .done
+                if refused.refused.ticket === work.ticket { return ((work, refused.error), nil, false) }
+            }
+            return (refused.map { ($0.refused, $0.error) }, state.wakeable(for: work.lane), state.setAlarm(for: work))
         }
         worker?.wakeAll()
         if alarm { alarmChanged.wakeAll() }
-        return refusal
+        if let (work, error) = refused { work.refuse(error) }
     }
 
     /// Work that could not be run is the first again, unless its caller has given up meanwhile.
     func putBack(_ work: Work, hasRun: Bool) {
         let (refusal, worker, alarm) = state.withLock { state -> (PostgresError?, Signal?, Bool) in
-            state.running -= 1
+            state.waiting.ended(work, since: nil)
             work.ticket.hasRun = work.ticket.hasRun || hasRun
             work.ticket.place = .done
             if state.isClosing { return (PostgresError(.closed), nil, false) }
             if work.ticket.isCancelled { return (PostgresError(.cancelled), nil, false) }
-            state.waiting.prepend(work)
-            work.ticket.place = .waiting
-            let alarm = state.setAlarm(for: work)
-            return (nil, state.idle.popLast(), alarm)
+            state.waiting.putBack(work)
+            work.ticket.place = .waiting(work.lane, work.caller)
+            return (nil, state.wakeable(for: work.lane), state.setAlarm(for: work))
         }
         if let refusal { return work.refuse(refusal) }
         worker?.wakeAll()
@@ -109,42 +115,49 @@ final class WorkQueue: Sendable {
             ticket.isCancelled = true
             switch ticket.place {
             case .outside, .done: return nil
-            case .running(let interrupt):
+            case .running(let interrupt, _):
                 interrupt.raise()
                 return nil
-            case .waiting:
+            case .waiting(let lane, let caller):
                 ticket.place = .done
-                return state.waiting.removeAll { $0.ticket === ticket }.first
+                return state.waiting.remove(ticket, from: lane, of: caller)
             }
         }
         removed?.refuse(PostgresError(.cancelled))
     }
 
     /// The next work whose deadline has not passed. Taking it and marking it as running are one step.
-    func next(for interrupt: Interrupt, wokenBy signal: Signal) -> Turn {
+    ///
+    /// - Parameter urgentOnly: for a connection that does nothing but urgent work.
+    func next(for interrupt: Interrupt, wokenBy signal: Signal, urgentOnly: Bool) -> Turn {
         state.wait(for: signal) { state in
             state.idle.removeAll { $0 === signal }
+            state.idleForUrgent.removeAll { $0 === signal }
             let now = Moment.now
-            if let work = state.waiting.popFirst() {
+            if let work = state.waiting.take(urgentOnly: urgentOnly) {
                 guard work.deadline > now else {
                     work.ticket.place = .done
+                    state.waiting.ended(work, since: nil)
                     return .found(.refuse([work], state.expiry))
                 }
                 interrupt.clear()
-                work.ticket.place = .running(interrupt)
-                state.running += 1
+                work.ticket.place = .running(interrupt, since: now)
+                if work.lane != .urgent { work.caller.begin() }
                 return .found(.run(work, mayRunAgain: !work.ticket.hasRun))
             }
             if state.isClosing { return .found(.end) }
             if state.isOnTrial(at: now) { return .found(.verify) }
-            state.idle.append(signal)
+            if urgentOnly { state.idleForUrgent.append(signal) } else { state.idle.append(signal) }
             return .again(by: nil)
         }
     }
 
     func finished(_ work: Work) {
         state.withLock { state in
-            state.running -= 1
+            var start: Moment?
+            if case .running(_, let since) = work.ticket.place { start = since }
+            state.waiting.ended(work, since: start)
+            state.lastEnd = .now
             work.ticket.place = .done
         }
     }
@@ -174,11 +187,15 @@ extension WorkQueue {
 
     /// Counts a connection in, or out. Returns whether it is the first one after a failure that was logged.
     @discardableResult
-    func connected(_ isConnected: Bool) -> Bool {
+    func connected(_ isConnected: Bool, urgentOnly: Bool) -> Bool {
         let (alarm, isNews) = state.withLock { state in
-            state.connected += isConnected ? 1 : -1
+            if urgentOnly {
+                state.connectedForUrgent += isConnected ? 1 : -1
+            } else {
+                state.connected += isConnected ? 1 : -1
+            }
             state.lastFailure = nil
-            state.patienceEnds = state.connected > 0 ? nil : outagePatience.map { .after(milliseconds: $0) }
+            state.patienceEnds = state.isConnected ? nil : outagePatience.map { .after(milliseconds: $0) }
             let isNews = isConnected && state.toldFailure != nil && state.pooling == nil
             if isNews { state.toldFailure = nil }
             return (state.patienceEnds != nil && state.waiting.count > 0, isNews)
@@ -202,7 +219,7 @@ extension WorkQueue {
     func sawPooling(_ evidence: PostgresError) -> Bool {
         let (isNews, idle) = state.withLock { state in
             state.pooling = PoolingTrial(evidence)
-            return (state.isNews(evidence), state.idle)
+            return (state.isNews(evidence), state.idle + state.idleForUrgent)
         }
         for signal in idle + [alarmChanged] { signal.wakeAll() }
         return isNews
@@ -228,7 +245,7 @@ extension WorkQueue {
             state.isClosing = true
             let all = state.waiting.removeAll { _ in true }
             for work in all { work.ticket.place = .done }
-            return (all, state.idle)
+            return (all, state.idle + state.idleForUrgent)
         }
         for signal in idle + [alarmChanged, closing] { signal.wakeAll() }
         for work in refused { work.refuse(PostgresError(.closed)) }
@@ -254,9 +271,16 @@ extension WorkQueue {
 }
 
 extension WorkQueue.State {
+    fileprivate var isConnected: Bool { connected + connectedForUrgent > 0 }
+
+    /// The worker to wake for new work of this lane.
+    fileprivate mutating func wakeable(for lane: Work.Lane) -> Signal? {
+        lane == .urgent ? idleForUrgent.popLast() ?? idle.popLast() : idle.popLast()
+    }
+
     fileprivate var refusal: PostgresError? {
         if let pooling { return pooling.evidence }
-        return connected == 0 && lastFailure?.isRefusal == true ? lastFailure : nil
+        return !isConnected && lastFailure?.isRefusal == true ? lastFailure : nil
     }
 
     /// Hosts take turns, so the order of what they say does not count.
@@ -270,7 +294,7 @@ extension WorkQueue.State {
     /// with.
     fileprivate mutating func isOnTrial(at now: Moment) -> Bool {
         guard let pooling else { return false }
-        guard pooling.trustsAgain <= now, connected >= min(2, workers) else { return true }
+        guard pooling.trustsAgain <= now, connected + connectedForUrgent >= min(2, workers) else { return true }
         (self.pooling, toldFailure) = (nil, nil)
         return false
     }
@@ -278,7 +302,7 @@ extension WorkQueue.State {
     /// What it means that work waited until its deadline.
     fileprivate var expiry: PostgresError {
         if let refusal { return refusal }
-        if connected > 0 { return PostgresError(.deadlineExceeded) }
+        if isConnected { return PostgresError(.deadlineExceeded) }
         return lastFailure ?? PostgresError(.unavailable, "no connection has been made yet")
     }
 
@@ -295,7 +319,7 @@ extension WorkQueue.State {
 
     /// Whether the thread that watches deadlines must be told of this one; not so when a worker is about to take it.
     fileprivate mutating func setAlarm(for work: Work) -> Bool {
-        guard waiting.count > idle.count else { return false }
+        guard waiting.count > idle.count || !waiting.mayRun(work.lane) else { return false }
         let last = lastMoment(of: work)
         if let alarm, alarm <= last { return false }
         alarm = last

@@ -7,16 +7,20 @@ final class Worker: Sendable {
     private let canceller: Canceller
     private let liveSessions: LiveSessions
     private let logger: Logger
+    /// Whether its connection does nothing but urgent work.
+    private let urgentOnly: Bool
     private let interrupt = Interrupt()
     private let workAdded = Signal()
 
     init(
-        settings: DatabaseSettings, queue: WorkQueue, canceller: Canceller, liveSessions: LiveSessions, logger: Logger
+        settings: DatabaseSettings, queue: WorkQueue, canceller: Canceller, liveSessions: LiveSessions,
+        urgentOnly: Bool, logger: Logger
     ) {
         self.settings = settings
         self.queue = queue
         self.canceller = canceller
         self.liveSessions = liveSessions
+        self.urgentOnly = urgentOnly
         self.logger = logger
     }
 
@@ -62,7 +66,7 @@ final class Worker: Sendable {
             logger.error("No connection to PostgreSQL", metadata: ["error": "\(failure)"])
             _ = queue.failedToConnect(failure)
             while true {
-                switch queue.next(for: interrupt, wokenBy: workAdded) {
+                switch queue.next(for: interrupt, wokenBy: workAdded, urgentOnly: urgentOnly) {
                 case .run(let work, _):
                     queue.finished(work)
                     work.refuse(failure)
@@ -76,13 +80,13 @@ final class Worker: Sendable {
 
     /// Whether the connection was of use before it ended.
     private func serve(_ session: Session) -> Bool {
-        if queue.connected(true) { logger.info("Connected to PostgreSQL again") }
-        defer { queue.connected(false) }
+        if queue.connected(true, urgentOnly: urgentOnly) { logger.info("Connected to PostgreSQL again") }
+        defer { queue.connected(false, urgentOnly: urgentOnly) }
         let age = Double(settings.maximumConnectionAgeSeconds) * Double.random(in: 0.8...1.2)
         let retirement = Moment.after(milliseconds: Int(clamping: Int64(min(max(age, 1), 1e9) * 1000)))
         var wasOfUse = false
         while !session.isLost, retirement > .now {
-            switch queue.next(for: interrupt, wokenBy: workAdded) {
+            switch queue.next(for: interrupt, wokenBy: workAdded, urgentOnly: urgentOnly) {
             case .end: return true
             case .refuse(let works, let error): for work in works { work.refuse(error) }
             case .verify:

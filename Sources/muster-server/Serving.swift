@@ -254,6 +254,7 @@ extension Settings {
     var database: DatabaseSettings {
         var database = DatabaseSettings.store(connectionString: databaseURL)
         database.connections = databaseConnections
+        database.urgentConnections = 1
         database.lockTimeoutMilliseconds = lockTimeoutMilliseconds
         database.applicationName = "muster-server"
         return database

@@ -36,7 +36,8 @@ struct Setting: Sendable, Hashable {
         "database.url", keepsBlanks: true,
         "Connection string of PostgreSQL (DATABASE_URL is read too). With a password only by variable or file.")
     static let databaseConnections = Setting(
-        "database.connections", standard: "8", "Connections to PostgreSQL, each with a thread of its own.")
+        "database.connections", standard: "8",
+        "Connections to PostgreSQL, each with a thread of its own; one more proves keys.")
     static let listenHost = Setting("listen.host", standard: "127.0.0.1", "Where the RPC listens.")
     static let listenPort = Setting(
         "listen.port", standard: "\(DefaultPort.rpc)", "Where the RPC listens; 0 lets the system choose.")

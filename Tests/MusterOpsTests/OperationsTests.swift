@@ -63,7 +63,7 @@ import Testing
                 #expect(try await running.get("/livez").text == #"{"message":"alive"}"#)
                 let ready = try await running.get("/readyz")
                 #expect(ready.status == 200)
-                let facts = #""postgres":true,"schema":true,"listening":true,"draining":false"#
+                let facts = #""postgres":true,"schema":true,"listening":true,"draining":false,"overloaded":false"#
                 #expect(ready.text == #"{"message":"ready",\#(facts)}"#)
                 #expect(try await running.get("/nothing").status == 404)
                 let refused = try await running.get("/metrics", "POST")

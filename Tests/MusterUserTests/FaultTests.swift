@@ -24,7 +24,7 @@ import Testing
 
     @Test(arguments: [
         (PostgresError.Kind.connectionLost, RPCCode.unavailable), (.unavailable, .unavailable),
-        (.closed, .unavailable), (.notCommitted, .unavailable), (.queueFull, .resourceExhausted),
+        (.closed, .unavailable), (.notCommitted, .unavailable), (.overloaded, .resourceExhausted),
         (.deadlineExceeded, .deadlineExceeded), (.cancelled, .cancelled), (.commitOutcomeUnknown, .unknown),
         (.encoding, .internal), (.decoding, .internal), (.misuse, .internal),
     ])
@@ -33,7 +33,7 @@ import Testing
         #expect(error.code == code)
         #expect(!"\(error)".contains("SECRET"))
         #expect((error.details.string("outcome") == "unknown") == (code == .unknown))
-        #expect((error.details.integer("retry_after_ms") != nil) == (kind == .queueFull))
+        #expect((error.details.integer("retry_after_ms") != nil) == (kind == .overloaded))
     }
 
     @Test func whatIsDamagedChangesTooFastOrIsUnheardOfHasItsCode() {

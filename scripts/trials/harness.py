@@ -6,6 +6,7 @@ in .build/debug, or the one that MUSTER_BIN names. Only the standard library is 
 """
 import asyncio
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -86,6 +87,22 @@ class Trial:
 def run_server(url, *arguments):
     return subprocess.run([os.path.join(BIN, "muster-server"), *arguments], check=True, text=True,
                           stdout=subprocess.PIPE, env={**os.environ, "MUSTER_DATABASE_URL": url}).stdout
+
+
+def postgres_cpu_seconds(url):
+    """Of a PostgreSQL on this machine, with all its processes so far."""
+    parent = psql(url, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)")
+    total = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if pid == parent:
+            total += sum(int(field) for field in fields[11:15])
+        elif fields[1] == parent:
+            total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def psql(url, sql):
@@ -268,6 +285,26 @@ def unchunked(data):
             break
         whole, data = whole + data[:count], data[count + 2:]
     return whole
+
+
+def in_process(work, *arguments):
+    """Runs a coroutine function in a process of its own; an awaitable of what it returns."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+
+    def run():
+        sender.send(asyncio.run(work(*arguments)))
+
+    process = multiprocessing.get_context("fork").Process(target=run, daemon=True)
+    process.start()
+    sender.close()
+
+    def result():
+        try:
+            return receiver.recv()
+        finally:
+            process.join()
+
+    return asyncio.get_running_loop().run_in_executor(None, result)
 
 
 def percentile(values, share):

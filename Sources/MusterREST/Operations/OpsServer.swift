@@ -17,6 +17,9 @@ public struct Readiness: Sendable, Encodable {
     public var listening: Bool
     /// Whether the server is shutting down.
     public var draining: Bool
+    /// Whether calls were refused in the last second since there is more work than PostgreSQL does in time. The server is
+    /// ready all the same: taken away, its work would fall on others.
+    public var overloaded = false
     /// Why PostgreSQL or its schema can't be used, and what to change; nil where they can. Holds no secret.
     public var cause: String?
 
@@ -39,7 +42,7 @@ public struct Readiness: Sendable, Encodable {
         return listening ? "ready" : "not ready: the server does not listen yet"
     }
 
-    enum CodingKeys: String, CodingKey { case message, postgres, schema, listening, draining, cause }
+    enum CodingKeys: String, CodingKey { case message, postgres, schema, listening, draining, overloaded, cause }
 
     /// The facts and a sentence.
     public func encode(to encoder: any Encoder) throws {
@@ -49,6 +52,7 @@ public struct Readiness: Sendable, Encodable {
         try container.encode(schema, forKey: .schema)
         try container.encode(listening, forKey: .listening)
         try container.encode(draining, forKey: .draining)
+        try container.encode(overloaded, forKey: .overloaded)
         try container.encodeIfPresent(cause, forKey: .cause)
     }
 }

@@ -72,7 +72,7 @@ extension Store {
         digest: [UInt8], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> StoredKey? {
         try await read(
-            in: workspace, deadline: deadline,
+            in: workspace, isUrgent: true, deadline: deadline,
             """
             SELECT key_id, kind, partner, api_key.name, scopes, api_key.created_at, expires_at, invalidated_at,
                 last_used_at, workspace.name, digest
@@ -144,7 +144,7 @@ extension Store {
         among keyIDs: [String], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> Set<String> {
         let live: [String] = try await read(
-            in: workspace, deadline: deadline,
+            in: workspace, isUrgent: true, deadline: deadline,
             """
             SELECT key_id FROM api_key
             WHERE workspace_id = \(workspace) AND key_id = ANY(\(keyIDs)) AND invalidated_at IS NULL

@@ -18,7 +18,7 @@ extension Store {
         of partner: String, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> PartnerAdmission? {
         try await read(
-            in: workspace, deadline: deadline,
+            in: workspace, isUrgent: true, deadline: deadline,
             """
             SELECT enabled, partner_api_key_digest FROM partner
             WHERE workspace_id = \(workspace) AND partner = \(partner)

@@ -38,7 +38,7 @@ public struct Schema: Sendable {
         do {
             // By its name in a document, since databases with a schema older than 12 have no such column.
             let rows = try await database.read(
-                deadline: deadline,
+                isUrgent: true, deadline: deadline,
                 """
                 SELECT coalesce(max(version), 0), coalesce(bool_and(coalesce(
                     (to_jsonb(m) ->> 'only_adds')::bool, false)) FILTER (WHERE version > \(Int32(current))), true)

@@ -9,10 +9,16 @@ extension Schema {
     /// PostgreSQL was asked.
     func readiness() async -> Readiness {
         var readiness = Readiness(postgres: true, schema: true, listening: false, draining: false)
+        readiness.overloaded = database.activity(within: 1_000).isOverloaded
         do {
             try await check(deadline: .now + .seconds(2))
         } catch let error where error is SchemaMismatch || error is AccessProblem {
             (readiness.schema, readiness.cause) = (false, "\(error)")
+        } catch let error as PostgresError
+            where error.kind == .deadlineExceeded && database.activity(within: 2_000).hasEnded
+        {
+            // PostgreSQL is slow, and works.
+            readiness.overloaded = true
         } catch {
             (readiness.postgres, readiness.schema) = (false, false)
             readiness.cause = (error as? PostgresError)?.cause ?? "\(error)"

@@ -1,0 +1,109 @@
+/// All work that waits, and what may run beside what.
+///
+/// Urgent work, such as the proof of a key, goes before all else and has a connection that does nothing else. Reads and
+/// writes take turns. A quarter of the other connections, where there are four or more, is kept for reads, since writes
+/// wait for each other's locks; and one for writes.
+struct WaitingWork {
+    private var urgent = Fifo<Work>()
+    private var reads = Turns()
+    private var writes = Turns()
+    private var admission = Admission()
+    private var running: [Work.Lane: Int] = [:]
+    private var readsGoFirst = true
+    /// Units that may run at once, of each lane.
+    private let most: [Work.Lane: Int]
+    private let capacity: Int
+
+    /// - Parameters:
+    ///   - capacity: units that may wait in a lane.
+    ///   - connections: for all work; not those for urgent work alone.
+    init(capacity: Int, connections: Int) {
+        self.capacity = capacity
+        let forReads = connections / 4
+        most = [.urgent: .max, .read: connections - min(forReads, 1), .write: connections - forReads]
+    }
+
+    var count: Int { urgent.count + reads.count + writes.count }
+    var runningCount: Int { running.values.reduce(0, +) }
+    var lastRefusal: Moment? { admission.lastRefusal }
+
+    /// Takes work in, or refuses it, or other work in its favour. Returns what is refused, and why.
+    ///
+    /// - Parameter connected: connections that are up.
+    mutating func add(_ work: Work, connected: Int) -> (refused: Work, error: PostgresError)? {
+        if work.lane == .urgent {
+            guard urgent.count < capacity else { return (work, admission.overload(in: 0, at: .now)) }
+            urgent.append(work)
+            return nil
+        }
+        let serving = serving(work.lane, of: connected)
+        return work.lane == .read
+            ? admission.admit(work, to: &reads, serving: serving, capacity: capacity)
+            : admission.admit(work, to: &writes, serving: serving, capacity: capacity)
+    }
+
+    /// The error for work that is not made yet.
+    mutating func overload(ofWritingFor group: Int64, deadline: Moment, connected: Int) -> PostgresError? {
+        guard let serving = serving(.write, of: connected) else { return nil }
+        return admission.refusal(.write, of: group, by: deadline, behind: writes, serving: serving, at: .now)
+    }
+
+    /// Connections that serve a lane, all of them busy; nil where nothing has to be reckoned, since one is free or none
+    /// is up.
+    private func serving(_ lane: Work.Lane, of connected: Int) -> Int? {
+        let all = connections(for: lane, of: connected)
+        return connected > 0 && running[lane, default: 0] >= all ? all : nil
+    }
+
+    /// Connections that run work of a lane while the other lane does what it does now.
+    private func connections(for lane: Work.Lane, of connected: Int) -> Int {
+        let others = running[lane == .read ? .write : .read, default: 0]
+        return min(most[lane] ?? 1, max(1, connected - others))
+    }
+
+    mutating func putBack(_ work: Work) {
+        switch work.lane {
+        case .urgent: urgent.prepend(work)
+        case .read: reads.prepend(work, at: .now)
+        case .write: writes.prepend(work, at: .now)
+        }
+    }
+
+    /// What runs next; it counts as running from now on.
+    mutating func take(urgentOnly: Bool) -> Work? {
+        var work = urgent.popFirst()
+        for lane in readsGoFirst ? [Work.Lane.read, .write] : [.write, .read] where work == nil && !urgentOnly {
+            guard mayRun(lane) else { continue }
+            work = lane == .read ? reads.popFirst() : writes.popFirst()
+            if work != nil { readsGoFirst = lane == .write }
+        }
+        if let work { running[work.lane, default: 0] += 1 }
+        return work
+    }
+
+    /// Whether one more unit of a lane may run.
+    func mayRun(_ lane: Work.Lane) -> Bool { running[lane, default: 0] < most[lane] ?? 1 }
+
+    /// - Parameter since: when it was taken; nil where it was not run.
+    mutating func ended(_ work: Work, since: Moment?) {
+        running[work.lane, default: 0] -= 1
+        guard let since else { return }
+        admission.learn(work.lane, took: Double(Moment.now.nanoseconds - since.nanoseconds) / 1e6)
+    }
+
+    mutating func remove(_ ticket: Ticket, from lane: Work.Lane, of caller: Caller) -> Work? {
+        switch lane {
+        case .urgent: urgent.removeAll { $0.ticket === ticket }.first
+        case .read: reads.remove(from: caller.group) { $0.ticket === ticket }.first
+        case .write: writes.remove(from: caller.group) { $0.ticket === ticket }.first
+        }
+    }
+
+    mutating func removeAll(where isUnwanted: (Work) -> Bool) -> [Work] {
+        urgent.removeAll(where: isUnwanted) + reads.removeAll(where: isUnwanted) + writes.removeAll(where: isUnwanted)
+    }
+
+    func earliest(by moment: (Work) -> Moment) -> Moment? {
+        [urgent.earliest(by: moment), reads.earliest(by: moment), writes.earliest(by: moment)].compactMap(\.self).min()
+    }
+}

@@ -1,0 +1,87 @@
+import Glibc
+import Postgres
+import Testing
+
+/// What runs beside what, on real connections.
+@Suite struct LaneTests {
+    /// Keeps connections busy with this many writes while `body` runs.
+    private func whileWriting(_ count: Int, _ database: Database, _ body: () async throws -> Void) async throws {
+        let writes = (0..<count).map { number in
+            Task {
+                try await database.transaction(for: Caller(group: 1, member: Int64(number)), deadline: soon) {
+                    try $0.execute("SELECT pg_sleep(20)")
+                }
+            }
+        }
+        try await eventually { database.statistics.running + database.statistics.waiting == count }
+        let outcome: (any Error)?
+        do {
+            try await body()
+            outcome = nil
+        } catch { outcome = error }
+        for write in writes { write.cancel() }
+        for write in writes { _ = await write.result }
+        if let outcome { throw outcome }
+    }
+
+    private func one(_ database: Database, isUrgent: Bool = false, within: Duration) async throws {
+        _ = try await database.read(for: Caller(group: 2), isUrgent: isUrgent, deadline: .now + within, "SELECT 1") {
+            _ in
+        }
+    }
+
+    @Test func urgentWorkWaitsForNoOther() async throws {
+        try await withDatabase { settings in
+            settings.connections = 1
+            settings.urgentConnections = 1
+        } _: { database in
+            try await one(database, isUrgent: true, within: .seconds(10))
+            try await whileWriting(3, database) {
+                for _ in 0..<10 { try await one(database, isUrgent: true, within: .seconds(5)) }
+                let error = try await failure { try await one(database, within: .milliseconds(200)) }
+                #expect(error.kind == .deadlineExceeded)
+                #expect(database.statistics.running == 1)
+            }
+        }
+    }
+
+    @Test func writesLeaveAConnectionToReads() async throws {
+        try await withDatabase {
+            $0.connections = 4
+        } _: { database in
+            try await whileWriting(10, database) {
+                try await eventually { database.statistics.running == 3 }
+                #expect(database.statistics.waiting == 7)
+                for _ in 0..<10 { try await one(database, within: .seconds(5)) }
+            }
+        }
+    }
+
+    /// Eight units of a neighbour wait; ours comes last and is the next.
+    @Test func aNeighbourWaitsForOneUnitOfWork() async throws {
+        try await withDatabase {
+            $0.connections = 1
+        } _: { database in
+            let (order, gate) = (Locked<[Int64]>([]), Counter())
+            func unit(of group: Int64) -> Task<Void, any Error> {
+                Task {
+                    try await database.transaction(for: Caller(group: group), deadline: soon) { connection in
+                        try connection.execute("SELECT 1")
+                        while gate.value == 0 { usleep(1_000) }
+                        order.withLock { $0.append(group) }
+                    }
+                }
+            }
+            var units = [unit(of: 1)]
+            try await eventually { database.statistics.running == 1 }
+            for count in 1...9 {
+                units.append(unit(of: count == 9 ? 2 : 1))
+                try await eventually { database.statistics.waiting == count }
+            }
+            gate.add()
+            for unit in units { try await unit.value }
+            // Whose turn it is when the first unit ends is open: its group's next, or ours.
+            #expect(order.withLock { $0.prefix(3) }.contains(2), "\(order.withLock { $0 })")
+        }
+    }
+}

@@ -1,0 +1,173 @@
+import Testing
+
+@testable import Postgres
+
+/// Who goes first, and who is refused, where more work comes than can be done. No clock but the real one, no PostgreSQL.
+@Suite struct TurnsTests {
+    private func work(
+        _ lane: Work.Lane = .read, group: Int64 = 1, member: Int64 = 1, begun: Bool = false, within: Int = 10_000
+    ) -> Work {
+        let caller = Caller(group: group, member: member)
+        if begun { caller.begin() }
+        return Work(ticket: Ticket(), deadline: .after(milliseconds: within), lane: lane, caller: caller) { _, _ in
+            nil
+        } refuse: { _ in
+        }
+    }
+
+    /// Groups and members in the order in which they are taken.
+    private func order(_ turns: inout Turns) -> [String] {
+        var order: [String] = []
+        while let work = turns.popFirst() { order.append("\(work.caller.group).\(work.caller.member)") }
+        return order
+    }
+
+    @Test func groupsTakeTurnsAndMembersWithinThem() {
+        var turns = Turns()
+        for member in [1, 1, 1, 2] as [Int64] { turns.append(work(group: 1, member: member), at: .now) }
+        turns.append(work(group: 2), at: .now)
+        turns.append(work(group: 2), at: .now)
+        #expect(order(&turns) == ["1.1", "2.1", "1.2", "2.1", "1.1", "1.1"])
+        #expect(turns.count == 0)
+    }
+
+    @Test func whoHasBegunGoesFirstInItsGroupAndNotBeforeOthers() {
+        var turns = Turns()
+        turns.append(work(group: 1), at: .now)
+        turns.append(work(group: 2), at: .now)
+        turns.append(work(group: 2, member: 7, begun: true), at: .now)
+        #expect(order(&turns) == ["1.1", "2.7", "2.1"])
+    }
+
+    @Test func whatIsPutBackIsFirstAgain() {
+        var turns = Turns()
+        for member in [1, 2] as [Int64] { turns.append(work(group: 1, member: member), at: .now) }
+        turns.append(work(group: 2), at: .now)
+        let first = turns.popFirst()
+        if let first { turns.prepend(first, at: .now) }
+        #expect(turns.count == 3)
+        #expect(order(&turns) == ["2.1", "1.1", "1.2"])
+    }
+
+    @Test func whatIsRemovedLeavesNoTurnBehind() {
+        var turns = Turns()
+        let unwanted = work(group: 1, member: 5)
+        turns.append(unwanted, at: .now)
+        turns.append(work(group: 2), at: .now)
+        #expect(turns.remove(from: 1) { $0.ticket === unwanted.ticket }.count == 1)
+        #expect(turns.waitingSince(1) == nil && turns.waitingSince(2) != nil)
+        turns.append(work(group: 1, member: 6), at: .now)
+        #expect(order(&turns) == ["2.1", "1.6"])
+    }
+
+    @Test func roomIsMadeByWhoHasMost() {
+        var turns = Turns()
+        for member in [1, 2, 2] as [Int64] { turns.append(work(group: 1, member: member), at: .now) }
+        let newest = turns.makeRoom(for: 2)
+        #expect(newest?.caller.member == 2)
+        #expect(turns.makeRoom(for: 1) == nil)
+        #expect(order(&turns) == ["1.1", "1.2"])
+    }
+
+    /// A newcomer waits for one unit of each neighbour, however much they have; the greedy one for all of its own.
+    @Test func whatIsAheadIsReckonedByTurns() {
+        var turns = Turns()
+        for _ in 0..<100 { turns.append(work(group: 1), at: .now) }
+        for _ in 0..<3 { turns.append(work(group: 2), at: .now) }
+        #expect(turns.ahead(of: 3) == 2)
+        #expect(turns.ahead(of: 2) == 3 + 4)
+        #expect(turns.ahead(of: 1) == 100 + 3)
+    }
+
+    /// The model: whatever is added, taken and removed, each unit comes out once, and the counts agree. The seed is printed.
+    @Test func nothingIsLostOrDoubled() {
+        let seed = UInt64.random(in: 0 ... .max)
+        var random = SplitMix(state: seed)
+        var turns = Turns()
+        var (inside, came): ([ObjectIdentifier: Work], [ObjectIdentifier]) = ([:], [])
+        for _ in 0..<20_000 {
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0..<5:
+                let work = work(
+                    group: .random(in: 0..<4, using: &random), member: .random(in: 0..<3, using: &random),
+                    begun: Int.random(in: 0..<5, using: &random) == 0)
+                turns.append(work, at: .now)
+                inside[ObjectIdentifier(work.ticket)] = work
+            case 5..<8:
+                guard let work = turns.popFirst() else { continue }
+                if Bool.random(using: &random) {
+                    turns.prepend(work, at: .now)
+                } else {
+                    #expect(inside.removeValue(forKey: ObjectIdentifier(work.ticket)) != nil, "seed \(seed)")
+                    came.append(ObjectIdentifier(work.ticket))
+                }
+            case 8:
+                guard let work = inside.randomElement(using: &random)?.value else { continue }
+                let removed = turns.remove(from: work.caller.group) { $0.ticket === work.ticket }
+                #expect(removed.count == 1, "seed \(seed)")
+                inside[ObjectIdentifier(work.ticket)] = nil
+            default:
+                if let work = turns.makeRoom(for: .random(in: 0..<4, using: &random)) {
+                    #expect(inside.removeValue(forKey: ObjectIdentifier(work.ticket)) != nil, "seed \(seed)")
+                }
+            }
+            #expect(turns.count == inside.count, "seed \(seed)")
+        }
+        while let work = turns.popFirst() {
+            #expect(inside.removeValue(forKey: ObjectIdentifier(work.ticket)) != nil, "seed \(seed)")
+        }
+        #expect(inside.isEmpty, "seed \(seed)")
+    }
+}
+
+/// What may wait at all.
+@Suite struct AdmissionTests {
+    private func refusal(
+        _ admission: inout Admission, within: Int, ahead: Int, since: Moment? = nil, at now: Moment = .now
+    ) -> PostgresError? {
+        admission.refusal(
+            .write, by: now.adding(milliseconds: within), ahead: ahead, serving: 2, since: since, at: now)
+    }
+
+    private func admission(unit: Double) -> Admission {
+        var admission = Admission()
+        admission.learn(.write, took: unit)
+        return admission
+    }
+
+    @Test func whatCannotBeDoneByItsDeadlineIsRefusedWhenItComes() {
+        var admission = admission(unit: 100)
+        let late = refusal(&admission, within: 1_000, ahead: 20)
+        #expect(late?.kind == .overloaded && late?.retryAfterMilliseconds == 1_000)
+        #expect(refusal(&admission, within: 1_200, ahead: 20) == nil)
+    }
+
+    @Test func aBurstMayWaitAndALineMayNotStand() {
+        var admission = admission(unit: 5)
+        let now = Moment.now
+        let (fresh, old) = (now.adding(milliseconds: -50), now.adding(milliseconds: -150))
+        #expect(refusal(&admission, within: 10_000, ahead: 200, since: fresh, at: now) == nil)
+        #expect(refusal(&admission, within: 10_000, ahead: 200, since: old, at: now) != nil)
+        #expect(refusal(&admission, within: 10_000, ahead: 30, since: old, at: now) == nil)
+    }
+
+    @Test func oneSlowUnitSaysLittleOfTheNext() {
+        var admission = admission(unit: 1)
+        admission.learn(.write, took: 60_000)
+        #expect(admission.unit[Work.Lane.write.rawValue] < 10)
+        for _ in 0..<100 { admission.learn(.write, took: 400) }
+        #expect(admission.unit[Work.Lane.write.rawValue] > 300)
+    }
+}
+
+private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var bits = state
+        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
+        return bits ^ (bits >> 31)
+    }
+}
