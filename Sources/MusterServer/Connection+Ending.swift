@@ -49,6 +49,7 @@ extension Connection {
     /// makes the system throw away what was sent.
     func end() {
         guard let context, !hasEnded else { return }
+        boundStranger()
         phase = .ended
         clock.endedSince = .now
         inFlight.cancelAll()
@@ -61,6 +62,14 @@ extension Connection {
             loop.scheduleTask(in: linger) { self.context?.close(promise: nil) }
         }
         takeFrames()  // reads on, to throw away what comes and to see the peer close
+    }
+
+    /// What is written to a peer that does not finish its TLS handshake waits for that, and so would the end. Whoever has not opened a
+    /// session has no more time for it than for the session.
+    private func boundStranger() {
+        guard case .unopened = phase, let context else { return }
+        let patience = max(shared.bounds.linger, created + shared.bounds.open - .now)
+        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(patience)) { self.cut() }
     }
 
     private var hasEnded: Bool { if case .ended = phase { true } else { false } }
