@@ -25,7 +25,7 @@ RUN apt-get update -q \
 COPY --from=build /out/ /usr/local/bin/
 USER muster
 # Swift's report of a crash prints memory behind each register unless told not to: that could be somebody's data.
-ENV SWIFT_BACKTRACE=registers=none,sanitize=yes
+ENV SWIFT_BACKTRACE=enable=no
 EXPOSE 7878 7880 7881
 # No shell between: SIGTERM must reach the server.
 ENTRYPOINT ["/usr/local/bin/muster-server"]

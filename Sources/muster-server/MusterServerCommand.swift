@@ -11,5 +11,10 @@ struct MusterServerCommand: AsyncParsableCommand {
         subcommands: [Serve.self, Migrate.self, Workspace.self, Key.self, Verify.self],
         defaultSubcommand: Serve.self)
 
+    static func main() async {
+        CrashReport.settle()
+        await main(nil)
+    }
+
     static let version = "0.1.0"
 }
