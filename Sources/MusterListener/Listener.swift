@@ -17,6 +17,9 @@ import NIOSSL
 ///
 /// NIO has SIGPIPE ignored for the whole process, so that a peer that went away ends its connection and nothing else.
 public final class Listener: Sendable {
+    /// What a new connection is given to.
+    public typealias Accept = @Sendable (any Channel, PeerAddress?) throws -> Void
+
     private enum State: Sendable {
         case new
         case starting
@@ -28,8 +31,19 @@ public final class Listener: Sendable {
     private let settings: ListenerSettings
     private let logger: Logger
     private let certificate: Certificate
-    private let handshakes: QuietLog
+    private let strangers: QuietLog
+    private let shortages: MinuteLog
+    private let pauses = NIOLockedValueBox(AcceptPauses())
+    private let headers = HeaderLine()
     private let state = NIOLockedValueBox(State.new)
+
+    /// Descriptors of the event loops that all listeners of the process share.
+    public static var eventLoopDescriptors: Int {
+        3 * MultiThreadedEventLoopGroup.singleton.makeIterator().reduce(0) { count, _ in count + 1 }
+    }
+
+    /// Connections to one listener whose PROXY header has not come.
+    public static let mostWithoutProxyHeader = HeaderLine.most
 
     /// A listener on the event loops of the process; its log calls it `name`.
     public init(name: String, settings: ListenerSettings, logger: Logger) {
@@ -37,7 +51,8 @@ public final class Listener: Sendable {
         self.settings = settings
         self.logger = logger
         certificate = Certificate(settings.tls)
-        handshakes = QuietLog(logger)
+        strangers = QuietLog(logger)
+        shortages = MinuteLog(logger)
     }
 
     /// The port that it listens on, once it has started.
@@ -48,14 +63,17 @@ public final class Listener: Sendable {
     /// Whether connections are accepted at this moment.
     public var isListening: Bool { state.withLockedValue { if case .listening = $0 { true } else { false } } }
 
+    /// How often it stopped accepting for a moment.
+    public var acceptPauses: AcceptPauses { pauses.withLockedValue(\.self) }
+
     /// Whether somebody has started it.
     public var wasStarted: Bool { state.withLockedValue { if case .new = $0 { false } else { true } } }
 
     /// Begins to listen; returns when connections are accepted. Throws a `ListenerError`, and may be started again then.
     ///
     /// - Parameter accept: adds the handlers of a new connection, on its event loop, behind those of TLS. Where it throws, the
-    ///   connection is closed.
-    public func start(accept: @escaping @Sendable (any Channel) throws -> Void) async throws {
+    ///   connection is closed. The address is nil where it isn't known.
+    public func start(accept: @escaping Accept) async throws {
         let isFirst = state.withLockedValue { state in
             guard case .new = state else { return false }
             state = .starting
@@ -90,7 +108,7 @@ public final class Listener: Sendable {
         try certificate.reload()
     }
 
-    private func bind(_ accept: @escaping @Sendable (any Channel) throws -> Void) async throws -> any Channel {
+    private func bind(_ accept: @escaping Accept) async throws -> any Channel {
         let (host, port) = (settings.host, settings.port)
         do {
             return try await bootstrap(accept).bind(host: host, port: port).get()
@@ -109,24 +127,41 @@ public final class Listener: Sendable {
         }
     }
 
-    private func bootstrap(_ accept: @escaping @Sendable (any Channel) throws -> Void) -> ServerBootstrap {
+    private func bootstrap(_ accept: @escaping Accept) -> ServerBootstrap {
         ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelInitializer { [certificate, name, handshakes] channel in
+            .serverChannelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
-                    if let context = certificate.context {
-                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
-                        try channel.pipeline.syncOperations.addHandler(
-                            HandshakeLog(listener: name, log: handshakes))
-                    }
-                    try accept(channel)
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptGate(listener: name, places: settings.places, pauses: pauses, log: shortages))
                 }
+            }
+            .childChannelInitializer { [self] channel in
+                channel.eventLoop.makeCompletedFuture { try meet(channel, accept) }
             }
             .childChannelOption(.autoRead, value: false)  // a connection reads when it may take more
             .childChannelOption(.maxMessagesPerRead, value: 1)  // 64 KiB at a time: what a stranger can make us hold
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
+    }
+
+    private func meet(_ channel: any Channel, _ accept: @escaping Accept) throws {
+        guard settings.expectsProxyHeader else {
+            return try begin(channel, channel.remoteAddress.flatMap(PeerAddress.init), accept)
+        }
+        try channel.pipeline.syncOperations.addHandler(
+            ProxyHeaderHandler(
+                listener: name, line: headers, log: strangers, patience: TimeAmount(settings.proxyHeaderPatience)
+            ) { [self] in try begin($0, $1, accept) })
+    }
+
+    private func begin(_ channel: any Channel, _ address: PeerAddress?, _ accept: Accept) throws {
+        if let context = certificate.context {
+            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+            try channel.pipeline.syncOperations.addHandler(HandshakeLog(listener: name, log: strangers))
+        }
+        try accept(channel, address)
     }
 }

@@ -32,27 +32,47 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     }
 
     /// What becomes of a new connection.
-    public enum Admission: Sendable {
+    public enum Admission: Sendable, Equatable {
         case taken
         /// To be told that there are too many.
-        case surplus
+        case surplus(ConnectionBound)
     }
 
     private let state: NIOLockedValueBox<State>
     private let most: Int
+    private let mostPerAddress: Int
 
     /// Takes `most` at a time, and so many strangers among them: one more of those is taken, and the oldest is cut.
-    public init(most: Int, mostStrangers: Int) {
+    ///
+    /// - Parameters:
+    ///   - mostSurplus: that are told at a time that there are too many.
+    ///   - mostPerAddress: from one address; 0 is no bound.
+    public init(most: Int, mostStrangers: Int, mostSurplus: Int = 64, mostPerAddress: Int = 0) {
         self.most = most
-        state = NIOLockedValueBox(State(standings: Standings(most: most, mostStrangers: mostStrangers)))
+        self.mostPerAddress = mostPerAddress
+        state = NIOLockedValueBox(
+            State(
+                standings: Standings(
+                    most: most, mostStrangers: mostStrangers, mostSurplus: mostSurplus,
+                    mostPerAddress: mostPerAddress > 0 ? mostPerAddress : nil)))
     }
 
     /// What a surplus connection hears, over either wire: it passes when others close.
-    public var refusal: RPCError {
-        let limit = Limits.connections.set(to: most)
+    ///
+    /// - Parameter bound: what there are too many connections for.
+    public func refusal(_ bound: ConnectionBound) -> RPCError {
+        let (limit, sentence) =
+            switch bound {
+            case .connections: (Limits.connections.set(to: most), "the server has all that it takes")
+            case .perAddress:
+                (
+                    Limits.connectionsPerAddress.set(to: mostPerAddress),
+                    "your address has all that the server takes from one"
+                )
+            }
         return RPCError(
             .resourceExhausted, .tooMany, limit: limit,
-            "the server has \(limit.value) connections, which is all that it takes (\(limit.name)); try again later",
+            "\(sentence), \(limit.described); try again later",
             details: ["retry_after_ms": 1_000])
     }
 
@@ -61,11 +81,11 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
 
     /// Takes a connection in, on its channel's event loop, until the channel closes. Throws where the server is going, or where there
     /// are so many that not even that can be told.
-    public func add(_ connection: Connection, of channel: any Channel) throws -> Admission {
+    public func add(_ connection: Connection, of channel: any Channel, from address: PeerAddress?) throws -> Admission {
         let handle = Handle(channel: channel, connection: NIOLoopBound(connection, eventLoop: channel.eventLoop))
         let id = ObjectIdentifier(connection)
         let (verdict, cut) = state.withLockedValue { state -> (Standings.Verdict, (any Channel)?) in
-            let verdict = state.isClosing ? .refused : state.standings.admit(id)
+            let verdict = state.isClosing ? .refused : state.standings.admit(id, from: address)
             if verdict != .refused { state.handles[id] = handle }
             if case .taken(let oldest?) = verdict { return (verdict, state.handles[oldest]?.channel) }
             return (verdict, nil)
@@ -73,7 +93,8 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
         cut?.closeUnderTLS()
         guard verdict != .refused else { throw ChannelError.inappropriateOperationForState }
         channel.closeFuture.assumeIsolated().whenComplete { _ in self.remove(connection) }
-        return verdict == .surplus ? .surplus : .taken
+        if case .surplus(let bound) = verdict { return .surplus(bound) }
+        return .taken
     }
 
     /// A good key came over it: it makes room for no stranger any more.

@@ -1,3 +1,11 @@
+/// What there are too many connections for.
+public enum ConnectionBound: Sendable {
+    /// All that the listener takes.
+    case connections
+    /// All that it takes from one address.
+    case perAddress
+}
+
 /// What is known of each open connection of a listener, and what becomes of one more.
 ///
 /// Whoever has shown no good key yet is a stranger. There is room for so many of them; where it is used up, the one that came first
@@ -11,51 +19,70 @@ struct Standings {
         case leaving
     }
 
+    typealias Bound = ConnectionBound
+
     enum Verdict: Equatable {
         /// Where somebody else makes room, that one is to be cut.
         case taken(cutting: ObjectIdentifier?)
         /// To be told that there are too many.
-        case surplus
+        case surplus(Bound)
         /// Not even that.
         case refused
     }
 
-    /// Connections that are being told that there are too many.
-    static let mostSurplus = 64
-
     private let most: Int
     private let mostStrangers: Int
+    private let mostSurplus: Int
+    private let mostPerAddress: Int?
     private var standings: [ObjectIdentifier: Standing] = [:]
     private var line: [UInt64: ObjectIdentifier] = [:]
     /// No stranger in the line has a smaller number.
     private var first: UInt64 = 0
     private var next: UInt64 = 0
     private var known = 0
+    /// Connections that were taken, by address, where that is bounded.
+    private var perAddress: [PeerAddress: Int] = [:]
+    private var addresses: [ObjectIdentifier: PeerAddress] = [:]
 
     /// - Parameters:
     ///   - most: connections in all.
     ///   - mostStrangers: of strangers among them.
-    init(most: Int, mostStrangers: Int) {
+    ///   - mostSurplus: that are being told that there are too many.
+    ///   - mostPerAddress: from one address; nil is no bound.
+    init(most: Int, mostStrangers: Int, mostSurplus: Int = 64, mostPerAddress: Int? = nil) {
         self.most = most
         self.mostStrangers = mostStrangers
+        self.mostSurplus = mostSurplus
+        self.mostPerAddress = mostPerAddress
     }
 
     private var hasRoom: Bool { line.count < mostStrangers && line.count + known < most }
 
     /// One more connection has come, a stranger's.
-    mutating func admit(_ id: ObjectIdentifier) -> Verdict {
+    ///
+    /// - Parameter address: where it comes from; nil where that isn't known.
+    mutating func admit(_ id: ObjectIdentifier, from address: PeerAddress? = nil) -> Verdict {
+        if let address, let mostPerAddress, perAddress[address, default: 0] >= mostPerAddress {
+            return refuse(id, .perAddress)
+        }
         if hasRoom {
-            queue(id)
+            queue(id, address)
             return .taken(cutting: nil)
         }
         if let oldest = takeOldest() {
-            queue(id)
+            queue(id, address)
             return .taken(cutting: oldest)
         }
-        guard standings.count - known < Self.mostSurplus else { return .refused }
-        standings[id] = .leaving
-        return .surplus
+        return refuse(id, .connections)
     }
+
+    private mutating func refuse(_ id: ObjectIdentifier, _ bound: Bound) -> Verdict {
+        guard leaving < mostSurplus else { return .refused }
+        standings[id] = .leaving
+        return .surplus(bound)
+    }
+
+    private var leaving: Int { standings.count - known - line.count }
 
     /// Its key is good. One that is on its way out stays so.
     mutating func isKnown(_ id: ObjectIdentifier) {
@@ -67,6 +94,9 @@ struct Standings {
 
     /// It is closed.
     mutating func remove(_ id: ObjectIdentifier) {
+        if let address = addresses.removeValue(forKey: id), let count = perAddress[address] {
+            perAddress[address] = count == 1 ? nil : count - 1
+        }
         switch standings.removeValue(forKey: id) {
         case .stranger(let place): line[place] = nil
         case .known: known -= 1
@@ -74,7 +104,11 @@ struct Standings {
         }
     }
 
-    private mutating func queue(_ id: ObjectIdentifier) {
+    private mutating func queue(_ id: ObjectIdentifier, _ address: PeerAddress?) {
+        if let address, mostPerAddress != nil {
+            addresses[id] = address
+            perAddress[address, default: 0] += 1
+        }
         standings[id] = .stranger(next)
         line[next] = id
         next += 1

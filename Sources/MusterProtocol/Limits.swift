@@ -90,6 +90,9 @@ public enum Limits {
     public static let strangerConnections = Limit(
         "stranger_connections", 256, "connections",
         "Of them, those over which no good key has come; one more ends the oldest.")
+    public static let connectionsPerAddress = Limit(
+        "connections_per_address", 0, "connections",
+        "Open at once from one address, of IPv6 one network of 64 bits, to each listener of a server; 0 is no bound.")
     public static let openSeconds = Limit(
         "session_open_seconds", 10, "seconds", "From connecting to session.open; then the connection is closed.")
     public static let idleSeconds = Limit(
@@ -203,7 +206,7 @@ public enum Limits {
         restImportIdentifiers, restTrackObjects, restBulkBody, restBulkObjectsPerUser, jsonValues, jsonDepth,
         requestsInFlight,
         surplusFrames, requestsInFlightPerKey, connections, strangerConnections,
-        openSeconds,
+        connectionsPerAddress, openSeconds,
         idleSeconds, frameSeconds, silenceSeconds, pongSeconds, unreadSeconds, unreadBytes, deadlineDefault,
         deadlineMost, lockWait, restLockWait, restTime,
         drainSeconds, importIdentifiers,

@@ -41,8 +41,8 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     var lastID: Int64 = 0
     /// Goaway was sent: what is in flight is finished, and nothing else begins.
     var isGoing = false
-    /// There are too many connections; this one only hears so.
-    var isSurplus = false
+    /// What there are too many connections for; this one only hears so.
+    var surplus: ConnectionBound?
     /// The peer sends nothing more, but may still read.
     var inputEnded = false
     /// The key of an open session, until all tasks of this connection have ended.
@@ -75,7 +75,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     private func start(_ context: ChannelHandlerContext) {
         guard clock.ticking == nil else { return }
         startClock(context)
-        if isSurplus { return fail(shared.connections.refusal, id: 0) }
+        if let surplus { return fail(shared.connections.refusal(surplus), id: 0) }
         readIfWanted()
     }
 

@@ -1,6 +1,6 @@
 public import Logging
 public import MusterHandlers
-import MusterListener
+public import MusterListener
 import MusterProtocol
 import NIOCore
 import NIOPosix
@@ -52,10 +52,13 @@ public final class RPCServer: Service {
         Status(connections: shared.connections.count, requestsInFlight: shared.running.load(ordering: .relaxed))
     }
 
+    /// How often it stopped accepting for a moment.
+    public var acceptPauses: AcceptPauses { listener.acceptPauses }
+
     // MARK: Running
 
     /// Begins to listen; returns when connections are accepted. Throws a `ListenerError`.
-    public func start() async throws { try await listener.start { [self] in try accept($0) } }
+    public func start() async throws { try await listener.start { [self] in try accept($0, from: $1) } }
 
     /// Starts where that has not been done, and serves until a graceful shutdown or a cancellation.
     public func run() async throws {
@@ -89,12 +92,13 @@ public final class RPCServer: Service {
     /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones stay.
     public func reloadCertificate() throws { try listener.reloadCertificate() }
 
-    private func accept(_ channel: any Channel) throws {
+    private func accept(_ channel: any Channel, from address: PeerAddress?) throws {
         guard let tools = tools[ObjectIdentifier(channel.eventLoop)] else {
             throw ChannelError.inappropriateOperationForState
         }
         let connection = Connection(shared: shared, tools: tools)
-        connection.isSurplus = try shared.connections.add(connection, of: channel) == .surplus
+        let admission = try shared.connections.add(connection, of: channel, from: address)
+        if case .surplus(let bound) = admission { connection.surplus = bound }
         // From the high mark on no request is taken: what one peer leaves unread is bounded.
         try channel.syncOptions?.setOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
         try channel.pipeline.syncOperations.addHandler(connection)

@@ -23,6 +23,10 @@ extension RPCServerSettings {
         public var connections = Limits.connections.value
         /// Those among them whose session is not open; one more ends the oldest.
         public var strangerConnections = Limits.strangerConnections.value
+        /// Those beyond, that are being told so; one more is closed without a word.
+        public var surplusConnections = 64
+        /// Open connections from one address; 0 is no bound.
+        public var connectionsPerAddress = 0
         /// Requests in flight on one connection; then frames are read until one more asks for work, which waits.
         public var requestsInFlight = Limits.requestsInFlight.value
         /// From connecting, TLS included, to the answer of `session.open`.

@@ -18,6 +18,8 @@ final class Shared: Sendable {
         self.bounds = bounds
         reader = IncomingReader(router: router)
         log = QuietLog(logger)
-        connections = OpenConnections(most: bounds.connections, mostStrangers: bounds.strangerConnections)
+        connections = OpenConnections(
+            most: bounds.connections, mostStrangers: bounds.strangerConnections,
+            mostSurplus: bounds.surplusConnections, mostPerAddress: bounds.connectionsPerAddress)
     }
 }

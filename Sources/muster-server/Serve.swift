@@ -25,13 +25,14 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var options: ServeOptions
 
     func run() async throws {
-        let settings = try await Settings.load(common, options.flags)
+        var settings = try await Settings.load(common, options.flags)
         try settings.checkDatabase()
         try settings.checkListeners()
         // A peer that goes away while it is written to must not end the process.
         signal(SIGPIPE, SIG_IGN)
         let logger = settings.makeLogger()
         settings.logPassedOver(logger)
+        try settings.fitDescriptors(logger)
         let serving = Serving(settings: settings, logger: logger)
         let service = ServiceGroupConfiguration.ServiceConfiguration(
             service: serving, successTerminationBehavior: .gracefullyShutdownGroup)

@@ -245,6 +245,7 @@ extension Settings {
         Limits.all(with: [
             Limits.lockWait.set(to: lockTimeoutMilliseconds), Limits.drainSeconds.set(to: drainSeconds),
             Limits.connections.set(to: connections), Limits.strangerConnections.set(to: strangerConnections),
+            Limits.connectionsPerAddress.set(to: connectionsPerAddress),
             Limits.restRequestsPerHour.set(to: restRequestsPerHour),
             Limits.restServiceRequestsPerHour.set(to: restServiceRequestsPerHour),
         ])
@@ -266,6 +267,8 @@ extension Settings {
         settings.bounds.drain = .seconds(drainSeconds)
         settings.bounds.connections = connections
         settings.bounds.strangerConnections = strangerConnections
+        settings.bounds.surplusConnections = surplusConnections
+        settings.bounds.connectionsPerAddress = connectionsPerAddress
         return settings
     }
 
@@ -277,13 +280,18 @@ extension Settings {
         settings.bounds.drain = .seconds(drainSeconds)
         settings.bounds.connections = connections
         settings.bounds.strangerConnections = strangerConnections
+        settings.bounds.surplusConnections = surplusConnections
+        settings.bounds.connectionsPerAddress = connectionsPerAddress
         return settings
     }
 
     private func listener(_ host: String, _ port: Int, _ isInsecureAllowed: Bool) -> ListenerSettings {
-        ListenerSettings(
+        var listener = ListenerSettings(
             host: host, port: port, tls: tls.map { TLSFiles(certificateFile: $0.certificate, keyFile: $0.key) },
             allowPlaintext: isLoopback(host) || isInsecureAllowed)
+        listener.places = places
+        listener.expectsProxyHeader = expectsProxyHeader
+        return listener
     }
 }
 

@@ -67,6 +67,12 @@ struct Setting: Sendable, Hashable {
     static let strangerConnections = Setting(
         "connections.strangers", standard: "\(Limits.strangerConnections.value)",
         "Of them, those over which no good key has come; one more ends the oldest.")
+    static let connectionsPerAddress = Setting(
+        "connections.per_address", standard: "0",
+        "Of them, those from one address (of IPv6, one network of 64 bits); 0 is no bound, as behind a proxy.")
+    static let proxyProtocol = Setting(
+        "connections.proxy_protocol", standard: "false",
+        "Every connection to RPC and REST begins with the header of the PROXY protocol, version 2; others are closed.")
     static let tlsCertificate = Setting(
         "tls.certificate", "File with the certificate chain, in PEM; SIGHUP reads it again.")
     static let tlsKey = Setting("tls.key", "File with the private key, in PEM.")
@@ -115,7 +121,7 @@ struct Setting: Sendable, Hashable {
     static let all: [Setting] = [
         databaseURL, databaseConnections, listenHost, listenPort, listenInsecure, restHost, restPort, restInsecure,
         restRequestsPerHour, restServiceRequestsPerHour, opsHost, opsPort, opsInsecure,
-        connections, strangerConnections,
+        connections, strangerConnections, connectionsPerAddress, proxyProtocol,
         tlsCertificate, tlsKey,
         publicRESTURL,
         cacheMB, lockTimeout, shutdownDelaySeconds, drainSeconds, historyDays, eventDays, exportKeepHours,

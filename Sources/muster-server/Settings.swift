@@ -21,6 +21,11 @@ struct Settings: Sendable {
     var opsPort: Int
     var connections: Int
     var strangerConnections: Int
+    /// To each listener: those that are being told that there are too many.
+    var surplusConnections = 64
+    /// 0 is no bound.
+    var connectionsPerAddress: Int
+    var expectsProxyHeader: Bool
     var tls: (certificate: String, key: String)?
     /// Whether each listener may be reached from other machines without TLS.
     var isListenInsecureAllowed: Bool
@@ -76,6 +81,8 @@ struct Settings: Sendable {
         opsPort = try reader.number(.opsPort, 0...65_535)
         connections = try reader.number(.connections, 1...100_000)
         strangerConnections = try reader.number(.strangerConnections, 1...100_000)
+        connectionsPerAddress = try reader.number(.connectionsPerAddress, 0...100_000)
+        expectsProxyHeader = try reader.flag(.proxyProtocol)
         let (certificate, key) = (try reader.text(.tlsCertificate), try reader.text(.tlsKey))
         tls = certificate.isEmpty && key.isEmpty ? nil : (certificate, key)
         isListenInsecureAllowed = try reader.flag(.listenInsecure)

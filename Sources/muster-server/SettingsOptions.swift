@@ -28,6 +28,8 @@ struct ServeOptions: ParsableArguments {
     @Flag(help: .of(.opsInsecure)) var opsInsecure = false
     @Option(help: .of(.connections)) var connectionsMost: String?
     @Option(help: .of(.strangerConnections)) var connectionsStrangers: String?
+    @Option(help: .of(.connectionsPerAddress)) var connectionsPerAddress: String?
+    @Flag(help: .of(.proxyProtocol)) var connectionsProxyProtocol = false
     @Option(help: .of(.tlsCertificate)) var tlsCertificate: String?
     @Option(help: .of(.tlsKey)) var tlsKey: String?
     @Option(help: .of(.publicRESTURL)) var publicRestUrl: String?
@@ -51,6 +53,8 @@ struct ServeOptions: ParsableArguments {
             .listenInsecure: listenInsecure ? "true" : nil, .restInsecure: restInsecure ? "true" : nil,
             .opsInsecure: opsInsecure ? "true" : nil,
             .connections: connectionsMost, .strangerConnections: connectionsStrangers,
+            .connectionsPerAddress: connectionsPerAddress,
+            .proxyProtocol: connectionsProxyProtocol ? "true" : nil,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
             .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
             .shutdownDelaySeconds: shutdownDelaySeconds, .drainSeconds: drainSeconds, .historyDays: historyDays,

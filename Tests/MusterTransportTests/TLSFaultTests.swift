@@ -124,7 +124,7 @@ import Testing
             ),
         ] {
             let listener = Listener(name: "RPC", settings: .init(port: 0, tls: files), logger: quiet)
-            let error = await #expect(throws: ListenerError.self) { try await listener.start { _ in } }
+            let error = await #expect(throws: ListenerError.self) { try await listener.start { _, _ in } }
             guard case .certificate(let told)? = error else { continue }
             #expect(told.hasSuffix(reason), "\(told)")
         }

@@ -28,9 +28,9 @@ import Testing
         let writes = NIOLockedValueBox(0)
         let shared = Shared(router: router(Stage()), bounds: quickBounds, logger: quiet)
         let listener = Listener(name: "RPC", settings: .init(port: 0, allowPlaintext: true), logger: quiet)
-        try await listener.start { channel in
+        try await listener.start { channel, address in
             let connection = Connection(shared: shared, tools: LoopTools(channel.eventLoop))
-            _ = try shared.connections.add(connection, of: channel)
+            _ = try shared.connections.add(connection, of: channel, from: address)
             try channel.pipeline.syncOperations.addHandlers([WriteCounter(writes), connection])
         }
         let client = try await RawConnection(port: listener.boundPort ?? 0)

@@ -59,6 +59,9 @@ public struct Readiness: Sendable, Encodable {
 
 /// The listener for operators: whether the process lives, whether it is ready, and its metrics. Plain HTTP, without a key.
 public final class OpsServer: Sendable {
+    /// Connections that it has at once, each a descriptor: probes and scrapers are few.
+    public static let places = 32
+
     private let server: RESTServer
 
     /// - Parameters:
@@ -71,7 +74,9 @@ public final class OpsServer: Sendable {
         metrics: @escaping @Sendable () -> Exposition
     ) {
         var settings = RESTServerSettings(listener: .init(host: host, port: port, allowPlaintext: true))
-        settings.bounds.connections = 64
+        settings.bounds.connections = 24
+        settings.bounds.surplusConnections = 4
+        settings.listener.places = Self.places
         settings.bounds.body = 0
         let desk = OpsDesk(readiness: readiness, metrics: metrics)
         server = RESTServer(

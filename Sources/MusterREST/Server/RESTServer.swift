@@ -1,6 +1,6 @@
 public import Logging
 public import MusterHandlers
-import MusterListener
+public import MusterListener
 public import MusterMetrics
 import NIOConcurrencyHelpers
 import NIOCore
@@ -58,9 +58,11 @@ public final class RESTServer: Sendable {
     init(name: String, settings: RESTServerSettings, responder: RESTResponder, logger: Logger) {
         self.settings = settings
         self.responder = responder
+        let bounds = settings.bounds
         listener = Listener(name: name, settings: settings.listener, logger: logger)
         connections = OpenConnections(
-            most: settings.bounds.connections, mostStrangers: settings.bounds.strangerConnections)
+            most: bounds.connections, mostStrangers: bounds.strangerConnections,
+            mostSurplus: bounds.surplusConnections, mostPerAddress: bounds.connectionsPerAddress)
         budgets = BodyBudgets(
             strangers: ByteBudget(settings.bounds.strangers), known: ByteBudget(settings.bounds.bodies))
     }
@@ -75,6 +77,9 @@ public final class RESTServer: Sendable {
     public var status: Status {
         Status(connections: connections.count, requestsInFlight: responder.counts.inFlight)
     }
+
+    /// How often it stopped accepting for a moment.
+    public var acceptPauses: AcceptPauses { listener.acceptPauses }
 
     /// Bytes that are held of bodies whose callers are not known yet.
     public var strangerBytes: Int { budgets.strangers.taken }
@@ -109,7 +114,7 @@ public final class RESTServer: Sendable {
 
     /// Begins to listen; returns when connections are accepted.
     func start() async throws {
-        try await listener.start { [self] in try accept($0) }
+        try await listener.start { [self] in try accept($0, from: $1) }
         // Nobody's child: what doesn't heed its cancellation after a cut must not hold up the end of the process.
         serving.withLockedValue { $0 = Task { await serve() } }
     }
@@ -150,16 +155,16 @@ public final class RESTServer: Sendable {
         serving.withLockedValue { $0 }?.cancel()
     }
 
-    private func accept(_ channel: any Channel) throws {
+    private func accept(_ channel: any Channel, from address: PeerAddress?) throws {
         let connection = RESTConnection(bounds: settings.bounds, budgets: budgets, connections: connections)
-        let admission = try connections.add(connection, of: channel)
+        let admission = try connections.add(connection, of: channel, from: address)
         // Behind that: whoever begins to wind down meanwhile sees the connection, or is seen here.
         connection.isGoing = isWindingDown.withLockedValue { $0 }
         switch admission {
         case .taken: try speakHTTP(channel, connection)
-        case .surplus:
+        case .surplus(let bound):
             try channel.pipeline.syncOperations.addHandler(
-                SurplusConnection(connections.refusal, linger: TimeAmount(settings.bounds.linger)))
+                SurplusConnection(connections.refusal(bound), linger: TimeAmount(settings.bounds.linger)))
         }
     }
 

@@ -32,6 +32,10 @@ extension RESTServerSettings {
         public var connections = Limits.connections.value
         /// Those among them over which no good key has come; one more ends the oldest.
         public var strangerConnections = Limits.strangerConnections.value
+        /// Those beyond, that are being told so; one more is closed without a word.
+        public var surplusConnections = 64
+        /// Open connections from one address; 0 is no bound.
+        public var connectionsPerAddress = 0
         /// Bytes of one body.
         public var body = Limits.restBody.value
         /// Bytes of all bodies together whose callers are not known yet.

@@ -1,4 +1,5 @@
 import MusterHandlers
+import MusterListener
 import MusterMetrics
 import MusterREST
 import MusterServer
@@ -22,10 +23,23 @@ struct ServerMetrics: Sendable {
             [
                 .init(["wire": "rpc"], rpc.status.connections), .init(["wire": "rest"], rest.status.connections),
             ])
+        page.counter(
+            "muster_accept_pauses_total",
+            "Times that a listener stopped accepting for a moment, for want of descriptors or of places.",
+            accepting)
         writeDatabase(&page)
         store.writeMetrics(to: &page)
         writeProcess(&page)
         return page
+    }
+
+    private var accepting: [Exposition.Sample] {
+        let listeners = [("rpc", rpc.acceptPauses), ("rest", rest.acceptPauses)]
+        return listeners.flatMap { wire, pauses in
+            [("descriptors", pauses.descriptors), ("places", pauses.places)].filter { $0.1 > 0 }.map { cause, count in
+                Exposition.Sample(["wire": wire, "cause": cause], count)
+            }
+        }
     }
 
     private func writeDatabase(_ page: inout Exposition) {

@@ -1,0 +1,34 @@
+public import NIOCore
+
+/// Where a connection comes from, as its share of connections is counted: an IPv4 address, or the 64 bits that are the network of
+/// an IPv6 address, since one host may use all addresses in it.
+public struct PeerAddress: Hashable, Sendable {
+    private let network: UInt64
+    /// Of IPv4 alone.
+    private let host: UInt64
+
+    /// Four bytes, or sixteen; nil of any other count.
+    init?(_ bytes: some Collection<UInt8>) {
+        func number(_ bytes: some Collection<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+        switch bytes.count {
+        case 4: (network, host) = (0, 0xFFFF << 32 | number(bytes))
+        case 16:
+            let (first, last) = (number(bytes.prefix(8)), number(bytes.dropFirst(8)))
+            let isIPv4 = first == 0 && last >> 32 == 0xFFFF
+            (network, host) = (first, isIPv4 ? last : 0)
+        default: return nil
+        }
+    }
+
+    /// Nil of a socket without IP address.
+    public init?(_ address: SocketAddress) {
+        // Where the address stands in `sockaddr_in` and `sockaddr_in6`.
+        let place: Range<Int>
+        switch address {
+        case .v4: place = 4..<8
+        case .v6: place = 8..<24
+        case .unixDomainSocket: return nil
+        }
+        self.init(address.withSockAddr { Array(UnsafeRawBufferPointer(start: $0, count: $1)[place]) })
+    }
+}

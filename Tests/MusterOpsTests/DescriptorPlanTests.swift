@@ -1,0 +1,43 @@
+import Testing
+
+@testable import muster_server
+
+/// How many connections a server takes where the limit of open files is low.
+struct DescriptorPlanTests {
+    private func plan(_ limit: Int, _ flags: [Setting: String] = [:], loops: Int = 6) async throws -> DescriptorPlan {
+        let settings = try await Settings.load(flags: flags, environment: [:], file: nil)
+        return try DescriptorPlan(settings, limit: limit, open: 3, ofEventLoops: loops)
+    }
+
+    @Test func whereThereAreEnoughAllIsAsItIsSet() async throws {
+        let plan = try await plan(65_536)
+        #expect(!plan.isLowered && plan.connections == 1_024 && plan.surplus == 64)
+        #expect(try await self.plan(plan.needed).isLowered == false)
+        #expect(try await self.plan(plan.needed - 1).isLowered)
+    }
+
+    @Test(arguments: [160, 256, 512, 1_024, 2_048]) func connectionsFitBesideAllElse(limit: Int) async throws {
+        let plan = try await plan(limit)
+        #expect(plan.isLowered && plan.connections >= DescriptorPlan.leastConnections && plan.surplus >= 1)
+        let others = plan.needed - 2 * (1_024 + 2 * 64)
+        #expect(others + 2 * (plan.connections + 2 * plan.surplus) <= limit)
+        #expect(others > DescriptorPlan.reserve)
+    }
+
+    @Test func moreOfTheDatabaseLeavesFewerForCallers() async throws {
+        let (few, many) = try await (plan(1_024), plan(1_024, [.databaseConnections: "100"]))
+        #expect(many.connections < few.connections - 100)
+        let loops = try await plan(1_024, loops: 192)
+        #expect(loops.connections < few.connections - 50)
+        let proxies = try await plan(1_024, [.proxyProtocol: "true"])
+        #expect(proxies.connections < few.connections)
+    }
+
+    @Test func aLimitThatLeavesNextToNothingIsRefusedBySaying() async throws {
+        for (limit, flags) in [(100, [:]), (256, [Setting.databaseConnections: "64"])] {
+            let error = await #expect(throws: SettingsError.self) { try await plan(limit, flags) }
+            #expect(error?.description.contains("\(limit)") == true)
+            #expect(error?.description.contains("database.connections") == true)
+        }
+    }
+}
