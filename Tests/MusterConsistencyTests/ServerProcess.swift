@@ -20,7 +20,10 @@ final class ServerProcess: Sendable {
     /// - Parameters:
     ///   - settings: variables of its environment.
     ///   - errors: the file that its standard error goes to.
-    private init(_ databaseURL: String, port: UInt16, settings: [String: String], errors: String?) throws {
+    ///   - openFiles: the most descriptors that it may have.
+    private init(
+        _ databaseURL: String, port: UInt16, settings: [String: String], errors: String?, openFiles: Int? = nil
+    ) throws {
         self.port = port
         let variables = [
             "MUSTER_DATABASE_URL": databaseURL, "MUSTER_LISTEN_PORT": "\(port)", "MUSTER_REST_PORT": "0",
@@ -28,8 +31,9 @@ final class ServerProcess: Sendable {
             "MUSTER_UPKEEP_SECONDS": "1",
             "MUSTER_LOG_LEVEL": "critical",
         ]
+        let limit = openFiles.map { ["/usr/bin/env", "prlimit", "--nofile=\($0)"] } ?? []
         child = try Child(
-            [try Self.binary("muster-server"), "serve"], variables.merging(settings) { $1 }, errors: errors)
+            limit + [try Self.binary("muster-server"), "serve"], variables.merging(settings) { $1 }, errors: errors)
     }
 
     /// Runs `body` with a server that has been started and may not serve yet, and ends it, however `body` ends.
@@ -40,10 +44,10 @@ final class ServerProcess: Sendable {
     ///   - errors: the file that its standard error goes to.
     static func with<R>(
         _ databaseURL: String, port: UInt16? = nil, settings: [String: String] = [:], errors: String? = nil,
-        _ body: (ServerProcess) async throws -> R
+        openFiles: Int? = nil, _ body: (ServerProcess) async throws -> R
     ) async throws -> R {
         let server = try ServerProcess(
-            databaseURL, port: try port ?? freePort(), settings: settings, errors: errors)
+            databaseURL, port: try port ?? freePort(), settings: settings, errors: errors, openFiles: openFiles)
         return try await cleaningUp({ await server.child.remove() }, after: { try await body(server) })
     }
 
@@ -123,10 +127,10 @@ final class ServerProcess: Sendable {
 
     /// A server that must end by itself, within 15 seconds: its exit code, and what it said.
     static func untilEnded(
-        _ databaseURL: String, _ settings: [String: String] = [:]
+        _ databaseURL: String, _ settings: [String: String] = [:], openFiles: Int? = nil
     ) async throws -> (status: Int32, said: String) {
         try await withTemporaryFile { file in
-            try await with(databaseURL, settings: settings, errors: file) { server in
+            try await with(databaseURL, settings: settings, errors: file, openFiles: openFiles) { server in
                 let status = await server.child.ended(within: .seconds(15))
                 return (status, try String(contentsOfFile: file, encoding: .utf8))
             }

@@ -190,9 +190,11 @@ class RPC:
     """A client of the frames, with any number of calls in flight."""
 
     @classmethod
-    async def open(cls, port, key=None, host="127.0.0.1", limit=1 << 23):
+    async def open(cls, port, key=None, host="127.0.0.1", limit=1 << 23, ssl=None, preamble=b""):
+        """`ssl` is a context, for TLS; `preamble` goes before all else, as a proxy's header does."""
         self = cls()
-        self.reader, self.writer = await asyncio.open_connection(host, port, limit=limit)
+        self.reader, self.writer = await asyncio.open_connection(host, port, limit=limit, ssl=ssl)
+        self.writer.write(preamble)
         self.waiters, self.next_id, self.goaway = {}, 1, None
         self.task = asyncio.ensure_future(self.read())
         if key is not None:
@@ -255,10 +257,11 @@ class RPC:
         self.task.cancel()
 
 
-async def http(port, method, path, body=None, headers=None, host="127.0.0.1"):
+async def http(port, method, path, body=None, headers=None, host="127.0.0.1", ssl=None, preamble=b""):
     """One request on a connection of its own: status, headers in small letters, body."""
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await asyncio.open_connection(host, port, ssl=ssl)
     try:
+        writer.write(preamble)
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", f"Content-Length: {len(data)}"]
         if data:
