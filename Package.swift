@@ -100,7 +100,7 @@ let package = Package(
                 .embedInCode("007_exports.sql"), .embedInCode("008_roles.sql"),
                 .embedInCode("009_page_token_key.sql"), .embedInCode("010_upkeep.sql"),
                 .embedInCode("011_attribute_changes.sql"), .embedInCode("012_steps_that_only_add.sql"),
-                .embedInCode("013_partner_imports.sql"),
+                .embedInCode("013_partner_imports.sql"), .embedInCode("014_outdated_exports.sql"),
             ],
             swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),

@@ -40,6 +40,7 @@ public struct Migration: Sendable {
         Migration(11, "011_attribute_changes", PackageResources._11_attribute_changes_sql),
         Migration(12, "012_steps_that_only_add", PackageResources._12_steps_that_only_add_sql, onlyAdds: true),
         Migration(13, "013_partner_imports", PackageResources._13_partner_imports_sql, onlyAdds: true),
+        Migration(14, "014_outdated_exports", PackageResources._14_outdated_exports_sql, onlyAdds: true),
     ]
 
     /// The schema that this build serves.

@@ -5,6 +5,8 @@ public final class Failpoints: Sendable {
     public enum Place: String, Sendable, CaseIterable {
         /// Identifiers of an import were resolved, and nothing is locked yet.
         case importResolved
+        /// The archive of an export is stored, and the export is not done yet.
+        case exportStored
     }
 
     #if DEBUG

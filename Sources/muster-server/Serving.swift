@@ -303,7 +303,7 @@ extension UpkeepReport {
             "requests": .stringConvertible(requestsForgotten), "receipts": .stringConvertible(receiptsForgotten),
             "forgotten": .stringConvertible(changesForgotten),
             "attribute_changes_forgotten": .stringConvertible(attributeChangesForgotten),
-            "exports": .stringConvertible(exportsEnded),
+            "exports": .stringConvertible(exportsEnded), "exports_outdated": .stringConvertible(exportsOutdated),
             "exports_forgotten": .stringConvertible(exportsForgotten), "sizes": .stringConvertible(sizesRecorded),
             "event_months_made": .stringConvertible(eventMonthsMade),
             "event_months_dropped": .stringConvertible(eventMonthsDropped),

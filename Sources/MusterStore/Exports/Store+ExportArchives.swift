@@ -51,9 +51,13 @@ extension Store {
     ) async throws -> StoredExport? {
         guard let row = try await exportRow(selection, in: workspace, deadline: deadline) else { return nil }
         var state = row.state
-        if let expires = row.expiresAt, expires <= .now, state == .done { state = .expired }
-        if state == .done, let users = row.users {
-            let isWhole = try await areAllThere(users, in: workspace, deadline: deadline)
+        if row.outdatedAt != nil {
+            state = .outdated
+        } else if let expires = row.expiresAt, expires <= .now, state == .done {
+            state = .expired
+        } else if state == .done, let users = row.users {
+            let members = try await storedListing(users, in: workspace, deadline: deadline)
+            let isWhole = try await areAllThere(members, in: workspace, deadline: deadline)
             state = isWhole ? .done : .outdated
         }
         return StoredExport(
@@ -66,7 +70,7 @@ extension Store {
         _ selection: ExportSelection, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> ExportRow? {
         var query: SQL = """
-            SELECT export_id, segment_id, state, created_at, attempt, byte_count, expires_at, user_set
+            SELECT export_id, segment_id, state, created_at, attempt, byte_count, expires_at, user_set, outdated_at
             FROM segment_export WHERE workspace_id = \(workspace)
             """
         switch selection {
@@ -88,32 +92,6 @@ extension Store {
             """
         ) { row in try row.value(0, as: [UInt8].self) }.first
     }
-
-    /// Whether nobody of a stored listing was erased since. Those who were merged are there as the kept user.
-    private func areAllThere(
-        _ listing: Int32, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Bool {
-        let members = try await storedListing(listing, in: workspace, deadline: deadline)
-        let scope = LookScope(cohorts: [], segments: [], attributes: [])
-        let everyone = try await lookout(of: workspace).look(LookRequest(scope: scope), deadline: deadline).everyone
-            .members
-        let gone = members.subtracting(everyone)
-        guard !gone.isEmpty else { return true }
-        let kept = try await keptNumbers(of: Array(gone), in: workspace, deadline: deadline)
-        return kept.count == gone.count && kept.allSatisfy(everyone.contains)
-    }
-
-    private func keptNumbers(
-        of merged: [UInt32], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> [UInt32] {
-        try await read(
-            in: workspace, deadline: deadline,
-            """
-            SELECT kept_number FROM merged_user
-            WHERE workspace_id = \(workspace) AND merged_number = ANY (\(merged.map(Int32.init(clamping:))))
-            """
-        ) { row in UInt32(clamping: try row.value(0, as: Int32.self)) }
-    }
 }
 
 /// A row of `segment_export`.
@@ -127,8 +105,10 @@ private struct ExportRow: Sendable {
     let expiresAt: Instant?
     /// The stored listing of whom the archive shows.
     let users: Int32?
+    /// When the archive was deleted, since somebody in it had been erased.
+    let outdatedAt: Instant?
 
-    /// From `export_id, segment_id, state, created_at, attempt, byte_count, expires_at, user_set`.
+    /// From `export_id, segment_id, state, created_at, attempt, byte_count, expires_at, user_set, outdated_at`.
     init(_ row: borrowing Row) throws {
         (exportID, segmentID) = (try row.value(0), try row.value(1))
         guard let state = ExportState(rawValue: try row.value(2)) else {
@@ -136,6 +116,6 @@ private struct ExportRow: Sendable {
         }
         self.state = state
         (createdAt, attempts, byteCount) = (try row.value(3), try row.value(4), try row.value(5))
-        (expiresAt, users) = (try row.value(6), try row.value(7))
+        (expiresAt, users, outdatedAt) = (try row.value(6), try row.value(7), try row.value(8))
     }
 }

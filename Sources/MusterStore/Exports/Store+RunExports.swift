@@ -4,7 +4,7 @@ import MusterSets
 import Postgres
 import Zip
 
-/// Servers that may end while they work on one export before it is given up: it may be what ends them.
+/// Attempts at one export before it is given up: it may be what ends the servers that work on it.
 private let mostAttempts: Int32 = 10
 
 extension Store {
@@ -40,6 +40,9 @@ extension Store {
             return true
         } catch is LeaseLost {
             return false
+        } catch is ErasedMeanwhile {
+            do { try await giveBack(export) } catch is LeaseLost {}
+            return false
         } catch let error where !Self.mayPass(error) {
             // What no other server can do better.
             logger.warning("An export failed", metadata: ["cause": "\(error)"])
@@ -53,11 +56,36 @@ extension Store {
         error is PostgresError || error is CancellationError || error is ChangingTooFast || error is ZipError
     }
 
+    /// Users are read over many transactions, so that somebody who was read may be erased before the archive is done.
+    /// Whoever is erased between the second check and the end of `finish` is found by upkeep.
     private func makeArchive(of export: ClaimedExport, keepHours: Int) async throws {
         let content = try await ExportContent(of: export, members: try await members(of: export), store: self)
         let archive = try await ZipArchive.make(of: content.file, content.entries)
+        try await expectAll(of: content.users, in: export.workspace)
         try await store(archive.file, length: archive.length, of: export)
+        await failpoints.reach(.exportStored)
+        try await expectAll(of: content.users, in: export.workspace)
         try await finish(export, length: archive.length, users: content.users, keepHours: keepHours)
+    }
+
+    /// Throws `ErasedMeanwhile`.
+    private func expectAll(of users: MemberSet, in workspace: WorkspaceID) async throws {
+        guard try await areAllThere(users, in: workspace, deadline: .now + .seconds(30)) else {
+            throw ErasedMeanwhile()
+        }
+    }
+
+    /// Lets the export be made anew, by any server, and deletes what is stored of it.
+    private func giveBack(_ export: ClaimedExport) async throws {
+        try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
+            try connection.renewLease(of: export)
+            try connection.execute(
+                """
+                UPDATE segment_export SET state = 'waiting', lease_until = NULL
+                WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
+                """)
+            try connection.forgetChunks(of: export)
+        }
     }
 
     /// The members of one moment.
@@ -111,3 +139,6 @@ extension Store {
 }
 
 private struct TooManyAttempts: Error {}
+
+/// Somebody whom the archive shows was erased while it was made.
+private struct ErasedMeanwhile: Error {}

@@ -26,6 +26,8 @@ public struct UpkeepReport: Sendable, Equatable {
     public var attributeChangesForgotten = 0
     /// Archives that expired.
     public var exportsEnded = 0
+    /// Archives that held somebody who was erased since.
+    public var exportsOutdated = 0
     /// Exports of which nothing is known any more.
     public var exportsForgotten = 0
     public var sizesRecorded = 0
@@ -71,6 +73,9 @@ extension Store {
         var failure: (any Error)?
         do { try await foldSets(of: workspace, report: &report, backlog: &backlog) } catch { failure = error }
         do { try await forget(retention, in: workspace, report: &report) } catch { failure = failure ?? error }
+        do { report.exportsOutdated += try await endOutdatedExports(in: workspace) } catch {
+            failure = failure ?? error
+        }
         do { report.sizesRecorded += try await recordSizes(in: workspace, at: .now) } catch {
             failure = failure ?? error
         }

@@ -5,8 +5,8 @@ public struct GetExport: ReadingCall {
         "Shows how far the export of a segment is: waiting, running, done, expired or ended otherwise."
     public static let notes = """
         - `object_prefix`: which export, as `users.export.segment` named it. Unknown, or expired more than 7 days ago: `NOT_FOUND`.
-        - `state`: `waiting` for a server to take it; `running`; `done`, so that the archive can be fetched; `expired`, after `expires_at`; `failed`; `cancelled`; `outdated`, where a user in the archive was erased since, so that it is not handed out. All but the first two are final, but that `done` becomes `outdated` or `expired`.
-        - `segment_id`: whose members. `created_at`: when the export was begun. `attempts`: servers that have taken it. More than one: a server ended, or lost its database, before it was done. After 10 it has failed.
+        - `state`: `waiting` for a server to take it; `running`; `done`, so that the archive can be fetched; `expired`, after `expires_at`; `failed`; `cancelled`; `outdated`, where a user in the archive was erased since, so that it is not handed out, and is deleted within seconds. All but the first two are final, but that `done` becomes `outdated` or `expired`.
+        - `segment_id`: whose members. `created_at`: when the export was begun. `attempts`: how often a server took it. More than once: a server ended, or lost its database, before it was done, or a user in it was erased meanwhile. After 10 it has failed.
         - `byte_count`: the archive's length, once it is done. `expires_at`: until when it can be fetched, or, of one that failed or was cancelled, when it ended or is forgotten as such; absent while it waits or runs.
         - The key needs `users.export.get` or `users.export.segment`. The archive's own address tells the same: 202 while the export waits or runs, 200 with the archive, then 410.
         """

@@ -6,7 +6,8 @@ public struct DeleteUsers: RecordedCall {
     public static let notes = """
         - `users`: up to 1,000, each by exactly one identifier; see identifiers. `deleted`: how many were erased. `unknown`: how many there were not; they change nothing.
         - No answer shows an erased user afterwards, not even of an earlier version; a new user with the same external id is a new user.
-        - The bytes stay in PostgreSQL's files until VACUUM, and in WAL and backups until their retention ends.
+        - Archives of exports that hold an erased user are not handed out any more, and a server deletes them within seconds; `users.export.get` says `outdated`. An export that is being made is begun again without her.
+        - The bytes stay in PostgreSQL's files until VACUUM FULL, or until the space is used again, and in WAL and backups until their retention ends.
         - `request_id`: optional; a repeat gets the recorded answer.
         """
     public static let example = (
