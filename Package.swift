@@ -123,7 +123,7 @@ let package = Package(
             name: "MusterTransportTests",
             dependencies: [
                 "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterListener",
-                "MusterProtocol", log, lifecycle,
+                "MusterMetrics", "MusterProtocol", log, lifecycle,
             ] + nio,
             swiftSettings: settings),
         // Databases, servers and sockets for tests; of all that tests share, the only part that is no test.

@@ -1,5 +1,5 @@
 public import MusterMetrics
-import MusterProtocol
+public import MusterProtocol
 
 /// How a call came.
 public enum Wire: String, Sendable, CaseIterable {
@@ -14,6 +14,7 @@ public final class CallMetrics: Sendable {
     private static let codes = ["OK"] + RPCCode.allCases.map(\.rawValue)
     private static let codePlaces = Dictionary(uniqueKeysWithValues: RPCCode.allCases.enumerated().map { ($1, $0 + 1) })
 
+    private let answers = Cells(codes.count)
     private let finished = Cells(Wire.allCases.count * methods.count * codes.count)
     private let running = Cells(Wire.allCases.count)
     private let times = Histograms(kinds: methods.count)
@@ -30,15 +31,19 @@ public final class CallMetrics: Sendable {
         count(method, wire, failure)
     }
 
-    /// A call that could not even be read.
+    /// A call that was refused before its work began.
     func refused(_ method: String, _ wire: Wire, _ failure: RPCCode) { count(method, wire, failure) }
 
+    /// An answer over the RPC's wire, whoever gives it; nil is a reply.
+    public func answered(_ failure: RPCCode?) { answers.add(at: Self.place(failure)) }
+
     private func count(_ method: String, _ wire: Wire, _ failure: RPCCode?) {
-        let code = failure.flatMap { Self.codePlaces[$0] } ?? 0
-        finished.add(at: (Self.place(wire) * Self.methods.count + Self.place(method)) * Self.codes.count + code)
+        finished.add(
+            at: (Self.place(wire) * Self.methods.count + Self.place(method)) * Self.codes.count + Self.place(failure))
     }
 
     private static func place(_ wire: Wire) -> Int { wire == .rpc ? 0 : 1 }
+    private static func place(_ failure: RPCCode?) -> Int { failure.flatMap { codePlaces[$0] } ?? 0 }
     private static func place(_ method: String) -> Int { places[method] ?? methods.count - 1 }
 
     /// Writes them onto a page. What never happened is left out.
@@ -56,6 +61,9 @@ public final class CallMetrics: Sendable {
         }
         page.counter(
             "muster_requests_total", "Calls that were answered, by how they came and what they came to.", samples)
+        page.counter(
+            "muster_rpc_answers_total", "Answers of the RPC listener, by code.",
+            Self.codes.enumerated().filter { answers[$0.offset] > 0 }.map { .init(["code": $1], answers[$0]) })
         page.gauge(
             "muster_requests_in_flight", "Calls that are being answered.",
             Wire.allCases.map { .init(["wire": $0.rawValue], running[Self.place($0)]) })

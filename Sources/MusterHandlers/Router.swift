@@ -167,8 +167,12 @@ public final class Router: Sendable {
         }
     }
 
-    /// Counts a request out of which no call could be read: nobody knows of which method it was meant to be.
-    public func refused(_ code: RPCCode, over wire: Wire) { metrics.refused("", wire, code) }
+    /// Counts a request that a listener refuses.
+    ///
+    /// - Parameter method: nil where nobody knows of which method it is meant to be.
+    public func refused(_ code: RPCCode, over wire: Wire, method: String? = nil) {
+        metrics.refused(method ?? "", wire, code)
+    }
 
     /// Throws UNAUTHENTICATED where the session's key has ended: for who must know that before there is a call to run.
     public func prove(_ session: Session, deadline: ContinuousClock.Instant) async throws(RPCError) {

@@ -34,7 +34,9 @@ extension Connection {
                     .invalidArgument, .conflict, field: "id", "the id is that of a request in flight"), id: request.id)
         }
         clock.lastRequest = arrived
-        guard !isGoing else { return reply(request.id, RPCError(.unavailable, "the server is going away")) }
+        guard !isGoing else {
+            return refuse(request, RPCError(.unavailable, "the server is going away"))
+        }
         lastID = max(lastID, request.id)
         let deadline = arrived + Incoming.patience(request.deadlineMilliseconds)
         switch (request.work, phase) {
@@ -50,7 +52,11 @@ extension Connection {
     private func start(
         _ id: Int64, _ call: PreparedCall, _ session: Session, _ count: KeyInFlight, _ deadline: ContinuousClock.Instant
     ) {
-        guard count.take() else { return reply(id, shared.router.keysInFlight.refusal) }
+        guard count.take() else {
+            let refusal = shared.router.keysInFlight.refusal
+            shared.router.refused(refusal.code, over: .rpc, method: call.method)
+            return reply(id, refusal)
+        }
         let context = CallContext(session: session, deadline: deadline)
         let router = shared.router
         run(id, deadline) { () async throws(RPCError) in
@@ -102,6 +108,12 @@ extension Connection {
     func reply(_ id: Int64, _ error: RPCError) {
         outbox.append(replyTo: id, error: error)
         flushSoon()
+    }
+
+    /// A request that is not begun, though nothing is wrong with it.
+    private func refuse(_ request: Incoming.Request, _ error: RPCError) {
+        if case .call(let call) = request.work { shared.router.refused(error.code, over: .rpc, method: call.method) }
+        reply(request.id, error)
     }
 
     /// A request may be cancelled once, and whoever does so can't know whether its answer is on its way. More cancels

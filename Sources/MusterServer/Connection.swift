@@ -30,7 +30,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     var phase = Phase.unopened
     var decoder = FrameDecoder(limit: Limits.frameBeforeOpen)
     var inFlight = InFlight()
-    var outbox = Outbox()
+    var outbox: Outbox
     var flood: FloodGauge
     /// Requests that no cancel has come for yet: so many cancels are no abuse, in flight or crossing their answers.
     var uncancelledRequests = 0
@@ -59,6 +59,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     init(shared: Shared, tools: LoopTools) {
         self.shared = shared
         self.tools = tools
+        outbox = Outbox(counting: shared.router.metrics)
         flood = FloodGauge(most: shared.bounds.flood, window: shared.bounds.floodWindow)
     }
 

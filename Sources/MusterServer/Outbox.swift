@@ -1,9 +1,13 @@
+import MusterHandlers
 import MusterProtocol
 import NIOCore
 
-/// The frames of one event loop tick: they leave in one write.
+/// The frames of one event loop tick: they leave in one write. Counts the answers among them.
 struct Outbox {
+    private let metrics: CallMetrics
     private var buffer = ByteBuffer()
+
+    init(counting metrics: CallMetrics) { self.metrics = metrics }
 
     var isEmpty: Bool { buffer.readableBytes == 0 }
 
@@ -19,6 +23,7 @@ struct Outbox {
                     "the reply is longer than a frame of \(Limits.frame.described); ask for "
                         + "less, or for a smaller page"))
         }
+        metrics.answered(nil)
         buffer.writeInteger(UInt8(0))
         buffer.writeInteger(UInt32(truncatingIfNeeded: length))  // at most the frame limit
         buffer.writeString(head)
@@ -27,6 +32,7 @@ struct Outbox {
     }
 
     mutating func append(replyTo id: Int64, error: RPCError) {
+        metrics.answered(error.code)
         append { bytes in
             do {
                 try FrameEncoder.append(replyTo: id, error: error, to: &bytes)

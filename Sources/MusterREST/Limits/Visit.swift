@@ -5,16 +5,25 @@ import MusterProtocol
 /// One request, as its answer must know it: in whose budgets it was counted.
 final class Visit {
     private let limiter: RateLimiter
-    private let keys: KeysInFlight
+    private let router: Router
     /// Nil where nobody was recognised, or nothing is counted.
     private(set) var rate: RateStatus?
     private var place: (session: Session, count: KeyInFlight)?
 
-    init(_ limiter: RateLimiter, _ keys: KeysInFlight) { (self.limiter, self.keys) = (limiter, keys) }
+    init(_ limiter: RateLimiter, _ router: Router) { (self.limiter, self.router) = (limiter, router) }
+
+    private var keys: KeysInFlight { router.keysInFlight }
 
     /// Counts the request for a key that was found good, once. Throws a `Refusal` with status 429 where its hour is used up, or
-    /// too much of it is in flight.
+    /// too much of it is in flight, which is counted too.
     func count(_ session: Session) throws {
+        do { try take(session) } catch {
+            router.refused(.resourceExhausted, over: .rest)
+            throw error
+        }
+    }
+
+    private func take(_ session: Session) throws {
         do { rate = try limiter.count(session) } catch let reached as RateLimitReached {
             rate = reached.status
             throw Refusal(reached)

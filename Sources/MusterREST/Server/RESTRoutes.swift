@@ -45,7 +45,7 @@ struct RESTRoutes {
     /// Answers with what `work` returns, or with what its failure is called over HTTP. Once it knows whose request it is, `work`
     /// has the visit counted.
     func answerVisit(_ work: (Visit) async throws -> RESTAnswer) async -> Response {
-        let visit = Visit(limiter, router.keysInFlight)
+        let visit = Visit(limiter, router)
         defer { visit.end() }
         var answer: RESTAnswer
         do { answer = try await work(visit) } catch {

@@ -164,7 +164,8 @@ public final class RESTServer: Sendable {
         case .taken: try speakHTTP(channel, connection)
         case .surplus(let bound):
             try channel.pipeline.syncOperations.addHandler(
-                SurplusConnection(connections.refusal(bound), linger: TimeAmount(settings.bounds.linger)))
+                SurplusConnection(
+                    connections.refusal(bound), linger: TimeAmount(settings.bounds.linger), counts: responder.counts))
         }
     }
 

@@ -8,8 +8,11 @@ final class SurplusConnection: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
     private let answer: String
     private let linger: TimeAmount
+    private let counts: AnswerCounts
 
-    init(_ refusal: RPCError, linger: TimeAmount) {
+    /// - Parameter counts: among which its answer is counted.
+    init(_ refusal: RPCError, linger: TimeAmount, counts: AnswerCounts) {
+        self.counts = counts
         answer = String(decoding: Refusal(refusal).answer.body, as: UTF8.self)
         self.linger = linger
     }
@@ -20,6 +23,7 @@ final class SurplusConnection: ChannelInboundHandler {
             x-ratelimit-limit: \r\nx-ratelimit-remaining: \r\nx-ratelimit-reset: \r
             content-length: \(answer.utf8.count)\r\nconnection: close\r\n\r\n\(answer)
             """
+        counts.answered(503)
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
         context.close(mode: .output, promise: nil)
         let bound = context.loopBound
