@@ -20,6 +20,8 @@ public struct CallContext: Sendable {
 /// A call that was read and checked, ready to run: nothing of it refers to the bytes it came from.
 public struct PreparedCall: Sendable {
     public let method: String
+    /// About as many bytes as its reply may have; 0 where it is always short.
+    public let mostReplyBytes: Int
     let run: @Sendable (CallContext) async throws -> [UInt8]
 }
 
@@ -41,7 +43,7 @@ public struct Route: Sendable {
         handler = handle
         prepare = { body in
             let call = try JSONDecoding.decode(request: C.self, from: body)
-            return PreparedCall(method: C.method) { context in
+            return PreparedCall(method: C.method, mostReplyBytes: call.mostReplyBytes) { context in
                 try JSONEncoding.encode(try await handle(call, context))
             }
         }
@@ -55,7 +57,7 @@ public struct Route: Sendable {
         handler = handle
         prepare = { body in
             let call = try JSONDecoding.decode(request: C.self, from: body)
-            return PreparedCall(method: C.method) { context in
+            return PreparedCall(method: C.method, mostReplyBytes: call.mostReplyBytes) { context in
                 try await withTaskExecutorPreference(globalConcurrentExecutor) {
                     try JSONEncoding.encode(try await handle(call, context))
                 }

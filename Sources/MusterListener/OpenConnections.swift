@@ -4,6 +4,14 @@ public import NIOCore
 import NIOPosix
 import NIOSSL
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// The handler of one connection, as a shutdown sees it. Called on the connection's event loop only.
 public protocol DrainableConnection: AnyObject, SendableMetatype {
     /// Answers what is in flight, takes nothing more, and closes.
@@ -152,6 +160,15 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
 }
 
 extension Channel {
+    /// Closes at once, soon, and throws away what the peer has not taken: the system would keep megabytes of it for minutes.
+    public func reset() {
+        eventLoop.execute {
+            (self as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in
+                self.closeUnderTLS()
+            } ?? self.closeUnderTLS()
+        }
+    }
+
     /// Closes at once, soon. TLS would first wait for the peer to agree, for seconds where it does nothing.
     fileprivate func closeUnderTLS() {
         eventLoop.execute {

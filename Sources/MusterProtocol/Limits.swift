@@ -83,6 +83,19 @@ public enum Limits {
         "surplus_frames", 200, "frames",
         "Pings, pongs, messages that are no request, and cancels beyond one a request, in 30 s on one connection; then goaway."
     )
+    public static let unreadAnswers = Limit(
+        "unread_answers_bytes", 128 << 20, "bytes",
+        "Answers of all RPC connections together that are not read yet or are being made; beyond, a connection that leaves answers unread is cut."
+    )
+    public static let unreadAnswersOfOne = Limit(
+        "unread_answers_bytes_per_connection", 8 << 20, "bytes",
+        "The same of one RPC connection; its next call whose answer may be large waits.")
+    public static let answersInMaking = Limit(
+        "answers_in_making_bytes", 32 << 20, "bytes",
+        "What large answers that are being made may come to, over all connections of a listener; the next call waits.")
+    public static let restUnreadAnswers = Limit(
+        "rest_unread_answers_bytes", 64 << 20, "bytes",
+        "Answers over REST that are not read yet, of archives a chunk of 1 MiB; beyond, the largest is cut.")
     public static let requestsInFlightPerKey = Limit(
         "requests_in_flight_per_key", 256, "requests", "Over all connections of a key to one server.")
     public static let connections = Limit(
@@ -205,7 +218,8 @@ public enum Limits {
         restHalfClosedSeconds, restRequestsPerHour, restServiceRequestsPerHour,
         restImportIdentifiers, restTrackObjects, restBulkBody, restBulkObjectsPerUser, jsonValues, jsonDepth,
         requestsInFlight,
-        surplusFrames, requestsInFlightPerKey, connections, strangerConnections,
+        surplusFrames, unreadAnswers, unreadAnswersOfOne, answersInMaking, restUnreadAnswers,
+        requestsInFlightPerKey, connections, strangerConnections,
         connectionsPerAddress, openSeconds,
         idleSeconds, frameSeconds, silenceSeconds, pongSeconds, unreadSeconds, unreadBytes, deadlineDefault,
         deadlineMost, lockWait, restLockWait, restTime,

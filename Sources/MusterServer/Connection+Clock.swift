@@ -31,6 +31,7 @@ extension Connection {
     private func tick() {
         let now = ContinuousClock.now
         let bounds = shared.bounds
+        lookAtUnread()
         func isOver(_ since: ContinuousClock.Instant?, _ most: Duration) -> Bool {
             since.map { now - $0 > most } ?? false
         }

@@ -55,7 +55,9 @@ extension Connection {
         inFlight.cancelAll()
         let loop = context.eventLoop.assumeIsolated()
         let linger = TimeAmount(shared.bounds.linger)
-        context.writeAndFlush(wrapOutboundOut(outbox.take())).assumeIsolated().whenComplete { _ in
+        let written = context.eventLoop.makePromise(of: Void.self)
+        write(context, promise: written)
+        written.futureResult.assumeIsolated().whenComplete { _ in
             guard let context = self.context else { return }
             if self.inputEnded { return context.close(promise: nil) }
             context.close(mode: .output, promise: nil)

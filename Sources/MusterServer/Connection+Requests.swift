@@ -59,12 +59,34 @@ extension Connection {
         }
         let context = CallContext(session: session, deadline: deadline)
         let router = shared.router
+        let (answers, room) = (answers, Self.room(for: call))
         run(id, deadline) { () async throws(RPCError) in
-            try await router.run(call, in: context)
-        } then: { me, result in
+            do { if room > 0 { try await answers.promise(room, group: ObjectIdentifier(count)) } } catch {
+                let code: RPCCode = .now < deadline ? .cancelled : .deadlineExceeded
+                let refusal = RPCError(code, "the call ended before there was room for its answer")
+                router.refused(refusal.code, over: .rpc, method: call.method)
+                return Worked(result: .failure(refusal), promised: 0)
+            }
+            do throws(RPCError) {
+                return Worked(result: .success(try await router.run(call, in: context)), promised: room)
+            } catch { return Worked(result: .failure(error), promised: room) }
+        } then: { me, outcome in
+            guard case .success(let worked) = outcome else { return }
             count.giveBack()
-            me.finish(id, result)
+            me.finish(id, worked)
         }
+    }
+
+    /// What a call came to, and what room for its answer was promised to it.
+    private struct Worked: Sendable {
+        let result: Result<[UInt8], RPCError>
+        let promised: Int
+    }
+
+    /// The room that is kept for an answer while it is made; a short one needs none.
+    private static func room(for call: PreparedCall) -> Int {
+        let most = min(call.mostReplyBytes, Limits.frame.value)
+        return most < 64 << 10 ? 0 : most
     }
 
     /// The one place where tasks begin. Not structured, since a request belongs to its connection, which is no task: the
@@ -88,12 +110,16 @@ extension Connection {
 
     // MARK: Ending
 
-    private func finish(_ id: Int64, _ result: Result<[UInt8], RPCError>) {
+    private func finish(_ id: Int64, _ worked: Worked) {
         if let entry = inFlight.remove(id), !entry.isAnswered {
-            switch result {
+            switch worked.result {
             case .success(let body): outbox.append(replyTo: id, body: body)
             case .failure(let error): outbox.append(replyTo: id, error: error)
             }
+        }
+        if worked.promised > 0 {
+            countUnread()  // before the promise is given back, so that it is always one of the two
+            answers.settle(worked.promised)
         }
         requestEnded()
     }

@@ -31,6 +31,14 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     var decoder = FrameDecoder(limit: Limits.frameBeforeOpen)
     var inFlight = InFlight()
     var outbox: Outbox
+    /// What this connection holds of the budget of answers.
+    let answers: AnswerBudget.Account
+    /// Bytes that were written and not taken by the system yet.
+    var unread = 0
+    private var countedUnread = 0
+    private var bufferedAtLastTick = 0
+    /// Nothing is read, for the sake of what is unread.
+    private var isHeldBack = false
     var flood: FloodGauge
     /// Requests that no cancel has come for yet: so many cancels are no abuse, in flight or crossing their answers.
     var uncancelledRequests = 0
@@ -56,7 +64,8 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     private var isInReadBatch = false
     private var isFlushScheduled = false
 
-    init(shared: Shared, tools: LoopTools) {
+    init(shared: Shared, tools: LoopTools, answers: AnswerBudget.Account) {
+        self.answers = answers
         self.shared = shared
         self.tools = tools
         outbox = Outbox(counting: shared.router.metrics)
@@ -85,6 +94,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
         clock.ticking?.cancel()
         deadlineTimer?.task.cancel()
         inFlight.cancelAll()
+        answers.close()
         leaveKeyIfIdle()
         decoder = FrameDecoder(limit: Limits.frame)
         held = nil
@@ -136,8 +146,14 @@ extension Connection {
         switch phase {
         case .unopened: true
         case .opening, .ended: false
-        case .open: (hasRoom || held == nil) && context?.channel.isWritable == true
+        case .open: (hasRoom || held == nil) && context?.channel.isWritable == true && !hasTooMuchUnread
         }
+    }
+
+    /// Whether it has so much unread that nothing of it may begin: by itself, or since there is so much in all.
+    private var hasTooMuchUnread: Bool {
+        guard unread > 0 else { return false }
+        return unread > shared.bounds.unreadAnswersOfOne || shared.answers.isFull
     }
 
     /// Takes what frames there are, as long as requests may begin. Called again whenever one has ended.
@@ -146,6 +162,7 @@ extension Connection {
         isTakingFrames = true
         while mayTakeFrame { guard takeNext() else { break } }
         isTakingFrames = false
+        isHeldBack = hasTooMuchUnread
         clock.frameBegan(isPartial: decoder.pending > 0 && mayTakeFrame)
         if decoder.pending == 0, clock.hadLargeFrame {
             decoder = FrameDecoder(limit: decoder.limit)  // the old one's memory would stay as long as the connection
@@ -217,9 +234,47 @@ extension Connection {
 
     func flush() {
         guard let context, !outbox.isEmpty else { return }
-        context.writeAndFlush(wrapOutboundOut(outbox.take()), promise: nil)
+        write(context, promise: nil)
         guard !context.channel.isWritable else { return }
         let unread = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
         if let unread, unread > shared.bounds.unreadBytes { cut() }
+    }
+
+    /// Writes what there is to send, and counts it until the system has taken it.
+    func write(_ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+        let bytes = outbox.take()
+        let count = bytes.readableBytes
+        unread += count
+        let written = context.writeAndFlush(wrapOutboundOut(bytes))
+        written.assumeIsolated().whenComplete { _ in self.wasTaken(count) }
+        written.cascade(to: promise)
+        countUnread()
+    }
+
+    private func wasTaken(_ count: Int) {
+        unread -= count
+        countUnread()
+        if isHeldBack, !hasTooMuchUnread { takeFrames() }
+    }
+
+    /// Tells the budget what is unread. Of what the system takes at once, it never hears.
+    func countUnread() {
+        let bytes = unread + outbox.count
+        guard context != nil, bytes != countedUnread else { return }
+        countedUnread = bytes
+        answers.holds(bytes)
+    }
+
+    /// Now and then: whether the peer reads on, and whether there is room again.
+    func lookAtUnread() {
+        if countedUnread > 0 {
+            let buffered = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+            if buffered < bufferedAtLastTick { answers.moves() }
+            bufferedAtLastTick = buffered
+        } else {
+            bufferedAtLastTick = 0
+        }
+        answers.look()
+        if isHeldBack { takeFrames() }
     }
 }

@@ -9,7 +9,9 @@ struct Outbox {
 
     init(counting metrics: CallMetrics) { self.metrics = metrics }
 
-    var isEmpty: Bool { buffer.readableBytes == 0 }
+    /// Bytes.
+    var count: Int { buffer.readableBytes }
+    var isEmpty: Bool { count == 0 }
 
     /// The reply to a call, whose body is encoded already.
     mutating func append(replyTo id: Int64, body: [UInt8]) {

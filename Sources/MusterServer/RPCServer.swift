@@ -55,6 +55,12 @@ public final class RPCServer: Service {
     /// How often it stopped accepting for a moment.
     public var acceptPauses: AcceptPauses { listener.acceptPauses }
 
+    /// Bytes of answers that are unread or being made.
+    public var answerBytes: Int { shared.answers.bytes }
+
+    /// Connections that were cut since they left too many answers unread.
+    public var unreadCuts: Int { shared.answers.cutCount }
+
     // MARK: Running
 
     /// Begins to listen; returns when connections are accepted. Throws a `ListenerError`.
@@ -96,7 +102,8 @@ public final class RPCServer: Service {
         guard let tools = tools[ObjectIdentifier(channel.eventLoop)] else {
             throw ChannelError.inappropriateOperationForState
         }
-        let connection = Connection(shared: shared, tools: tools)
+        let connection = Connection(
+            shared: shared, tools: tools, answers: shared.answers.open { channel.reset() })
         let admission = try shared.connections.add(connection, of: channel, from: address)
         if case .surplus(let bound) = admission { connection.surplus = bound }
         // From the high mark on no request is taken: what one peer leaves unread is bounded.

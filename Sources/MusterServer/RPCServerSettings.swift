@@ -29,6 +29,12 @@ extension RPCServerSettings {
         public var connectionsPerAddress = 0
         /// Requests in flight on one connection; then frames are read until one more asks for work, which waits.
         public var requestsInFlight = Limits.requestsInFlight.value
+        /// Bytes of answers that are unread or being made, over all connections; beyond, connections are cut.
+        public var unreadAnswers = Limits.unreadAnswers.value
+        /// The same of one connection; then its next call whose answer may be large waits.
+        public var unreadAnswersOfOne = Limits.unreadAnswersOfOne.value
+        /// Bytes that large answers which are being made may come to.
+        public var answersInMaking = Limits.answersInMaking.value
         /// From connecting, TLS included, to the answer of `session.open`.
         public var open = Limits.openSeconds.duration
         /// Without a request.

@@ -10,6 +10,7 @@ final class Shared: Sendable {
     let bounds: RPCServerSettings.Bounds
     let log: QuietLog
     let connections: OpenConnections<Connection>
+    let answers: AnswerBudget
     /// Requests whose tasks have not ended.
     let running = Atomic<Int>(0)
 
@@ -18,6 +19,11 @@ final class Shared: Sendable {
         self.bounds = bounds
         reader = IncomingReader(router: router)
         log = QuietLog(logger)
+        answers = AnswerBudget(
+            name: "RPC",
+            bounds: .init(
+                most: bounds.unreadAnswers, mostOfOne: bounds.unreadAnswersOfOne,
+                mostInMaking: bounds.answersInMaking, patience: bounds.tick * 2), log: log)
         connections = OpenConnections(
             most: bounds.connections, mostStrangers: bounds.strangerConnections,
             mostSurplus: bounds.surplusConnections, mostPerAddress: bounds.connectionsPerAddress)

@@ -29,6 +29,18 @@ struct WaitCall: Call {
     var isSafeToRepeat: Bool { safe ?? false }
 }
 
+/// Waits as `WaitCall` does; its answer may have so many bytes.
+struct LargeCall: ReadingCall {
+    static let method = "test.large"
+    static let summary = "Wait."
+    static let notes = ""
+    static let example = (call: LargeCall(name: "a", bytes: 1), reply: Done())
+    var name: String
+    var bytes: Int
+    typealias Reply = Done
+    var mostReplyBytes: Int { bytes }
+}
+
 /// Fails as it is told, so many times in a row.
 struct FailCall: Call {
     static let method = "test.fail"
@@ -125,6 +137,10 @@ func routes(_ stage: Stage) -> [Route] {
             return .init(text: call.text)
         },
         Route(WaitCall.self) { call, _ in
+            try await stage.wait(call.name)
+            return Done()
+        },
+        Route(LargeCall.self) { call, _ in
             try await stage.wait(call.name)
             return Done()
         },

@@ -29,7 +29,8 @@ import Testing
         let shared = Shared(router: router(Stage()), bounds: quickBounds, logger: quiet)
         let listener = Listener(name: "RPC", settings: .init(port: 0, allowPlaintext: true), logger: quiet)
         try await listener.start { channel, address in
-            let connection = Connection(shared: shared, tools: LoopTools(channel.eventLoop))
+            let connection = Connection(
+                shared: shared, tools: LoopTools(channel.eventLoop), answers: shared.answers.open {})
             _ = try shared.connections.add(connection, of: channel, from: address)
             try channel.pipeline.syncOperations.addHandlers([WriteCounter(writes), connection])
         }

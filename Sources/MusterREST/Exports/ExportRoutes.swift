@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import MusterHandlers
+import MusterListener
 import MusterProtocol
 import MusterStore
 import NIOCore
@@ -86,15 +87,28 @@ struct ExportRoutes {
         }
     }
 
+    /// A chunk, once there is room for it.
+    private func chunk(
+        _ number: Int, of archive: ExportArchive, _ archives: ExportArchives, _ answers: AnswerBudget.Account?
+    ) async throws -> [UInt8] {
+        try await answers?.promise(ExportArchive.chunkBytes)
+        defer { answers?.settle(ExportArchive.chunkBytes) }
+        let chunk = try await archives.chunk(number, of: archive)
+        answers?.holds(chunk.count)
+        return chunk
+    }
+
     private func response(of archive: ExportArchive, _ archives: ExportArchives) -> Response {
         let headers: HTTPFields = [
             .contentType: "application/zip", .cacheControl: "private, no-store",
             .contentDisposition: "attachment; filename=\"\(archive.exportID).zip\"",
             .rateLimit: "", .rateRemaining: "", .rateReset: "",
         ]
+        let answers = IncomingRequest.current?.answers
         let body = ResponseBody(contentLength: archive.length) { writer in
             for number in 0..<archive.chunkCount {
-                try await writer.write(ByteBuffer(bytes: try await archives.chunk(number, of: archive)))
+                let chunk = try await chunk(number, of: archive, archives, answers)
+                try await writer.write(ByteBuffer(bytes: chunk))
             }
             try await writer.finish(nil)
         }

@@ -2,6 +2,7 @@ import Gzip
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import MusterListener
 import MusterProtocol
 import NIOConcurrencyHelpers
 import NIOCore
@@ -32,6 +33,8 @@ struct IncomingRequest: Sendable {
     let head: HTTPRequestHead
     /// Why it is no request.
     let refusal: Refusal?
+    /// Where what is held of its answer is counted.
+    let answers: AnswerBudget.Account
     let time = TimeBudget()
     let route = FoundRoute()
     let loop: any EventLoop
@@ -163,19 +166,25 @@ struct AnswerWriter: ResponseBodyWriter {
 
     mutating func write(_ buffer: ByteBuffer) async throws {
         if isHead { return }
+        request.answers.holds(bytes + buffer.readableBytes)
         var rest = buffer
         while let piece = rest.readSlice(length: min(rest.readableBytes, Self.most - bytes)), piece.readableBytes > 0 {
             parts.append(.body(.byteBuffer(piece)))
             bytes += piece.readableBytes
             if bytes == Self.most { try await flush() }
         }
+        request.answers.holds(bytes)
     }
 
     private mutating func flush() async throws {
         let full = parts
         (parts, bytes) = ([], 0)
         try await request.send(full)
+        request.answers.moves()
     }
 
-    consuming func finish(_: HTTPFields?) async throws { try await request.send(parts + [.end(nil)]) }
+    consuming func finish(_: HTTPFields?) async throws {
+        try await request.send(parts + [.end(nil)])
+        request.answers.holds(0)
+    }
 }

@@ -1,4 +1,5 @@
 import HTTPTypes
+import MusterListener
 import MusterProtocol
 import NIOCore
 import NIOHTTP1
@@ -96,6 +97,7 @@ extension RESTConnection {
         func isOver(_ since: ContinuousClock.Instant?, _ most: Duration) -> Bool {
             since.map { now - $0 > most } ?? false
         }
+        answers.look()
         if isOver(clock.unreadSince, bounds.unread) { return cut() }
         switch phase {
         case .waiting: if isOver(clock.headBegan, bounds.head) || isOver(clock.idleSince, bounds.idle) { cut() }

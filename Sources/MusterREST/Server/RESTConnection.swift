@@ -21,6 +21,8 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
 
     let bounds: RESTServerSettings.Bounds
     let budgets: BodyBudgets
+    /// What it holds of the budget of answers.
+    let answers: AnswerBudget.Account
     /// Where it is one of.
     let connections: OpenConnections<RESTConnection>
     /// What is to be answered, one at a time.
@@ -37,8 +39,10 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
     var headerExceeds: Limit?
 
     init(
-        bounds: RESTServerSettings.Bounds, budgets: BodyBudgets, connections: OpenConnections<RESTConnection>
+        bounds: RESTServerSettings.Bounds, budgets: BodyBudgets, connections: OpenConnections<RESTConnection>,
+        answers: AnswerBudget.Account
     ) {
+        self.answers = answers
         self.bounds = bounds
         self.budgets = budgets
         self.connections = connections
@@ -59,6 +63,7 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
     private func leave() {
         context = nil
         clock.ticking?.cancel()
+        answers.close()
         if case .serving(let exchange) = phase { release(exchange, RPCError.clientHasGone) }
         phase = .ended
         requests.continuation.finish()
@@ -118,7 +123,7 @@ final class RESTConnection: ChannelInboundHandler, DrainableConnection {
         clock.headBegan = nil
         requests.continuation.yield(
             IncomingRequest(
-                head: exchange.head, refusal: exchange.failure, loop: context.eventLoop,
+                head: exchange.head, refusal: exchange.failure, answers: answers, loop: context.eventLoop,
                 connection: NIOLoopBound(self, eventLoop: context.eventLoop)))
     }
 

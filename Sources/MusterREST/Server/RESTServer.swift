@@ -31,6 +31,7 @@ public final class RESTServer: Sendable {
     private let responder: RESTResponder
     private let connections: OpenConnections<RESTConnection>
     private let budgets: BodyBudgets
+    private let answers: AnswerBudget
     private let serving = NIOLockedValueBox<Task<Void, Never>?>(nil)
     private let accepted = AsyncStream.makeStream(of: Conversation.self)
     private let isWindingDown = NIOLockedValueBox(false)
@@ -63,6 +64,12 @@ public final class RESTServer: Sendable {
         connections = OpenConnections(
             most: bounds.connections, mostStrangers: bounds.strangerConnections,
             mostSurplus: bounds.surplusConnections, mostPerAddress: bounds.connectionsPerAddress)
+        answers = AnswerBudget(
+            name: name,
+            bounds: .init(
+                most: bounds.unreadAnswers, mostOfOne: bounds.unreadAnswers,
+                mostInMaking: bounds.answersInMaking, patience: bounds.tick * 2),
+            log: QuietLog(logger))
         budgets = BodyBudgets(
             strangers: ByteBudget(settings.bounds.strangers), known: ByteBudget(settings.bounds.bodies))
     }
@@ -86,6 +93,12 @@ public final class RESTServer: Sendable {
 
     /// Bytes that are held of all other bodies.
     public var knownBytes: Int { budgets.known.taken }
+
+    /// Bytes of answers that are not read yet or are being made.
+    public var answerBytes: Int { answers.bytes }
+
+    /// Connections that were cut since they left too much unread.
+    public var unreadCuts: Int { answers.cutCount }
 
     /// Writes what it is like right now, and what it answered, onto a page.
     public func writeMetrics(to page: inout Exposition) {
@@ -156,7 +169,9 @@ public final class RESTServer: Sendable {
     }
 
     private func accept(_ channel: any Channel, from address: PeerAddress?) throws {
-        let connection = RESTConnection(bounds: settings.bounds, budgets: budgets, connections: connections)
+        let connection = RESTConnection(
+            bounds: settings.bounds, budgets: budgets, connections: connections,
+            answers: answers.open { channel.reset() })
         let admission = try connections.add(connection, of: channel, from: address)
         // Behind that: whoever begins to wind down meanwhile sees the connection, or is seen here.
         connection.isGoing = isWindingDown.withLockedValue { $0 }

@@ -42,6 +42,10 @@ extension RESTServerSettings {
         public var strangers = Limits.restStrangers.value
         /// Bytes of all other bodies together.
         public var bodies = Limits.restBodies.value
+        /// Bytes of answers that are not read yet or are being made, over all connections; beyond, connections are cut.
+        public var unreadAnswers = Limits.restUnreadAnswers.value
+        /// Bytes that chunks of archives which are being fetched may come to.
+        public var answersInMaking = Limits.answersInMaking.value
         /// Header fields of one request.
         public var headerFields = Limits.restHeaderFields.value
         /// Bytes of one header field, and of the request's target.

@@ -27,6 +27,13 @@ struct ServerMetrics: Sendable {
             "muster_accept_pauses_total",
             "Times that a listener stopped accepting for a moment, for want of descriptors or of places.",
             accepting)
+        page.gauge(
+            "muster_answer_bytes", "Bytes of answers that are not read yet or are being made, by listener.",
+            [.init(["wire": "rpc"], rpc.answerBytes), .init(["wire": "rest"], rest.answerBytes)])
+        page.counter(
+            "muster_unread_answers_cut_total",
+            "Connections that were cut to make room, since they left answers unread, by listener.",
+            [.init(["wire": "rpc"], rpc.unreadCuts), .init(["wire": "rest"], rest.unreadCuts)])
         writeDatabase(&page)
         store.writeMetrics(to: &page)
         writeProcess(&page)

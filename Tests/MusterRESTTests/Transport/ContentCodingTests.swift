@@ -104,14 +104,20 @@ import Testing
         let body = gzip(String(repeating: " ", count: 50_000_000))
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let budgets = BodyBudgets(strangers: ByteBudget(1 << 30), known: ByteBudget(1 << 30))
+        let answers = AnswerBudget(
+            name: "REST", bounds: .init(most: 1, mostOfOne: 1, mostInMaking: 1, patience: .zero),
+            log: QuietLog(quietLogger)
+        ).open {}
         let request = try await loop.submit {
             var bounds = quickBounds
             bounds.body = 1 << 30
             let connection = RESTConnection(
-                bounds: bounds, budgets: budgets, connections: OpenConnections(most: 1, mostStrangers: 1))
+                bounds: bounds, budgets: budgets, connections: OpenConnections(most: 1, mostStrangers: 1),
+                answers: answers)
             connection.phase = .ended
             return IncomingRequest(
-                head: HTTPRequestHead(version: .http1_1, method: .POST, uri: namePath), refusal: nil, loop: loop,
+                head: HTTPRequestHead(version: .http1_1, method: .POST, uri: namePath), refusal: nil, answers: answers,
+                loop: loop,
                 connection: NIOLoopBound(connection, eventLoop: loop))
         }.get()
         // A bound that is larger than the body: that the client has gone is enough.

@@ -1,0 +1,313 @@
+import Logging
+import NIOConcurrencyHelpers
+import Synchronization
+
+/// The memory that answers may take over all connections of a listener: those that wait for their callers to read them, and room
+/// that is promised to those that are being made.
+///
+/// A promise waits for its turn, key after key. What is made already is never refused: where it goes beyond the budget, the
+/// connection with the most unread bytes is cut, among those that take nothing if there are any.
+public final class AnswerBudget: Sendable {
+    /// How much there may be, in bytes.
+    public struct Bounds: Sendable {
+        /// Of all connections together.
+        public var most: Int
+        /// Of one connection, unread and promised together; one promise is always given.
+        public var mostOfOne: Int
+        /// Promised at once, over all connections.
+        public var mostInMaking: Int
+        /// How long a connection may take nothing until it makes room for others.
+        public var patience: Duration
+
+        /// All bounds.
+        public init(most: Int, mostOfOne: Int, mostInMaking: Int, patience: Duration) {
+            (self.most, self.mostOfOne, self.mostInMaking, self.patience) = (most, mostOfOne, mostInMaking, patience)
+        }
+    }
+
+    private let name: String
+    private let log: QuietLog
+    private let state: NIOLockedValueBox<State>
+    private let used = Atomic(0)
+    private let isFullNow = Atomic(false)
+    private let cuts = Atomic(0)
+
+    /// - Parameter name: of the listener, for the log.
+    public init(name: String, bounds: Bounds, log: QuietLog) {
+        (self.name, self.log) = (name, log)
+        state = NIOLockedValueBox(State(bounds: bounds))
+    }
+
+    /// Bytes of answers that wait to be read, or are promised.
+    public var bytes: Int { used.load(ordering: .relaxed) }
+
+    /// Connections that were cut to make room.
+    public var cutCount: Int { cuts.load(ordering: .relaxed) }
+
+    /// Whether nothing more fits, so that a connection with unread answers is not read from.
+    public var isFull: Bool { isFullNow.load(ordering: .relaxed) }
+
+    /// The account of one connection.
+    ///
+    /// - Parameter cut: closes it at once; called from anywhere.
+    public func open(cut: @escaping @Sendable () -> Void) -> Account { Account(self, cut: cut) }
+
+    /// Changes the state, and does what follows of it.
+    fileprivate func change(_ body: (inout State) -> Void) {
+        let (granted, cut) = state.withLockedValue { state in
+            body(&state)
+            let outcome = state.settle(at: .now)
+            used.store(state.used + state.leaving, ordering: .relaxed)
+            isFullNow.store(state.isFull, ordering: .relaxed)
+            return outcome
+        }
+        for waiter in granted { waiter.resume() }
+        for (account, bytes) in cut {
+            cuts.wrappingAdd(1, ordering: .relaxed)
+            log.info(
+                "Connection cut: its answers are not read",
+                ["listener": "\(name)", "bytes": .stringConvertible(bytes)])
+            account.cut()
+        }
+    }
+}
+
+extension AnswerBudget {
+    /// What one connection holds of the budget.
+    public final class Account: Sendable {
+        private let budget: AnswerBudget
+        fileprivate let cut: @Sendable () -> Void
+        private let nextWaiter = Atomic<UInt64>(0)
+        /// Changes under the budget's lock only.
+        private let isClosed = Atomic(false)
+
+        fileprivate init(_ budget: AnswerBudget, cut: @escaping @Sendable () -> Void) {
+            (self.budget, self.cut) = (budget, cut)
+        }
+
+        /// Waits for room for an answer that is to be made. Throws where the task is cancelled or the account is closed meanwhile.
+        ///
+        /// - Parameter group: who takes turns with the others; nil is this account.
+        public func promise(_ bytes: Int, group: ObjectIdentifier? = nil) async throws {
+            let id = nextWaiter.add(1, ordering: .relaxed).newValue
+            try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { continuation in
+                    var wasRefused = false
+                    budget.change { state in
+                        // A cancellation that came earlier has found nobody to wake.
+                        wasRefused = Task.isCancelled || isClosed.load(ordering: .relaxed)
+                        guard !wasRefused else { return }
+                        let waiter = Waiter(id: id, bytes: bytes, continuation: continuation)
+                        state.wait(waiter, self, in: group ?? ObjectIdentifier(self))
+                    }
+                    if wasRefused { continuation.resume(throwing: CancellationError()) }
+                }
+            } onCancel: {
+                var waiter: Waiter?
+                budget.change { waiter = $0.leave(self, id) }
+                waiter?.continuation.resume(throwing: CancellationError())
+            }
+        }
+
+        /// Gives a promise back: the answer is made, and counted by `holds`, or will never be.
+        public func settle(_ bytes: Int) { budget.change { $0.settle(self, bytes) } }
+
+        /// So many bytes wait to be read now.
+        public func holds(_ bytes: Int) {
+            budget.change { state in
+                if !isClosed.load(ordering: .relaxed) { state.hold(self, bytes, at: .now) }
+            }
+        }
+
+        /// The peer has taken some of what it holds.
+        public func moves() { budget.change { $0.moves(self, at: .now) } }
+
+        /// Looks whether somebody who waits can go on at the cost of a connection that takes nothing. Called now and then.
+        public func look() { if budget.isFull { budget.change { _ in } } }
+
+        /// The connection is closed.
+        public func close() {
+            var waiters: [Waiter] = []
+            budget.change { state in
+                isClosed.store(true, ordering: .relaxed)
+                waiters = state.close(self)
+            }
+            for waiter in waiters { waiter.continuation.resume(throwing: CancellationError()) }
+        }
+    }
+
+    fileprivate struct Waiter: Sendable {
+        let id: UInt64
+        let bytes: Int
+        let continuation: CheckedContinuation<Void, any Error>
+
+        func resume() { continuation.resume() }
+    }
+
+    fileprivate struct Holding {
+        let account: Account
+        var held = 0
+        var promised = 0
+        /// Since when the peer has taken nothing of what is held.
+        var stuckSince = ContinuousClock.now
+        var isCut = false
+        var group: ObjectIdentifier?
+        var waiters: [Waiter] = []
+
+        var isEmpty: Bool { held == 0 && promised == 0 && waiters.isEmpty }
+    }
+
+    fileprivate struct State {
+        let bounds: Bounds
+        private var holdings: [ObjectIdentifier: Holding] = [:]
+        /// Who waits, group by group; the first one's turn is next, in the line and in each group.
+        private var line: [(group: ObjectIdentifier, accounts: [ObjectIdentifier])] = []
+        /// Held and promised, but what connections hold that are being cut.
+        private(set) var used = 0
+        private(set) var leaving = 0
+        private var promised = 0
+        /// Whether the next in the line finds no room.
+        private var isBlocked = false
+
+        init(bounds: Bounds) { self.bounds = bounds }
+
+        var isFull: Bool { used >= bounds.most || isBlocked }
+
+        // MARK: What happens
+
+        mutating func wait(_ waiter: Waiter, _ account: Account, in group: ObjectIdentifier) {
+            let id = ObjectIdentifier(account)
+            var holding = holdings[id] ?? Holding(account: account)
+            holding.waiters.append(waiter)
+            if holding.waiters.count == 1 {
+                holding.group = group
+                if let index = line.firstIndex(where: { $0.group == group }) {
+                    line[index].accounts.append(id)
+                } else {
+                    line.append((group, [id]))
+                }
+            }
+            holdings[id] = holding
+        }
+
+        /// The waiter of this id, who waits no more; nil where there is none.
+        mutating func leave(_ account: Account, _ waiterID: UInt64) -> Waiter? {
+            let id = ObjectIdentifier(account)
+            guard let index = holdings[id]?.waiters.firstIndex(where: { $0.id == waiterID }) else { return nil }
+            let waiter = holdings[id]?.waiters.remove(at: index)
+            if holdings[id]?.waiters.isEmpty ?? true { leaveLine(id) }
+            tidy(id)
+            return waiter
+        }
+
+        mutating func settle(_ account: Account, _ bytes: Int) {
+            let id = ObjectIdentifier(account)
+            holdings[id]?.promised -= bytes
+            promised -= bytes
+            used -= bytes
+            tidy(id)
+        }
+
+        mutating func hold(_ account: Account, _ bytes: Int, at now: ContinuousClock.Instant) {
+            let id = ObjectIdentifier(account)
+            var holding = holdings[id] ?? Holding(account: account)
+            if bytes < holding.held || holding.held == 0 { holding.stuckSince = now }
+            if holding.isCut { leaving += bytes - holding.held } else { used += bytes - holding.held }
+            holding.held = bytes
+            holdings[id] = holding
+            tidy(id)
+        }
+
+        mutating func moves(_ account: Account, at now: ContinuousClock.Instant) {
+            holdings[ObjectIdentifier(account)]?.stuckSince = now
+        }
+
+        mutating func close(_ account: Account) -> [Waiter] {
+            let id = ObjectIdentifier(account)
+            guard let holding = holdings[id] else { return [] }
+            hold(account, 0, at: .now)
+            holdings[id]?.waiters = []
+            leaveLine(id)
+            tidy(id)
+            return holding.waiters
+        }
+
+        private mutating func tidy(_ id: ObjectIdentifier) { if holdings[id]?.isEmpty ?? false { holdings[id] = nil } }
+
+        private mutating func leaveLine(_ id: ObjectIdentifier) {
+            guard let group = holdings[id]?.group, let index = line.firstIndex(where: { $0.group == group }) else {
+                return
+            }
+            line[index].accounts.removeAll { $0 == id }
+            if line[index].accounts.isEmpty { line.remove(at: index) }
+        }
+
+        // MARK: What follows
+
+        /// Who may go on, and who is to be cut, with what it holds.
+        mutating func settle(at now: ContinuousClock.Instant) -> (granted: [Waiter], cut: [(Account, Int)]) {
+            var (granted, cut): ([Waiter], [(Account, Int)]) = ([], [])
+            while used > bounds.most, let victim = largest(stuckAt: now) ?? largest(stuckAt: nil) {
+                cut.append(leaves(victim))
+            }
+            isBlocked = false
+            while let (id, waiter) = next() {
+                guard promised == 0 || promised + waiter.bytes <= bounds.mostInMaking else { break }
+                if used > 0, used + waiter.bytes > bounds.most {
+                    guard let victim = largest(stuckAt: now) else {
+                        isBlocked = true
+                        break
+                    }
+                    cut.append(leaves(victim))
+                    continue
+                }
+                grant(id)
+                granted.append(waiter)
+            }
+            return (granted, cut)
+        }
+
+        /// The first in the line whose own connection has room.
+        private func next() -> (ObjectIdentifier, Waiter)? {
+            for entry in line {
+                for id in entry.accounts {
+                    guard let holding = holdings[id], let waiter = holding.waiters.first else { continue }
+                    let own = holding.held + holding.promised
+                    if !holding.isCut, own == 0 || own + waiter.bytes <= bounds.mostOfOne { return (id, waiter) }
+                }
+            }
+            return nil
+        }
+
+        private mutating func grant(_ id: ObjectIdentifier) {
+            guard var holding = holdings[id], let index = line.firstIndex(where: { $0.group == holding.group }) else {
+                return
+            }
+            let waiter = holding.waiters.removeFirst()
+            holding.promised += waiter.bytes
+            promised += waiter.bytes
+            used += waiter.bytes
+            holdings[id] = holding
+            var entry = line.remove(at: index)
+            entry.accounts.removeAll { $0 == id }
+            if !holding.waiters.isEmpty { entry.accounts.append(id) }
+            if !entry.accounts.isEmpty { line.append(entry) }
+        }
+
+        /// - Parameter now: to look only among those that have taken nothing for a while; nil looks among all.
+        private func largest(stuckAt now: ContinuousClock.Instant?) -> ObjectIdentifier? {
+            holdings.filter { _, holding in
+                holding.held > 0 && !holding.isCut && now.map { $0 - holding.stuckSince >= bounds.patience } ?? true
+            }.max { ($0.value.held, $1.value.stuckSince) < ($1.value.held, $0.value.stuckSince) }?.key
+        }
+
+        private mutating func leaves(_ id: ObjectIdentifier) -> (Account, Int) {
+            guard var holding = holdings[id] else { preconditionFailure("nobody holds that") }
+            holding.isCut = true
+            used -= holding.held
+            leaving += holding.held
+            holdings[id] = holding
+            return (holding.account, holding.held)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+/// How long replies may get, for room to be kept for them before they are made: a bound of what is usual, as identifiers may be
+/// written with escapes and users may have many attributes. What a reply comes to in the end is counted as it is.
+private enum ReplyBytes {
+    /// Of one identifier of 1,024 bytes with what stands around it.
+    static let identifier = 1_280
+    /// A name, an id, a filter and some times.
+    static let object = 4_096
+    /// A user with attributes.
+    static let user = 128 << 10
+    /// What became of one entry of a request.
+    static let outcome = 128
+
+    static func page(_ size: Int?, of entry: Int) -> Int {
+        min(max(size ?? Limits.pageDefault.value, 1), Limits.pageMost.value) * entry
+    }
+}
+
+extension Call {
+    public var mostReplyBytes: Int { 0 }
+}
+
+extension ListSegmentMembers {
+    public var mostReplyBytes: Int {
+        allIdentifiers == true ? Limits.frame.value : ReplyBytes.page(pageSize, of: ReplyBytes.identifier)
+    }
+}
+
+extension ListCohortMembers {
+    public var mostReplyBytes: Int {
+        allIdentifiers == true ? Limits.frame.value : ReplyBytes.page(pageSize, of: ReplyBytes.identifier)
+    }
+}
+
+extension DiffCohort {
+    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.identifier) }
+}
+
+extension SegmentsOfUser {
+    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: 1_024) }
+}
+
+extension ListImports {
+    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
+}
+
+extension ListCohorts {
+    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
+}
+
+extension ListPartners {
+    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
+}
+
+extension ListSegments {
+    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
+}
+
+extension ListKeys {
+    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
+}
+
+extension GetUser {
+    public var mostReplyBytes: Int { ReplyBytes.user }
+}
+
+extension ExportUsers {
+    public var mostReplyBytes: Int { users.count * ReplyBytes.user }
+}
+
+extension CheckSegments {
+    public var mostReplyBytes: Int { users.count * (segments.count * 6 + 32) }
+}
+
+extension UpsertUsers {
+    public var mostReplyBytes: Int { users.count * ReplyBytes.outcome }
+}
+
+extension TrackUsers {
+    public var mostReplyBytes: Int {
+        ((attributes?.count ?? 0) + (events?.count ?? 0) + (purchases?.count ?? 0)) * ReplyBytes.outcome
+    }
+}
+
+extension GetInfo {
+    public var mostReplyBytes: Int { withMethods == true ? ReplyBytes.user : 0 }
+}
