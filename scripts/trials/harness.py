@@ -5,16 +5,19 @@ random. It prints its figures, ends with 0 where all it expects held, and with 1
 in .build/debug, or the one that MUSTER_BIN names. Only the standard library is used.
 """
 import asyncio
+import ctypes
 import json
 import multiprocessing
 import os
 import random
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -58,12 +61,12 @@ class Trial:
         if not is_so:
             self.failures.append(what)
 
-    def postgres(self, options="-c fsync=off -c full_page_writes=off"):
-        """A private PostgreSQL; its connection string as superuser."""
+    def postgres(self, options="-c fsync=off -c full_page_writes=off", tcp=False):
+        """A private PostgreSQL; its connection string as superuser. With `tcp` on 127.0.0.1 too, at the string's port."""
         home = os.path.join(self.folder, f"pg{len(self.enders)}")
         script = os.path.join(ROOT, "scripts", "postgres")
         url = subprocess.run([script, "start", home], check=True, text=True, stdout=subprocess.PIPE,
-                             env={**os.environ, "PG_OPTIONS": options}).stdout.strip().splitlines()[-1]
+                             env={**os.environ, "PG_OPTIONS": options, **({"PG_PORT": "any"} if tcp else {})}).stdout.strip().splitlines()[-1]
         self.enders.append(lambda: subprocess.run([script, "remove", home], check=False, stdout=subprocess.DEVNULL))
         return url
 
@@ -76,9 +79,20 @@ class Trial:
         """Makes a workspace; returns the secret of its first key."""
         return json.loads(run_server(url, "workspace", "create", name, "--json"))["secret"]
 
-    def server(self, url, *arguments, wrapper=(), env=None):
-        """Starts a server; waits until it listens."""
+    def restored(self, url, dump, name):
+        """Restores a dump into a new database of the same cluster; its connection string."""
+        run_postgres("psql", url, "-Xqc", f"CREATE DATABASE {name} TEMPLATE template0")
+        copy = f"{url} dbname={name}"
+        run_postgres("pg_restore", "--exit-on-error", "--dbname", copy, dump)
+        run_server(copy, "migrate", "--log-level", "warning")
+        return copy
+
+    def server(self, url, *arguments, wrapper=(), env=None, network=None):
+        """Starts a server, in a network namespace where one is named; waits until it listens."""
+        if network is not None:
+            wrapper = ("ip", "netns", "exec", network, *wrapper)
         server = Server(self, url, arguments, wrapper, env)
+        server.network = network
         self.enders.append(server.end)
         server.wait_until_listening()
         return server
@@ -105,6 +119,13 @@ def postgres_cpu_seconds(url):
     return total / os.sysconf("SC_CLK_TCK")
 
 
+def run_postgres(program, *arguments):
+    """A program of PostgreSQL, as new as the servers that `Trial.postgres` starts."""
+    folder = subprocess.run([os.path.join(ROOT, "scripts", "postgres"), "bin"], check=True, text=True,
+                            stdout=subprocess.PIPE).stdout.strip()
+    return subprocess.run([os.path.join(folder, program), *arguments], check=True, text=True, stdout=subprocess.PIPE).stdout
+
+
 def psql(url, sql):
     return subprocess.run(["psql", url, "-XAtqc", sql], check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
 
@@ -122,7 +143,7 @@ class Server:
                 command += [port, "0"]
         self.process = subprocess.Popen([*command, *arguments], stderr=self.log_file, stdout=subprocess.DEVNULL,
                                         env={**os.environ, "MUSTER_DATABASE_URL": url, **(env or {})})
-        self.pid = self.process.pid
+        self.pid, self.network = self.process.pid, None
 
     @property
     def log(self):
@@ -152,6 +173,12 @@ class Server:
         self.log_file.close()
         return self.process.returncode
 
+    def kill(self):
+        """SIGKILL, in the middle of whatever it does."""
+        self.process.kill()
+        self.process.wait()
+        self.log_file.close()
+
     @property
     def is_alive(self):
         return self.process.poll() is None
@@ -163,18 +190,21 @@ class Server:
     def peak_mib(self):
         return int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{self.pid}/status").read())[1]) / 1024
 
+    def resident_mib(self):
+        return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{self.pid}/status").read())[1]) / 1024
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     async def probe(self, path="/readyz"):
         """Status, body and seconds of a request to the operators' listener."""
         started = time.monotonic()
-        status, _, body = await http(self.ops, "GET", path)
+        status, _, body = await http(self.ops, "GET", path, network=self.network)
         return status, body, time.monotonic() - started
 
     async def metric(self, name):
         """The sum of a metric's series whose line begins with `name`."""
-        _, _, page = await http(self.ops, "GET", "/metrics")
+        _, _, page = await http(self.ops, "GET", "/metrics", network=self.network)
         return sum(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(name))
 
 
@@ -190,10 +220,10 @@ class RPC:
     """A client of the frames, with any number of calls in flight."""
 
     @classmethod
-    async def open(cls, port, key=None, host="127.0.0.1", limit=1 << 23, ssl=None, preamble=b""):
+    async def open(cls, port, key=None, host="127.0.0.1", limit=1 << 23, ssl=None, preamble=b"", network=None, window=None):
         """`ssl` is a context, for TLS; `preamble` goes before all else, as a proxy's header does."""
         self = cls()
-        self.reader, self.writer = await asyncio.open_connection(host, port, limit=limit, ssl=ssl)
+        self.reader, self.writer = await connect(host, port, network, window, limit=limit, ssl=ssl)
         self.writer.write(preamble)
         self.waiters, self.next_id, self.goaway = {}, 1, None
         self.task = asyncio.ensure_future(self.read())
@@ -257,9 +287,45 @@ class RPC:
         self.task.cancel()
 
 
-async def http(port, method, path, body=None, headers=None, host="127.0.0.1", ssl=None, preamble=b""):
+async def connect(host, port, network=None, window=None, **options):
+    """Reader and writer of a connection that is made in a network namespace, or in this process' own. `window` is how many bytes
+    the system takes for the reader in advance."""
+    if network is None:
+        return await asyncio.open_connection(host, port, **options)
+    # A thread of its own, whose namespace ends with it.
+    made = await asyncio.to_thread(socket_in, network, host, port, window)
+    return await asyncio.open_connection(sock=made, **options)
+
+
+def socket_in(network, host, port, window=None):
+    outcome = []
+
+    def work():
+        try:
+            with open(f"/run/netns/{network}") as place:
+                if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), 0x40000000) != 0:  # CLONE_NEWNET
+                    raise OSError(ctypes.get_errno(), "setns")
+            made = socket.socket()
+            made.settimeout(10)
+            if window is not None:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+            made.connect((host, port))
+            outcome.append(made)
+        except OSError as problem:
+            outcome.append(problem)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], OSError):
+        raise outcome[0]
+    outcome[0].setblocking(False)
+    return outcome[0]
+
+
+async def http(port, method, path, body=None, headers=None, host="127.0.0.1", ssl=None, preamble=b"", network=None):
     """One request on a connection of its own: status, headers in small letters, body."""
-    reader, writer = await asyncio.open_connection(host, port, ssl=ssl)
+    reader, writer = await connect(host, port, network, ssl=ssl)
     try:
         writer.write(preamble)
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -314,3 +380,111 @@ def percentile(values, share):
     """Of values in any order; 0 where there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+class Proxy:
+    """Carries bytes between clients and a TCP port, or doesn't: `pass`, `silent` (they vanish, and connections stay) or `refuse`."""
+
+    @classmethod
+    async def start(cls, port, host="127.0.0.1"):
+        self = cls()
+        self.target, self.state, self.pairs = (host, port), "pass", set()
+        self.may_pass = asyncio.Event()
+        self.may_pass.set()
+        self.listener = await asyncio.start_server(self.take, "127.0.0.1", 0)
+        self.port = self.listener.sockets[0].getsockname()[1]
+        return self
+
+    def set(self, state):
+        self.state = state
+        (self.may_pass.set if state == "pass" else self.may_pass.clear)()
+        # What was silent is as lost as what is refused: nobody sends again what a proxy has swallowed.
+        for writer in list(self.pairs) if state != "silent" else []:
+            writer.transport.abort()
+
+    async def take(self, reader, writer):
+        self.pairs.add(writer)
+        try:
+            if self.state == "refuse":
+                return writer.transport.abort()
+            await self.may_pass.wait()
+            far_reader, far_writer = await asyncio.open_connection(*self.target)
+            self.pairs.add(far_writer)
+            try:
+                await asyncio.gather(self.carry(reader, far_writer), self.carry(far_reader, writer))
+            finally:
+                self.pairs.discard(far_writer)
+                far_writer.transport.abort()
+        except (OSError, asyncio.CancelledError):
+            pass  # a reset, or the end of the trial
+        finally:
+            self.pairs.discard(writer)
+            writer.transport.abort()
+
+    async def carry(self, reader, writer):
+        while data := await reader.read(1 << 16):
+            if self.state == "pass":
+                writer.write(data)
+                await writer.drain()
+        if self.state == "pass":
+            writer.write_eof()
+
+    async def close(self):
+        self.set("refuse")
+        self.listener.close()
+        # For the carriers to end by themselves.
+        await asyncio.sleep(0.2)
+
+
+class Netbox:
+    """Two network namespaces, `near` and `far`, with a router between them that can make packets vanish without a word.
+
+    Needs root and iproute2; `Netbox.problem()` says why there can be none here.
+    """
+
+    NEAR, FAR = "10.77.0.1", "10.77.1.1"
+
+    @staticmethod
+    def problem():
+        name = f"muster-try-{os.getpid()}"
+        try:
+            tried = subprocess.run(["ip", "netns", "add", name], text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        except FileNotFoundError:
+            return "there is no ip (Debian: apt-get install iproute2)"
+        if tried.returncode != 0:
+            return tried.stderr.strip()
+        subprocess.run(["ip", "netns", "del", name], check=False)
+        return None
+
+    def __init__(self, trial):
+        mark = f"m{os.getpid() % 100_000}"
+        self.near, self.far, self.router = (f"{mark}{end}" for end in ("near", "far", "way"))
+        trial.enders.append(self.remove)
+        for network in (self.near, self.far, self.router):
+            self.ip("netns", "add", network)
+            self.within(network, "link", "set", "lo", "up")
+        for number, network in enumerate((self.near, self.far)):
+            self.ip("link", "add", f"{mark}e{number}", "netns", network, "type", "veth", "peer", "name", f"{mark}r{number}",
+                    "netns", self.router)
+            self.within(network, "addr", "add", f"10.77.{number}.1/24", "dev", f"{mark}e{number}")
+            self.within(network, "link", "set", f"{mark}e{number}", "up")
+            self.within(network, "route", "add", "default", "via", f"10.77.{number}.254")
+            self.within(self.router, "addr", "add", f"10.77.{number}.254/24", "dev", f"{mark}r{number}")
+            self.within(self.router, "link", "set", f"{mark}r{number}", "up")
+        subprocess.run(["ip", "netns", "exec", self.router, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"], check=True)
+
+    def vanish(self):
+        """From now on no packet arrives, either way, and nobody is told."""
+        for address in (self.NEAR, self.FAR):
+            self.within(self.router, "route", "add", "blackhole", f"{address}/32")
+
+    def remove(self):
+        for network in (self.near, self.far, self.router):
+            subprocess.run(["ip", "netns", "del", network], check=False, stderr=subprocess.DEVNULL)
+
+    @staticmethod
+    def ip(*arguments):
+        subprocess.run(["ip", *arguments], check=True)
+
+    def within(self, network, *arguments):
+        self.ip("-n", network, *arguments)
