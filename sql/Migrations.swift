@@ -41,6 +41,8 @@ public struct Migration: Sendable {
         Migration(12, "012_steps_that_only_add", PackageResources._12_steps_that_only_add_sql, onlyAdds: true),
         Migration(13, "013_partner_imports", PackageResources._13_partner_imports_sql, onlyAdds: true),
         Migration(14, "014_outdated_exports", PackageResources._14_outdated_exports_sql, onlyAdds: true),
+        // A server of before writes no journal, as one that has no such setting; what it erases and merges is missing there.
+        Migration(15, "015_erasure_journal", PackageResources._15_erasure_journal_sql, onlyAdds: true),
     ]
 
     /// The schema that this build serves.

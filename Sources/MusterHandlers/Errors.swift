@@ -33,6 +33,16 @@ extension RPCError {
             self.init(
                 .aborted, "what this reads changes faster than it can be read; try again",
                 details: ["retry_after_ms": 100])
+        case is JournalUnavailable:
+            self.init(
+                .unavailable,
+                "the journal of erasures can't be written, so nothing was erased; an operator can look at erasure_journal"
+            )
+        case is NotJournalled:
+            self.init(
+                .unknown,
+                "the journal of erasures couldn't be written in time; send it again, with the same request_id where there is one",
+                details: ["outcome": "unknown"], cause: error)
         case is RequestIDReused: self = .requestIDReused
         case let error as DamagedSet:
             self.init(.dataLoss, "stored data is damaged; an operator can look with muster-server verify", cause: error)

@@ -2,14 +2,15 @@
 ///
 /// It finds what disks, copies and bugs do to bytes; it is no defence against a forger. Chosen over CRC-32C because it is 64 bits wide and,
 /// without special instructions, several times faster: its four lanes are plain multiplications that the processor overlaps.
-enum XXH64 {
+package enum XXH64 {
     private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87
     private static let prime2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
     private static let prime3: UInt64 = 0x1656_67B1_9E37_79F9
     private static let prime4: UInt64 = 0x85EB_CA77_C2B2_AE63
     private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
 
-    static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    /// The hash of these bytes.
+    package static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         var place = 0
         var hash = bytes.count < 32 ? prime5 : stripes(of: bytes, place: &place)
         hash &+= UInt64(bytes.count)

@@ -7,6 +7,8 @@ public final class Failpoints: Sendable {
         case importResolved
         /// The archive of an export is stored, and the export is not done yet.
         case exportStored
+        /// An erasure is committed, and not in the journal yet.
+        case erasureCommitted
     }
 
     #if DEBUG

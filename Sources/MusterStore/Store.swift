@@ -28,6 +28,8 @@ public final class Store: Sendable {
     let pageTokenKeys = Locked<[WorkspaceID: [UInt8]]>([:])
     /// Workspaces that have deprecated external ids, as the last look at each found.
     let deprecating = Locked<Set<WorkspaceID>>([])
+    /// Where erasures are written outside of the database; nil where the operator wants none.
+    public let journal: ErasureJournal?
     let logger: Logger
     /// What it did, for the metrics.
     public let counts = StoreCounts()
@@ -35,8 +37,11 @@ public final class Store: Sendable {
     public let failpoints = Failpoints()
 
     /// - Parameter cacheBytes: memory for sets; the least recently used go first.
-    public init(database: Database, cacheBytes: Int = 512 << 20, logger: Logger) {
+    public init(
+        database: Database, cacheBytes: Int = 512 << 20, journal: ErasureJournal? = nil, logger: Logger
+    ) {
         self.database = database
+        self.journal = journal
         self.logger = logger
         cache = SetCache(byteLimit: cacheBytes / 4 * 3)
         derived = DerivedSets(byteLimit: cacheBytes / 4)

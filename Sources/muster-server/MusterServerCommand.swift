@@ -8,7 +8,7 @@ struct MusterServerCommand: AsyncParsableCommand {
         abstract: "An audience service on PostgreSQL.",
         discussion: Setting.table,
         version: version,
-        subcommands: [Serve.self, Migrate.self, Workspace.self, Key.self, Verify.self],
+        subcommands: [Serve.self, Migrate.self, Workspace.self, Key.self, Verify.self, Erasures.self],
         defaultSubcommand: Serve.self)
 
     static func main() async {

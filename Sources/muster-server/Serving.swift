@@ -29,7 +29,9 @@ final class Serving: Service {
         database = Database(settings.database, logger: logger)
         schema = Schema(database: database)
         draining = Draining()
-        store = Store(database: database, cacheBytes: settings.cacheBytes, logger: logger)
+        store = Store(
+            database: database, cacheBytes: settings.cacheBytes,
+            journal: settings.erasureJournal.map { ErasureJournal(path: $0, logger: logger) }, logger: logger)
         keyGuard = KeyGuard(store: store, logger: logger)
         let router = Router(
             store: store, keyGuard: keyGuard, schema: schema,
@@ -68,6 +70,8 @@ final class Serving: Service {
 
     func run() async throws {
         warnOfOpenListeners()
+        // Logs where it can't; all but erasures is served.
+        try? await store.journal?.open()
         // Before there is a database, and until the last answer: that is when operators ask.
         try await ops?.start()
         let result: Result<Void, any Error>
@@ -308,6 +312,7 @@ extension UpkeepReport {
             "event_months_made": .stringConvertible(eventMonthsMade),
             "event_months_dropped": .stringConvertible(eventMonthsDropped),
             "events_forgotten": .stringConvertible(eventsForgotten),
+            "erasures_journalled": .stringConvertible(erasuresJournalled),
         ]
     }
 }

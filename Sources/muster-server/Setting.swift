@@ -89,6 +89,10 @@ struct Setting: Sendable, Hashable {
         "From then on until what is in flight is cut; at most 9.")
     static let historyDays = Setting(
         "history_days", standard: "0", "How long changes of sets and receipts are kept; 0 keeps them for ever.")
+    static let erasureJournal = Setting(
+        "erasure_journal",
+        "A file, on other storage than the database's and its backups', in which each erasure is before it is acknowledged; of each server its own."
+    )
     static let exportKeepHours = Setting(
         "exports.keep_hours", standard: "4", "How long the archive of an export can be fetched.")
     static let eventDays = Setting(
@@ -125,6 +129,7 @@ struct Setting: Sendable, Hashable {
         tlsCertificate, tlsKey,
         publicRESTURL,
         cacheMB, lockTimeout, shutdownDelaySeconds, drainSeconds, historyDays, eventDays, exportKeepHours,
+        erasureJournal,
         upkeepSeconds, allowOwnerRole,
         exitOnRefusal,
         logLevel, logFormat,

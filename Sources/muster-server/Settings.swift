@@ -38,6 +38,8 @@ struct Settings: Sendable {
     var drainSeconds: Int
     var historyDays: Int?
     var exportKeepHours: Int
+    /// Nil: erasures are in the database only.
+    var erasureJournal: String?
     var eventDays: Int
     var upkeepSeconds: Int
     var isOwnerRoleAllowed: Bool
@@ -95,6 +97,7 @@ struct Settings: Sendable {
         drainSeconds = try reader.number(.drainSeconds, 0...9)
         let days = try reader.number(.historyDays, 0...36_500)
         historyDays = days == 0 ? nil : days
+        erasureJournal = try reader.optionalText(.erasureJournal)
         exportKeepHours = try reader.number(.exportKeepHours, 1...720)
         eventDays = try reader.number(.eventDays, 0...36_500)
         upkeepSeconds = try reader.number(.upkeepSeconds, 1...86_400)

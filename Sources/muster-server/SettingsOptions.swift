@@ -39,6 +39,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.drainSeconds)) var drainSeconds: String?
     @Option(help: .of(.historyDays)) var historyDays: String?
     @Option(help: .of(.exportKeepHours)) var exportsKeepHours: String?
+    @Option(help: .of(.erasureJournal)) var erasureJournal: String?
     @Option(help: .of(.eventDays)) var eventsRetentionDays: String?
     @Option(help: .of(.upkeepSeconds)) var upkeepSeconds: String?
     @Flag(help: .of(.allowOwnerRole)) var allowOwnerRole = false
@@ -58,7 +59,7 @@ struct ServeOptions: ParsableArguments {
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,
             .publicRESTURL: publicRestUrl, .cacheMB: cacheMb, .lockTimeout: lockTimeoutMs,
             .shutdownDelaySeconds: shutdownDelaySeconds, .drainSeconds: drainSeconds, .historyDays: historyDays,
-            .exportKeepHours: exportsKeepHours,
+            .exportKeepHours: exportsKeepHours, .erasureJournal: erasureJournal,
             .eventDays: eventsRetentionDays, .upkeepSeconds: upkeepSeconds,
             .allowOwnerRole: allowOwnerRole ? "true" : nil, .exitOnRefusal: exitOnRefusal ? "true" : nil,
         ])

@@ -19,7 +19,7 @@ struct DumpTests {
                 before.filter { $0.value.isEmpty && !$0.key.contains(/_(rest|earlier|[0-9_]+)$/) }.keys.sorted() == [])
             let answers = try await with(test.serverURL, workspace) { _, client in try await self.answers(client) }
             try await TestDatabase.withEmpty { copy in
-                try run("pg_dump", ["--dbname", test.ownerURL], into: "psql", ["--dbname", copy.ownerURL])
+                try await copy.restoreDump(of: test)
                 #expect(try await contents(copy.ownerURL) == before)
                 try await with(copy.serverURL, workspace) { server, client in
                     #expect(try await self.answers(client) == answers)
@@ -98,6 +98,14 @@ struct DumpTests {
         _ = try await client.send(ExportSegment(segmentID: "nested"))
         #expect(try await server.store.runExports(keepHours: 4) == 1)
         _ = try await server.store.upkeep(Retention())
+        // Of an erasure whose server ended before it was in a journal.
+        try await server.store.transaction(in: workspace, deadline: .soon) { connection in
+            try connection.execute(
+                """
+                INSERT INTO erasure_to_journal (workspace_id, braze_id, erased_at)
+                VALUES (\(workspace), 'gone', \(Instant.now))
+                """)
+        }
         // A page that goes on later has its members stored, and tokens are sealed with a key.
         _ = try await client.send(ListSegmentMembers(filter: french, pageSize: 2))
     }
@@ -132,33 +140,5 @@ struct DumpTests {
         try await TestDatabase.open(url) { database in
             try await database.figures("SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM %1$I AS t")
         }
-    }
-
-    private func run(_ first: String, _ arguments: [String], into second: String, _ more: [String]) throws {
-        let (source, sink, pipe) = (Process(), Process(), Pipe())
-        source.executableURL = try tool(first)
-        source.arguments = arguments
-        source.standardOutput = pipe
-        sink.executableURL = try tool(second)
-        sink.arguments = more + ["--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--output", "/dev/null"]
-        sink.standardInput = pipe
-        try source.run()
-        try sink.run()
-        source.waitUntilExit()
-        sink.waitUntilExit()
-        #expect(source.terminationStatus == 0)
-        #expect(sink.terminationStatus == 0)
-    }
-
-    /// Of the newest PostgreSQL here, or of the one in MUSTER_PG_BIN: pg_dump refuses a server newer than itself.
-    private func tool(_ name: String) throws -> URL {
-        let environment = ProcessInfo.processInfo.environment
-        let folders = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
-        let newest = folders.compactMap { Int($0) }.max().map { "/usr/lib/postgresql/\($0)/bin" }
-        let path = environment["PATH"] ?? ""
-        let candidates =
-            [environment["MUSTER_PG_BIN"], newest].compactMap(\.self) + path.split(separator: ":").map(String.init)
-        let found = candidates.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
-        return URL(filePath: try #require(found, "\(name) is not installed: apt-get install postgresql-client"))
     }
 }

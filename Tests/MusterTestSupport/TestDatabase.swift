@@ -73,9 +73,11 @@ public struct TestDatabase: Sendable {
     }
 
     /// Runs `body` with a store as servers have it.
-    public func withStore<R>(connections: Int = 4, _ body: (Store) async throws -> R) async throws -> R {
+    public func withStore<R>(
+        connections: Int = 4, journal: ErasureJournal? = nil, _ body: (Store) async throws -> R
+    ) async throws -> R {
         try await Self.open(serverURL, connections: connections) { database in
-            try await body(Store(database: database, cacheBytes: 64 << 20, logger: quietLogger))
+            try await body(Store(database: database, cacheBytes: 64 << 20, journal: journal, logger: quietLogger))
         }
     }
 

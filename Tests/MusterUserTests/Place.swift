@@ -12,9 +12,9 @@ struct Place: Sendable {
     let store: Store
     let workspace: WorkspaceID
 
-    static func with(_ body: (Place) async throws -> Void) async throws {
+    static func with(journal: ErasureJournal? = nil, _ body: (Place) async throws -> Void) async throws {
         try await TestDatabase.with { database in
-            try await database.withStore(connections: 8) { store in
+            try await database.withStore(connections: 8, journal: journal) { store in
                 let place = Place(database: database, store: store, workspace: database.workspace)
                 try await body(place)
                 try await place.checkInvariants()

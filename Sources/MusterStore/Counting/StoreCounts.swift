@@ -67,6 +67,14 @@ extension Store {
     /// Writes what the store did, and what its caches hold, onto a page.
     public func writeMetrics(to page: inout Exposition) {
         counts.write(to: &page)
+        if let journal {
+            page.gauge(
+                "muster_erasure_journal_writable", "1 while the journal of erasures can be written, else 0.",
+                journal.isWritable ? 1 : 0)
+            page.counter(
+                "muster_erasures_journalled_total", "Lines that were written to the journal of erasures.",
+                journal.lineCount)
+        }
         let caches = [("sets", cache.usage), ("derived", derived.usage), ("users", seenUsers.usage)]
         func samples(_ figure: KeyPath<CacheUsage, Int>) -> [Exposition.Sample] {
             caches.map { .init(["cache": $0.0], $0.1[keyPath: figure]) }

@@ -103,7 +103,7 @@ struct AccessChange: Sendable, Equatable {
             SELECT format('TABLE %I', relname) AS object, acl, CASE
                 WHEN relispartition THEN '{}'
                 WHEN NOT is_walled OR relname = 'page_token_key' THEN '{SELECT}'
-                WHEN relname IN ('ended_set', 'attribute_change') THEN '{SELECT,INSERT,DELETE}'
+                WHEN relname IN ('ended_set', 'attribute_change', 'erasure_to_journal') THEN '{SELECT,INSERT,DELETE}'
                 ELSE '{SELECT,INSERT,UPDATE,DELETE}' END::text[] AS wanted
             FROM own_table
             UNION ALL SELECT format('SEQUENCE %I', relname), acl, '{USAGE}' FROM own_sequence

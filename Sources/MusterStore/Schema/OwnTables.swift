@@ -13,7 +13,7 @@ enum OwnTables {
                 'registered_user', 'deprecated_external_id', 'user_alias', 'user_device', 'merged_user', 'attribute_change',
                 'set_head', 'set_change', 'set_snapshot', 'set_chunk', 'ended_set', 'cohort', 'cohort_import',
                 'segment', 'segment_cohort', 'segment_segment', 'segment_export', 'export_chunk', 'segment_size',
-                'user_event', 'user_purchase')
+                'user_event', 'user_purchase', 'erasure_to_journal')
             OR EXISTS (
                 SELECT FROM pg_inherits JOIN pg_class parent ON parent.oid = inhparent
                 WHERE inhrelid = c.oid AND parent.relnamespace = c.relnamespace

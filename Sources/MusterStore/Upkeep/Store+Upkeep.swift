@@ -35,6 +35,8 @@ public struct UpkeepReport: Sendable, Equatable {
     public var eventMonthsMade = 0
     public var eventMonthsDropped = 0
     public var eventsForgotten = 0
+    /// Erasures whose server ended before they were in the journal.
+    public var erasuresJournalled = 0
 
     /// A round that found nothing to do.
     public init() {}
@@ -72,6 +74,10 @@ extension Store {
     ) async throws {
         var failure: (any Error)?
         do { try await foldSets(of: workspace, report: &report, backlog: &backlog) } catch { failure = error }
+        do {
+            report.erasuresJournalled += try await journalErasures(
+                before: .now - .seconds(10), in: workspace, deadline: .now + .seconds(30))
+        } catch { failure = failure ?? error }
         do { try await forget(retention, in: workspace, report: &report) } catch { failure = failure ?? error }
         do { report.exportsOutdated += try await endOutdatedExports(in: workspace) } catch {
             failure = failure ?? error

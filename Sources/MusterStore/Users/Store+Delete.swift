@@ -4,24 +4,34 @@ import Postgres
 
 extension Store {
     /// Erases users, out of every set too. A user who is named twice is one deleted user; `unknown` counts the references that find nobody.
+    ///
+    /// With a journal, returns when they are in it, also where the erasure was answered before. Throws `JournalUnavailable` where
+    /// nothing was erased, and `NotJournalled`.
     public func deleteUsers(
         _ users: [UserReference], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> DeleteUsers.Reply {
-        let cache = cache
+        let (cache, journals) = (cache, journal != nil)
+        try await journal?.check(deadline: deadline)
         defer { forgetWhatWasRead(in: workspace) }
-        return try await recorded(request, in: workspace, deadline: deadline) { connection in
+        let reply = try await recorded(request, in: workspace, deadline: deadline) { connection in
             let everyone = try connection.takeIdentity(in: workspace)
             let found = try connection.find(users, in: workspace)
             let numbers = Set(found.compactMap(\.self)).sorted()
+            if journals { try connection.noteErasures(of: numbers, in: workspace, at: .now) }
             return Written(
                 reply: DeleteUsers.Reply(deleted: numbers.count, unknown: found.count { $0 == nil }),
                 sets: try connection.erase(numbers, under: everyone, in: workspace, cache: cache))
         }
+        do { try await journalErasures(in: workspace, deadline: deadline) } catch {
+            throw error is CancellationError ? error : NotJournalled()
+        }
+        return reply
     }
 }
 
 extension Connection {
-    fileprivate borrowing func erase(
+    /// Out of every set, with events and identifiers.
+    borrowing func erase(
         _ numbers: [Int32], under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache
     ) throws -> [SetKey: SetState] {
         guard !numbers.isEmpty else { return [:] }

@@ -44,8 +44,8 @@ extension Connection {
             UPDATE registered_user SET attributes = coalesce(\(filled), attributes), updated_at = \(now)
             WHERE workspace_id = \(workspace) AND user_number = \(kept)
             """)
-        try moveIdentifiers(of: merged, to: kept, in: workspace)
         try remember(merged, as: kept, in: workspace)
+        try moveIdentifiers(of: merged, to: kept, in: workspace)
         return left
     }
 
@@ -89,8 +89,9 @@ extension Connection {
             """)
         try execute(
             """
-            INSERT INTO merged_user (workspace_id, merged_number, kept_number)
-            VALUES (\(workspace), \(merged), \(kept))
+            INSERT INTO merged_user (workspace_id, merged_number, kept_number, braze_id)
+            SELECT workspace_id, user_number, \(kept)::int4, braze_id FROM registered_user
+            WHERE workspace_id = \(workspace) AND user_number = \(merged)
             """)
     }
 }

@@ -1,0 +1,219 @@
+import Dispatch
+public import Logging
+import MusterProtocol
+import Postgres
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// The journal can't be written, so nothing was erased.
+public struct JournalUnavailable: Error {}
+
+/// The users are erased and the journal lacks them as yet, so this is not acknowledged: a repeat writes it.
+public struct NotJournalled: Error {}
+
+/// The append-only file, outside of the database, in which each erasure is before it is acknowledged.
+///
+/// It is opened anew for each write, so that a file that was renamed is followed by a new one. Writes that come together are made
+/// together, on a thread that may wait for a disk as long as it likes: callers wait until their deadlines.
+public final class ErasureJournal: Sendable {
+    private struct Entry {
+        var lines: [JournalLine]
+        /// Writes an empty line where there is none else, to find out whether it can.
+        var isTrial = false
+        var ticket: Awaited<Bool>
+    }
+
+    private struct State {
+        var waiting: [Entry] = []
+        var isWriting = false
+        var began = ContinuousClock.now
+        /// Why the last write failed.
+        var failure: String?
+    }
+
+    /// How long a write may take until erasures are refused in advance.
+    private static let patience = Duration.seconds(2)
+    /// Writes that wait; more are refused. Each is of one call, so it takes a disk that hangs to get there.
+    private static let mostWaiting = 1_024
+
+    private let path: String
+    private let logger: Logger
+    private let queue = DispatchQueue(label: "muster.erasure-journal")
+    private let state = Locked(State())
+    private let written = Atomic(0)
+    /// What is on disk of late: callers at once find each other's notes in the database.
+    private let recent = Locked(RecentLines())
+
+    /// - Parameter path: of a file that is there or can be made.
+    public init(path: String, logger: Logger) {
+        (self.path, self.logger) = (path, logger)
+    }
+
+    /// Whether the last write went through, and none takes too long now.
+    public var isWritable: Bool {
+        state.withLock { $0.failure == nil && !($0.isWriting && .now - $0.began > Self.patience) }
+    }
+
+    /// Lines that were written since the start.
+    public var lineCount: Int { written.load(ordering: .relaxed) }
+
+    /// Throws `JournalUnavailable` where a write would fail as the last one did. Then it is tried, with an empty line.
+    public func check(deadline: ContinuousClock.Instant) async throws {
+        if isWritable { return }
+        do { try await add([], isTrial: true, until: min(deadline, .now + Self.patience)) } catch is NotJournalled {
+            throw JournalUnavailable()
+        }
+    }
+
+    /// Makes the file where it is missing, so that a wrong path is seen before the first erasure.
+    public func open() async throws { try await add([], until: .now + Self.patience) }
+
+    /// Returns when the lines are on disk. Throws `NotJournalled`.
+    func append(_ lines: [JournalLine], deadline: ContinuousClock.Instant) async throws {
+        try await add(lines, until: deadline)
+    }
+
+    private func add(
+        _ lines: [JournalLine], isTrial: Bool = false, until deadline: ContinuousClock.Instant
+    ) async throws {
+        let ticket = Awaited<Bool>()
+        enqueue(Entry(lines: lines, isTrial: isTrial, ticket: ticket))
+        let isWritten = await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                // Ends early with the caller's task, and once it is written.
+                try? await Task.sleep(until: deadline, clock: .continuous)
+                ticket.give(false)
+            }
+            defer { group.cancelAll() }
+            return await ticket.value
+        }
+        guard isWritten else { throw NotJournalled() }
+    }
+
+    private func enqueue(_ entry: Entry) {
+        let (hasRoom, isFirst) = state.withLock { state in
+            guard state.waiting.count < Self.mostWaiting else { return (false, false) }
+            state.waiting.append(entry)
+            guard !state.isWriting else { return (true, false) }
+            (state.isWriting, state.began) = (true, .now)
+            return (true, true)
+        }
+        guard hasRoom else { return entry.ticket.give(false) }
+        if isFirst { queue.async { self.writeAll() } }
+    }
+
+    /// On the journal's own thread, until nothing waits.
+    private func writeAll() {
+        while true {
+            let batch = state.withLock { state in
+                let batch = state.waiting
+                (state.waiting, state.isWriting, state.began) = ([], !batch.isEmpty, .now)
+                return batch
+            }
+            guard !batch.isEmpty else { return }
+            let failure = write(batch)
+            note(failure)
+            for entry in batch { entry.ticket.give(failure == nil) }
+        }
+    }
+
+    private func write(_ batch: [Entry]) -> String? {
+        let lines = recent.withLock { recent in Set(batch.flatMap(\.lines)).filter { !recent.contains($0) } }
+        let isTrial = lines.isEmpty && batch.contains(where: \.isTrial)
+        let failure = write(isTrial ? [UInt8(ascii: "\n")] : lines.flatMap(\.bytes))
+        guard failure == nil else { return failure }
+        recent.withLock { $0.formUnion(lines) }
+        written.add(lines.count, ordering: .relaxed)
+        return nil
+    }
+
+    private func note(_ failure: String?) {
+        let before = state.withLock { state in
+            defer { state.failure = failure }
+            return state.failure
+        }
+        if let failure, before == nil {
+            logger.error(
+                "The journal of erasures can't be written: erasures are refused until it can",
+                metadata: ["path": "\(path)", "cause": "\(failure)"])
+        } else if failure == nil, before != nil {
+            logger.notice("The journal of erasures can be written again", metadata: ["path": "\(path)"])
+        }
+    }
+
+    // MARK: The file
+
+    /// - Returns: why it failed; nil where the bytes are on disk.
+    private func write(_ bytes: [UInt8]) -> String? {
+        #if canImport(Glibc)
+            let descriptor = Glibc.open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+        #else
+            let descriptor = Darwin.open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+        #endif
+        guard descriptor >= 0 else { return Self.systemError() }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return Self.systemError() }
+        guard status.st_mode & S_IFMT == S_IFREG else { return "it is no file" }
+        // A line that was cut by a crash, or for want of room, must not swallow the next one.
+        let start = bytes.isEmpty || Self.endsWithLine(descriptor, Int(status.st_size)) ? [] : [UInt8(ascii: "\n")]
+        if let failure = Self.write(start + bytes, to: descriptor) { return failure }
+        guard fsync(descriptor) == 0 else { return Self.systemError() }
+        // A new file is on disk when its folder is.
+        return status.st_size == 0 ? Self.syncFolder(of: path) : nil
+    }
+
+    private static func endsWithLine(_ descriptor: Int32, _ size: Int) -> Bool {
+        var last: UInt8 = 0
+        return size == 0 || pread(descriptor, &last, 1, off_t(size - 1)) == 1 && last == UInt8(ascii: "\n")
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> String? {
+        bytes.withUnsafeBytes { bytes in
+            var place = 0
+            while place < bytes.count {
+                #if canImport(Glibc)
+                    let count = Glibc.write(descriptor, bytes.baseAddress! + place, bytes.count - place)
+                #else
+                    let count = Darwin.write(descriptor, bytes.baseAddress! + place, bytes.count - place)
+                #endif
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return systemError() }
+                place += count
+            }
+            return nil
+        }
+    }
+
+    private static func syncFolder(of path: String) -> String? {
+        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        #if canImport(Glibc)
+            let descriptor = Glibc.open(folder, O_RDONLY | O_CLOEXEC)
+        #else
+            let descriptor = Darwin.open(folder, O_RDONLY | O_CLOEXEC)
+        #endif
+        guard descriptor >= 0 else { return systemError() }
+        defer { close(descriptor) }
+        return fsync(descriptor) == 0 ? nil : systemError()
+    }
+
+    private static func systemError() -> String { String(cString: strerror(errno)).lowercased() }
+}
+
+/// The last ten thousand lines, or some more.
+private struct RecentLines {
+    private var newer: Set<JournalLine> = []
+    private var older: Set<JournalLine> = []
+
+    func contains(_ line: JournalLine) -> Bool { newer.contains(line) || older.contains(line) }
+
+    mutating func formUnion(_ lines: Set<JournalLine>) {
+        newer.formUnion(lines)
+        if newer.count > 10_000 { (older, newer) = (newer, []) }
+    }
+}

@@ -1,0 +1,88 @@
+public import MusterProtocol
+import MusterSets
+import Postgres
+
+extension Store {
+    /// Puts into the journal what was erased and is not in it yet, whoever erased it: also a server that ended between its COMMIT
+    /// and its line. Only then are erasures acknowledged. Throws `NotJournalled`.
+    ///
+    /// - Parameter moment: what was erased since is left to those who erased it, who are at it.
+    /// - Returns: the registrations.
+    @discardableResult
+    func journalErasures(
+        before moment: Instant? = nil, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Int {
+        guard let journal else { return 0 }
+        var count = 0
+        while true {
+            let lines = try await erasuresToJournal(before: moment, in: workspace, deadline: deadline)
+            guard !lines.isEmpty else { return count }
+            await failpoints.reach(.erasureCommitted)
+            try await journal.append(lines, deadline: deadline)
+            count += lines.count
+            let written = lines.map(\.brazeID)
+            // A row that stays is written a second time, which says nothing else.
+            try await transaction(in: workspace, deadline: deadline) { connection in
+                try connection.execute(
+                    """
+                    DELETE FROM erasure_to_journal WHERE workspace_id = \(workspace) AND braze_id = ANY (\(written))
+                    """)
+            }
+        }
+    }
+
+    private func erasuresToJournal(
+        before moment: Instant?, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> [JournalLine] {
+        try await read(
+            in: workspace, deadline: deadline,
+            """
+            SELECT braze_id, erased_at FROM erasure_to_journal
+            WHERE workspace_id = \(workspace) AND (\(moment)::timestamptz IS NULL OR erased_at < \(moment))
+            ORDER BY braze_id LIMIT 10000
+            """
+        ) { row in JournalLine(workspace: workspace, brazeID: try row.value(0), erasedAt: try row.value(1)) }
+    }
+
+    /// Erases the registrations that a journal names, as `deleteUsers` does, without writing them into a journal again. For the
+    /// owner, after a restore and before servers start.
+    ///
+    /// - Returns: how many were there.
+    public func applyErasures(
+        _ registrations: Set<Identifier>, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> Int {
+        guard try await workspaceIDs().contains(workspace) else { return 0 }
+        let (all, cache) = (registrations.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }, cache)
+        var count = 0
+        for start in stride(from: 0, to: all.count, by: Limits.deleteUsers.value) {
+            let some = all[start..<min(start + Limits.deleteUsers.value, all.count)].map(UserReference.brazeID)
+            count += try await transaction(in: workspace, deadline: deadline) { connection in
+                // Nobody waits for a lock, and no version is given out, for what has gone already.
+                guard try connection.find(some, in: workspace).contains(where: { $0 != nil }) else { return 0 }
+                let everyone = try connection.takeIdentity(in: workspace)
+                let numbers = Set(try connection.find(some, in: workspace).compactMap(\.self)).sorted()
+                _ = try connection.erase(numbers, under: everyone, in: workspace, cache: cache)
+                return numbers.count
+            }
+        }
+        if count > 0 { forgetWhatWasRead(in: workspace) }
+        return count
+    }
+}
+
+extension Connection {
+    /// Notes for the journal that these users are erased in this transaction, with the registrations that were merged into them:
+    /// a backup of before a merge has those as users of their own.
+    borrowing func noteErasures(of numbers: [Int32], in workspace: WorkspaceID, at now: Instant) throws {
+        try execute(
+            """
+            INSERT INTO erasure_to_journal (workspace_id, braze_id, erased_at)
+            SELECT u.workspace_id, u.braze_id, \(now)::timestamptz FROM registered_user u
+            WHERE u.workspace_id = \(workspace) AND u.user_number = ANY (\(numbers))
+            UNION
+            SELECT m.workspace_id, m.braze_id, \(now)::timestamptz FROM merged_user m
+            WHERE m.workspace_id = \(workspace) AND m.kept_number = ANY (\(numbers)) AND m.braze_id IS NOT NULL
+            ON CONFLICT DO NOTHING
+            """)
+    }
+}
