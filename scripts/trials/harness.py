@@ -383,7 +383,8 @@ def percentile(values, share):
 
 
 class Proxy:
-    """Carries bytes between clients and a TCP port, or doesn't: `pass`, `silent` (they vanish, and connections stay) or `refuse`."""
+    """Carries bytes between clients and a TCP port, or doesn't: `pass`, `deaf` (answers vanish), `silent` (all vanish, and connections
+    stay) or `refuse`."""
 
     @classmethod
     async def start(cls, port, host="127.0.0.1"):
@@ -399,7 +400,7 @@ class Proxy:
         self.state = state
         (self.may_pass.set if state == "pass" else self.may_pass.clear)()
         # What was silent is as lost as what is refused: nobody sends again what a proxy has swallowed.
-        for writer in list(self.pairs) if state != "silent" else []:
+        for writer in list(self.pairs) if state in ("pass", "refuse") else []:
             writer.transport.abort()
 
     async def take(self, reader, writer):
@@ -411,7 +412,7 @@ class Proxy:
             far_reader, far_writer = await asyncio.open_connection(*self.target)
             self.pairs.add(far_writer)
             try:
-                await asyncio.gather(self.carry(reader, far_writer), self.carry(far_reader, writer))
+                await asyncio.gather(self.carry(reader, far_writer, ("pass", "deaf")), self.carry(far_reader, writer, ("pass",)))
             finally:
                 self.pairs.discard(far_writer)
                 far_writer.transport.abort()
@@ -421,12 +422,12 @@ class Proxy:
             self.pairs.discard(writer)
             writer.transport.abort()
 
-    async def carry(self, reader, writer):
+    async def carry(self, reader, writer, states):
         while data := await reader.read(1 << 16):
-            if self.state == "pass":
+            if self.state in states:
                 writer.write(data)
                 await writer.drain()
-        if self.state == "pass":
+        if self.state in states:
             writer.write_eof()
 
     async def close(self):
