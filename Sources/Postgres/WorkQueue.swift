@@ -153,13 +153,16 @@ final class WorkQueue: Sendable {
     }
 
     func finished(_ work: Work) {
-        state.withLock { state in
+        let worker = state.withLock { state in
             var start: Moment?
             if case .running(_, let since) = work.ticket.place { start = since }
             state.waiting.ended(work, since: start)
             state.lastEnd = .now
             work.ticket.place = .done
+            // Work of a lane that was full may wait beside idle workers, and this one may have lost its connection.
+            return state.waiting.count > 0 ? state.idle.popLast() : nil
         }
+        worker?.wakeAll()
     }
 }
 

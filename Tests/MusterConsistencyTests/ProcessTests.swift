@@ -87,7 +87,10 @@ import Testing
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey
             let said = try await refusal(database.ownerURL)
-            #expect(said.contains("connect as muster_server, or say --allow-owner-role"), "\(said)")
+            #expect(
+                said.contains(
+                    "connect as the server's role (setting server_role of migrate), or say --allow-owner-role"),
+                "\(said)")
             try await ServerProcess.with(
                 database.ownerURL, settings: ["MUSTER_ALLOW_OWNER_ROLE": "true"]
             ) { server in
