@@ -70,8 +70,8 @@ public struct Route: Sendable {
 public final class Router: Sendable {
     public typealias Open =
         @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
-    /// Why new work that writes would be refused now, of this workspace and with so much time; nil where it would not.
-    public typealias Overload = @Sendable (WorkspaceID, ContinuousClock.Instant) -> (any Error)?
+    /// Why new work that writes would be refused now, of this call and with so much time; nil where it would not.
+    public typealias Overload = @Sendable (CallTerms, ContinuousClock.Instant) -> (any Error)?
     public typealias Verify = @Sendable (Session, ContinuousClock.Instant) async throws -> Void
 
     private let routes: [String: Route]
@@ -135,17 +135,17 @@ public final class Router: Sendable {
     /// Reads a call. Synchronous, so that the body's bytes need not outlive it.
     ///
     /// - Parameters:
-    ///   - workspace: of the session that it came over.
+    ///   - session: what it came over.
     ///   - deadline: when nobody waits for the answer any more.
     public func prepare(
-        method: String, body: JSONValue, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        method: String, body: JSONValue, over session: Session, deadline: ContinuousClock.Instant
     ) throws(RPCError) -> PreparedCall {
         guard let route = routes[method] else {
             metrics.refused(method, .rpc, .unimplemented)
             throw RPCError(.unimplemented, .unknownMethod, "there is no method of this name; see the list of calls")
         }
         do {
-            if route.writes, let error = overload(workspace, deadline) { throw RPCError(handling: error) }
+            if route.writes, let error = overload(CallTerms(of: session), deadline) { throw RPCError(handling: error) }
             return try route.prepare(body)
         } catch {
             let failure = RPCError(reading: error)
@@ -208,9 +208,7 @@ public final class Router: Sendable {
         let started = begin(wire)
         do {
             try await admit(method, context)
-            let terms = CallTerms(
-                of: context.session.workspaceID, keyID: context.session.keyID,
-                lockWait: context.lockWait.map { .milliseconds($0.value) })
+            let terms = CallTerms(of: context.session, lockWait: context.lockWait)
             let reply = try await Store.$call.withValue(terms) { try await work() }
             end(method, wire, keyID: context.session.keyID, started: started, failure: nil)
             return reply
@@ -245,5 +243,12 @@ public final class Router: Sendable {
             if let cause = failure.cause { metadata["cause"] = "\(cause)" }
         }
         logger.log(level: level, "Request done", metadata: metadata)
+    }
+}
+
+extension CallTerms {
+    fileprivate init(of session: Session, lockWait: Limit? = nil) {
+        self.init(
+            of: session.workspaceID, keyID: session.keyID, lockWait: lockWait.map { .milliseconds($0.value) })
     }
 }

@@ -99,7 +99,7 @@ struct IncomingReader: Sendable {
             case (let session?, false):
                 return .call(
                     try router.prepare(
-                        method: method, body: try Self.need(body), in: session.workspaceID,
+                        method: method, body: try Self.need(body), over: session,
                         deadline: .now + Incoming.patience(milliseconds)))
             }
         } catch {

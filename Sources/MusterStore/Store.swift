@@ -71,6 +71,16 @@ public final class Store: Sendable {
         }
     }
 
+    /// A transaction of which each statement sees what is committed by then, and none may write: it takes the turns of
+    /// reads.
+    func readTransaction<R: Sendable>(
+        in workspace: WorkspaceID, deadline: ContinuousClock.Instant,
+        _ body: @escaping @Sendable (borrowing Connection) throws -> R
+    ) async throws -> R {
+        try await database.readTransaction(
+            for: Self.caller(workspace), variables: Self.wall(workspace), deadline: deadline, body)
+    }
+
     /// A transaction that only reads and sees one state of this workspace, without a lock.
     func snapshot<R: Sendable>(
         in workspace: WorkspaceID, deadline: ContinuousClock.Instant,
@@ -93,13 +103,14 @@ public final class Store: Sendable {
     }
 
     /// Why a call that begins by writing would be refused now; nil where it would not. It counts as refused.
-    public func overload(ofWritingIn workspace: WorkspaceID, deadline: ContinuousClock.Instant) -> PostgresError? {
-        database.overload(ofWritingFor: Int64(workspace.rawValue), deadline: deadline)
+    public func overload(of call: CallTerms, deadline: ContinuousClock.Instant) -> PostgresError? {
+        database.overload(ofWritingFor: call.caller, deadline: deadline)
     }
 
-    /// Work that belongs to no call is a call of the workspace of its own.
+    /// Work that belongs to no call, such as upkeep and exports, takes turns with the workspace's calls and is never refused
+    /// for want of room: there is little of it at a time, and nobody who would repeat it.
     private static func caller(_ workspace: WorkspaceID) -> Caller {
-        call?.caller ?? Caller(group: Int64(workspace.rawValue))
+        call?.caller ?? Caller(group: Int64(workspace.rawValue), hasBegun: true)
     }
 
     private static func wall(_ workspace: WorkspaceID) -> [(String, String)] {

@@ -31,42 +31,42 @@ struct Admission {
     mutating func admit(
         _ work: Work, to lane: inout Turns, serving: Int?, capacity: Int
     ) -> (refused: Work, error: PostgresError)? {
-        let (now, group) = (Moment.now, work.caller.group)
+        let now = Moment.now
         guard !work.caller.hasBegun else {
             lane.append(work, at: now)
             return nil
         }
         if let serving {
             let refusal = refusal(
-                work.lane, of: group, by: work.deadline, behind: lane, serving: serving, at: now)
+                work.lane, of: work.caller, by: work.deadline, behind: lane, serving: serving, at: now)
             if let refusal { return (work, refusal) }
         }
         guard lane.count >= capacity else {
             lane.append(work, at: now)
             return nil
         }
-        guard let newest = lane.makeRoom(for: group) else { return (work, overload(in: 0, at: now)) }
+        guard let newest = lane.makeRoom(for: work.caller.group) else { return (work, overload(in: 0, at: now)) }
         lane.append(work, at: now)
         return (newest, overload(in: 0, at: now))
     }
 
-    /// The error for new work of a group that may not wait; nil where it may.
+    /// The error for new work of a caller that may not wait; nil where it may.
     ///
     /// - Parameters:
     ///   - turns: what waits in the lane.
     ///   - serving: how many connections run work of the lane.
     mutating func refusal(
-        _ lane: Work.Lane, of group: Int64, by deadline: Moment, behind turns: borrowing Turns, serving: Int,
+        _ lane: Work.Lane, of caller: Caller, by deadline: Moment, behind turns: borrowing Turns, serving: Int,
         at now: Moment
     ) -> PostgresError? {
         refusal(
-            lane, by: deadline, ahead: turns.ahead(of: group) + 1, serving: serving, since: turns.waitingSince(group),
+            lane, by: deadline, ahead: turns.ahead(of: caller) + 1, serving: serving, since: turns.waitingSince(caller),
             at: now)
     }
 
     /// - Parameters:
     ///   - ahead: units that go before it, the one that runs included.
-    ///   - since: since when work of its group has been waiting.
+    ///   - since: since when work of the same member has been waiting; nil where none waits.
     mutating func refusal(
         _ lane: Work.Lane, by deadline: Moment, ahead: Int, serving: Int, since: Moment?, at now: Moment
     ) -> PostgresError? {
@@ -75,7 +75,9 @@ struct Admission {
         let isStanding = since.map { $0.adding(milliseconds: Self.target) <= now } ?? false
         let allowance = isStanding ? max(Double(Self.target), Self.rounds * unit) : .infinity
         let left = Double(deadline.milliseconds(since: now))
-        guard wait > allowance || wait + unit > left else { return nil }
+        // Whose only work it is may be quicker than what others do: units are reckoned over all.
+        let time = since == nil ? wait : wait + unit
+        guard wait > allowance || time > left else { return nil }
         return overload(in: wait, at: now)
     }
 

@@ -53,6 +53,19 @@ public final class Database: Sendable {
         }
     }
 
+    /// One transaction at READ COMMITTED that only reads. Otherwise as `transaction`.
+    public func readTransaction<R: Sendable>(
+        for caller: Caller = Caller(group: 0), variables: [(String, String)] = [], deadline: ContinuousClock.Instant,
+        _ body: @escaping @Sendable (borrowing Connection) throws -> R
+    ) async throws -> R {
+        try await submit(.read, caller, deadline) { session, deadline in
+            let settings = variables + [("transaction_read_only", "on"), deadline.asStatementTimeout]
+            var unit = Unit(deadline: deadline, opening: Opening(begins: true, settings: settings))
+            unit.isReadOnly = true
+            return try session.transaction(unit, body)
+        }
+    }
+
     /// One transaction at REPEATABLE READ that only reads: all its statements see one state, and nobody waits for it.
     ///
     /// It holds VACUUM up while it lasts. Otherwise as `transaction`.
@@ -116,10 +129,12 @@ public final class Database: Sendable {
         queue.activity(within: milliseconds)
     }
 
-    /// The error that new work of this group would be refused with, were it to write now; nil where it would wait or
+    /// The error that new work of this caller would be refused with, were it to write now; nil where it would wait or
     /// run. For those who can save themselves the trouble of making the work.
-    public func overload(ofWritingFor group: Int64, deadline: ContinuousClock.Instant) -> PostgresError? {
-        queue.overload(ofWritingFor: group, deadline: Moment(deadline))
+    public func overload(ofWritingFor caller: Caller, deadline: ContinuousClock.Instant) -> PostgresError? {
+        let error = queue.overload(ofWritingFor: caller, deadline: Moment(deadline))
+        if let error { errors.count(error) }
+        return error
     }
 
     /// Queues a unit of work and waits for it. Cancelling the task removes it, or interrupts the statement it is in.

@@ -68,6 +68,7 @@ extension Session {
 
     /// Looks whether this connection still has its own session; where not, it is lost.
     func verify(until limit: Moment) {
+        interrupt.clear()  // of the last unit of work; none runs now
         unit = Unit(deadline: limit)
         do { try verifySession() } catch { lose() }
     }

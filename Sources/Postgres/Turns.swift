@@ -2,29 +2,47 @@
 ///
 /// So a neighbour of whoever asks for much waits for about one unit of work, and not for all that came before.
 struct Turns {
-    private struct Group {
-        /// Of calls that have begun.
+    /// The work of a member.
+    private struct Line {
+        /// Of calls that have begun; it goes first.
         var begun = Fifo<Work>()
-        var members: [Int64: Fifo<Work>] = [:]
+        var fresh = Fifo<Work>()
+        let since: Moment
+        var count: Int { begun.count + fresh.count }
+
+        mutating func removeAll(where isUnwanted: (Work) -> Bool) -> [Work] {
+            begun.removeAll(where: isUnwanted) + fresh.removeAll(where: isUnwanted)
+        }
+    }
+
+    private struct Group {
+        var members: [Int64: Line] = [:]
         /// Members with work, the next one first.
         var order = Fifo<Int64>()
         var count = 0
-        let since: Moment
 
-        mutating func append(_ work: Work) {
+        mutating func append(_ work: Work, at now: Moment) {
             count += 1
-            if work.caller.hasBegun { return begun.append(work) }
             let member = work.caller.member
             if members[member] == nil { order.append(member) }
-            members[member, default: Fifo()].append(work)
+            if work.caller.hasBegun {
+                members[member, default: Line(since: now)].begun.append(work)
+            } else {
+                members[member, default: Line(since: now)].fresh.append(work)
+            }
+        }
+
+        mutating func prepend(_ work: Work, at now: Moment) {
+            count += 1
+            let member = work.caller.member
+            if members[member] == nil { order.prepend(member) }
+            members[member, default: Line(since: now)].begun.prepend(work)
         }
 
         mutating func popFirst() -> Work? {
-            if let work = begun.popFirst() {
-                count -= 1
-                return work
-            }
-            guard let member = order.popFirst(), let work = members[member]?.popFirst() else { return nil }
+            guard let member = order.popFirst(),
+                let work = members[member]?.begun.popFirst() ?? members[member]?.fresh.popFirst()
+            else { return nil }
             count -= 1
             if members[member]?.count == 0 { members[member] = nil } else { order.append(member) }
             return work
@@ -32,8 +50,8 @@ struct Turns {
 
         /// The newest work of the member that has most; nil where all is of calls that have begun.
         mutating func popNewest() -> Work? {
-            guard let member = members.max(by: { $0.value.count < $1.value.count })?.key,
-                let work = members[member]?.popLast()
+            guard let member = members.max(by: { $0.value.fresh.count < $1.value.fresh.count })?.key,
+                let work = members[member]?.fresh.popLast()
             else { return nil }
             count -= 1
             dropIfEmpty(member)
@@ -41,7 +59,7 @@ struct Turns {
         }
 
         mutating func removeAll(where isUnwanted: (Work) -> Bool) -> [Work] {
-            var removed = begun.removeAll(where: isUnwanted)
+            var removed: [Work] = []
             for member in Array(members.keys) {
                 removed += members[member]?.removeAll(where: isUnwanted) ?? []
                 dropIfEmpty(member)
@@ -56,8 +74,15 @@ struct Turns {
             _ = order.removeAll { $0 == member }
         }
 
+        /// How many units of the group go before new work of a member.
+        func ahead(of member: Int64) -> Int {
+            let own = members[member]?.count ?? 0
+            return members.values.reduce(0) { $0 + min($1.count, own + 1) }
+        }
+
         func earliest(by moment: (Work) -> Moment) -> Moment? {
-            (members.values + [begun]).compactMap { $0.earliest(by: moment) }.min()
+            members.values.flatMap { [$0.begun.earliest(by: moment), $0.fresh.earliest(by: moment)] }
+                .compactMap(\.self).min()
         }
     }
 
@@ -70,7 +95,7 @@ struct Turns {
         count += 1
         let id = work.caller.group
         if groups[id] == nil { order.append(id) }
-        groups[id, default: Group(since: now)].append(work)
+        groups[id, default: Group()].append(work, at: now)
     }
 
     /// Work that could not be run is the first again.
@@ -78,8 +103,7 @@ struct Turns {
         count += 1
         let id = work.caller.group
         if groups[id] == nil { order.prepend(id) }
-        groups[id, default: Group(since: now)].begun.prepend(work)
-        groups[id]?.count += 1
+        groups[id, default: Group()].prepend(work, at: now)
     }
 
     mutating func popFirst() -> Work? {
@@ -121,12 +145,12 @@ struct Turns {
         groups.values.compactMap { $0.earliest(by: moment) }.min()
     }
 
-    /// How many units go before new work of this group.
-    func ahead(of group: Int64) -> Int {
-        let own = groups[group]?.count ?? 0
-        return groups.values.reduce(0) { $0 + min($1.count, own + 1) }
+    /// How many units go before new work of a caller.
+    func ahead(of caller: Caller) -> Int {
+        let own = groups[caller.group]?.ahead(of: caller.member) ?? 0
+        return groups.reduce(own) { $0 + ($1.key == caller.group ? 0 : min($1.value.count, own + 1)) }
     }
 
-    /// Since when work of this group has been waiting without a break; nil where none waits.
-    func waitingSince(_ group: Int64) -> Moment? { groups[group]?.since }
+    /// Since when work of this member of a group has been waiting without a break; nil where none waits.
+    func waitingSince(_ caller: Caller) -> Moment? { groups[caller.group]?.members[caller.member]?.since }
 }

@@ -13,6 +13,8 @@ struct WaitingWork {
     /// Units that may run at once, of each lane.
     private let most: [Work.Lane: Int]
     private let capacity: Int
+    /// Units of urgent work that run at once, beyond which only the connections for urgent work alone take more.
+    private static let mostUrgent = 2
 
     /// - Parameters:
     ///   - capacity: units that may wait in a lane.
@@ -43,9 +45,9 @@ struct WaitingWork {
     }
 
     /// The error for work that is not made yet.
-    mutating func overload(ofWritingFor group: Int64, deadline: Moment, connected: Int) -> PostgresError? {
+    mutating func overload(ofWritingFor caller: Caller, deadline: Moment, connected: Int) -> PostgresError? {
         guard let serving = serving(.write, of: connected) else { return nil }
-        return admission.refusal(.write, of: group, by: deadline, behind: writes, serving: serving, at: .now)
+        return admission.refusal(.write, of: caller, by: deadline, behind: writes, serving: serving, at: .now)
     }
 
     /// Connections that serve a lane, all of them busy; nil where nothing has to be reckoned, since one is free or none
@@ -71,7 +73,9 @@ struct WaitingWork {
 
     /// What runs next; it counts as running from now on.
     mutating func take(urgentOnly: Bool) -> Work? {
-        var work = urgent.popFirst()
+        // Whoever floods the keys with questions must not take all connections.
+        let mayTakeUrgent = urgentOnly || running[.urgent, default: 0] < Self.mostUrgent
+        var work = mayTakeUrgent ? urgent.popFirst() : nil
         for lane in readsGoFirst ? [Work.Lane.read, .write] : [.write, .read] where work == nil && !urgentOnly {
             guard mayRun(lane) else { continue }
             work = lane == .read ? reads.popFirst() : writes.popFirst()

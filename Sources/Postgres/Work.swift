@@ -9,17 +9,20 @@ public final class Caller: Sendable {
     public let group: Int64
     /// Members of a group take turns within its own: a key.
     public let member: Int64
-    private let isUnderWay = Atomic<Bool>(false)
+    private let isUnderWay: Atomic<Bool>
 
-    /// A call that has not begun.
-    public init(group: Int64, member: Int64 = 0) {
+    /// - Parameter hasBegun: whether its work is never refused for want of room, as if some had been done: for what a
+    ///   program does by itself.
+    public init(group: Int64, member: Int64 = 0, hasBegun: Bool = false) {
         (self.group, self.member) = (group, member)
+        isUnderWay = Atomic(hasBegun)
     }
 
     /// Whether a unit of work was begun for it.
     var hasBegun: Bool { isUnderWay.load(ordering: .relaxed) }
 
-    func begin() { isUnderWay.store(true, ordering: .relaxed) }
+    /// Work was done for it, by a unit of its own or of another call that it shares.
+    public func begin() { isUnderWay.store(true, ordering: .relaxed) }
 }
 
 /// A unit of work on its way to a connection.

@@ -67,9 +67,9 @@ final class WorkQueue: Sendable {
         }
     }
 
-    func overload(ofWritingFor group: Int64, deadline: Moment) -> PostgresError? {
+    func overload(ofWritingFor caller: Caller, deadline: Moment) -> PostgresError? {
         state.withLock { state in
-            let error = state.waiting.overload(ofWritingFor: group, deadline: deadline, connected: state.connected)
+            let error = state.waiting.overload(ofWritingFor: caller, deadline: deadline, connected: state.connected)
             return state.isClosing ? nil : error
         }
     }
@@ -86,7 +86,8 @@ final class WorkQueue: Sendable {
                 refused.refused.ticket.place = .done
                 if refused.refused.ticket === work.ticket { return ((work, refused.error), nil, false) }
             }
-            return (refused.map { ($0.refused, $0.error) }, state.wakeable(for: work.lane), state.setAlarm(for: work))
+            let worker = state.wakeable(for: work.lane)
+            return (refused.map { ($0.refused, $0.error) }, worker, state.setAlarm(for: work, isTaken: worker != nil))
         }
         worker?.wakeAll()
         if alarm { alarmChanged.wakeAll() }
@@ -103,7 +104,8 @@ final class WorkQueue: Sendable {
             if work.ticket.isCancelled { return (PostgresError(.cancelled), nil, false) }
             state.waiting.putBack(work)
             work.ticket.place = .waiting(work.lane, work.caller)
-            return (nil, state.wakeable(for: work.lane), state.setAlarm(for: work))
+            let worker = state.wakeable(for: work.lane)
+            return (nil, worker, state.setAlarm(for: work, isTaken: worker != nil))
         }
         if let refusal { return work.refuse(refusal) }
         worker?.wakeAll()
@@ -191,19 +193,24 @@ extension WorkQueue {
     /// Counts a connection in, or out. Returns whether it is the first one after a failure that was logged.
     @discardableResult
     func connected(_ isConnected: Bool, urgentOnly: Bool) -> Bool {
-        let (alarm, isNews) = state.withLock { state in
+        let (alarm, isNews, worker) = state.withLock { state -> (Bool, Bool, Signal?) in
             if urgentOnly {
                 state.connectedForUrgent += isConnected ? 1 : -1
             } else {
                 state.connected += isConnected ? 1 : -1
             }
             state.lastFailure = nil
-            state.patienceEnds = state.isConnected ? nil : outagePatience.map { .after(milliseconds: $0) }
+            let patience = outagePatience.map { Moment.after(milliseconds: $0) }
+            state.patienceEnds = state.connected > 0 ? nil : state.patienceEnds ?? patience
             let isNews = isConnected && state.toldFailure != nil && state.pooling == nil
             if isNews { state.toldFailure = nil }
-            return (state.patienceEnds != nil && state.waiting.count > 0, isNews)
+            let waits = state.waiting.count > 0
+            // What the worker of a lost connection would have taken next.
+            let worker = waits && !isConnected ? state.idle.popLast() : nil
+            return (state.patienceEnds != nil && waits, isNews, worker)
         }
         if alarm { alarmChanged.wakeAll() }
+        worker?.wakeAll()
         return isNews
     }
 
@@ -274,8 +281,6 @@ extension WorkQueue {
 }
 
 extension WorkQueue.State {
-    fileprivate var isConnected: Bool { connected + connectedForUrgent > 0 }
-
     /// The worker to wake for new work of this lane.
     fileprivate mutating func wakeable(for lane: Work.Lane) -> Signal? {
         lane == .urgent ? idleForUrgent.popLast() ?? idle.popLast() : idle.popLast()
@@ -283,7 +288,7 @@ extension WorkQueue.State {
 
     fileprivate var refusal: PostgresError? {
         if let pooling { return pooling.evidence }
-        return !isConnected && lastFailure?.isRefusal == true ? lastFailure : nil
+        return connected == 0 && lastFailure?.isRefusal == true ? lastFailure : nil
     }
 
     /// Hosts take turns, so the order of what they say does not count.
@@ -305,7 +310,7 @@ extension WorkQueue.State {
     /// What it means that work waited until its deadline.
     fileprivate var expiry: PostgresError {
         if let refusal { return refusal }
-        if isConnected { return PostgresError(.deadlineExceeded) }
+        if connected > 0 { return PostgresError(.deadlineExceeded) }
         return lastFailure ?? PostgresError(.unavailable, "no connection has been made yet")
     }
 
@@ -321,8 +326,8 @@ extension WorkQueue.State {
     }
 
     /// Whether the thread that watches deadlines must be told of this one; not so when a worker is about to take it.
-    fileprivate mutating func setAlarm(for work: Work) -> Bool {
-        guard waiting.count > idle.count || !waiting.mayRun(work.lane) else { return false }
+    fileprivate mutating func setAlarm(for work: Work, isTaken: Bool) -> Bool {
+        guard !isTaken || waiting.count > 1 || !waiting.mayRun(work.lane) else { return false }
         let last = lastMoment(of: work)
         if let alarm, alarm <= last { return false }
         alarm = last

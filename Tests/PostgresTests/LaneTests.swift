@@ -45,6 +45,59 @@ import Testing
         }
     }
 
+    /// A flood of questions that need no key must not take all connections.
+    @Test func urgentWorkLeavesConnectionsToOther() async throws {
+        try await withDatabase { settings in
+            settings.connections = 4
+            settings.urgentConnections = 1
+        } _: { database in
+            let flood = (0..<10).map { _ in
+                Task {
+                    _ = try await database.read(isUrgent: true, deadline: soon, "SELECT pg_sleep(20)") { _ in }
+                }
+            }
+            try await eventually {
+                let now = database.statistics
+                return now.connected == 5 && now.running >= 2 && now.running + now.waiting == 10
+            }
+            #expect(database.statistics.running <= 3)
+            for _ in 0..<10 { try await one(database, within: .seconds(5)) }
+            for task in flood { task.cancel() }
+            for task in flood { _ = await task.result }
+        }
+    }
+
+    /// What a program does by itself has nobody who would repeat it.
+    @Test func whatHasBegunIsNeverRefusedForWantOfRoom() async throws {
+        try await withDatabase { settings in
+            settings.connections = 1
+            settings.queueCapacity = 1
+        } _: { database in
+            try await whileWriting(1, database) {
+                try await eventually { database.statistics.running == 1 }
+                let waiting = Task {
+                    try await database.transaction(for: Caller(group: 1), deadline: soon) { try $0.execute("SELECT 1") }
+                }
+                try await eventually { database.statistics.waiting == 1 }
+                let background = Task {
+                    try await database.transaction(for: Caller(group: 1, hasBegun: true), deadline: .now + .seconds(1))
+                    {
+                        try $0.execute("SELECT 1")
+                    }
+                }
+                let refused = try await failure {
+                    try await database.transaction(for: Caller(group: 1), deadline: soon) { try $0.execute("SELECT 1") }
+                }
+                #expect(refused.kind == .overloaded)
+                // It waits, and its time is over before its turn comes.
+                let late = try await failure { try await background.value }
+                #expect(late.kind == .deadlineExceeded)
+                waiting.cancel()
+                _ = await waiting.result
+            }
+        }
+    }
+
     @Test func writesLeaveAConnectionToReads() async throws {
         try await withDatabase {
             $0.connections = 4

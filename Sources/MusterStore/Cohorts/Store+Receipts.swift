@@ -30,7 +30,7 @@ extension Store {
         of cohort: CohortReference, _ selection: ImportSelection, limit: Int, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> [ImportInfo]? {
-        try await transaction(in: workspace, deadline: deadline) { connection in
+        try await readTransaction(in: workspace, deadline: deadline) { connection in
             let set = try connection.first(
                 """
                 SELECT set_number FROM cohort WHERE workspace_id = \(workspace) AND partner = \(cohort.partner)
@@ -68,7 +68,7 @@ extension Store {
         of partner: String, after position: ImportPosition?, limit: Int, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> [PlacedImport]? {
-        try await transaction(in: workspace, deadline: deadline) { connection in
+        try await readTransaction(in: workspace, deadline: deadline) { connection in
             let known = try connection.first(
                 "SELECT 1 FROM partner WHERE workspace_id = \(workspace) AND partner = \(partner)"
             ) { row in try row.value(0, as: Int32.self) }

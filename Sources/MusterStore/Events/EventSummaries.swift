@@ -26,7 +26,7 @@ extension Store {
     public func eventSummaries(
         of userNumbers: [Int32], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> [Int32: EventSummaries] {
-        try await transaction(in: workspace, deadline: deadline) { connection in
+        try await readTransaction(in: workspace, deadline: deadline) { connection in
             try connection.eventSummaries(of: userNumbers, in: workspace)
         }
     }

@@ -68,7 +68,7 @@ extension Store {
     fileprivate func page(
         _ numbers: [UInt32], of members: MemberSet, for export: ClaimedExport
     ) async throws -> [UInt32: (shown: UInt32, user: ExportedUser)] {
-        try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
+        try await readTransaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
             var users = try connection.exportedUsers(numbers, export.shape, in: export.workspace)
             let missing = numbers.filter { users[$0] == nil }
             let kept = try connection.kept(for: missing, in: members, export.workspace)

@@ -7,7 +7,7 @@ extension Store {
     public func export(
         _ references: [UserReference], shape: ExportShape, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> ExportUsers.Reply {
-        try await transaction(in: workspace, deadline: deadline) { connection in
+        try await readTransaction(in: workspace, deadline: deadline) { connection in
             var found = try connection.find(references, in: workspace).map { [$0].compactMap(\.self) }
             for (index, reference) in references.enumerated() {
                 guard let sql = reference.everybody(in: workspace) else { continue }

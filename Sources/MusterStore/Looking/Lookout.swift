@@ -46,11 +46,13 @@ final class Lookout: Sendable {
             defer { (state.isUnderWay, state.isWatched) = (true, true) }
             return (!state.isUnderWay, !state.isWatched)
         }
-        // Tasks of their own, since a look belongs to all calls that it serves and must outlive the one that began it. Each look has a
+        // Tasks of their own, and of no call, since a look belongs to all calls that it serves and must outlive the one that began it. Each look has a
         // deadline, the latest of its callers', so the first task ends when nobody waits any more, and the second after it.
-        if begins { Task { await serve() } }
+        if begins { Task { await Store.$call.withValue(nil) { await serve() } } }
         if watches { Task { await watch() } }
-        return try await waiting.answer.value.get()
+        let look = try await waiting.answer.value.get()
+        Store.call?.caller.begin()
+        return look
     }
 
     private func serve() async {

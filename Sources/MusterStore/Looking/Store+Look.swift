@@ -71,7 +71,7 @@ extension Store {
     private func reload(
         _ numbers: [Int32], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> [Int32: SetState] {
-        let states = try await transaction(in: workspace, deadline: deadline) { connection in
+        let states = try await readTransaction(in: workspace, deadline: deadline) { connection in
             try connection.load(numbers, in: workspace)
         }
         for (number, state) in states { cache.replace(state, for: SetKey(workspace: workspace, number: number)) }

@@ -16,7 +16,7 @@ extension Store {
         _ numbers: [UInt32], of set: MemberSet, allIdentifiers: Bool, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> [NumberedMember] {
-        try await transaction(in: workspace, deadline: deadline) { connection in
+        try await readTransaction(in: workspace, deadline: deadline) { connection in
             var users = try connection.identifiers(of: numbers, all: allIdentifiers, in: workspace)
             let missing = numbers.filter { users[$0] == nil }
             let kept = try connection.kept(for: missing, in: set, workspace)
@@ -41,7 +41,7 @@ extension Store {
             .members
         let gone = set.subtracting(everyone)
         guard !gone.isEmpty else { return set.count }
-        let kept = try await transaction(in: workspace, deadline: deadline) { connection in
+        let kept = try await readTransaction(in: workspace, deadline: deadline) { connection in
             try connection.kept(for: Array(gone), in: set, workspace)
         }
         return set.count - gone.count + MemberSet(kept.values).intersection(everyone).count

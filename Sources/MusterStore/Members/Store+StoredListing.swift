@@ -27,7 +27,7 @@ extension Store {
         ) { row in try row.value(0, as: Int32.self) }
         guard !alive.isEmpty else { throw ListingExpired() }
         if let cached = cache[set] { return cached.members }
-        let state = try await transaction(in: workspace, deadline: deadline) { connection in
+        let state = try await readTransaction(in: workspace, deadline: deadline) { connection in
             try connection.load([number], in: workspace)[number]
         }
         guard let state else { throw ListingExpired() }

@@ -12,7 +12,7 @@ extension Store {
         deadline: ContinuousClock.Instant
     ) async throws -> [DailySize]? {
         let (first, last) = ((end - .days(length - 1)).day, end.day)
-        return try await transaction(in: workspace, deadline: deadline) { connection in
+        return try await readTransaction(in: workspace, deadline: deadline) { connection in
             let exists = try connection.first(
                 "SELECT 1 FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id)"
             ) { row in try row.value(0, as: Int32.self) }

@@ -97,7 +97,7 @@ extension Store {
                 return SetState(at: at, members: kept.members)
             }
         }
-        let state = try await transaction(in: set.workspace, deadline: deadline) { connection in
+        let state = try await readTransaction(in: set.workspace, deadline: deadline) { connection in
             try connection.state(of: set, at: version)
         }
         derived.put(state.members, at: state.at, for: .version(set, version))

@@ -15,7 +15,7 @@ extension Schema {
         } catch let error where error is SchemaMismatch || error is AccessProblem {
             (readiness.schema, readiness.cause) = (false, "\(error)")
         } catch let error as PostgresError
-            where error.kind == .deadlineExceeded && database.activity(within: 2_000).hasEnded
+            where [.deadlineExceeded, .overloaded].contains(error.kind) && database.activity(within: 2_000).hasEnded
         {
             // PostgreSQL is slow, and works.
             readiness.overloaded = true
