@@ -30,7 +30,7 @@ extension RESTConnection {
                 .unsupportedMediaType, .unknownValue, field: "Content-Encoding",
                 "Content-Encoding must be gzip, or left out")
         }
-        return head.declaredLength > bounds.body ? tooLarge : nil
+        return head.declaredLength ?? .max > bounds.body ? tooLarge : nil
     }
 
     private var tooLarge: Refusal {

@@ -6,7 +6,7 @@ extension HTTPRequestHead {
     /// Why a parsed header is no request of this server's, or not certainly one; nil where it is. Who sends one is on
     /// the other side of a misunderstanding, so that nothing after it can be read.
     var refusal: Refusal? {
-        let codings = headers["transfer-encoding"]
+        let codings = headers.values(of: "transfer-encoding")
         if !codings.isEmpty {
             // The parser takes any list that ends in chunked, and leaves all codings before it in the body.
             guard codings.count == 1, codings[0].lowercased() == "chunked" else {
@@ -18,7 +18,10 @@ extension HTTPRequestHead {
                 return Refusal(.badRequest, .malformed, "HTTP/1.0 has no Transfer-Encoding")
             }
         }
-        let hosts = headers["host"]
+        guard declaredLength != nil else {
+            return Refusal(.badRequest, .malformed, field: "Content-Length", "Content-Length must be one number")
+        }
+        let hosts = headers.values(of: "host")
         guard hosts.count == 1 || hosts.isEmpty && version != .http1_1 else {
             return Refusal(.badRequest, .malformed, field: "Host", "a request must have one Host")
         }
@@ -30,9 +33,13 @@ extension HTTPRequestHead {
         return nil
     }
 
-    /// Bytes of the body; 0 where no length is given. The parser takes no length but one number, which may be more than
-    /// `Int` holds.
-    var declaredLength: Int { headers.first(name: "content-length").map { Int($0) ?? .max } ?? 0 }
+    /// Bytes of the body; 0 where no length is given, nil where it is no number. It may be more than `Int` holds, which
+    /// the parser takes too; `Int` takes a sign.
+    var declaredLength: Int? {
+        guard let length = headers.values(of: "content-length").first else { return 0 }
+        guard !length.isEmpty, length.utf8.allSatisfy(\.isDigit) else { return nil }
+        return Int(length) ?? .max
+    }
 
     /// How its body is packed.
     enum BodyCoding { case none, gzip }
@@ -49,7 +56,7 @@ extension HTTPRequestHead {
     }
 
     /// Whose request it is: a target that names a host goes before the header field.
-    var authority: String? { authorityOfTarget ?? headers.first(name: "host") }
+    var authority: String? { authorityOfTarget ?? headers.values(of: "host").first }
 
     private var authorityOfTarget: String? {
         let lowercase = uri.prefix(8).lowercased()
@@ -69,6 +76,19 @@ extension HTTPRequestHead {
             return host.dropFirst().dropLast().allSatisfy { $0.isHexadecimal || ":.".utf8.contains($0) }
         }
         return host.allSatisfy { $0.isLetterOrDigit || "-._~%".utf8.contains($0) }
+    }
+}
+
+extension HTTPHeaders {
+    /// The values of a field, each without the white space around it, which is no part of it (RFC 9112, section 5). The
+    /// parser leaves what stands behind a value.
+    fileprivate func values(of name: String) -> [String] {
+        self[name].map { value in
+            let isBlank: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+            let start = value.utf8.drop(while: isBlank)
+            return String(
+                decoding: start.prefix(start.count - start.reversed().prefix(while: isBlank).count), as: UTF8.self)
+        }
     }
 }
 

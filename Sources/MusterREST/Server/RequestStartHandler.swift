@@ -70,8 +70,11 @@ final class RequestStartHandler: ChannelInboundHandler {
         if head.headers.contains(name: "transfer-encoding") {
             position = .chunkSize
         } else {
-            let length = head.declaredLength
-            if length > 0 { position = .body(length) } else { startOver() }
+            switch head.declaredLength {
+            case nil: position = .nowhere
+            case 0: startOver()
+            case let length?: position = .body(length)
+            }
         }
     }
 
