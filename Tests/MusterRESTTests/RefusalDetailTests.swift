@@ -50,6 +50,22 @@ import Testing
                     Case(
                         target: "/users/merge", body: #"{"merge_updates":[{"identifier_to_merge":{}}]}"#,
                         status: 400, reason: .missing, field: "merge_updates[0].identifier_to_keep"),
+                    Case(
+                        target: "/users/merge",
+                        body:
+                            #"{"merge_updates":[{"identifier_to_merge":{"external_id":"e\u0000"},"identifier_to_keep":{}}]}"#,
+                        status: 400, reason: .invalidCharacters,
+                        field: "merge_updates[0].identifier_to_merge.external_id"),
+                    Case(
+                        target: "/users/merge",
+                        body:
+                            #"{"merge_updates":[{"identifier_to_merge":{"email":"a@b"},"identifier_to_keep":{"user_alias":{"alias_label":"l","alias_name":"\ud800"}}}]}"#,
+                        status: 400, reason: .invalidCharacters,
+                        field: "merge_updates[0].identifier_to_keep.user_alias.alias_name"),
+                    Case(
+                        target: "/users/merge",
+                        body: #"{"merge_updates":[{"identifier_to_merge":{"email":5},"identifier_to_keep":{}}]}"#,
+                        status: 400, reason: .wrongType, field: "merge_updates[0].identifier_to_merge"),
                     Case(target: "/users/merge", body: "{}", status: 400, reason: .missing, field: "merge_updates"),
                     Case(
                         target: "/users/merge", body: #"{"merge_updates":[5]}"#, status: 400, reason: .wrongType,

@@ -53,8 +53,13 @@ struct MergeBody {
             "identifiers must be objects with an 'external_id' property that is a string, 'user_alias' property that is an object, 'email' property that is a string, or 'phone' property that is a string"
         )
         guard let identifier, identifier.kind == .object else { throw refusal }
-        do { return try JSONDecoding.decode(Wire.self, from: identifier).reference(or: refusal) } catch is JSONError {
-            throw refusal
+        do {
+            return try JSONDecoding.decode(Wire.self, from: identifier).reference(or: refusal)
+        } catch var error as JSONError {
+            // Braze's sentence is about kinds: what a string may not hold is said as the other routes say it.
+            guard error.reason == .invalidCharacters else { throw refusal }
+            (error.path, error.description) = ("\(path).\(error.path)", "\(path).\(error.description)")
+            throw error
         }
     }
 
