@@ -234,6 +234,47 @@ import Testing
         }
     }
 
+    @Test func anExternalIDThatCanBeNoneIsRefusedWithItsLimit() async throws {
+        try await withMuster(users: ["abc"]) { muster in
+            for (id, problem) in [
+                (String(repeating: "x", count: 2_000), "is over 1024 bytes (identifier_bytes)"), ("", "is empty"),
+                (#"\t"#, "has a control character"),
+            ] {
+                let answer = try await post(
+                    muster, "/users/external_ids/rename",
+                    #"{"external_id_renames":[{"current_external_id":"abc","new_external_id":"\#(id)"}]}"#)
+                #expect(answer.status == 201)
+                let errors = #""external_ids":[],"rename_errors":[[0,"'new_external_id' \#(problem)"]]"#
+                #expect(answer.text.contains(errors), "\(answer.text)")
+            }
+        }
+    }
+
+    /// What can be no identifier is nobody's, as one that is nobody's is.
+    @Test func anIdentifierOverTheLimitFindsNobody() async throws {
+        let long = String(repeating: "x", count: 1_025)
+        let label = String(repeating: "x", count: 257)
+        try await withMuster(users: ["abc"]) { muster in
+            for (path, body, status) in [
+                (
+                    "/users/merge",
+                    #"{"merge_updates":[{"identifier_to_merge":{"external_id":"\#(long)"},"identifier_to_keep":{"external_id":"abc"}}]}"#,
+                    202
+                ),
+                ("/users/delete", #"{"external_ids":["\#(long)"]}"#, 201),
+                (
+                    "/users/identify",
+                    #"{"aliases_to_identify":[{"external_id":"d","user_alias":{"alias_label":"\#(label)","alias_name":"n"}}]}"#,
+                    201
+                ),
+            ] {
+                let answer = try await post(muster, path, body)
+                #expect(answer.status == status && answer.message == "success", "\(path): \(answer.text)")
+                if path == "/users/delete" { #expect(answer.text.contains(#""deleted":0"#), "\(answer.text)") }
+            }
+        }
+    }
+
     @Test func externalIDsAreRenamedAndRemoved() async throws {
         try await withMuster(users: ["abc", "d"]) { muster in
             let renamed = try await post(

@@ -116,7 +116,8 @@ struct Renamed: Encodable {
 
     init(_ renames: [ExternalIDRename], _ results: [RenameOutcome]) {
         externalIDs = zip(renames, results).filter { $1 == .renamed }.map { $0.0 }
-        errors = results.enumerated().compactMap { index, result in
+        errors = zip(renames, results).enumerated().compactMap { index, pair in
+            let (rename, result) = pair
             let reason: String? =
                 switch result {
                 case .renamed: nil
@@ -124,7 +125,8 @@ struct Renamed: Encodable {
                 case .unknown: "'current_external_id' is no user's"
                 case .notPrimary: "'current_external_id' is deprecated"
                 case .taken: "'new_external_id' is in use"
-                case .invalid: "'new_external_id' is not valid"
+                case .invalid:
+                    rename.new.problem()?.inside("'new_external_id'").sentence ?? "'new_external_id' is not valid"
                 }
             return reason.map { EntryError(index: index, reason: $0) }
         }

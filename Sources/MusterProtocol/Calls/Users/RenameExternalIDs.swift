@@ -4,7 +4,7 @@ public struct RenameExternalIDs: RecordedCall {
     public static let summary = "Gives users other external ids; the former ones become deprecated and find them still."
     public static let notes = """
         - `external_id_renames`: 1 to 50, applied in order, each with `current_external_id` and `new_external_id`. The current one becomes *deprecated*: it finds its user wherever an external id does, imports included, and nobody else can have it, until `users.external_ids.remove`.
-        - `results` stand in their order: `renamed`, `unchanged` (both are the same), `unknown` (nobody has the current one), `not_primary` (it is deprecated itself), `taken` (the new one is in use, deprecated or not) or `invalid` (the new one can't be an identifier; see identifiers). Only `renamed` changes anything.
+        - `results` stand in their order: `renamed`, `unchanged` (both are the same), `unknown` (nobody has the current one), `not_primary` (it is deprecated itself), `taken` (the new one is in use, deprecated or not) or `invalid` (the new one can't be an identifier: it is empty, has a control character or is over \(Limits.identifierBytes.described)). Only `renamed` changes anything.
         - `request_id`: optional; a repeat gets the recorded answer.
         """
     public static let example = (

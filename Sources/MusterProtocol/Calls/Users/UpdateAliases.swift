@@ -4,7 +4,7 @@ public struct UpdateAliases: RecordedCall {
     public static let summary = "Gives aliases other names under their labels, in one transaction."
     public static let notes = """
         - `alias_updates`: up to 50, applied in order, each with `alias_label`, `old_alias_name` and `new_alias_name`. The user of the old pair has the new one instead; the old one then finds no one.
-        - `results` stand in their order: `renamed`, `unchanged` (both names are the same), `unknown` (nobody has the old pair), `taken` (somebody has the new one) or `invalid` (the new one can't be an alias; see identifiers). Only `renamed` changes anything.
+        - `results` stand in their order: `renamed`, `unchanged` (both names are the same), `unknown` (nobody has the old pair), `taken` (somebody has the new one) or `invalid` (the new one can't be an alias: it is empty, has a control character or is over \(Limits.identifierBytes.described)). Only `renamed` changes anything.
         - `request_id`: optional; a repeat gets the recorded answer.
         """
     public static let example = (
