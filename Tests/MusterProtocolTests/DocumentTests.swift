@@ -103,6 +103,42 @@ import Testing
         }
     }
 
+    /// What the guide begins with is what a server says: calls that there are, and a refusal with all that this one has.
+    @Test func theFirstConversationIsOneThatIsHad() throws {
+        let lines = try text("README.md").matches(of: /\n(→|←) (.+)/).map { (from: $0.1, line: String($0.2)) }
+        #expect(lines.count == 6)
+        var methods: [Int64: String] = [:]
+        for (from, line) in lines {
+            try JSONReader().read(Array(line.utf8)) { value in
+                switch try Envelope(value) {
+                case .request(let id, let method, _, let body):
+                    #expect(from == "→")
+                    let call = try #require(allCalls.first { $0.method == method }, "\(method)")
+                    try check(call, body: Array(RawJSON(try #require(body)).text.utf8))
+                    methods[id] = method
+                case .reply(let id, let body):
+                    #expect(from == "←")
+                    let call = try #require(allCalls.first { $0.method == methods[id] }, "\(line)")
+                    try check(call, reply: Array(RawJSON(body).text.utf8))
+                case .error(let id, let error):
+                    #expect(from == "←" && methods[id] == SizeSegment.method)
+                    let made = RPCError(
+                        .notFound, .unknownSegment, field: "segment_id",
+                        "there is no segment \"no-such\"; segments.list shows those there are")
+                    #expect(error == made, "\(line)")
+                    #expect(line.hasSuffix(",\"details\":{\"field\":\"segment_id\",\"reason\":\"unknown_segment\"}}}"))
+                default: Issue.record("\(line)")
+                }
+            }
+        }
+    }
+
+    private func check<C: Call>(_: C.Type, body: [UInt8]) throws { _ = try JSONDecoding.decode(C.self, from: body) }
+
+    private func check<C: Call>(_: C.Type, reply: [UInt8]) throws {
+        _ = try JSONDecoding.decode(C.Reply.self, from: reply)
+    }
+
     /// The example repeats the calls that may be, and no others, where they have no request id.
     @Test func thePythonClientRepeatsWhatIsSafe() throws {
         func isSafe<C: Call>(_: C.Type) -> Bool { C.example.call.isSafeToRepeat }
