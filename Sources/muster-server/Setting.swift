@@ -26,6 +26,9 @@ struct Setting: Sendable, Hashable {
         keepsBlanks ? value.withoutLineEnd : value.withoutWhiteSpaceAround
     }
 
+    /// Whether nothing is left of a value but white space, which only a password may consist of.
+    func isEmpty(_ value: String) -> Bool { (isSecret ? trimmed(value) : value.withoutWhiteSpaceAround).isEmpty }
+
     var flag: String? {
         isSecret ? nil : "--" + key.map { $0 == "." || $0 == "_" ? "-" : String($0) }.joined()
     }
@@ -146,7 +149,8 @@ struct Setting: Sendable, Hashable {
         return """
             SETTINGS: flag, environment variable, path in the JSON file of --config (MUSTER_CONFIG).
             A flag wins over the environment, and that over the file. White space around a value is cut; of the connection \
-            string and of passwords only line ends at their end. A variable that Kubernetes sets for a Service, such as \
+            string and of passwords only line ends at their end. An empty variable is an unset one, \
+            but for MUSTER_OPS_HOST. A variable that Kubernetes sets for a Service, such as \
             MUSTER_REST_PORT=tcp://10.96.12.7:7880, is passed over.
 
             \(lines.joined(separator: "\n"))

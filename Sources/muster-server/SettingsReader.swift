@@ -91,7 +91,8 @@ extension Settings {
     ) async throws -> [any ConfigProvider] {
         try refusePassword(inFlag: flags[.databaseURL])
         var providers: [any ConfigProvider] = [variables(flags), variables(values(of: environment))]
-        if let file = file ?? environment["MUSTER_CONFIG"]?.withoutWhiteSpaceAround {
+        let named = environment["MUSTER_CONFIG"].map(\.withoutWhiteSpaceAround).flatMap { $0.isEmpty ? nil : $0 }
+        if let file = file ?? named {
             try refuseUnknownKeys(inFile: file)
             do {
                 let place = InMemoryProvider(values: ["filePath": .init(.string(file), isSecret: false)])
@@ -103,11 +104,14 @@ extension Settings {
         return providers + [variables(Dictionary(uniqueKeysWithValues: Setting.all.map { ($0, $0.standard) }))]
     }
 
-    /// What the environment says of each setting, without what it says only by accident.
+    /// What the environment says of each setting, without what it says only by accident. An empty variable is an unset one, as
+    /// `${X:-}` writes it; only the operators' listener has none at an empty host.
     private static func values(of environment: [String: String]) -> [Setting: String] {
         var values: [Setting: String] = [:]
         for setting in Setting.all {
-            guard let value = environment[setting.variable], !isServiceLink(setting.variable, value) else { continue }
+            guard let value = environment[setting.variable], !isServiceLink(setting.variable, value),
+                setting == .opsHost || !setting.isEmpty(value)
+            else { continue }
             values[setting] = value
         }
         values[.databaseURL] = values[.databaseURL] ?? environment["DATABASE_URL"]

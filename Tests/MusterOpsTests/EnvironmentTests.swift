@@ -55,6 +55,26 @@ struct EnvironmentTests {
         #expect(await refusal(["MUSTER_REST_PORT": value]).contains("MUSTER_REST_PORT"))
     }
 
+    // MARK: Empty variables
+
+    /// `${X:-}` of Compose and an empty value of a chart: whoever leaves a setting alone writes just that.
+    @Test(arguments: ["", " ", "\n"]) func anEmptyVariableIsAnUnsetOne(empty: String) async throws {
+        for setting in Setting.all where setting != .opsHost {
+            let settings = try await load([setting.variable: empty])
+            #expect(settings.listenHost == "127.0.0.1" && settings.restPort == 7_880, "\(setting.variable)")
+            #expect(settings.opsHost == "127.0.0.1" && settings.logLevel == .info, "\(setting.variable)")
+        }
+        #expect(try await load(["MUSTER_OPS_HOST": empty]).opsHost == nil)
+        #expect(try await load(["MUSTER_CONFIG": empty]).listenPort == 7_878)
+        let common = ["MUSTER_DATABASE_URL": empty, "DATABASE_URL": "host=common"]
+        #expect(try await load(common).databaseURL == "host=common")
+        let file = FileManager.default.temporaryDirectory.appending(path: "muster-\(UUID().uuidString).json")
+        try Data(#"{"listen":{"port":9}}"#.utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let environment = ["MUSTER_CONFIG": file.path, "MUSTER_LISTEN_PORT": empty]
+        #expect(try await load(environment).listenPort == 9)
+    }
+
     // MARK: White space
 
     @Test func whiteSpaceAroundAValueIsCut() async throws {
@@ -134,10 +154,9 @@ struct EnvironmentTests {
         #expect(settings.openListeners == [])
     }
 
-    @Test(arguments: ["", "*", "a:7878", "[::1]:7878", "https://a", "a/b", "a b"])
+    @Test(arguments: ["*", "a:7878", "[::1]:7878", "https://a", "a/b", "a b"])
     func whatIsNoHostIsRefusedByName(written: String) async {
         for variable in ["MUSTER_LISTEN_HOST", "MUSTER_REST_HOST", "MUSTER_OPS_HOST"] {
-            if written.isEmpty, variable == "MUSTER_OPS_HOST" { continue }
             #expect(await refusal([variable: written]).contains(variable))
         }
     }
