@@ -1,3 +1,4 @@
+import Foundation
 import MusterTestSupport
 import Postgres
 import Testing
@@ -25,6 +26,43 @@ import Testing
                 #expect(verified.status == 0 && verified.output.contains("1 sets, 0 changes, 0 problems"))
                 #expect(try await command(["workspace", "create", "two"], url).status == 0)
                 #expect(try await command(["key", "create", "one"], url).status == 0)
+            }
+        }
+    }
+
+    /// `pg_dump` by itself would end with 0 and a dump without rows. The lines are those of docs/backup.md.
+    @Test func anOwnerWhoSeesNoRowsTakesNoDump() async throws {
+        let page = URL(filePath: #filePath).appending(path: "../../../docs/backup.md").standardizedFileURL
+        let logical = try #require(String(contentsOf: page, encoding: .utf8).split(separator: "\n## Logical\n").last)
+        let lines = try #require(logical.firstMatch(of: /```sh\n([^`]+)```/)).1
+        let folder = FileManager.default.temporaryDirectory.appending(path: "muster-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        // Only whether it is reached.
+        let dump = folder.appending(path: "pg_dump")
+        try Data("#!/bin/sh\n: >\(folder.path)/dumped\n".utf8).write(to: dump)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: dump.path)
+        let server = URL(filePath: try ServerProcess.binary("muster-server")).deletingLastPathComponent().path
+        func run(_ url: String) throws -> (status: Int32, isDumped: Bool) {
+            let shell = Process()
+            shell.executableURL = URL(filePath: "/bin/sh")
+            shell.arguments = ["-c", String(lines)]
+            shell.environment = ["MUSTER_DATABASE_URL": url, "PATH": "\(folder.path):\(server):/usr/bin:/bin"]
+            shell.standardOutput = FileHandle.nullDevice
+            shell.standardError = FileHandle.nullDevice
+            try shell.run()
+            shell.waitUntilExit()
+            let dumped = folder.appending(path: "dumped").path
+            return (shell.terminationStatus, FileManager.default.fileExists(atPath: dumped))
+        }
+        try await TestDatabase.withPlainOwner { database, first in
+            #expect(try await command(["migrate"], first).status == 0)
+            try await database.withRole("LOGIN CREATEROLE") { second in
+                let url = try database.url(of: second)
+                try await database.run("REASSIGN OWNED BY \(try user(of: first)) TO \(second)")
+                #expect(try run(url) == (1, false))
+                #expect(try await command(["migrate"], url).status == 0)
+                #expect(try run(url) == (0, true))
             }
         }
     }

@@ -173,7 +173,7 @@ final class ServerProcess: Sendable {
     }
 
     /// The product of this build stands beside the tests.
-    private static func binary(_ name: String) throws -> String {
+    static func binary(_ name: String) throws -> String {
         let places = [
             CommandLine.arguments[0],
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "",
