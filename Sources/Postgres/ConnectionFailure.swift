@@ -58,7 +58,7 @@ struct ConnectionFailure {
     private static let checkDatabase = "create the database, or name another one in the connection string"
     static let checkSetting = "correct or remove this setting of the connection string or of PGOPTIONS"
     private static let checkTLS = "check sslmode, sslrootcert, sslcert and sslkey of the connection string"
-    private static let checkString = "correct the connection string"
+    static let checkString = "correct the connection string"
 
     /// Conditions that don't pass by waiting.
     static let advice: [SQLState: String] = [
@@ -82,7 +82,8 @@ struct ConnectionFailure {
         (["SSL was required"], checkTLS), (["certificate"], checkTLS), (["private key file"], checkTLS),
         (["channel binding"], checkTLS), (["invalid port number"], checkString),
         (["invalid ", " value: \""], checkString), (["could not match"], checkString),
-        (["invalid integer value \""], checkString),
+        (["invalid integer value \""], checkString), (["definition of service \""], checkString),
+        (["service file \""], checkString), (["could not parse network address \""], checkString),
     ]
 
     /// Takes the SQLSTATE out of `…:  28P01: …`, where the severity before it may be in any language.

@@ -18,6 +18,20 @@ public struct ConnectionString: Sendable {
             if let value = option.pointee.val { given[String(cString: keyword)] = String(cString: value) }
             option += 1
         }
+        Self.cutBrackets(&given)
+    }
+
+    /// Takes off the brackets in which an address of IPv6 stands in URLs: libpq does so only there, and looks for a name
+    /// with brackets otherwise.
+    static func cutBrackets(_ values: inout [String: String]) {
+        for keyword in ["host", "hostaddr"] { values[keyword] = values[keyword].map(withoutBrackets) }
+    }
+
+    private static func withoutBrackets(_ hosts: String) -> String {
+        hosts.split(separator: ",", omittingEmptySubsequences: false).map { host in
+            let isBracketed = host.hasPrefix("[") && host.hasSuffix("]") && host.contains(":")
+            return String(isBracketed ? host.dropFirst().dropLast() : host)
+        }.joined(separator: ",")
     }
 
     /// The value of a keyword such as `dbname`; nil where the string doesn't say.

@@ -64,6 +64,7 @@ struct ConnectionTarget {
             if let value = option.pointee.val { given[String(cString: keyword)] = String(cString: value) }
             option += 1
         }
+        ConnectionString.cutBrackets(&given)
         let own = given.removeValue(forKey: "options")
         self.given = given
         let environment = getenv("PGOPTIONS").map { String(cString: $0) }

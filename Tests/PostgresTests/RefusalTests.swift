@@ -71,6 +71,40 @@ import Testing
         #expect(reading(server + "something", needsPassword: true).isRefusal)
     }
 
+    /// Libpq's words where it finds no file or section of a service, and where a hostaddr is no address.
+    @Test(arguments: [
+        "definition of service \"nope\" not found", "service file \"/etc/pg_service.conf\" not found",
+        "syntax error in service file \"/etc/pg_service.conf\", line 3",
+        "could not parse network address \"300.1.1.1\": Name or service not known",
+    ])
+    func whatTheStringNamesWronglyIsARefusal(_ words: String) {
+        let error = reading(words + "\n")
+        #expect(error.isRefusal && error.hint == ConnectionFailure.checkString, "\(error)")
+    }
+
+    @Test func thoseAreLibpqsWords() async throws {
+        for wrong in ["service=muster-nope", "hostaddr=300.1.1.1"] {
+            try await withDatabase(at: wrong) { database in
+                try await eventually { database.refusal != nil }
+            }
+        }
+    }
+
+    /// As in every other setting, and as libpq has it in a URL.
+    @Test func bracketsAroundAnAddressOfIPv6AreCut() throws {
+        for (written, read) in [("[::1]", "::1"), ("a,[fd00::7],b", "a,fd00::7,b"), ("[a]", "[a]"), ("[::1", "[::1")] {
+            for keyword in ["host", "hostaddr"] {
+                let string = try ConnectionString("\(keyword)=\(written) port=1")
+                #expect(string[keyword] == read && string["port"] == "1", "\(keyword)=\(written)")
+            }
+        }
+        #expect(try ConnectionString("postgresql://[::1]/d")["host"] == "::1")
+        #expect(
+            try ConnectionTarget(DatabaseSettings(connectionString: "host=[::1] port=1")).keywords.contains {
+                $0 == ("host", "::1")
+            })
+    }
+
     /// An ERROR to the first statements of a session, which set what must hold in it.
     @Test(arguments: [
         ("22023", true), ("42704", true), ("55P02", true), ("42501", true), ("53200", false), ("XX000", false),
