@@ -20,7 +20,6 @@ final class SurplusConnection: ChannelInboundHandler {
     func channelActive(context: ChannelHandlerContext) {
         let text = """
             HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r
-            x-ratelimit-limit: \r\nx-ratelimit-remaining: \r\nx-ratelimit-reset: \r
             content-length: \(answer.utf8.count)\r\nconnection: close\r\n\r\n\(answer)
             """
         counts.answered(503)

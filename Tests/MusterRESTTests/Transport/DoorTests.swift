@@ -18,6 +18,8 @@ import Testing
             let answer = try await surplus.answer()
             #expect(answer?.status == 503 && answer?.headers["retry-after"] == "1")
             #expect(answer?.names(Limits.connectionsPerAddress, as: 1) == true, "\(answer?.body ?? "")")
+            // Nobody was counted.
+            #expect(answer?.headers.keys.filter { $0.hasPrefix("x-ratelimit") } == [])
             #expect(await surplus.closes())
             await good.close()
             #expect(await eventually { server.status.connections == 0 })
