@@ -47,6 +47,7 @@ public struct Schema: Sendable {
             ) { row in (try row.value(0, as: Int.self), try row.value(1, as: Bool.self)) }
             return rows.first ?? (0, true)
         } catch SQLState.undefinedTable {
+            try await checkIsNotElsewhere(deadline: deadline)
             return (0, true)
         } catch SQLState.insufficientPrivilege {
             // A grant is missing, as after a restore into a cluster that lacked the role: that tells nothing of the
@@ -109,8 +110,10 @@ public struct Schema: Sendable {
         return applied
     }
 
-    /// False where there are no tables yet; throws where they belong to a role that this connection can't work as.
+    /// False where there are no tables yet; throws where they belong to a role that this connection can't work as, or
+    /// where what it made would stand in another schema.
     private func ownsTables(deadline: ContinuousClock.Instant) async throws -> Bool {
+        try await checkIsNotElsewhere(deadline: deadline)
         let rows = try await database.read(
             deadline: deadline,
             """
