@@ -60,7 +60,7 @@ import Testing
                     TrackError("'external_id' is not valid", in: .attributes, at: 5),
                     TrackError("'external_id' is not valid", in: .attributes, at: 6),
                     TrackError("'n' is not valid: it has a number outside of ±2^53", in: .attributes, at: 7),
-                    TrackError("'properties' is not valid", in: .events, at: 1),
+                    TrackError("'properties' is not valid: it has a number outside of ±2^53", in: .events, at: 1),
                 ])
             #expect(try await muster.send(GetUser(user: .externalID("u-1"))).attributes == ["n": 1])
             #expect(try await muster.send(GetUser(user: .externalID("1234567890123456789"))).attributes == ["n": 2])

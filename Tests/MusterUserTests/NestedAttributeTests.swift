@@ -130,7 +130,7 @@ import Testing
             let ofU = reply.errors.filter { $0.index == 0 }.map(\.type)
             #expect(
                 Set(ofU) == [
-                    Place.unfit("n"), "'big' is not valid: it has a number outside of ±2^53",
+                    Place.unfit("n", "number"), "'big' is not valid: it has a number outside of ±2^53",
                     "'x' is not valid: of fields with $ only $add, $remove, $update and $time are known",
                     "'y' is not valid: $add must be an array of objects",
                     "the name of an attribute has U+0000 or half of a surrogate pair",
@@ -140,6 +140,42 @@ import Testing
             #expect(user.count == 3 && user[Array("a".utf8)] == 1 && user[Array("n".utf8)] == "text")
             // An object of which nothing is left makes nobody.
             #expect(try await place.get(.externalID("v")) == nil)
+        }
+    }
+
+    /// As a value it would take the place of the array that it means to change.
+    @Test func anOperatorThatIsNestedIsRefusedAndDestroysNothing() async throws {
+        try await Place.with { place in
+            let kept = #"{"list":[{"id":1}],"o":{"n":1,"arr":[{"id":1}]}}"#
+            try await place.expect(#""o":{"arr":[{"id":1}],"n":1},"list":[{"id":1}]"#, gives: kept)
+            func match(_ object: String) -> String {
+                #"{"$update":[{"$identifier_key":"id","$identifier_value":1,"$new_object":\#(object)}]}"#
+            }
+            for (name, value) in [
+                ("o", #"{"arr":{"$add":[{"id":2}]}}"#), ("o", #"{"arr":{"\u0024add":[{"id":2}]}}"#),
+                ("o", #"{"n":2,"deep":[1,{"er":[{"$remove":[]}]}]}"#), ("o", #"{"t":{"$time":{"$now":1}}}"#),
+                ("list", #"[{"id":2},{"$push":1}]"#), ("list", #"{"add":[{"id":{"$add":[1]}}]}"#),
+                ("list", #"{"$add":[{"id":2,"tags":{"$add":[{"a":1}]}}]}"#), ("list", #"{"$add":[{"$add":[]}]}"#),
+                ("list", match(#"{"tags":{"$add":[{"a":1}]}}"#)), ("list", match(#"{"$add":[{"a":1}]}"#)),
+            ] {
+                for flag in ["", #""_merge_objects":true,"#] {
+                    let reply = try await place.track(
+                        #"{"attributes":[{"external_id":"u",\#(flag)"\#(name)":\#(value),"plain":1}]}"#)
+                    #expect(
+                        reply.errors.map(\.type) == [
+                            "'\(name)' is not valid: of the names in nested objects only $time may begin with $"
+                        ], "\(value)")
+                    #expect(reply.attributesProcessed == 1, "\(value)")
+                    try await place.expect(#""plain":null"#, gives: kept)
+                }
+            }
+            // A time is a value, and what else begins with no $.
+            try await place.expect(
+                #""_merge_objects":true,"o":{"arr":{"add":["x"]},"n":{"inc":2},"t":{"$time":"1980-01-01"},"p":"$5"},"list":null"#,
+                gives: #"{"o":{"n":{"inc":2},"p":"$5","t":{"$time":"1980-01-01"},"arr":{"add":["x"]}}}"#)
+            try await place.expect(
+                #""o":null,"list":{"$add":[{"at":{"$time":"1980-01-01"}}]}"#,
+                gives: #"{"list":[{"at":{"$time":"1980-01-01"}}]}"#)
         }
     }
 
@@ -162,7 +198,7 @@ import Testing
                 try await place.expect(#""a":\#(edit)"#, gives: "'a' is not valid: \(problem)")
             }
             _ = try await place.after(#""a":7"#)
-            try await place.expect(#""a":{"$add":[{"id":1}]}"#, gives: Place.unfit("a"))
+            try await place.expect(#""a":{"$add":[{"id":1}]}"#, gives: Place.unfit("a", "array"))
             try await place.expect(#""a":null,"t":{"$time":"1980-01-01"}"#, gives: #"{"t":{"$time":"1980-01-01"}}"#)
         }
     }

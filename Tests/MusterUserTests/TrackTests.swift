@@ -23,9 +23,9 @@ extension Place {
         #expect(found == expected, sourceLocation: place)
     }
 
-    /// What is said of an attribute that can't be changed so.
-    static func unfit(_ name: String) -> String {
-        "'\(name)' is not valid: the user's is of another kind, or the result too large"
+    /// What is said of an attribute that can't be changed so, being of no such kind.
+    static func unfit(_ name: String, _ kind: String) -> String {
+        "'\(name)' is not valid: the user's is no \(kind)"
     }
 
     /// Sets attributes of one user and returns what they are then, as JSON with sorted names.
@@ -54,13 +54,16 @@ extension Place {
             try await place.expect(#""n":{"inc":-5}"#, gives: #"{"n":-2}"#)
             try await place.expect(#""n":0.5"#, gives: #"{"n":0.5}"#)
             try await place.expect(#""n":{"inc":1}"#, gives: #"{"n":1.5}"#)
-            try await place.expect(#""n":9007199254740992"#, gives: #"{"n":9007199254740992}"#)
-            try await place.expect(#""n":{"inc":1}"#, gives: Place.unfit("n"))
+            for (bound, step) in [("9007199254740992", 1), ("-9007199254740992", -1)] {
+                try await place.expect(#""n":\#(bound)"#, gives: #"{"n":\#(bound)}"#)
+                try await place.expect(
+                    #""n":{"inc":\#(step)}"#, gives: "'n' is not valid: with it the user's would be outside of ±2^53")
+            }
             for wrong in [#"{"inc":1.5}"#, #"{"inc":"1"}"#, #"{"inc":null}"#] {
                 try await place.expect(#""n":\#(wrong)"#, gives: "'n' is not valid")
             }
             try await place.expect(#""n":"text""#, gives: #"{"n":"text"}"#)
-            try await place.expect(#""n":{"inc":1}"#, gives: Place.unfit("n"))
+            try await place.expect(#""n":{"inc":1}"#, gives: Place.unfit("n", "number"))
         }
     }
 
@@ -74,7 +77,7 @@ extension Place {
             try await place.expect(#""b":{"add":[1,"x",1.0]}"#, gives: #"{"b":["x",1]}"#)
             try await place.expect(#""b":{"add":"x"}"#, gives: "'b' is not valid")
             try await place.expect(#""b":7"#, gives: #"{"b":7}"#)
-            try await place.expect(#""b":{"add":["x"]}"#, gives: Place.unfit("b"))
+            try await place.expect(#""b":{"add":["x"]}"#, gives: Place.unfit("b", "array"))
         }
     }
 
@@ -225,6 +228,12 @@ extension Place {
                     "'quantity' is not valid: it must be a whole number from 1 to 100 units (purchase_quantity)"
                 ),
                 ("\"u\"", "\"u\",\"properties\":[1]", "'properties' is not valid"),
+                (
+                    "\"u\"", "\"u\",\"properties\":{\"a\":[1e300]}",
+                    "'properties' is not valid: it has a number outside of ±2^53"
+                ),
+                ("\"u\"", "\"u\",\"properties\":{\"a\":\"\\u0000\"}", Self.unusable),
+                ("\"u\"", "\"u\",\"properties\":{\"a\":\"\\ud800\"}", Self.unusable),
             ] {
                 let reply = try await place.track(#"{"purchases":[{\#(purchase.replacing(old, with: new))}]}"#)
                 #expect(reply.errors == [TrackError(text, in: .purchases, at: 0)], "\(new)")
@@ -233,6 +242,7 @@ extension Place {
         }
     }
 
+    static let unusable = "'properties' is not valid: it has U+0000 or half of a surrogate pair"
     static let tooMuch = "'price' is not valid: times 'quantity' it is over 1000000000 units (purchase_amount)"
 
     /// The bound is that of price times quantity, and no price is judged as if more were bought.

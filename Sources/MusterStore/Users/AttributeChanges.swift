@@ -32,9 +32,11 @@ struct AttributeChange: Sendable {
     }
 }
 
-/// An attribute is of another kind than the change of it needs.
+/// An attribute is of another kind than the change of it needs, or would be no number that is kept.
 struct UnfitAttribute: Error {
     let name: [UInt8]
+    /// The end of a sentence.
+    let problem: String
 }
 
 extension AttributesByName {
@@ -56,26 +58,27 @@ extension AttributesByName {
 extension AttributeValue? {
     /// The value after a change; `null` where there is none any more.
     fileprivate func after(_ change: AttributeChange) throws -> AttributeValue {
-        let unfit = UnfitAttribute(name: change.name)
+        func unfit(_ problem: String) -> UnfitAttribute { UnfitAttribute(name: change.name, problem: problem) }
         switch change.operation {
         case .set(let value): return value
         case .increment(let step):
-            guard let sum = increased(by: step), sum.canBeStored else { throw unfit }
+            guard let sum = increased(by: step) else { throw unfit("the user's is no number") }
+            guard sum.isWithinBounds else { throw unfit("with it the user's would be outside of ±2^53") }
             return sum
         case .edit(let adding, let removing):
             guard let old = self else {
                 return adding.isEmpty ? .null : try AttributeValue(elements: adding.lastOfEach(removing: removing))
             }
-            guard let elements = try old.elements() else { throw unfit }
+            guard let elements = try old.elements() else { throw unfit("the user's is no array") }
             return try AttributeValue(elements: (elements + adding).lastOfEach(removing: removing))
         case .editObjects(let edit):
             guard let old = self else { return edit.adding.isEmpty ? .null : try edit.applied(to: []) }
-            guard let elements = try old.elements() else { throw unfit }
+            guard let elements = try old.elements() else { throw unfit("the user's is no array") }
             return try edit.applied(to: elements)
         case .merge(let fields):
             guard let old = self, old != .strings([]) else { return AttributeValue(fields) }
             guard case .other(let object) = old else {
-                guard fields.isEmptyArray else { throw unfit }
+                guard fields.isEmptyArray else { throw unfit("the user's is no object") }
                 return AttributeValue(fields)
             }
             return AttributeValue(try object.merging(fields))
@@ -86,9 +89,8 @@ extension AttributeValue? {
         switch self {
         case nil: return .integer(step)
         case .integer(let number):
-            // Both are within ±2^53, so that nothing overflows; what passes it can't be stored.
-            let sum = number + step
-            return abs(sum) <= 1 << 53 ? .integer(sum) : nil
+            // Both are within ±2^53, so that nothing overflows.
+            return .integer(number + step)
         case .number(let number): return .number(number + Double(step))
         default: return nil
         }
@@ -96,6 +98,15 @@ extension AttributeValue? {
 }
 
 extension AttributeValue {
+    /// False for a number outside of ±2^53.
+    fileprivate var isWithinBounds: Bool {
+        switch self {
+        case .integer(let number): number.magnitude <= 1 << 53
+        case .number(let number): abs(number) <= 0x1p53
+        default: true
+        }
+    }
+
     /// The elements of an array; nil for anything else.
     func elements() throws -> [RawJSON]? {
         let json = try JSONEncoding.encode(Attributes([.init(name: Array("v".utf8), value: self)]))

@@ -104,7 +104,6 @@ extension AttributeValue {
         }
     }
 
-    var canBeStored: Bool { storageProblem == nil }
 }
 
 extension JSONValue {
@@ -119,6 +118,35 @@ extension JSONValue {
                 name.isUnusable ? AttributeValue.unusableText : value.storageProblem
             }.first
         default: nil
+        }
+    }
+}
+
+extension RawJSON {
+    /// Whether a field at any depth has a name with `$`, but for `$time`: kept as a value it would take the place of what
+    /// an operator means to change.
+    var namesOperator: Bool {
+        // Most values have neither a $ nor an escape, which could stand for one.
+        guard bytes.contains(where: { $0 == UInt8(ascii: "$") || $0 == UInt8(ascii: "\\") }) else { return false }
+        return (try? read { try $0.namesOperator }) ?? false
+    }
+}
+
+extension JSONValue {
+    /// Recursive: the reader bounds the depth.
+    fileprivate var namesOperator: Bool {
+        get throws {
+            switch kind {
+            case .array: try elements().contains { try $0.namesOperator }
+            case .object:
+                try fields().contains { name, value in
+                    let isOperator = name.withUnsafeBytes {
+                        $0.first == UInt8(ascii: "$") && !$0.elementsEqual("$time".utf8)
+                    }
+                    return try isOperator || value.namesOperator
+                }
+            default: false
+            }
         }
     }
 }

@@ -58,7 +58,10 @@ extension ObjectEdit {
             throw TrackRefusal(type: "'\(name)' is not valid: $add, $remove and $update stand beside no other field")
         }
         self.merges = merges
-        adding = try Self.elements(of: .add, in: fields, name) { json, _ in json }
+        adding = try Self.elements(of: .add, in: fields, name) { json, _ in
+            guard !json.namesOperator else { throw TrackRefusal.nestedOperator(name) }
+            return json
+        }
         removing = try Self.elements(of: .remove, in: fields, name) { _, entry in try Match(entry, of: name) }
         updating = try Self.elements(of: .update, in: fields, name) { _, entry in
             Update(match: try Match(entry, of: name), object: try entry.newObject(of: name))
@@ -103,7 +106,9 @@ extension TrackedFields {
     /// What `$update` writes; an empty array is an object without fields.
     fileprivate func newObject(of name: String) throws -> RawJSON {
         switch self["$new_object"] {
-        case .other(let json) where json.bytes.first == UInt8(ascii: "{"): return json
+        case .other(let json) where json.bytes.first == UInt8(ascii: "{"):
+            guard !json.namesOperator else { throw TrackRefusal.nestedOperator(name) }
+            return json
         case .strings([]): return .emptyObject
         default: throw TrackRefusal(type: "'\(name)' is not valid: $new_object must be an object")
         }

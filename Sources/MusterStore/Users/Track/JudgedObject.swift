@@ -170,11 +170,18 @@ extension TrackedFields {
             return try operation(value, name, merges: false)
         }
         if merges, value == .strings([]) { return .merge(try RawJSON(encoding: [String]())) }
+        if case .other(let json) = value, json.bytes.first == UInt8(ascii: "["), json.namesOperator {
+            throw TrackRefusal.nestedOperator(name)
+        }
         if let elements = try value.elements() { return .set(try AttributeValue(elements: elements.lastOfEach())) }
         guard case .other(let json) = value, let object = try json.asObject else { return .set(value) }
         let fields = TrackedFields(object)
         if let edit = try ObjectEdit(fields, of: name, merges: merges) { return .editObjects(edit) }
-        return try Self.operation(fields, name) ?? (merges ? .merge(json) : .set(value))
+        let operation = try Self.operation(fields, name)
+        guard !json.namesOperator else {
+            throw TrackRefusal.nestedOperator(name)
+        }
+        return operation ?? (merges ? .merge(json) : .set(value))
     }
 
     /// What an object asks for that stands for no value.

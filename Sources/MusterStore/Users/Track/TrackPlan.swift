@@ -89,9 +89,7 @@ extension PlannedUser {
     }
 
     private mutating func applyAll(_ changes: [AttributeChange]) throws -> [TrackRefusal] {
-        let refused = try change(changes).map {
-            TrackRefusal.unfit($0.name, "the user's is of another kind, or the result too large")
-        }
+        let refused = try change(changes).map { TrackRefusal.unfit($0.name, $0.problem) }
         if !refused.isEmpty, refused.count == changes.count { throw refused[0] }
         return refused
     }

@@ -6,6 +6,9 @@ struct TrackRefusal: Error {
 
     static func required(_ field: String) -> TrackRefusal { TrackRefusal(type: "'\(field)' is required") }
     static func invalid(_ field: String) -> TrackRefusal { TrackRefusal(type: "'\(field)' is not valid") }
+    static func nestedOperator(_ field: String) -> TrackRefusal {
+        TrackRefusal(type: "'\(field)' is not valid: of the names in nested objects only $time may begin with $")
+    }
     static func over(_ limit: Limit, _ field: String) -> TrackRefusal {
         TrackRefusal(type: "'\(field)' \(FieldProblem(over: limit).text)")
     }
@@ -95,9 +98,10 @@ struct TrackedFields {
     func properties() throws -> RawJSON? {
         guard let value = self["properties"] else { return nil }
         if value == .strings([]) { return .emptyObject }
-        guard case .other(let json) = value, json.bytes.first == UInt8(ascii: "{"), value.canBeStored else {
+        guard case .other(let json) = value, json.bytes.first == UInt8(ascii: "{") else {
             throw TrackRefusal.invalid("properties")
         }
+        if let problem = value.storageProblem { throw TrackRefusal(type: "'properties' is not valid: it \(problem)") }
         guard json.bytes.count <= Limits.attributesBytes.value else {
             throw TrackRefusal.over(Limits.attributesBytes, "properties")
         }
