@@ -100,15 +100,18 @@ import Testing
             "MUSTER_LOG_FORMAT": "json", "MUSTER_LOG_LEVEL": "debug", "MUSTER_OPS_PORT": "tcp://10.96.12.7:7881",
             "MUSTER_REST_HOST": "0.0.0.0", "MUSTER_REST_INSECURE": "true", "MUSTER_OPS_HOST": "",
         ]
-        try await ServerProcess.withServing(settings, errors: log) { server, client, _ in
+        var migrated: [String] = []
+        try await ServerProcess.withServing(settings, errors: log) { server, client, database in
             _ = try await client.send(UpsertUsers(users: [UserEntry(externalID: "12345")]))
+            migrated = try await migrating(database)
             // A TLS hello on a port that speaks plaintext.
             let connection = try await RawConnection(port: Int(server.port))
             try await connection.send([0x16, 0x03, 0x01, 0x00, 0x05, 1, 0, 0, 1, 0])
             try #require(await eventually { connection.isClosed })
             await connection.close()
         }
-        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map { line in
+        let said = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map(String.init) + migrated
+        let lines = try said.map { line in
             try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
         }
         func line(_ message: String) throws -> [String: Any] {
@@ -123,12 +126,32 @@ import Testing
         #expect(!lines.contains { ($0["message"] as? String)?.hasPrefix("RPC listens beyond") == true })
         #expect(try line("A variable is passed over")["variable"] as? String == "MUSTER_OPS_PORT")
         #expect((try line("Connection refused")["reason"] as? String)?.contains("TLS handshake") == true)
+        #expect(try line("Migration applied")["only_adds"] is Bool)
+        #expect(try line("Access repaired")["statements"] is Int)
+        #expect(try line("Newer schema left alone")["schema"] as? Int == 9_999)
         for line in lines {
-            // No text looks like a number; what was logged as one would.
+            // No text looks like a number or a truth value; what was logged as one would.
             for (name, value) in line where name != "postgres" {
-                #expect((value as? String).flatMap(Double.init) == nil, "\(name): \(value)")
+                let text = value as? String
+                #expect(text.flatMap(Double.init) == nil && text.flatMap(Bool.init) == nil, "\(name): \(value)")
             }
         }
+    }
+
+    /// The lines of `migrate` where a database is new, where a grant is missing, and where the schema is newer.
+    private func migrating(_ database: TestDatabase) async throws -> [String] {
+        func migrate(_ url: String) async throws -> [String] {
+            let (status, output) = try await ServerProcess.run(
+                "muster-server", ["migrate", "--log-format", "json"], ["MUSTER_DATABASE_URL": url])
+            #expect(status == 0, "\(output)")
+            return output.split(separator: "\n").map(String.init)
+        }
+        var lines = try await TestDatabase.withEmpty { empty in try await migrate(empty.ownerURL) }
+        try await database.run("REVOKE SELECT ON workspace FROM muster_server")
+        lines += try await migrate(database.ownerURL)
+        try await database.run(
+            "INSERT INTO migration (version, name, applied_at, only_adds) VALUES (9999, 'new', now(), true)")
+        return try await lines + migrate(database.ownerURL)
     }
 
     @Test(.enabled(if: TestCertificates.isPossible, "there is no openssl command"))

@@ -21,7 +21,10 @@ extension Schema {
             guard count > 0 else { continue }
             logger.notice(
                 "Access repaired",
-                metadata: ["part": "\(part.rawValue)", "statements": "\(count)", "server_role": "\(role.name)"])
+                metadata: [
+                    "part": "\(part.rawValue)", "statements": .stringConvertible(count),
+                    "server_role": "\(role.name)",
+                ])
         }
     }
 

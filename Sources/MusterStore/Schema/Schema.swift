@@ -78,7 +78,7 @@ public struct Schema: Sendable {
             try await check(deadline: deadline)
             logger.notice(
                 "Newer schema left alone, with its roles, policies and grants",
-                metadata: ["schema": "\(found)", "served": "\(current)"])
+                metadata: ["schema": .stringConvertible(found), "served": .stringConvertible(current)])
             return []
         }
         let role = try await serverRole(given: given, deadline: deadline)
@@ -103,7 +103,7 @@ public struct Schema: Sendable {
         for migration in migrations where try await apply(migration, role, deadline: deadline) {
             logger.notice(
                 "Migration applied",
-                metadata: ["migration": "\(migration.name)", "only_adds": "\(migration.onlyAdds)"])
+                metadata: ["migration": "\(migration.name)", "only_adds": .stringConvertible(migration.onlyAdds)])
             applied.append(migration.version)
         }
         try await check(deadline: deadline)
