@@ -39,12 +39,14 @@ import Testing
                 for (sent, expected): (AttributeValue, AttributeValue) in [
                     ("Ada@Example.COM", "ada@example.com"), ("  ada@example.com \t\r\n", "ada@example.com"),
                     ("a+b@x.eu", "a+b@x.eu"), ("é@exämple.eu", "é@exämple.eu"), ("a@localhost", "a@localhost"),
+                    ("\u{A0}x@y.z\u{A0}", "x@y.z"), (" \u{2003}\u{3000} x@y.z\u{85}\u{202F}\t", "x@y.z"),
+                    ("à@y.z", "à@y.z"), ("x@y.à", "x@y.à"),
                 ] {
                     let attributes = try await kept(["email": sent], writer, muster)
                     #expect(attributes?["email"] == expected)
                 }
                 for (sent, expected): (AttributeValue, AttributeValue) in [
-                    (" +331 ", "+331"), ("0049 1", "0049 1"), (.integer(49_151), "49151"),
+                    (" +331 ", "+331"), ("\u{A0}+331\u{A0}", "+331"), ("0049 1", "0049 1"), (.integer(49_151), "49151"),
                 ] {
                     let attributes = try await kept(["phone": sent], writer, muster)
                     #expect(attributes?["phone"] == expected)
@@ -67,7 +69,7 @@ import Testing
                     #expect(attributes == nil, "\(writer) \(sent)")
                 }
                 for sent: AttributeValue in [
-                    "", " \n", "1\u{1}2", .bool(false), .number(1.5), .integer(-1), .strings([]),
+                    "", " \n", "\u{A0}", "1\u{1}2", .bool(false), .number(1.5), .integer(-1), .strings([]),
                 ] {
                     let attributes = try await kept(["phone": sent], writer, muster)
                     #expect(attributes == nil, "\(writer) \(sent)")
@@ -85,6 +87,7 @@ import Testing
         let statement = try #require(page.firstMatch(of: /```sql\n(SELECT w.name[^`]*)```/)?.1)
         let values: [(String, AttributeValue)] = [
             ("email", " ada@x.eu"), ("email", "ada@x.eu\u{B}"), ("phone", "+331\t"), ("phone", .integer(49_151)),
+            ("email", "\u{A0}ada@x.eu"), ("phone", "+331\u{3000}"),
         ]
         try await Place.with { place in
             for (number, (name, value)) in values.enumerated() {
@@ -113,7 +116,9 @@ import Testing
         try await withMuster { muster in
             for writer in Writer.allCases {
                 _ = try await kept(["email": " Ada@X.eu", "phone": "+331 "], writer, muster)
-                for (email, phone) in [("ada@x.eu", "+331"), ("\tADA@x.EU ", " +331\n")] {
+                for (email, phone) in [
+                    ("ada@x.eu", "+331"), ("\tADA@x.EU ", " +331\n"), ("\u{A0}ada@x.eu\u{A0}", "\u{A0}+331\u{A0}"),
+                ] {
                     let found = [UserReference.email(Contact(Identifier(email))), .phone(Contact(Identifier(phone)))]
                     for user in found {
                         #expect(try await muster.send(GetUser(user: user)).externalID == "u-1")

@@ -18,19 +18,38 @@ public enum ContactKind: String, Sendable {
     /// What is kept and compared: without blanks at its ends, and an e-mail address with a to z in the place of A to Z.
     public func normal(_ text: Identifier) -> Identifier {
         let bytes = text.bytes
-        guard let first = bytes.firstIndex(where: { !Self.isBlank($0) }),
-            let last = bytes.lastIndex(where: { !Self.isBlank($0) })
-        else { return Identifier(bytes: []) }
-        let isTrimmed = last - first + 1 == bytes.count
-        let trimmed = isTrimmed ? text : Identifier(bytes: bytes[first...last])
+        var (start, end) = (0, bytes.count)
+        while start < end, let length = Self.blank(at: start, of: bytes) { start += length }
+        while start < end, let length = Self.blank(before: end, of: bytes) { end -= length }
+        let isTrimmed = end - start == bytes.count
+        let trimmed = isTrimmed ? text : Identifier(bytes: bytes[min(start, end)..<end])
         return self == .email ? trimmed.loweringASCII : trimmed
     }
 
-    private static func isBlank(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x09...0x0D, 0x20: true
-        default: false
+    /// The length of the white space, as Unicode has it, that begins at this byte; nil where none does.
+    private static func blank(at start: Int, of bytes: [UInt8]) -> Int? {
+        func byte(_ offset: Int) -> UInt8 { start + offset < bytes.count ? bytes[start + offset] : 0 }
+        switch bytes[start] {
+        case 0x09...0x0D, 0x20: return 1
+        // U+0085 and U+00A0.
+        case 0xC2: return byte(1) == 0x85 || byte(1) == 0xA0 ? 2 : nil
+        case 0xE1: return byte(1) == 0x9A && byte(2) == 0x80 ? 3 : nil
+        case 0xE2:
+            switch (byte(1), byte(2)) {
+            // U+2000 to U+200A, U+2028, U+2029, U+202F and U+205F.
+            case (0x80, 0x80...0x8A), (0x80, 0xA8), (0x80, 0xA9), (0x80, 0xAF), (0x81, 0x9F): return 3
+            default: return nil
+            }
+        case 0xE3: return byte(1) == 0x80 && byte(2) == 0x80 ? 3 : nil
+        default: return nil
         }
+    }
+
+    /// The length of the white space that ends before this byte; nil where none does.
+    private static func blank(before end: Int, of bytes: [UInt8]) -> Int? {
+        guard bytes[end - 1] >= 0x80 else { return blank(at: end - 1, of: bytes) }
+        for length in 2...3 where end >= length && blank(at: end - length, of: bytes) == length { return length }
+        return nil
     }
 
     /// The value as it is kept; nil where it can't be one. `null` removes, and a number is its digits, as clients write
