@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 import MusterStore
 
 /// `muster-server erasures`
@@ -26,28 +27,55 @@ struct Erasures: AsyncParsableCommand {
                 try await schema.check(deadline: .now + .seconds(30))
                 try await schema.checkAccess(deadline: .now + .seconds(30))
                 // All of them before the first erasure: a name that is mistyped should change nothing.
-                let journals = try files.map { (file: $0, content: try JournalContent(file: $0)) }
-                isDamaged = journals.contains { !$0.content.damaged.isEmpty }
-                for (file, content) in journals { Self.tell(content, of: file) }
-                var all = JournalContent()
-                for (_, content) in journals { all.formUnion(content) }
-                let store = Store(database: schema.database, logger: logger)
-                var (named, erased) = (0, 0)
-                for (workspace, registrations) in all.registrations.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-                    named += registrations.count
-                    erased += try await store.applyErasures(
-                        registrations, in: workspace, deadline: .now + .seconds(86_400))
-                }
+                let journals = try Journals(files: files)
+                isDamaged = journals.isDamaged
+                for line in journals.unread { print(line.description) }
+                let (named, erased) = try await journals.apply(to: schema, logger)
                 print("\(named) registrations named, \(erased) erased, \(named - erased) not found")
             }
             if isDamaged { throw ExitCode.failure }
         }
+    }
+}
 
-        private static func tell(_ content: JournalContent, of file: String) {
-            for line in content.cut { print("\(file), line \(line): cut short, as by a crash; passed over") }
-            for line in content.damaged {
-                print("\(file), line \(line): damaged; whom it names is not erased: look for another copy of the file")
-            }
+/// Journals of erasures that a restored database lacks.
+struct Journals {
+    /// A line that names nobody who could be read.
+    struct UnreadLine: CustomStringConvertible {
+        let file: String
+        let number: Int
+        let isDamaged: Bool
+
+        var description: String {
+            isDamaged
+                ? "\(file), line \(number): damaged; whom it names is not erased: look for another copy of the file"
+                : "\(file), line \(number): cut short, as by a crash; passed over"
         }
+    }
+
+    private var content = JournalContent()
+    private(set) var unread: [UnreadLine] = []
+
+    /// Reads the files. Throws `JournalUnreadable`.
+    init(files: [String]) throws {
+        for file in files {
+            let one = try JournalContent(file: file)
+            unread += one.cut.map { UnreadLine(file: file, number: $0, isDamaged: false) }
+            unread += one.damaged.map { UnreadLine(file: file, number: $0, isDamaged: true) }
+            content.formUnion(one)
+        }
+    }
+
+    var isDamaged: Bool { unread.contains(where: \.isDamaged) }
+
+    /// Erases whom they name: how many registrations they name, and how many of them were there.
+    func apply(to schema: Schema, _ logger: Logger) async throws -> (named: Int, erased: Int) {
+        let store = Store(database: schema.database, logger: logger)
+        var (named, erased) = (0, 0)
+        for (workspace, registrations) in content.registrations.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            named += registrations.count
+            erased += try await store.applyErasures(registrations, in: workspace, deadline: .now + .seconds(86_400))
+        }
+        return (named, erased)
     }
 }

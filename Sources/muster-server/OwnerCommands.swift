@@ -20,6 +20,10 @@ struct Migrate: AsyncParsableCommand {
             muster_server, the role to serve as. Each time it puts roles, policies and grants right, as after a restore or \
             another owner, and says what it changed. Two at once are safe.
 
+            Then it erases again whom journals of erasures name, those of --erasure-journal and the one of the setting: after a \
+            restore name those of all servers, with those that were put aside since the backup. Where a line is damaged the \
+            rest is applied, and the exit code is 1.
+
             \(Setting.table)
             """)
 
@@ -27,7 +31,12 @@ struct Migrate: AsyncParsableCommand {
     @OptionGroup var options: MigrateOptions
 
     func run() async throws {
+        var isDamaged = false
         try await withOwner(common, options.flags) { schema, settings, logger in
+            // Before anything is changed: a name may be mistyped.
+            let files = options.journals(with: settings)
+            let journals = try Journals(files: files)
+            isDamaged = journals.isDamaged
             // As long as the work takes, once PostgreSQL is there.
             _ = try await schema.facts(deadline: .now + .seconds(30))
             let applied = try await schema.migrate(
@@ -37,7 +46,21 @@ struct Migrate: AsyncParsableCommand {
             logger.notice(
                 schema.remark(on: version),
                 metadata: ["schema": .stringConvertible(version), "applied": .stringConvertible(applied.count)])
+            if !files.isEmpty { try await Self.erase(journals, schema, logger) }
         }
+        if isDamaged { throw ExitCode.failure }
+    }
+
+    private static func erase(_ journals: Journals, _ schema: Schema, _ logger: Logger) async throws {
+        try await schema.checkAccess(deadline: .now + .seconds(30))
+        for line in journals.unread { logger.log(level: line.isDamaged ? .error : .notice, "\(line)") }
+        let (named, erased) = try await journals.apply(to: schema, logger)
+        logger.notice(
+            "Journals of erasures applied",
+            metadata: [
+                "named": .stringConvertible(named), "erased": .stringConvertible(erased),
+                "not_found": .stringConvertible(named - erased),
+            ])
     }
 
     private static func setPassword(_ schema: Schema, _ settings: Settings) async throws {

@@ -94,7 +94,7 @@ struct Setting: Sendable, Hashable {
         "history_days", standard: "0", "How long changes of sets and receipts are kept; 0 keeps them for ever.")
     static let erasureJournal = Setting(
         "erasure_journal",
-        "A file, on other storage than the database's and its backups', in which each erasure is before it is acknowledged; of each server its own."
+        "A file, on other storage than the database's and its backups', in which each erasure is before it is acknowledged; of each server its own. migrate applies it."
     )
     static let exportKeepHours = Setting(
         "exports.keep_hours", standard: "4", "How long the archive of an export can be fetched.")

@@ -1,5 +1,11 @@
 import ArgumentParser
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// The flags of settings that every command has.
 struct CommonOptions: ParsableArguments {
     @Option(help: "A JSON file with settings.") var config: String?
@@ -68,11 +74,21 @@ struct ServeOptions: ParsableArguments {
 
 /// The flags of settings that only `migrate` has.
 struct MigrateOptions: ParsableArguments {
+    @Option(help: "A journal of erasures to apply, beside that of the setting; may be given more than once.")
+    var erasureJournal: [String] = []
     @Option(help: .of(.serverRole)) var serverRole: String?
     @Flag(help: .of(.changeSharedPassword)) var changeSharedPassword = false
 
     var flags: [Setting: String] {
         given([.serverRole: serverRole, .changeSharedPassword: changeSharedPassword ? "true" : nil])
+    }
+
+    /// The files to apply. That of the setting may not be there: a server makes it with the first erasure.
+    func journals(with settings: Settings) -> [String] {
+        guard let own = settings.erasureJournal, !erasureJournal.contains(own), access(own, F_OK) == 0 else {
+            return erasureJournal
+        }
+        return erasureJournal + [own]
     }
 }
 

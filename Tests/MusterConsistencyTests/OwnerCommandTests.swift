@@ -1,7 +1,10 @@
 import Foundation
+import MusterProtocol
 import MusterTestSupport
 import Postgres
 import Testing
+
+@testable import MusterStore
 
 /// What the owner's commands say, and how they end, as processes.
 @Suite struct OwnerCommandTests {
@@ -77,6 +80,58 @@ import Testing
             #expect(older.status == 0 && older.output.contains("Newer schema left alone"), "\(older.output)")
             #expect(older.output.contains("Schema is newer and only adds"), "\(older.output)")
             #expect(!older.output.contains("Schema is current"), "\(older.output)")
+        }
+    }
+
+    /// Who restores a backup and migrates serves nobody who was erased since.
+    @Test func migrateErasesAgainWhomJournalsName() async throws {
+        try await TestDatabase.with { test in
+            try await withTemporaryFile { first in
+                try await withTemporaryFile { second in
+                    for (number, file) in [first, second].enumerated() {
+                        try Data(try await line(naming: Identifier("u-\(number)"), in: test).bytes)
+                            .write(to: URL(filePath: file))
+                    }
+                    _ = try await line(naming: "u-2", in: test)
+                    let missing = try await command(
+                        ["migrate", "--erasure-journal", first, "--erasure-journal", "\(second).not"], test.ownerURL)
+                    #expect(missing.status == 1 && missing.output.contains("\(second).not can't be read"))
+                    #expect(try await left(in: test) == ["u-0", "u-1", "u-2"])
+                    let setting = ["MUSTER_ERASURE_JOURNAL": second, "MUSTER_LOG_FORMAT": "json"]
+                    let (status, said) = try await command(
+                        ["migrate", "--erasure-journal", first], test.ownerURL, setting)
+                    #expect(status == 0, "\(said)")
+                    #expect(said.contains(#""erased":2,"named":2,"not_found":0"#), "\(said)")
+                    #expect(try await left(in: test) == ["u-2"])
+                    let again = try await command(["migrate"], test.ownerURL, setting)
+                    #expect(again.status == 0 && again.output.contains(#""erased":0,"named":1,"not_found":1"#))
+                    // Nobody has erased anything as yet.
+                    let none = ["MUSTER_ERASURE_JOURNAL": "\(second).not"]
+                    #expect(try await command(["migrate"], test.ownerURL, none).status == 0)
+                    try Data((String(repeating: "x ", count: 9) + "\n").utf8).write(to: URL(filePath: second))
+                    let damaged = try await command(["migrate", "--erasure-journal", second], test.ownerURL)
+                    #expect(damaged.status == 1 && damaged.output.contains("damaged"), "\(damaged.output)")
+                }
+            }
+        }
+    }
+
+    /// Registers somebody; the line that the journal would have of the erasure.
+    private func line(naming id: Identifier, in test: TestDatabase) async throws -> JournalLine {
+        try await test.withStore { store in
+            _ = try await store.upsert(
+                [UserEntry(externalID: id)], request: RequestKey(method: UpsertUsers.method), in: test.workspace,
+                deadline: .soon)
+            let user = try #require(try await store.user(.externalID(id), in: test.workspace, deadline: .soon))
+            return JournalLine(workspace: test.workspace, brazeID: user.brazeID, erasedAt: .now)
+        }
+    }
+
+    private func left(in test: TestDatabase) async throws -> [String] {
+        try await TestDatabase.open(test.ownerURL, connections: 1) { database in
+            try await database.read(
+                deadline: .soon, "SELECT external_id::text FROM registered_user ORDER BY external_id"
+            ) { try $0.value(0, as: String.self) }
         }
     }
 
