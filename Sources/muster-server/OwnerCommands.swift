@@ -38,7 +38,7 @@ struct Migrate: AsyncParsableCommand {
             let journals = try Journals(files: files)
             isDamaged = journals.isDamaged
             // As long as the work takes, once PostgreSQL is there.
-            _ = try await schema.facts(deadline: .now + .seconds(30))
+            try await schema.checkEncoding(deadline: .now + .seconds(30))
             let applied = try await schema.migrate(
                 serverRole: settings.serverRole, logger: logger, deadline: .now + .seconds(3_600))
             try await Self.setPassword(schema, settings)
@@ -93,6 +93,7 @@ struct Workspace: AsyncParsableCommand {
 
         func run() async throws {
             try await withOwner(common) { schema, _, _ in
+                try await schema.checkEncoding(deadline: .now + .seconds(30))
                 try await schema.check(deadline: .now + .seconds(30))
                 try await schema.checkAccess(deadline: .now + .seconds(30))
                 let made = try await NewWorkspace.make(name: name, with: schema, deadline: .now + .seconds(30))
@@ -160,6 +161,14 @@ func withOwner(
         throw Failure(error)
     }
     await opened.close()
+}
+
+extension Schema {
+    /// Throws where no server would serve this database, before anything is made in it.
+    fileprivate func checkEncoding(deadline: ContinuousClock.Instant) async throws {
+        let encoding = try await facts(deadline: deadline).encoding
+        guard encoding == "UTF8" else { throw Failure.encoding(encoding) }
+    }
 }
 
 extension Settings {

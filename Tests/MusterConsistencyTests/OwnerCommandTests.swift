@@ -70,6 +70,27 @@ import Testing
         }
     }
 
+    @Test(arguments: ["SQL_ASCII", "LATIN1"])
+    func aDatabaseOfAnotherEncodingIsRefusedBeforeAnythingIsMade(_ encoding: String) async throws {
+        try await TestDatabase.with { test in
+            var url = try ConnectionString(test.ownerURL)
+            let name = "\(url["dbname"] ?? "")_\(encoding.lowercased())"
+            url["dbname"] = name
+            let text = url.text
+            try await cleaningUp(
+                { try await test.run("DROP DATABASE IF EXISTS \(name)") },
+                after: {
+                    try await test.run("CREATE DATABASE \(name) TEMPLATE template0 ENCODING '\(encoding)' LOCALE 'C'")
+                    let refusal = "the database is encoded in \(encoding) and identifiers are UTF-8"
+                    for arguments in [["migrate"], ["workspace", "create", "one"]] {
+                        let (status, said) = try await command(arguments, text)
+                        #expect(status == 1 && said.contains(refusal), "\(said)")
+                        #expect(!said.contains("Migration applied"), "\(said)")
+                    }
+                })
+        }
+    }
+
     @Test func anOlderMigrateSaysThatTheSchemaIsNewer() async throws {
         try await TestDatabase.with { test in
             let current = try await command(["migrate"], test.ownerURL)
