@@ -390,6 +390,66 @@ struct AccessTests {
         }
     }
 
+    // MARK: Letting the server in
+
+    @Test func aServerRoleThatMayNotComeInIsLetInAgain() async throws {
+        try await TestDatabase.withPlainOwner { test, owner in
+            try await withServerRole(test) { role in
+                try await migrate(owner, role: role)
+                try await makeWorkspace(owner)
+                try await setPassword(role, owner)
+                try await run("ALTER ROLE \"\(role.name)\" NOLOGIN", owner)
+                try await run("REVOKE CONNECT ON DATABASE \(try databaseName(test)) FROM PUBLIC", owner)
+                let log = LogRecord()
+                try await migrate(owner, log: log)
+                #expect(
+                    log.lines == [
+                        "Server role may log in again role=\(role.name)",
+                        "Server role may connect to the database again role=\(role.name)",
+                    ])
+                try await expectServes(try test.url(of: role.name))
+                try await expectNothingToRepair(owner)
+            }
+        }
+    }
+
+    @Test func whoMayNotLetTheServerInNamesTheStatement() async throws {
+        try await TestDatabase.withPlainOwner { test, owner in
+            try await withServerRole(test) { role in
+                try await migrate(owner, role: role)
+                let (name, database) = (try ConnectionString(owner)["user"] ?? "", try databaseName(test))
+                try await test.run(
+                    """
+                    ALTER ROLE \(name) NOCREATEROLE; ALTER ROLE "\(role.name)" NOLOGIN;
+                    ALTER DATABASE \(database) OWNER TO CURRENT_USER; GRANT CREATE ON SCHEMA public TO \(name);
+                    REVOKE CONNECT ON DATABASE \(database) FROM PUBLIC;
+                    GRANT CONNECT ON DATABASE \(database) TO \(name)
+                    """)
+                let log = LogRecord()
+                try await migrate(owner, log: log)
+                #expect(log.lines.count == 2, "\(log.lines)")
+                #expect(log.lines.first?.contains("ALTER ROLE \"\(role.name)\" LOGIN") == true, "\(log.lines)")
+                #expect(
+                    log.lines.last?.contains("GRANT CONNECT ON DATABASE \(database) TO \"\(role.name)\"") == true,
+                    "\(log.lines)"
+                )
+            }
+        }
+    }
+
+    /// Where servers log in as members of it.
+    @Test func aServerRoleThatIsAGroupStaysOne() async throws {
+        try await TestDatabase.withPlainOwner { test, owner in
+            try await withServerRole(test) { role in
+                try await migrate(owner, role: role)
+                try await test.withRole("LOGIN IN ROLE \"\(role.name)\"") { _ in
+                    try await test.run("ALTER ROLE \"\(role.name)\" NOLOGIN")
+                    try await expectNothingToRepair(owner)
+                }
+            }
+        }
+    }
+
     // MARK: Tools
 
     private static let appSchema = """

@@ -12,6 +12,7 @@ extension Schema {
         if try await createIfMissing(role, deadline: deadline) {
             logger.notice("Server role created", metadata: ["role": "\(role.name)"])
         }
+        try await letIn(role, logger: logger, deadline: deadline)
         if try await seesAll(role, deadline: deadline) {
             logger.warning("The server's role sees all workspaces", metadata: ["role": "\(role.name)"])
         }
