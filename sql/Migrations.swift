@@ -6,8 +6,8 @@ public struct Migration: Sendable {
     /// Whether servers and commands of the schema before this step work with it unchanged, so that they may go on: it
     /// adds nullable columns, tables or indexes, what older programs write is complete for each answer that newer ones
     /// give of the database, and no older statement fails or answers otherwise. What is new, such as a file beside the
-    /// database, may lack what older programs do: it is complete from when the last of them has stopped. Steps before 12
-    /// say nothing of it.
+    /// database, may lack what older programs do: it is complete from when the last of them has stopped. Steps before
+    /// 12 say nothing of it.
     public let onlyAdds: Bool
 
     /// A step that is not in this folder, such as a test's.
@@ -43,8 +43,9 @@ public struct Migration: Sendable {
         Migration(12, "012_steps_that_only_add", PackageResources._12_steps_that_only_add_sql, onlyAdds: true),
         Migration(13, "013_partner_imports", PackageResources._13_partner_imports_sql, onlyAdds: true),
         Migration(14, "014_outdated_exports", PackageResources._14_outdated_exports_sql, onlyAdds: true),
-        // It only adds: answers need neither the journal, which is a file beside the database, nor `merged_user.braze_id`,
-        // which may be null. The journal is complete from when the last server of before has stopped.
+        // It only adds: answers need neither the journal, which is a file beside the database, nor
+        // `merged_user.braze_id`, which may be null. The journal is complete from when the last server of before has
+        // stopped.
         Migration(15, "015_erasure_journal", PackageResources._15_erasure_journal_sql, onlyAdds: true),
     ]
 

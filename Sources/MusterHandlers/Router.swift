@@ -181,8 +181,8 @@ public final class Router: Sendable {
         do { try await verify(session, deadline) } catch { throw RPCError(handling: error) }
     }
 
-    /// Keeps the same rules for what is no call: throws where the session's key has ended, or lacks the scope. A refusal is
-    /// counted, since no call comes after it.
+    /// Keeps the same rules for what is no call: throws where the session's key has ended, or lacks the scope. A
+    /// refusal is counted, since no call comes after it.
     public func authorize(_ scope: String, in context: CallContext) async throws(RPCError) {
         do { try await admit(scope, context) } catch {
             let failure = RPCError(handling: error)

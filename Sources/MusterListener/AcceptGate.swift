@@ -21,13 +21,14 @@ public struct AcceptPauses: Sendable, Equatable {
     public init() {}
 }
 
-/// Stands at the door of a listener: accepts no more connections than there are places for, each a descriptor, and waits a moment
-/// where the system has none.
+/// Stands at the door of a listener: accepts no more connections than there are places for, each a descriptor, and
+/// waits a moment where the system has none.
 ///
-/// What the process opens beside its connections must never fail: libdispatch opens a file each second, and ends the process where
-/// it can't. So the places of all listeners are fewer than the descriptors. Where the system runs out all the same, NIO would try
-/// again at once and for ever, since the connection still waits; its `AcceptBackoffHandler` doesn't change that, because a failed
-/// accept leaves the read of the server's channel pending, so that none is asked for which it could put off.
+/// What the process opens beside its connections must never fail: libdispatch opens a file each second, and ends the
+/// process where it can't. So the places of all listeners are fewer than the descriptors. Where the system runs out all
+/// the same, NIO would try again at once and for ever, since the connection still waits; its `AcceptBackoffHandler`
+/// doesn't change that, because a failed accept leaves the read of the server's channel pending, so that none is asked
+/// for which it could put off.
 final class AcceptGate: ChannelInboundHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
@@ -80,7 +81,8 @@ final class AcceptGate: ChannelInboundHandler {
             ["listener": "\(listener)", "cause": "\(String(cString: strerror(error.errnoCode)))"])
     }
 
-    /// A server's channel that doesn't read by itself is deaf until it does again; what connects meanwhile is in the backlog.
+    /// A server's channel that doesn't read by itself is deaf until it does again; what connects meanwhile is in the
+    /// backlog.
     private func update() {
         let mayAccept = !waits && open < places
         guard accepts != mayAccept, let context, context.channel.isActive else { return }

@@ -2,11 +2,11 @@ import Logging
 import NIOConcurrencyHelpers
 import Synchronization
 
-/// The memory that answers may take over all connections of a listener: those that wait for their callers to read them, and room
-/// that is promised to those that are being made.
+/// The memory that answers may take over all connections of a listener: those that wait for their callers to read them,
+/// and room that is promised to those that are being made.
 ///
-/// A promise waits for its turn, key after key. What is made already is never refused: where it goes beyond the budget, the
-/// connection with the most unread bytes is cut, among those that take nothing if there are any.
+/// A promise waits for its turn, key after key. What is made already is never refused: where it goes beyond the budget,
+/// the connection with the most unread bytes is cut, among those that take nothing if there are any.
 public final class AnswerBudget: Sendable {
     /// How much there may be, in bytes.
     public struct Bounds: Sendable {
@@ -85,7 +85,8 @@ extension AnswerBudget {
             (self.budget, self.cut) = (budget, cut)
         }
 
-        /// Waits for room for an answer that is to be made. Throws where the task is cancelled or the account is closed meanwhile.
+        /// Waits for room for an answer that is to be made. Throws where the task is cancelled or the account is closed
+        /// meanwhile.
         ///
         /// - Parameter group: who takes turns with the others; nil is this account.
         public func promise(_ bytes: Int, group: ObjectIdentifier? = nil) async throws {
@@ -122,7 +123,8 @@ extension AnswerBudget {
         /// The peer has taken some of what it holds.
         public func moves() { budget.change { $0.moves(self, at: .now) } }
 
-        /// Looks whether somebody who waits can go on at the cost of a connection that takes nothing. Called now and then.
+        /// Looks whether somebody who waits can go on at the cost of a connection that takes nothing. Called now and
+        /// then.
         public func look() { if budget.isFull { budget.change { _ in } } }
 
         /// The connection is closed.

@@ -10,9 +10,11 @@ public struct ListenerSettings: Sendable {
     public var tls: TLSFiles?
     /// Whether a listener without certificate may start at all. Who sets it has made sure that nobody can listen in.
     public var allowPlaintext: Bool
-    /// Connections, each a descriptor, that are open at once, whatever becomes of them; more stay in the system's backlog.
+    /// Connections, each a descriptor, that are open at once, whatever becomes of them; more stay in the system's
+    /// backlog.
     public var places = Int.max
-    /// Whether each connection begins with the header of the PROXY protocol, version 2: the address in it is the caller's.
+    /// Whether each connection begins with the header of the PROXY protocol, version 2: the address in it is the
+    /// caller's.
     public var expectsProxyHeader = false
     /// How long that header may take.
     public var proxyHeaderPatience: Duration = .seconds(5)

@@ -160,7 +160,8 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
 }
 
 extension Channel {
-    /// Closes at once, soon, and throws away what the peer has not taken: the system would keep megabytes of it for minutes.
+    /// Closes at once, soon, and throws away what the peer has not taken: the system would keep megabytes of it for
+    /// minutes.
     public func reset() {
         eventLoop.execute {
             (self as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in

@@ -1,7 +1,7 @@
 public import NIOCore
 
-/// Where a connection comes from, as its share of connections is counted: an IPv4 address, or the 64 bits that are the network of
-/// an IPv6 address, since one host may use all addresses in it.
+/// Where a connection comes from, as its share of connections is counted: an IPv4 address, or the 64 bits that are the
+/// network of an IPv6 address, since one host may use all addresses in it.
 public struct PeerAddress: Hashable, Sendable {
     private let network: UInt64
     /// Of IPv4 alone.

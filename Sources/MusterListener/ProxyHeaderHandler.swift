@@ -2,7 +2,8 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// Reads the header that a proxy begins each connection with; only then does the connection begin for the handlers behind it.
+/// Reads the header that a proxy begins each connection with; only then does the connection begin for the handlers
+/// behind it.
 final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -92,8 +93,8 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 }
 
-/// The connections of a listener whose header has not come. A proxy sends it at once, so there are few; where there are many, the
-/// one that came first makes room.
+/// The connections of a listener whose header has not come. A proxy sends it at once, so there are few; where there are
+/// many, the one that came first makes room.
 final class HeaderLine: Sendable {
     static let most = 32
 

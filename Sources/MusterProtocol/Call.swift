@@ -14,7 +14,8 @@ public protocol Call: Codable, Sendable, Equatable {
     /// True where sending the call twice has the effect of sending it once, so that a client may repeat it after a lost answer.
     var isSafeToRepeat: Bool { get }
 
-    /// About as many bytes as its reply may have, where that depends on what the call asks for; 0 where it is always short.
+    /// About as many bytes as its reply may have, where that depends on what the call asks for; 0 where it is always
+    /// short.
     var mostReplyBytes: Int { get }
 }
 

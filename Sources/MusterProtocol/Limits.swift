@@ -206,7 +206,8 @@ public enum Limits {
     public static let stalenessMost = Limit(
         "max_staleness_ms_most", 60_000, "milliseconds", "A larger max_staleness_ms counts as this one.")
 
-    /// All of them, in the order in which `server.info` reports them, with `changed` in the place of those of their names.
+    /// All of them, in the order in which `server.info` reports them, with `changed` in the place of those of their
+    /// names.
     public static func all(with changed: [Limit]) -> [Limit] {
         all.map { limit in changed.first { $0.name == limit.name } ?? limit }
     }

@@ -66,8 +66,8 @@ extension Connection {
         takeFrames()  // reads on, to throw away what comes and to see the peer close
     }
 
-    /// What is written to a peer that does not finish its TLS handshake waits for that, and so would the end. Whoever has not opened a
-    /// session has no more time for it than for the session.
+    /// What is written to a peer that does not finish its TLS handshake waits for that, and so would the end. Whoever
+    /// has not opened a session has no more time for it than for the session.
     private func boundStranger() {
         guard case .unopened = phase, let context else { return }
         let patience = max(shared.bounds.linger, created + shared.bounds.open - .now)

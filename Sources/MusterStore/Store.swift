@@ -107,8 +107,8 @@ public final class Store: Sendable {
         database.overload(ofWritingFor: call.caller, deadline: deadline)
     }
 
-    /// Work that belongs to no call, such as upkeep and exports, takes turns with the workspace's calls and is never refused
-    /// for want of room: there is little of it at a time, and nobody who would repeat it.
+    /// Work that belongs to no call, such as upkeep and exports, takes turns with the workspace's calls and is never
+    /// refused for want of room: there is little of it at a time, and nobody who would repeat it.
     private static func caller(_ workspace: WorkspaceID) -> Caller {
         call?.caller ?? Caller(group: Int64(workspace.rawValue), hasBegun: true)
     }

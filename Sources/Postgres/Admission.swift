@@ -2,9 +2,9 @@
 /// comes, while its caller has time to go elsewhere and nothing was spent on it.
 ///
 /// A burst may wait until its deadlines. A line that has not been empty for `target` may hold so much as is done within
-/// `target`: then all capacity is used and nobody waits for long, where a line without a bound would have everybody wait
-/// until nearly the deadline. That is the aim of CoDel (RFC 8289), reached when work comes, since callers should hear of
-/// a refusal at once.
+/// `target`: then all capacity is used and nobody waits for long, where a line without a bound would have everybody
+/// wait until nearly the deadline. That is the aim of CoDel (RFC 8289), reached when work comes, since callers should
+/// hear of a refusal at once.
 struct Admission {
     /// How long a line may stand.
     static let target = 100

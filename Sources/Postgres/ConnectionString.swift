@@ -21,8 +21,8 @@ public struct ConnectionString: Sendable {
         Self.cutBrackets(&given)
     }
 
-    /// Takes off the brackets in which an address of IPv6 stands in URLs: libpq does so only there, and looks for a name
-    /// with brackets otherwise.
+    /// Takes off the brackets in which an address of IPv6 stands in URLs: libpq does so only there, and looks for a
+    /// name with brackets otherwise.
     static func cutBrackets(_ values: inout [String: String]) {
         for keyword in ["host", "hostaddr"] { values[keyword] = values[keyword].map(withoutBrackets) }
     }

@@ -113,8 +113,8 @@ final class Session {
     }
 
     /// The time is over: the caller is told so at once. The server is asked to stop, at COMMIT too: its outcome is
-    /// unknown either way, and a backend that stops waiting frees the locks on which the next attempt would wait. It has
-    /// a second to say that it did; then nobody knows what may still come, and the connection is not used again.
+    /// unknown either way, and a backend that stops waiting frees the locks on which the next attempt would wait. It
+    /// has a second to say that it did; then nobody knows what may still come, and the connection is not used again.
     private func expire() throws {
         let wasAsked = unit.cancellation != .none
         let error = PostgresError(wasAsked && !unit.hasExpired ? .cancelled : .deadlineExceeded)

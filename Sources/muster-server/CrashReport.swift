@@ -2,9 +2,10 @@ import Glibc
 
 /// How the process ends where Swift's runtime finds a fault, such as an index out of range.
 ///
-/// The runtime would start another program that prints a backtrace, and wait for it: where descriptors or memory have run out it
-/// waits for ever, and unless told otherwise it prints what is in memory behind each register, which may be somebody's data. So there
-/// is a backtrace only where the operator asks for one, by `SWIFT_BACKTRACE`, and it is given so many seconds.
+/// The runtime would start another program that prints a backtrace, and wait for it: where descriptors or memory have
+/// run out it waits for ever, and unless told otherwise it prints what is in memory behind each register, which may be
+/// somebody's data. So there is a backtrace only where the operator asks for one, by `SWIFT_BACKTRACE`, and it is given
+/// so many seconds.
 enum CrashReport {
     /// Until the process ends whatever the backtrace does.
     private static let seconds: UInt32 = 10

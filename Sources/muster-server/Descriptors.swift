@@ -5,8 +5,8 @@ import MusterREST
 
 /// What a server needs descriptors for, and how many connections are left where there are few.
 ///
-/// Descriptors must never run out: libdispatch opens a file each second to see how its threads fare, and ends the process where it
-/// can't. So a listener has places for so many connections as fit beside all else.
+/// Descriptors must never run out: libdispatch opens a file each second to see how its threads fare, and ends the
+/// process where it can't. So a listener has places for so many connections as fit beside all else.
 struct DescriptorPlan: Equatable {
     /// Open connections to each listener for callers.
     var connections: Int

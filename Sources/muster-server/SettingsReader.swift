@@ -104,8 +104,8 @@ extension Settings {
         return providers + [variables(Dictionary(uniqueKeysWithValues: Setting.all.map { ($0, $0.standard) }))]
     }
 
-    /// What the environment says of each setting, without what it says only by accident. An empty variable is an unset one, as
-    /// `${X:-}` writes it; only the operators' listener has none at an empty host.
+    /// What the environment says of each setting, without what it says only by accident. An empty variable is an unset
+    /// one, as `${X:-}` writes it; only the operators' listener has none at an empty host.
     private static func values(of environment: [String: String]) -> [Setting: String] {
         var values: [Setting: String] = [:]
         for setting in Setting.all {

@@ -34,7 +34,8 @@ import Testing
         }
     }
 
-    /// The variables of a server that knows the password in each of the ways that are documented, one of which is a file.
+    /// The variables of a server that knows the password in each of the ways that are documented, one of which is a
+    /// file.
     private func ways(of password: String, _ owner: String, _ file: String) throws -> [(String, [String: String])] {
         var string = try ConnectionString(owner)
         string["user"] = "muster_server"

@@ -6,8 +6,8 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// A `muster-server` in a process of its own, as operators run it, to be ended as badly as one likes, and in any case with
-/// its test.
+/// A `muster-server` in a process of its own, as operators run it, to be ended as badly as one likes, and in any case
+/// with its test.
 final class ServerProcess: Sendable {
     struct NotFound: Error {}
     struct NotServing: Error {}

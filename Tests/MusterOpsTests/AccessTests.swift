@@ -269,8 +269,8 @@ struct AccessTests {
         }
     }
 
-    /// A new table, function or sequence must be known to what `migrate` puts right, and the steps must agree with it on all
-    /// else.
+    /// A new table, function or sequence must be known to what `migrate` puts right, and the steps must agree with it
+    /// on all else.
     @Test func aMigratedDatabaseNeedsNoRepairAndHasNothingUnknownToIt() async throws {
         try await TestDatabase.withPlainOwner { _, owner in
             let log = LogRecord()

@@ -103,7 +103,8 @@ import Testing
         }
     }
 
-    /// What the guide begins with is what a server says: calls that there are, and a refusal with all that this one has.
+    /// What the guide begins with is what a server says: calls that there are, and a refusal with all that this one
+    /// has.
     @Test func theFirstConversationIsOneThatIsHad() throws {
         let lines = try text("README.md").matches(of: /\n(→|←) (.+)/).map { (from: $0.1, line: String($0.2)) }
         #expect(lines.count == 6)

@@ -131,7 +131,8 @@ import Testing
         }
     }
 
-    /// Also while PostgreSQL has no statistics, when any index with the same beginning would do as well by its reckoning.
+    /// Also while PostgreSQL has no statistics, when any index with the same beginning would do as well by its
+    /// reckoning.
     @Test func aRequestIDIsLookedUpInItsOwnIndex() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let workspace = muster.server.workspace.id

@@ -92,7 +92,8 @@ struct ProxyHeaderTests {
         #expect(try source(Self.header(0x21, 0x11, Self.ofIPv4 + field)) == address("192.0.2.7"))
     }
 
-    /// Good headers with bytes changed, added and taken away: read alike whole and in pieces, and never beyond their ends.
+    /// Good headers with bytes changed, added and taken away: read alike whole and in pieces, and never beyond their
+    /// ends.
     @Test func anyBytesAreReadAlikeInPieces() {
         let seed = TestSeed("anyBytesAreReadAlikeInPieces")
         var random = seed.random

@@ -2,7 +2,8 @@ import Testing
 
 @testable import Postgres
 
-/// Who goes first, and who is refused, where more work comes than can be done. No clock but the real one, no PostgreSQL.
+/// Who goes first, and who is refused, where more work comes than can be done. No clock but the real one, no
+/// PostgreSQL.
 @Suite struct TurnsTests {
     private func work(
         _ lane: Work.Lane = .read, group: Int64 = 1, member: Int64 = 1, begun: Bool = false, within: Int = 10_000
@@ -84,7 +85,8 @@ import Testing
         #expect(turns.waitingSince(Caller(group: 1, member: 2)) == nil)
     }
 
-    /// The model: whatever is added, taken and removed, each unit comes out once, and the counts agree. The seed is printed.
+    /// The model: whatever is added, taken and removed, each unit comes out once, and the counts agree. The seed is
+    /// printed.
     @Test func nothingIsLostOrDoubled() {
         let seed = UInt64.random(in: 0 ... .max)
         var random = SplitMix(state: seed)

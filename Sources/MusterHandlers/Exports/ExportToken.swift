@@ -3,11 +3,11 @@ import Foundation
 public import MusterProtocol
 public import MusterStore
 
-/// The secret part of an archive's address: the number of its workspace, 43 characters that stand for 256 bits and 6 of checksum, so
-/// that what nobody was given is mostly refused without a look-up.
+/// The secret part of an archive's address: the number of its workspace, 43 characters that stand for 256 bits and 6 of
+/// checksum, so that what nobody was given is mostly refused without a look-up.
 ///
-/// The bits come from the export's name and the workspace's key, so that a repeated request gets the same address though only a
-/// digest of it is stored.
+/// The bits come from the export's name and the workspace's key, so that a repeated request gets the same address
+/// though only a digest of it is stored.
 public struct ExportToken: Sendable {
     public let workspace: WorkspaceID
     private let text: String

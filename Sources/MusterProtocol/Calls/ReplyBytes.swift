@@ -1,5 +1,6 @@
-/// How long replies may get, for room to be kept for them before they are made: a bound of what is usual, as identifiers may be
-/// written with escapes and users may have many attributes. What a reply comes to in the end is counted as it is.
+/// How long replies may get, for room to be kept for them before they are made: a bound of what is usual, as
+/// identifiers may be written with escapes and users may have many attributes. What a reply comes to in the end is
+/// counted as it is.
 private enum ReplyBytes {
     /// Of one identifier of 1,024 bytes with what stands around it.
     static let identifier = 1_280

@@ -6,7 +6,8 @@
     import Darwin
 #endif
 
-/// What the system and the library of TLS say of their errors, in words for people: the same on both sides of a connection.
+/// What the system and the library of TLS say of their errors, in words for people: the same on both sides of a
+/// connection.
 public enum TransportWords {
     /// What an error of the system is: `connection refused`.
     public static func system(_ error: CInt) -> String { String(cString: strerror(error)).lowercased() }
@@ -20,8 +21,8 @@ public enum TransportWords {
         return read(descriptor, &byte, 1) < 0 ? system(errno) : nil
     }
 
-    /// BoringSSL's name of an error, `WRONG_VERSION_NUMBER`, out of all that it prints of it, which is of no use to anybody but
-    /// its authors. Nil where it names none.
+    /// BoringSSL's name of an error, `WRONG_VERSION_NUMBER`, out of all that it prints of it, which is of no use to
+    /// anybody but its authors. Nil where it names none.
     public static func nameOfTLSError(in description: String) -> String? {
         let words = description.split(separator: ":")
         guard let place = words.firstIndex(of: "OPENSSL_internal"), place + 1 < words.count else { return nil }

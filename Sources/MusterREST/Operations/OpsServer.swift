@@ -17,8 +17,8 @@ public struct Readiness: Sendable, Encodable {
     public var listening: Bool
     /// Whether the server is shutting down.
     public var draining: Bool
-    /// Whether calls were refused in the last second since there is more work than PostgreSQL does in time. The server is
-    /// ready all the same: taken away, its work would fall on others.
+    /// Whether calls were refused in the last second since there is more work than PostgreSQL does in time. The server
+    /// is ready all the same: taken away, its work would fall on others.
     public var overloaded = false
     /// Why PostgreSQL or its schema can't be used, and what to change; nil where they can. Holds no secret.
     public var cause: String?

@@ -18,8 +18,9 @@ public struct NotJournalled: Error {}
 
 /// The append-only file, outside of the database, in which each erasure is before it is acknowledged.
 ///
-/// It is opened anew for each write, so that a file that was renamed is followed by a new one. Writes that come together are made
-/// together, on a thread that may wait for a disk as long as it likes: callers wait until their deadlines.
+/// It is opened anew for each write, so that a file that was renamed is followed by a new one. Writes that come
+/// together are made together, on a thread that may wait for a disk as long as it likes: callers wait until their
+/// deadlines.
 public final class ErasureJournal: Sendable {
     private struct Entry {
         var lines: [JournalLine]

@@ -5,8 +5,8 @@ import MusterSets
 ///
 ///     1 2026-11-27T21:40:00.123456Z 7 3f9a1c07be425d6688a0b1c2 8d1f0c22a96b7e54
 ///
-/// The format's number, when it was erased, the workspace's number, the registration's `braze_id`, and XXH64 of what is before
-/// that, in 16 hexadecimal digits. The workspace's number only says where to look: the random id decides.
+/// The format's number, when it was erased, the workspace's number, the registration's `braze_id`, and XXH64 of what is
+/// before that, in 16 hexadecimal digits. The workspace's number only says where to look: the random id decides.
 public struct JournalLine: Sendable, Hashable {
     public var workspace: WorkspaceID
     public var brazeID: Identifier

@@ -48,7 +48,8 @@ public struct JournalContent: Sendable {
         }
     }
 
-    /// Whether a line could have been whole if more of it had been written: its checksum is not there, or not all of it.
+    /// Whether a line could have been whole if more of it had been written: its checksum is not there, or not all of
+    /// it.
     private static func isCut(_ line: ArraySlice<UInt8>) -> Bool {
         let fields = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         let isText = line.allSatisfy { (0x20..<0x7F).contains($0) }

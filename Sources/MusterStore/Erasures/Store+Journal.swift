@@ -3,8 +3,8 @@ import MusterSets
 import Postgres
 
 extension Store {
-    /// Puts into the journal what was erased and is not in it yet, whoever erased it: also a server that ended between its COMMIT
-    /// and its line. Only then are erasures acknowledged. Throws `NotJournalled`.
+    /// Puts into the journal what was erased and is not in it yet, whoever erased it: also a server that ended between
+    /// its COMMIT and its line. Only then are erasures acknowledged. Throws `NotJournalled`.
     ///
     /// - Parameter moment: what was erased since is left to those who erased it, who are at it.
     /// - Returns: the registrations.
@@ -44,8 +44,8 @@ extension Store {
         ) { row in JournalLine(workspace: workspace, brazeID: try row.value(0), erasedAt: try row.value(1)) }
     }
 
-    /// Erases the registrations that a journal names, as `deleteUsers` does, without writing them into a journal again. For the
-    /// owner, after a restore and before servers start.
+    /// Erases the registrations that a journal names, as `deleteUsers` does, without writing them into a journal again.
+    /// For the owner, after a restore and before servers start.
     ///
     /// - Returns: how many were there.
     public func applyErasures(
@@ -71,8 +71,8 @@ extension Store {
 }
 
 extension Connection {
-    /// Notes for the journal that these users are erased in this transaction, with the registrations that were merged into them:
-    /// a backup of before a merge has those as users of their own.
+    /// Notes for the journal that these users are erased in this transaction, with the registrations that were merged
+    /// into them: a backup of before a merge has those as users of their own.
     borrowing func noteErasures(of numbers: [Int32], in workspace: WorkspaceID, at now: Instant) throws {
         try execute(
             """

@@ -3,8 +3,8 @@ import Postgres
 /// One thing that is not as it should be among owners, row-level security, policies and grants, and the statement that
 /// mends it.
 ///
-/// All of Muster's tables but `workspace` and `migration` are walled, and all belong to the role that `migration` belongs
-/// to.
+/// All of Muster's tables but `workspace` and `migration` are walled, and all belong to the role that `migration`
+/// belongs to.
 struct AccessChange: Sendable, Equatable {
     enum Part: String, Sendable {
         case owners

@@ -1,7 +1,7 @@
 import Postgres
 
-/// The tables that are Muster's. By their names, as its functions are: what else stands in the schema, such as a copy of
-/// a table that its owner keeps, is none of Muster's business, whatever columns it has.
+/// The tables that are Muster's. By their names, as its functions are: what else stands in the schema, such as a copy
+/// of a table that its owner keeps, is none of Muster's business, whatever columns it has.
 enum OwnTables {
     /// Their rows of `pg_class` in the schema of the connection; those of partitions have `relispartition`.
     static let query: SQL = """

@@ -29,8 +29,8 @@ extension Schema {
         }
     }
 
-    /// What `migrate` would mend, or what it would ask for; empty where all is right, and where the schema is newer than
-    /// this build knows.
+    /// What `migrate` would mend, or what it would ask for; empty where all is right, and where the schema is newer
+    /// than this build knows.
     public func accessDifferences(deadline: ContinuousClock.Instant) async throws -> [String] {
         guard try await version(deadline: deadline) == current else { return [] }
         let role: ServerRole

@@ -8,9 +8,9 @@ public struct ServerRole: Sendable, Equatable {
     /// The name that the migrations' files have, and that holds where nothing else is set.
     public static let standard = ServerRole(known: "muster_server")
 
-    /// Nil unless the name is 1 to 63 letters of ASCII, digits, `_`, `-`, `.` or `@`, and none of PostgreSQL's
-    /// own: those that begin with `pg_`, `public` and `none`. So it can stand in double quotes anywhere in a script, within a literal or a format
-    /// as well.
+    /// Nil unless the name is 1 to 63 letters of ASCII, digits, `_`, `-`, `.` or `@`, and none of PostgreSQL's own:
+    /// those that begin with `pg_`, `public` and `none`. So it can stand in double quotes anywhere in a script, within
+    /// a literal or a format as well.
     public init?(_ name: String) {
         let isAllowed = name.utf8.allSatisfy { byte in
             switch byte {

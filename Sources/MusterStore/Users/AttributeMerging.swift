@@ -123,8 +123,8 @@ extension JSONValue {
 }
 
 extension RawJSON {
-    /// Whether a field at any depth has a name with `$`, but for `$time`: kept as a value it would take the place of what
-    /// an operator means to change.
+    /// Whether a field at any depth has a name with `$`, but for `$time`: kept as a value it would take the place of
+    /// what an operator means to change.
     var namesOperator: Bool {
         // Most values have neither a $ nor an escape, which could stand for one.
         guard bytes.contains(where: { $0 == UInt8(ascii: "$") || $0 == UInt8(ascii: "\\") }) else { return false }

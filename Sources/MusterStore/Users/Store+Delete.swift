@@ -3,10 +3,11 @@ import MusterSets
 import Postgres
 
 extension Store {
-    /// Erases users, out of every set too. A user who is named twice is one deleted user; `unknown` counts the references that find nobody.
+    /// Erases users, out of every set too. A user who is named twice is one deleted user; `unknown` counts the
+    /// references that find nobody.
     ///
-    /// With a journal, returns when they are in it, also where the erasure was answered before. Throws `JournalUnavailable` where
-    /// nothing was erased, and `NotJournalled`.
+    /// With a journal, returns when they are in it, also where the erasure was answered before. Throws
+    /// `JournalUnavailable` where nothing was erased, and `NotJournalled`.
     public func deleteUsers(
         _ users: [UserReference], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> DeleteUsers.Reply {

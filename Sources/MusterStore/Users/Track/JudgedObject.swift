@@ -123,8 +123,8 @@ extension TrackedFields {
             "push_token_import",
         ].map { Array($0.utf8) })
 
-    /// The changes of attributes that the object asks for; what is wrong with the fields that ask for none is then among
-    /// `refused`. An address that is wrong is the whole object's error, since it may be who is meant.
+    /// The changes of attributes that the object asks for; what is wrong with the fields that ask for none is then
+    /// among `refused`. An address that is wrong is the whole object's error, since it may be who is meant.
     fileprivate func changes(_ refused: inout [TrackRefusal]) throws -> [AttributeChange] {
         var changes: [AttributeChange] = []
         // Nil where the field can't be read: then it is unknown how objects are meant, and the rest is applied.
