@@ -6,7 +6,7 @@
 /// wait until nearly the deadline. That is the aim of CoDel (RFC 8289), reached when work comes, since callers should
 /// hear of a refusal at once.
 struct Admission {
-    /// How long a line may stand.
+    /// How long a line may stand, in milliseconds.
     static let target = 100
     /// Of work that takes long, so many rounds may wait in a line that stands.
     private static let rounds = 4.0
