@@ -115,18 +115,6 @@ let package = Package(
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
-        .testTarget(name: "MusterProtocolTests", dependencies: ["MusterProtocol"], swiftSettings: settings),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", log], swiftSettings: settings),
-        // CRoaring is the judge of our codec here and nowhere else.
-        .systemLibrary(name: "CRoaring", path: "Tests/CRoaring", providers: [.apt(["libroaring-dev"])]),
-        .testTarget(name: "MusterSetsTests", dependencies: ["MusterSets", "CRoaring"], swiftSettings: settings),
-        .testTarget(
-            name: "MusterTransportTests",
-            dependencies: [
-                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterListener",
-                "MusterMetrics", "MusterProtocol", log, lifecycle,
-            ] + nio,
-            swiftSettings: settings),
         // Databases, servers and sockets for tests; of all that tests share, the only part that is no test.
         .target(
             name: "MusterTestSupport",
@@ -135,25 +123,28 @@ let package = Package(
                 "MusterListener", "Postgres", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
+        // One target of tests for each target above, in the same order; the first is for whole systems: several servers,
+        // processes, models.
         .testTarget(
-            name: "MusterOpsTests",
-            dependencies: [
-                "muster-server", "MusterTestSupport", "MusterServer", "MusterREST", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterMetrics", "MusterSchema", "MusterProtocol", "Postgres", log, lifecycle, arguments,
-            ],
-            swiftSettings: settings),
-        .testTarget(
-            name: "MusterUserTests",
-            dependencies: [
-                "MusterTestSupport", "MusterHandlers", "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log,
-            ],
-            swiftSettings: settings),
-        .testTarget(
-            name: "MusterConsistencyTests",
+            name: "MusterSystemTests",
             dependencies: [
                 "muster-server", "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
                 "MusterSets", "MusterProtocol", "Postgres", log,
             ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MusterServerTests",
+            dependencies: [
+                "muster-server", "MusterTestSupport", "MusterServer", "MusterREST", "MusterClient", "MusterHandlers",
+                "MusterStore", "MusterMetrics", "MusterProtocol", "Postgres", log, lifecycle, arguments,
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MusterRPCTests",
+            dependencies: [
+                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterListener",
+                "MusterMetrics", "MusterProtocol", log, lifecycle,
+            ] + nio,
             swiftSettings: settings),
         .testTarget(
             name: "MusterRESTTests",
@@ -164,12 +155,25 @@ let package = Package(
             ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(
-            name: "MusterTests",
+            name: "MusterHandlersTests",
             dependencies: [
-                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets",
-                "MusterProtocol", "Postgres", log,
+                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
+                "Postgres", log,
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "MusterStoreTests",
+            dependencies: [
+                "muster-server", "MusterTestSupport", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore",
+                "MusterSchema", "MusterSets", "MusterProtocol", "Postgres", log,
+            ],
+            swiftSettings: settings),
+        // CRoaring is the judge of our codec here and nowhere else.
+        .systemLibrary(name: "CRoaring", path: "Tests/CRoaring", providers: [.apt(["libroaring-dev"])]),
+        .testTarget(name: "MusterSetsTests", dependencies: ["MusterSets", "CRoaring"], swiftSettings: settings),
+        .testTarget(name: "MusterMetricsTests", dependencies: ["MusterMetrics"], swiftSettings: settings),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", log], swiftSettings: settings),
+        .testTarget(name: "MusterProtocolTests", dependencies: ["MusterProtocol"], swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17
 )

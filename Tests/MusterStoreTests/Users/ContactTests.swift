@@ -82,7 +82,7 @@ import Testing
     /// By the statement of docs/operations.md; what builds from before the rule wrote is put here by hand.
     @Test func usersOfBeforeAreFoundByTheStatementAndMendedByTheirOwnValue() async throws {
         let page = try String(
-            contentsOf: URL(filePath: #filePath).appending(path: "../../../docs/operations.md").standardized,
+            contentsOf: URL(filePath: #filePath).appending(path: "../../../../docs/operations.md").standardized,
             encoding: .utf8)
         let statement = try #require(page.firstMatch(of: /```sql\n(SELECT w.name[^`]*)```/)?.1)
         let values: [(String, AttributeValue)] = [

@@ -28,7 +28,7 @@ struct MigrationTests {
     }
 
     @Test func everyFileOfTheFolderIsAStep() throws {
-        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../sql").standardized
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../sql").standardized
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".sql") }
         #expect(files.sorted() == Migration.all.map { "\($0.name).sql" })
         #expect(Migration.all.map(\.version) == Array(1...files.count))
