@@ -121,9 +121,11 @@ private func row(_ field: FieldDescription, required: String, optional: String) 
         case .required: required
         case .optional: optional
         case .choice: "one of these"
-        case nil: "see above"
+        case nil: "unknown"
         }
-    return "| `\(field.path)` | \(field.type) | \(presence) |"
+    let type = field.bounds.map { "\(field.type), \($0)" } ?? field.type
+    let answer = field.isJudgedAlone && field.presence != .optional ? ", else the object is in `errors`" : ""
+    return "| `\(field.path)` | \(type) | \(presence)\(answer) |"
 }
 
 private func callIndex() -> String {
@@ -134,7 +136,8 @@ private func callIndex() -> String {
         """
         In their tables of fields, `[]` stands for every element of an array, and *required*, *optional*, *always* and *may be absent* are meant \
         of the object that the field stands in: `cohort_changes[].aliases[].alias_name` is required in each alias, though no alias is. \
-        *One of these*: the object is a choice between its fields. A *time* is an [ISO-8601 string](../identifiers.md#times); a *whole number* \
+        *One of these*: the object is a choice between its fields. *Else the object is in `errors`*: the call judges each object by itself. \
+        One that lacks the field, or has none of *these*, is reported in the reply, as is one with another value in any of its fields; the others are applied. A *time* is an [ISO-8601 string](../identifiers.md#times); a *whole number* \
         lies within ±2^53. What a field means, its limits, and which fields exclude each other stands above the tables.
         """,
     ]

@@ -54,6 +54,29 @@ import Testing
         ] { #expect(imports.contains(line), "\(line) in \(imports)") }
     }
 
+    @Test func objectsThatAreJudgedAloneTellWhatTheirFieldsAreJudgedBy() throws {
+        let fields = try TrackUsers.bodyFields()
+        for line in [
+            "attributes[].external_id: string or whole number, choice",
+            "attributes[].push_tokens: array of objects, optional",
+            "attributes[].push_tokens[].device_id: string, optional", "events[].user_alias: object, choice",
+            "events[].user_alias.alias_label: string, required", "events[].time: time, required",
+            "purchases[].price: number, required", "purchases[].quantity: whole number, optional",
+        ] { #expect(lines(fields).contains(line), "\(line) in \(lines(fields))") }
+        let label = try #require(fields.first { $0.path == "events[].user_alias.alias_label" })
+        #expect(label.isJudgedAlone && label.bounds == "1 to 256 bytes (alias_label_bytes)")
+        #expect(fields.filter { !$0.isJudgedAlone }.map(\.path) == ["attributes", "events", "purchases", "request_id"])
+    }
+
+    /// A field that its type names and never asks for would have neither.
+    @Test func everyFieldTellsItsTypeAndWhetherItMayBeLeftOut() throws {
+        for call in allCalls {
+            for field in try call.bodyFields() + call.replyFields() {
+                #expect(field.presence != nil && field.type != "any", "\(call.method): \(field.path)")
+            }
+        }
+    }
+
     /// Every outermost field of an example stands in its table, and none that the table requires is missing from it.
     @Test func everyExampleFitsItsTable() throws {
         for call in allCalls {

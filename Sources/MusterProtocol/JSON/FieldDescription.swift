@@ -11,8 +11,12 @@ public struct FieldDescription: Sendable, Equatable {
     public let path: String
     /// What its value is, in words of JSON.
     public let type: String
-    /// Nil where the call judges its objects one by one.
+    /// Nil where nothing asks for it, which a test finds.
     public let presence: Presence?
+    /// What its value is held to besides, such as `1 to 1024 bytes (identifier_bytes)`. Nil where only notes say it.
+    public let bounds: String?
+    /// Whether the call judges the object that it stands in by itself, and applies others where this one is wrong.
+    public let isJudgedAlone: Bool
 
     /// Whether it stands in the body itself, and not in an object inside it.
     public var isTopLevel: Bool { path.allSatisfy { $0 != "." && $0 != "[" } }

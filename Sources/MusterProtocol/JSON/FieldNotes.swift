@@ -4,6 +4,7 @@ final class FieldNotes {
     private var names: [String: [String]] = [:]
     private var kinds: [String: FieldKind] = [:]
     private var presences: [String: FieldDescription.Presence] = [:]
+    private var rules: [String: FieldRule] = [:]
     private var open: [(type: ObjectIdentifier, path: String)] = []
 
     /// The fields that a type asks for, in the order in which it lists them, or else asks.
@@ -42,6 +43,11 @@ final class FieldNotes {
         if !object.isRepeated { names[object.path] = object.fields }
     }
 
+    /// Notes what the call wants of an object's fields, which goes before what is asked for.
+    func note(_ rules: [(name: String, rule: FieldRule)], of object: ProbedObject) {
+        for field in rules { self.rules[Self.path(field.name, in: object.path)] = field.rule }
+    }
+
     func note(_ kind: FieldKind, at path: String, unless isRepeated: Bool = false) {
         if !isRepeated { kinds[path] = kind }
     }
@@ -62,10 +68,16 @@ final class FieldNotes {
     private func fields(below path: String = "") -> [FieldDescription] {
         (names[path] ?? []).flatMap { name in
             let path = Self.path(name, in: path)
-            let type = kinds[path]?.words(element: self.kinds["\(path)[]"]) ?? "any"
-            let field = FieldDescription(path: path, type: type, presence: presences[path])
-            return [field] + fields(below: path) + fields(below: "\(path)[]")
+            return [field(at: path)] + fields(below: path) + fields(below: "\(path)[]")
         }
+    }
+
+    private func field(at path: String) -> FieldDescription {
+        let rule = rules[path]
+        let type = kinds[path]?.words(element: kinds["\(path)[]"])
+        return FieldDescription(
+            path: path, type: rule?.type ?? type ?? "any", presence: rule?.presence ?? presences[path],
+            bounds: rule?.bounds, isJudgedAlone: rule != nil)
     }
 
     /// A value of a type in which no field is looked for, and what it is; nil for all others.
@@ -110,7 +122,9 @@ private struct Probe: Decoder {
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        if object.only == nil { object.fields = fieldNames(of: type) }
+        let rules = (type as? any JudgedKey.Type)?.rules
+        if object.only == nil { object.fields = rules?.map(\.name) ?? fieldNames(of: type) }
+        if let rules { notes.note(rules, of: object) }
         notes.note(object)
         notes.note(.object, at: object.path, unless: object.isRepeated)
         return KeyedDecodingContainer(ProbedFields(notes: notes, object: object))

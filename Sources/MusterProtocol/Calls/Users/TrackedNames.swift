@@ -1,35 +1,52 @@
-/// The names that the objects of `users.track` may have. Reading one of these looks at names alone: what a field says
-/// is judged object by object, so a value of another kind is no error here.
+/// The fields that the objects of `users.track` may have. Reading one of these looks at names alone: what a field says
+/// is judged object by object, so a value of another kind is no error here. `rule` is what it is judged by.
 enum TrackedNames {
     /// An object of `attributes`: its names are data, those inside of `user_alias` and `push_tokens` are not.
     struct Attributes: Decodable {
         init(from decoder: any Decoder) throws {
-            let object = try decoder.container(keyedBy: AnyKey.self)
-            try object.requireKnownFields(Alias.CodingKeys.self, inside: AnyKey("user_alias"))
-            try passingOverKinds { _ = try object.decodeIfPresent([PushToken].self, forKey: AnyKey("push_tokens")) }
+            let object = try decoder.container(keyedBy: AttributeKey.self)
+            try object.requireKnownFields(UserAlias.self, inside: AttributeKey("user_alias"))
+            try passingOverKinds {
+                _ = try object.decodeIfPresent([PushToken].self, forKey: AttributeKey("push_tokens"))
+            }
         }
     }
 
     /// An object of `events`. Braze's `app_id` is taken and means nothing.
     struct Event: Decodable {
-        enum CodingKeys: String, CodingKey, CaseIterable {
+        enum CodingKeys: String, ListedJudgedKey {
             case externalID = "external_id"
             case userAlias = "user_alias"
             case brazeID = "braze_id"
             case email, phone, name, time, properties
             case updateExistingOnly = "_update_existing_only"
             case appID = "app_id"
+
+            var rule: FieldRule {
+                switch self {
+                case .externalID: .externalID
+                case .userAlias: .userAlias
+                case .brazeID: .brazeID
+                case .email: .email
+                case .phone: .phone
+                case .name: .name
+                case .time: .time
+                case .properties: .properties
+                case .updateExistingOnly: .flag
+                case .appID: .ignored
+                }
+            }
         }
 
         init(from decoder: any Decoder) throws {
             let object = try decoder.container(keyedBy: CodingKeys.self)
-            try object.requireKnownFields(Alias.CodingKeys.self, inside: .userAlias)
+            try object.requireKnownFields(UserAlias.self, inside: .userAlias)
         }
     }
 
     /// An object of `purchases`. Braze's `app_id` is taken and means nothing.
     struct Purchase: Decodable {
-        enum CodingKeys: String, CodingKey, CaseIterable {
+        enum CodingKeys: String, ListedJudgedKey {
             case externalID = "external_id"
             case userAlias = "user_alias"
             case brazeID = "braze_id"
@@ -38,26 +55,92 @@ enum TrackedNames {
             case currency, price, quantity, time, properties
             case updateExistingOnly = "_update_existing_only"
             case appID = "app_id"
+
+            var rule: FieldRule {
+                switch self {
+                case .externalID: .externalID
+                case .userAlias: .userAlias
+                case .brazeID: .brazeID
+                case .email: .email
+                case .phone: .phone
+                case .productID: .name
+                case .currency: FieldRule("string", .required, "3 letters")
+                case .price:
+                    FieldRule("number", .required, "times `quantity` within ±\(Limits.purchaseAmount.described)")
+                case .quantity:
+                    FieldRule("whole number", .optional, "1 to \(Limits.purchaseQuantity.described)")
+                case .time: .time
+                case .properties: .properties
+                case .updateExistingOnly: .flag
+                case .appID: .ignored
+                }
+            }
         }
 
         init(from decoder: any Decoder) throws {
             let object = try decoder.container(keyedBy: CodingKeys.self)
-            try object.requireKnownFields(Alias.CodingKeys.self, inside: .userAlias)
+            try object.requireKnownFields(UserAlias.self, inside: .userAlias)
+        }
+    }
+
+    private enum UserAlias: String, ListedJudgedKey {
+        case label = "alias_label"
+        case name = "alias_name"
+
+        var rule: FieldRule {
+            switch self {
+            case .label: FieldRule("string", .required, .bytes(Limits.labelBytes))
+            case .name: .name
+            }
         }
     }
 
     private struct PushToken: Decodable {
-        enum CodingKeys: String, CodingKey, CaseIterable {
+        enum CodingKeys: String, ListedJudgedKey {
             case appID = "app_id"
             case token
             case deviceID = "device_id"
+
+            var rule: FieldRule {
+                switch self {
+                case .appID, .token: .ignored
+                case .deviceID: FieldRule("string", .optional, .identifier)
+                }
+            }
         }
 
         init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: CodingKeys.self) }
     }
 
+    /// The fields of an object of `attributes` that are more than an attribute.
+    private enum NamedField: String, ListedJudgedKey {
+        case externalID = "external_id"
+        case userAlias = "user_alias"
+        case brazeID = "braze_id"
+        case email, phone
+        case pushTokens = "push_tokens"
+        case pushTokenImport = "push_token_import"
+        case mergeObjects = "_merge_objects"
+        case updateExistingOnly = "_update_existing_only"
+
+        var rule: FieldRule {
+            switch self {
+            case .externalID: .externalID
+            case .userAlias: .userAlias
+            case .brazeID: .brazeID
+            case .email: .email
+            case .phone: .phone
+            case .pushTokens: FieldRule("array of objects", .optional)
+            case .pushTokenImport, .updateExistingOnly: .flag
+            case .mergeObjects: FieldRule("boolean or string", .optional, "`true` or `false`, in any case")
+            }
+        }
+    }
+
     /// The key of an object whose names are data.
-    private struct AnyKey: CodingKey {
+    private struct AttributeKey: JudgedKey {
+        static var rules: [(name: String, rule: FieldRule)] { NamedField.rules }
+
         let stringValue: String
         var intValue: Int? { nil }
 
