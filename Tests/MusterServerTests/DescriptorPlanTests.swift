@@ -4,9 +4,11 @@ import Testing
 
 /// How many connections a server takes where the limit of open files is low.
 struct DescriptorPlanTests {
-    private func plan(_ limit: Int, _ flags: [Setting: String] = [:], loops: Int = 6) async throws -> DescriptorPlan {
+    private func plan(
+        _ limit: Int, _ flags: [Setting: String] = [:], loops: Int = 6, open: Int = 3
+    ) async throws -> DescriptorPlan {
         let settings = try await Settings.load(flags: flags, environment: [:], file: nil)
-        return try DescriptorPlan(settings, limit: limit, open: 3, ofEventLoops: loops)
+        return try DescriptorPlan(settings, limit: limit, open: open, ofEventLoops: loops)
     }
 
     @Test func whereThereAreEnoughAllIsAsItIsSet() async throws {
@@ -18,7 +20,8 @@ struct DescriptorPlanTests {
 
     @Test(arguments: [160, 256, 512, 1_024, 2_048]) func connectionsFitBesideAllElse(limit: Int) async throws {
         let plan = try await plan(limit)
-        #expect(plan.isLowered && plan.connections >= DescriptorPlan.leastConnections && plan.surplus >= 1)
+        #expect(
+            plan.isLowered && plan.connections >= DescriptorPlan.leastConnections && (1...64).contains(plan.surplus))
         let others = plan.needed - 2 * (1_024 + 2 * 64)
         #expect(others + 2 * (plan.connections + 2 * plan.surplus) <= limit)
         #expect(others > DescriptorPlan.reserve)
@@ -31,6 +34,16 @@ struct DescriptorPlanTests {
         #expect(loops.connections < few.connections - 50)
         let proxies = try await plan(1_024, [.proxyProtocol: "true"])
         #expect(proxies.connections < few.connections)
+        let open = try await plan(1_024, open: 203)
+        #expect(open.connections < few.connections - 50)
+        let withoutOperators = try await plan(1_024, [.opsHost: ""])
+        #expect(withoutOperators.connections > few.connections + 10)
+    }
+
+    @Test func noMoreConnectionsAreTakenThanAreSet() async throws {
+        let needed = try await plan(65_536, [.connections: "10"]).needed
+        let plan = try await plan(needed - 1, [.connections: "10"])
+        #expect(plan.isLowered && plan.connections == 10)
     }
 
     @Test func aLimitThatLeavesNextToNothingIsRefusedBySaying() async throws {

@@ -5,17 +5,6 @@ import Testing
 /// Who goes first, and who is refused, where more work comes than can be done. No clock but the real one, no
 /// PostgreSQL.
 @Suite struct TurnsTests {
-    private func work(
-        _ lane: Work.Lane = .read, group: Int64 = 1, member: Int64 = 1, begun: Bool = false, within: Int = 10_000
-    ) -> Work {
-        let caller = Caller(group: group, member: member)
-        if begun { caller.begin() }
-        return Work(ticket: Ticket(), deadline: .after(milliseconds: within), lane: lane, caller: caller) { _, _ in
-            nil
-        } refuse: { _ in
-        }
-    }
-
     /// Groups and members in the order in which they are taken.
     private func order(_ turns: inout Turns) -> [String] {
         var order: [String] = []
@@ -51,6 +40,20 @@ import Testing
         #expect(order(&turns) == ["2.1", "1.1", "1.2"])
     }
 
+    @Test func whatIsPutBackGoesBeforeOtherGroupsAndWhatHasBegun() {
+        var turns = Turns()
+        let (first, second) = (work(begun: true), work(begun: true))
+        turns.append(first, at: .now)
+        turns.append(second, at: .now)
+        _ = turns.popFirst()
+        turns.prepend(first, at: .now)
+        #expect(turns.popFirst()?.ticket === first.ticket)
+        #expect(turns.popFirst()?.ticket === second.ticket)
+        turns.append(work(group: 2), at: .now)
+        turns.prepend(first, at: .now)
+        #expect(order(&turns) == ["1.1", "2.1"])
+    }
+
     @Test func whatIsRemovedLeavesNoTurnBehind() {
         var turns = Turns()
         let unwanted = work(group: 1, member: 5)
@@ -70,6 +73,19 @@ import Testing
         #expect(newest?.caller.member == 2)
         #expect(turns.makeRoom(for: 1) == nil)
         #expect(order(&turns) == ["1.1", "1.2"])
+    }
+
+    @Test func roomIsMadeByTheNewestWorkThatHasNotBegun() {
+        var turns = Turns()
+        let fresh = [work(), work()]
+        for work in fresh + [work(begun: true), work(begun: true)] { turns.append(work, at: .now) }
+        #expect(turns.makeRoom(for: 2)?.ticket === fresh[1].ticket)
+        #expect(turns.makeRoom(for: 2)?.ticket === fresh[0].ticket)
+        #expect(turns.makeRoom(for: 2) == nil)
+        // Who would have as many as it takes the place of makes no room for others.
+        var one = Turns()
+        one.append(work(), at: .now)
+        #expect(one.makeRoom(for: 2) == nil)
     }
 
     /// A newcomer waits for one unit of each neighbour, however much they have; the greedy one for all of its own.
@@ -160,6 +176,40 @@ import Testing
         #expect(refusal(&admission, within: 10_000, ahead: 200, since: fresh, at: now) == nil)
         #expect(refusal(&admission, within: 10_000, ahead: 200, since: old, at: now) != nil)
         #expect(refusal(&admission, within: 10_000, ahead: 30, since: old, at: now) == nil)
+    }
+
+    @Test func ofSlowWorkALineThatStandsHoldsFourRounds() {
+        var admission = admission(unit: 100)
+        let now = Moment.now
+        let old = now.adding(milliseconds: -150)
+        #expect(refusal(&admission, within: 10_000, ahead: 8, since: old, at: now) == nil)
+        #expect(refusal(&admission, within: 10_000, ahead: 9, since: old, at: now) != nil)
+    }
+
+    @Test func aRefusalSaysWhenToComeBackWithinBounds() {
+        let now = Moment.now
+        for (unit, milliseconds) in [(1.0, 100), (60_000, 5_000)] {
+            var admission = admission(unit: unit)
+            #expect(admission.lastRefusal == nil)
+            #expect(refusal(&admission, within: 0, ahead: 2, at: now)?.retryAfterMilliseconds == milliseconds)
+            #expect(admission.lastRefusal == now)
+        }
+    }
+
+    @Test func whereALaneIsFullWhoHasMostMakesRoom() {
+        var (admission, turns) = (Admission(), Turns())
+        func admit(_ work: Work) -> (refused: Work, error: PostgresError)? {
+            admission.admit(work, to: &turns, serving: nil, capacity: 2)
+        }
+        let greedy = [work(), work()]
+        for work in greedy { #expect(admit(work) == nil) }
+        let newcomer = work(group: 2)
+        let refused = admit(newcomer)
+        #expect(refused?.refused.ticket === greedy[1].ticket && refused?.error.kind == .overloaded)
+        #expect(turns.count == 2 && turns.waitingSince(newcomer.caller) != nil)
+        let another = work()
+        #expect(admit(another)?.refused.ticket === another.ticket)
+        #expect(admit(work(begun: true)) == nil && turns.count == 3)
     }
 
     @Test func oneSlowUnitSaysLittleOfTheNext() {
