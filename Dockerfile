@@ -1,7 +1,7 @@
 # The server and the operator's command. Build: docker build -t muster .
 FROM swift:6.2-bookworm AS build
 RUN apt-get update -q \
-    && apt-get install -q -y --no-install-recommends pkg-config libpq-dev libsimdjson-dev libzip-dev zlib1g-dev \
+    && apt-get install -q -y --no-install-recommends pkg-config libpq-dev libssl-dev libsimdjson-dev libzip-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # The dependencies first, so that they are built again only when they change.
@@ -19,7 +19,7 @@ RUN swift build -c release --static-swift-stdlib --product muster-server \
 
 FROM debian:bookworm-slim
 RUN apt-get update -q \
-    && apt-get install -q -y --no-install-recommends ca-certificates libpq5 libsimdjson14 libstdc++6 libzip4 zlib1g \
+    && apt-get install -q -y --no-install-recommends ca-certificates libpq5 libssl3 libsimdjson14 libstdc++6 libzip4 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home --uid 7878 muster
 COPY --from=build /out/ /usr/local/bin/

@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 import FoundationEssentials
 import MusterProtocol
 import MusterStore
@@ -6,19 +6,18 @@ import MusterStore
 /// The page tokens of a workspace: where a listing goes on, sealed, since a position is the number of a user and those are never shown.
 /// A token opens only in its workspace and for the call that began the listing.
 struct PageTokens {
-    private let key: SymmetricKey
+    private let key: [UInt8]
     private let workspace: WorkspaceID
 
     init(_ store: Store, _ context: CallContext) async throws {
         workspace = context.session.workspaceID
-        key = SymmetricKey(data: try await store.pageTokenKey(of: workspace, deadline: context.deadline))
+        key = try await store.pageTokenKey(of: workspace, deadline: context.deadline)
     }
 
     /// The token of a position.
     func token(_ position: some Encodable, of call: some PagedCall) throws -> String {
         let position = try JSONEncoding.encode(position)
-        let sealed = try ChaChaPoly.seal(position, using: key, authenticating: try beginning(of: call))
-        return Self.text(of: sealed.combined)
+        return Self.text(of: try ChaChaPoly.seal(position, key: key, context: try beginning(of: call)))
     }
 
     /// Nil where the call has no token. Throws where the token is none of this call's.
@@ -31,8 +30,7 @@ struct PageTokens {
         )
         guard token.utf8.count <= 1 << 16, let bytes = Self.bytes(of: token) else { throw refused }
         do {
-            let position = try ChaChaPoly.open(.init(combined: bytes), using: key, authenticating: context)
-            return try JSONDecoding.decode(Position.self, from: Array(position))
+            return try JSONDecoding.decode(Position.self, from: try ChaChaPoly.open(bytes, key: key, context: context))
         } catch {
             throw refused
         }
@@ -58,15 +56,15 @@ struct PageTokens {
         return Array("\(workspace.rawValue) \(C.method) ".utf8) + (try JSONEncoding.encode(first))
     }
 
-    private static func text(of bytes: Data) -> String {
-        bytes.base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    private static func text(of bytes: [UInt8]) -> String {
+        Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
 
     /// Nil for whatever `text(of:)` doesn't write.
-    private static func bytes(of token: String) -> Data? {
+    private static func bytes(of token: String) -> [UInt8]? {
         let padding = String(repeating: "=", count: (4 - token.utf8.count % 4) % 4)
         let bytes = Data(base64Encoded: token.replacing("-", with: "+").replacing("_", with: "/") + padding)
-        return bytes.flatMap { Array(text(of: $0).utf8) == Array(token.utf8) ? $0 : nil }
+        return bytes.map(Array.init).flatMap { Array(text(of: $0).utf8) == Array(token.utf8) ? $0 : nil }
     }
 }
 

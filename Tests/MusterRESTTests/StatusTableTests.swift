@@ -33,7 +33,10 @@ import Testing
         Route(
             method: "GET", path: "/partners/tinyclues/cohorts/imports", headers: ["Idempotency-Key": "r-e"],
             isPartners: true),
-        Route(method: "GET", path: ExportToken(of: "x", in: WorkspaceID(rawValue: 1), key: []).path, isOpen: true),
+        // An address that is well-formed and leads nowhere.
+        Route(
+            method: "GET", path: "/exports/1-vefNSnQovENbh7dX8jVherExtjwdaz3tYvRF7x08S1x2sImHx.zip",
+            isOpen: true),
         Route(method: "POST", path: "/users/track", body: #"{"attributes":[{"external_id":"u-1","n":1}]}"#),
         Route(method: "POST", path: "/users/track/bulk", body: #"{"attributes":[{"external_id":"u-1","n":1}]}"#),
         Route(

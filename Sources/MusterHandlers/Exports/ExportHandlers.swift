@@ -30,14 +30,15 @@ public struct ExportHandlers: Sendable {
         let workspace = context.session.workspaceID
         let key = try await store.pageTokenKey(of: workspace, deadline: context.deadline)
         let exportID = "\(UUID().uuidString.lowercased())-\(Instant.now.secondsSince1970)"
-        let token = ExportToken(of: exportID, in: workspace, key: key)
+        let token = try ExportToken(of: exportID, in: workspace, key: key)
         let request = try RequestKey(call)
         do {
             let begun = try await store.begin(
-                NewExport(exportID: exportID, segmentID: call.segmentID, tokenDigest: token.digest, shape: shape),
+                NewExport(
+                    exportID: exportID, segmentID: call.segmentID, tokenDigest: try token.digest, shape: shape),
                 request: request, in: workspace, deadline: context.deadline)
             // A repeat is of the export that the first one began.
-            let path = ExportToken(of: begun, in: workspace, key: key).path
+            let path = try ExportToken(of: begun, in: workspace, key: key).path
             return .init(objectPrefix: begun, path: path, url: restURL.map { $0 + path })
         } catch let refusal as ExportRefusal { throw refusal.error(of: call.segmentID) }
     }

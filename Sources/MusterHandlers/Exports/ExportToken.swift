@@ -1,5 +1,4 @@
-import Crypto
-import Foundation
+import Cryptography
 public import MusterProtocol
 public import MusterStore
 
@@ -15,13 +14,11 @@ public struct ExportToken: Sendable {
     /// That of an export.
     ///
     /// - Parameter key: the workspace's, which seals its page tokens.
-    init(of exportID: String, in workspace: WorkspaceID, key: [UInt8]) {
+    init(of exportID: String, in workspace: WorkspaceID, key: [UInt8]) throws {
         self.workspace = workspace
-        let bits = HKDF<SHA256>.deriveKey(
-            inputKeyMaterial: SymmetricKey(data: key), info: Data("address of the export \(exportID)".utf8),
-            outputByteCount: 32)
-        let secret = bits.withUnsafeBytes { Secret.digits(of: $0) }
-        text = String(decoding: Secret.withChecksum(Self.prefix(workspace) + secret), as: UTF8.self)
+        let bits = try HKDF.key(from: key, info: Array("address of the export \(exportID)".utf8), byteCount: 32)
+        let secret = Self.prefix(workspace) + Secret.digits(of: bits)
+        text = String(decoding: Secret.withChecksum(secret), as: UTF8.self)
     }
 
     /// Reads one. Nil for what can't be one.
@@ -34,7 +31,7 @@ public struct ExportToken: Sendable {
     }
 
     /// What is stored of it.
-    public var digest: [UInt8] { Secret.digest(of: text) }
+    public var digest: [UInt8] { get throws { try Secret.digest(of: text) } }
 
     /// Where its archive is, on the REST endpoint of any server.
     var path: String { "/exports/\(text).zip" }
@@ -68,7 +65,7 @@ public struct ExportArchives: Sendable {
         guard let token = ExportToken(token) else { throw Self.nothing }
         do {
             let found = try await store.export(
-                .tokenDigest(token.digest), in: token.workspace, deadline: deadline)
+                .tokenDigest(try token.digest), in: token.workspace, deadline: deadline)
             guard let found else { throw Self.nothing }
             return found
         } catch {

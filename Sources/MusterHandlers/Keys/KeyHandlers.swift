@@ -25,8 +25,9 @@ public struct KeyHandlers: Sendable {
         let workspace = context.session.workspaceID
         let secret = Secret(call.kind, in: workspace)
         let key = NewKey(
-            keyID: Secret.newKeyID(), digest: secret.digest, kind: call.kind, partner: call.partner, name: call.name,
-            scopes: scopes, createdAt: .now, createdBy: context.session.keyID, expiresAt: call.expiresAt)
+            keyID: Secret.newKeyID(), digest: try secret.digest, kind: call.kind, partner: call.partner,
+            name: call.name, scopes: scopes, createdAt: .now, createdBy: context.session.keyID,
+            expiresAt: call.expiresAt)
         try await store.insertKey(key, in: workspace, deadline: context.deadline)
         return .init(keyID: key.keyID, secret: secret.text)
     }

@@ -14,7 +14,7 @@ public struct NewWorkspace: Sendable {
     ) async throws -> NewWorkspace {
         try check(name: name, "name")
         let maker = ServiceKeyMaker(name: "admin", scopes: ["*"])
-        let id = try await schema.createWorkspace(name: name, at: .now, deadline: deadline) { maker.key(in: $0) }
+        let id = try await schema.createWorkspace(name: name, at: .now, deadline: deadline) { try maker.key(in: $0) }
         guard let id, let secret = maker.secret else {
             throw RPCError(
                 .alreadyExists, .alreadyExists, field: "name",

@@ -15,7 +15,7 @@ public struct OwnersKey: Sendable {
         try check(name: name, "name")
         let maker = ServiceKeyMaker(name: name, scopes: try Scope.checked(scopes))
         let id = try await schema.createKey(
-            inWorkspaceNamed: workspace, deadline: deadline, make: { maker.key(in: $0) })
+            inWorkspaceNamed: workspace, deadline: deadline, make: { try maker.key(in: $0) })
         guard id != nil, let secret = maker.secret else {
             throw RPCError(
                 .notFound, .unknownValue, field: "workspace",
@@ -37,9 +37,10 @@ final class ServiceKeyMaker: Sendable {
     /// The secret of the key that was made last.
     var secret: Secret? { made.withLock { $0 } }
 
-    func key(in workspace: WorkspaceID) -> NewKey {
+    func key(in workspace: WorkspaceID) throws -> NewKey {
         let secret = Secret(.service, in: workspace)
         made.withLock { $0 = secret }
-        return NewKey(keyID: keyID, digest: secret.digest, kind: .service, name: name, scopes: scopes, createdAt: .now)
+        return NewKey(
+            keyID: keyID, digest: try secret.digest, kind: .service, name: name, scopes: scopes, createdAt: .now)
     }
 }

@@ -44,8 +44,10 @@ public struct PartnerGate: Sendable {
             throw RPCError(handling: error)
         }
         guard let found else { return .notThePartners }
-        if let digest = found.apiKeyDigest, !Secret.isSame(digest, Secret.digest(of: partnerAPIKey ?? "")) {
-            return .wrongPartnerAPIKey
+        if let digest = found.apiKeyDigest {
+            let sent: [UInt8]
+            do { sent = try Secret.digest(of: partnerAPIKey ?? "") } catch { throw RPCError(handling: error) }
+            if !Secret.isSame(digest, sent) { return .wrongPartnerAPIKey }
         }
         return found.isEnabled ? .admitted : .disabled
     }

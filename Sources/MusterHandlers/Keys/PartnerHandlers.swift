@@ -64,7 +64,7 @@ public struct PartnerHandlers: Sendable {
             throw RPCError.invalid(
                 "partner_api_key", .invalidCharacters, "has white space around it or control characters in it")
         }
-        return .digest(Secret.digest(of: text))
+        return .digest(try Secret.digest(of: text))
     }
 }
 

@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 public import MusterProtocol
 public import MusterStore
 
@@ -29,8 +29,8 @@ public struct Secret: Sendable, Equatable {
     }
 
     /// 32 bytes as a number in as many characters as chance has, which hold it just.
-    static func digits(of number: UnsafeRawBufferPointer) -> [UInt8] {
-        var rest = Array(number)
+    static func digits(of number: [UInt8]) -> [UInt8] {
+        var rest = number
         let digits = (0..<chanceLength).map { _ in
             var remainder = 0
             for place in rest.indices {
@@ -69,10 +69,10 @@ public struct Secret: Sendable, Equatable {
     }
 
     /// What is stored. 256 bits of chance need no slow hash, and a slow one would be a lever for strangers.
-    public var digest: [UInt8] { Self.digest(of: text) }
+    public var digest: [UInt8] { get throws { try Self.digest(of: text) } }
 
     /// SHA-256 of any secret text.
-    static func digest(of text: String) -> [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
+    static func digest(of text: String) throws -> [UInt8] { try SHA256.digest(of: Array(text.utf8)) }
 
     /// Whether two digests are the same, in a time that doesn't tell where they differ.
     static func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {

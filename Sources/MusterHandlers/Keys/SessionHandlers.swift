@@ -17,7 +17,7 @@ public struct SessionHandlers: Sendable {
         _ call: OpenSession, deadline: ContinuousClock.Instant
     ) async throws -> (Session, OpenSession.Reply) {
         guard let secret = Secret(call.key) else { throw Self.refusal }
-        let (digest, asked) = (secret.digest, ContinuousClock.now)
+        let (digest, asked) = (try secret.digest, ContinuousClock.now)
         let found = try await store.key(digest: digest, in: secret.workspace, deadline: deadline)
         // The comparison is made in every case, so that its time tells nothing.
         let isSame = Secret.isSame(found?.digest ?? Self.nobody, digest)

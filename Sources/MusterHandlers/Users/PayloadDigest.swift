@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 import MusterProtocol
 import MusterStore
 
@@ -8,7 +8,7 @@ enum PayloadDigest {
     static func of(_ call: some RecordedCall) throws -> [UInt8] {
         var call = call
         call.requestID = nil
-        return Array(SHA256.hash(data: try JSONEncoding.encode(call)))
+        return try SHA256.digest(of: JSONEncoding.encode(call))
     }
 }
 

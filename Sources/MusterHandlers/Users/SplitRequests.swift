@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 public import MusterProtocol
 public import MusterStore
 
@@ -19,7 +19,10 @@ public struct SplitRequests: Sendable {
             let request = RequestKey(method: C.method, requestID: id, digest: try Self.digest(of: calls))
             if try await store.begin(request, in: session.workspaceID, deadline: deadline) { return nil }
         } catch { throw RPCError(handling: error) }
-        let name = SHA256.hash(data: id.bytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let name: String
+        do {
+            name = try SHA256.digest(of: id.bytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        } catch { throw RPCError(handling: error) }
         return calls.enumerated().map { place, call in
             var call = call
             call.requestID = Identifier("\(name).\(place)")
@@ -38,8 +41,6 @@ public struct SplitRequests: Sendable {
     }
 
     private static func digest(of calls: [some RecordedCall]) throws -> [UInt8] {
-        var hash = SHA256()
-        for call in calls { hash.update(data: try PayloadDigest.of(call)) }
-        return Array(hash.finalize())
+        try SHA256.digest(of: calls.flatMap(PayloadDigest.of))
     }
 }

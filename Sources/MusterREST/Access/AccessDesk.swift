@@ -20,7 +20,7 @@ final class AccessDesk: Sendable {
     }
 
     private func judge(_ secret: String, deadline: ContinuousClock.Instant) async throws(RPCError) -> Session {
-        guard let digest = Secret(secret)?.digest else { throw Self.refusal }
+        guard let digest = try Self.digest(of: secret) else { throw Self.refusal }
         if let known = sessions.withLockedValue({ $0[digest] }) {
             // Before anything else of the request is judged: an ended key must not learn whether its request was good.
             do { try await router.prove(known, deadline: deadline) } catch {
@@ -46,8 +46,15 @@ final class AccessDesk: Sendable {
                 call,
                 in: CallContext(session: session, deadline: deadline, lockWait: Limits.restLockWait))
         } catch {
-            if let digest = Secret(secret)?.digest { forget(digest, after: error) }
+            if let digest = try? Secret(secret)?.digest { forget(digest, after: error) }
             throw error
+        }
+    }
+
+    /// Nil for what can't be a secret.
+    private static func digest(of secret: String) throws(RPCError) -> [UInt8]? {
+        do { return try Secret(secret)?.digest } catch {
+            throw RPCError(.internal, "something went wrong in the server", cause: error)
         }
     }
 

@@ -14,7 +14,7 @@ extension Schema {
     /// - Parameter firstKey: makes the key, whose secret names the workspace and so can't be made before it.
     public func createWorkspace(
         name: String, at moment: Instant, deadline: ContinuousClock.Instant,
-        firstKey: @escaping @Sendable (WorkspaceID) -> NewKey
+        firstKey: @escaping @Sendable (WorkspaceID) throws -> NewKey
     ) async throws -> WorkspaceID? {
         let pageTokenKey = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
         return try await database.transaction(deadline: deadline) { connection in
@@ -46,7 +46,7 @@ extension Schema {
     /// - Parameter make: makes the key, whose secret names the workspace by its number.
     public func createKey(
         inWorkspaceNamed name: String, deadline: ContinuousClock.Instant,
-        make: @escaping @Sendable (WorkspaceID) -> NewKey
+        make: @escaping @Sendable (WorkspaceID) throws -> NewKey
     ) async throws -> WorkspaceID? {
         try await database.transaction(deadline: deadline) { connection in
             let found: WorkspaceID? = try connection.first(
