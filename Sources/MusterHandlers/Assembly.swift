@@ -41,7 +41,7 @@ extension Router {
                 exports: ExportHandlers(store: store, restURL: identity.restURL)),
             open: { call, deadline in try await sessions.open(call, deadline: deadline) },
             verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) },
-            overload: { call, deadline in store.overload(of: call, deadline: deadline) },
+            overload: { scope in store.overload(of: scope) },
             lockWait: identity.limits.first { $0.name == Limits.lockWait.name } ?? Limits.lockWait,
             mostInFlightPerKey: mostInFlightPerKey, logger: logger)
     }

@@ -2,9 +2,11 @@ public import Logging
 public import MusterProtocol
 public import MusterStore
 
-/// What a handler knows about the request beside the call itself.
+/// What a handler knows about the request beside the call itself. One for each call.
 public struct CallContext: Sendable {
     public let session: Session
+    /// Where the call's work is done, for whom, and until when.
+    public let scope: WorkspaceScope
     /// After it nobody waits for the answer any more: nothing is started, and a running statement is cancelled.
     public let deadline: ContinuousClock.Instant
     /// How long to wait for each lock that another call holds; nil is what the server is set to.
@@ -14,6 +16,7 @@ public struct CallContext: Sendable {
         self.session = session
         self.deadline = deadline
         self.lockWait = lockWait
+        scope = WorkspaceScope(of: session, lockWait: lockWait, deadline: deadline)
     }
 }
 
@@ -70,8 +73,8 @@ public struct Route: Sendable {
 public final class Router: Sendable {
     public typealias Open =
         @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
-    /// Why new work that writes would be refused now, of this call and with so much time; nil where it would not.
-    public typealias Overload = @Sendable (CallTerms, ContinuousClock.Instant) -> (any Error)?
+    /// Why new work of this scope that writes would be refused now; nil where it would not.
+    public typealias Overload = @Sendable (WorkspaceScope) -> (any Error)?
     public typealias Verify = @Sendable (Session, ContinuousClock.Instant) async throws -> Void
 
     private let routes: [String: Route]
@@ -93,7 +96,7 @@ public final class Router: Sendable {
     ///   - mostInFlightPerKey: requests of one key in flight; one more is refused by the listener that it came to.
     public init(
         routes: [Route], open: @escaping Open, verify: @escaping Verify,
-        overload: @escaping Overload = { _, _ in nil }, lockWait: Limit = Limits.lockWait,
+        overload: @escaping Overload = { _ in nil }, lockWait: Limit = Limits.lockWait,
         mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
         logger: Logger
     ) {
@@ -145,7 +148,9 @@ public final class Router: Sendable {
             throw RPCError(.unimplemented, .unknownMethod, "there is no method of this name; see the list of calls")
         }
         do {
-            if route.writes, let error = overload(CallTerms(of: session), deadline) { throw RPCError(handling: error) }
+            if route.writes, let error = overload(WorkspaceScope(of: session, deadline: deadline)) {
+                throw RPCError(handling: error)
+            }
             return try route.prepare(body)
         } catch {
             let failure = RPCError(reading: error)
@@ -208,8 +213,7 @@ public final class Router: Sendable {
         let started = begin(wire)
         do {
             try await admit(method, context)
-            let terms = CallTerms(of: context.session, lockWait: context.lockWait)
-            let reply = try await Store.$call.withValue(terms) { try await work() }
+            let reply = try await Store.$scopeOfCall.withValue(context.scope) { try await work() }
             end(method, wire, keyID: context.session.keyID, started: started, failure: nil)
             return reply
         } catch {
@@ -246,9 +250,11 @@ public final class Router: Sendable {
     }
 }
 
-extension CallTerms {
-    fileprivate init(of session: Session, lockWait: Limit? = nil) {
+extension WorkspaceScope {
+    /// The scope of a call that comes over `session`.
+    fileprivate init(of session: Session, lockWait: Limit? = nil, deadline: ContinuousClock.Instant) {
         self.init(
-            of: session.workspaceID, keyID: session.keyID, lockWait: lockWait.map { .milliseconds($0.value) })
+            session.workspaceID, keyID: session.keyID, lockWait: lockWait.map { .milliseconds($0.value) },
+            deadline: deadline)
     }
 }

@@ -39,4 +39,11 @@ public struct Connection: ~Copyable {
 
     /// Runs `body` under a savepoint: when it throws, what it did is undone and the transaction can go on.
     public borrowing func savepoint<R>(_ body: () throws -> R) throws -> R { try session.savepoint(body) }
+
+    /// Lends what another layer makes of this connection. It ends with `body`, so that no connection escapes.
+    package borrowing func lend<Wrapper: ~Copyable, R>(
+        as wrap: (consuming Connection) -> Wrapper, _ body: (borrowing Wrapper) throws -> R
+    ) rethrows -> R {
+        try body(wrap(Connection(session)))
+    }
 }

@@ -141,7 +141,7 @@ import Testing
     private func line(naming id: Identifier, in test: TestDatabase) async throws -> JournalLine {
         try await test.withStore { store in
             _ = try await store.upsert(
-                [UserEntry(externalID: id)], request: RequestKey(method: UpsertUsers.method), in: test.workspace,
+                [UserEntry(externalID: id)], request: IdempotencyKey(method: UpsertUsers.method), in: test.workspace,
                 deadline: .soon)
             let user = try #require(try await store.user(.externalID(id), in: test.workspace, deadline: .soon))
             return JournalLine(workspace: test.workspace, brazeID: user.brazeID, erasedAt: .now)

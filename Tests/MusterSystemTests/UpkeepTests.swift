@@ -71,7 +71,7 @@ import Testing
             let everyone = SetKey.everyone(of: pair.workspace.id)
             // Verify stands at the lock of a registration that doesn't end, if it takes one.
             try await pair.asOwner { connection in
-                _ = try connection.lockHead(everyone)
+                _ = try WorkspaceTransaction.over(connection, in: everyone.workspace) { try $0.lockHead(everyone) }
                 let store = pair.b.store
                 let (done, verified) = (Flag(), Flag())
                 Task {

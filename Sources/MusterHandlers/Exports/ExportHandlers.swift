@@ -31,7 +31,7 @@ public struct ExportHandlers: Sendable {
         let key = try await store.pageTokenKey(of: workspace, deadline: context.deadline)
         let exportID = "\(UUID().uuidString.lowercased())-\(Instant.now.secondsSince1970)"
         let token = try ExportToken(of: exportID, in: workspace, key: key)
-        let request = try RequestKey(call)
+        let request = try IdempotencyKey(call)
         do {
             let begun = try await store.begin(
                 NewExport(
@@ -61,7 +61,7 @@ public struct ExportHandlers: Sendable {
     /// `users.export.cancel`
     public func cancel(_ call: CancelExport, _ context: CallContext) async throws -> Done {
         try check(objectID: call.segmentID, "segment_id")
-        let request = try RequestKey(call)
+        let request = try IdempotencyKey(call)
         do {
             return try await store.cancelExport(
                 of: call.segmentID, request: request, in: context.session.workspaceID, deadline: context.deadline)

@@ -18,7 +18,8 @@ public struct SegmentHandlers: Sendable {
         try FilterRules.check(call.filter)
         let id = call.segmentID ?? Identifier(UUID().uuidString.lowercased())
         let created = try await store.createSegment(
-            id, name: call.name, filter: call.filter, request: try RequestKey(call), in: context.session.workspaceID,
+            id, name: call.name, filter: call.filter, request: try IdempotencyKey(call),
+            in: context.session.workspaceID,
             deadline: context.deadline)
         guard let created else {
             throw RPCError(

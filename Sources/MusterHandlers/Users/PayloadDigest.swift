@@ -12,7 +12,7 @@ enum PayloadDigest {
     }
 }
 
-extension RequestKey {
+extension IdempotencyKey {
     /// Under what the answer to a call is recorded. Throws where its request id can't be one.
     init<C: RecordedCall>(_ call: C) throws {
         try check(requestID: call.requestID)

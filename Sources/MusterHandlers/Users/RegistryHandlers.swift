@@ -20,14 +20,14 @@ public struct RegistryHandlers: Sendable {
                     + "(\(Limits.trackObjects.name))")
         }
         return try await store.track(
-            call, request: try RequestKey(call), in: context.session.workspaceID, deadline: context.deadline)
+            call, request: try IdempotencyKey(call), in: context.session.workspaceID, deadline: context.deadline)
     }
 
     /// `users.alias.new`
     public func addAliases(_ call: AddAliases, _ context: CallContext) async throws -> AddAliases.Reply {
         try check(call.userAliases.count, of: "user_aliases", atMost: Limits.registryEntries)
         return try await store.addAliases(
-            call.userAliases, request: try RequestKey(call), in: context.session.workspaceID,
+            call.userAliases, request: try IdempotencyKey(call), in: context.session.workspaceID,
             deadline: context.deadline)
     }
 
@@ -35,7 +35,7 @@ public struct RegistryHandlers: Sendable {
     public func updateAliases(_ call: UpdateAliases, _ context: CallContext) async throws -> UpdateAliases.Reply {
         try check(call.aliasUpdates.count, of: "alias_updates", atMost: Limits.registryEntries)
         return try await store.updateAliases(
-            call.aliasUpdates, request: try RequestKey(call), in: context.session.workspaceID,
+            call.aliasUpdates, request: try IdempotencyKey(call), in: context.session.workspaceID,
             deadline: context.deadline)
     }
 
@@ -43,14 +43,15 @@ public struct RegistryHandlers: Sendable {
     public func rename(_ call: RenameExternalIDs, _ context: CallContext) async throws -> RenameExternalIDs.Reply {
         try checkNotEmpty(call.renames.count, "external_id_renames")
         return try await store.renameExternalIDs(
-            call.renames, request: try RequestKey(call), in: context.session.workspaceID, deadline: context.deadline)
+            call.renames, request: try IdempotencyKey(call), in: context.session.workspaceID, deadline: context.deadline
+        )
     }
 
     /// `users.external_ids.remove`
     public func remove(_ call: RemoveExternalIDs, _ context: CallContext) async throws -> RemoveExternalIDs.Reply {
         try checkNotEmpty(call.externalIDs.count, "external_ids")
         return try await store.removeExternalIDs(
-            call.externalIDs, request: try RequestKey(call), in: context.session.workspaceID,
+            call.externalIDs, request: try IdempotencyKey(call), in: context.session.workspaceID,
             deadline: context.deadline)
     }
 

@@ -16,7 +16,7 @@ public struct SplitRequests: Sendable {
         _ calls: [C], as id: Identifier, in session: Session, deadline: ContinuousClock.Instant
     ) async throws(RPCError) -> [C]? {
         do {
-            let request = RequestKey(method: C.method, requestID: id, digest: try Self.digest(of: calls))
+            let request = IdempotencyKey(method: C.method, requestID: id, digest: try Self.digest(of: calls))
             if try await store.begin(request, in: session.workspaceID, deadline: deadline) { return nil }
         } catch { throw RPCError(handling: error) }
         let name: String
@@ -35,7 +35,7 @@ public struct SplitRequests: Sendable {
         _ calls: [C], as id: Identifier, in session: Session, deadline: ContinuousClock.Instant
     ) async throws(RPCError) {
         do {
-            let request = RequestKey(method: C.method, requestID: id, digest: try Self.digest(of: calls))
+            let request = IdempotencyKey(method: C.method, requestID: id, digest: try Self.digest(of: calls))
             try await store.end(request, in: session.workspaceID, deadline: deadline)
         } catch { throw RPCError(handling: error) }
     }

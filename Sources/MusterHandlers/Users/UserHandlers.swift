@@ -14,7 +14,7 @@ public struct UserHandlers: Sendable {
     public func upsert(_ call: UpsertUsers, _ context: CallContext) async throws -> UpsertUsers.Reply {
         try check(call.users.count, of: "users", atMost: Limits.upsertUsers)
         return try await store.upsert(
-            call.users, request: try RequestKey(call), in: context.session.workspaceID, deadline: context.deadline)
+            call.users, request: try IdempotencyKey(call), in: context.session.workspaceID, deadline: context.deadline)
     }
 
     /// `users.get`
@@ -29,7 +29,7 @@ public struct UserHandlers: Sendable {
     public func identify(_ call: IdentifyUser, _ context: CallContext) async throws -> IdentifyUser.Reply {
         try check(call.user, "user")
         if let problem = call.externalID.problem() { throw RPCError(problem, at: "external_id") }
-        let request = try RequestKey(call)
+        let request = try IdempotencyKey(call)
         return try await answering {
             try await store.identify(
                 call.user, as: call.externalID, mergeWhen: call.mergeWhen ?? .always, request: request,
@@ -42,7 +42,7 @@ public struct UserHandlers: Sendable {
     public func merge(_ call: MergeUsers, _ context: CallContext) async throws -> MergeUsers.Reply {
         try check(call.merge, "merge")
         try check(call.keep, "keep")
-        let request = try RequestKey(call)
+        let request = try IdempotencyKey(call)
         return try await answering {
             try await store.merge(
                 call.merge, into: call.keep, request: request, in: context.session.workspaceID,
@@ -54,7 +54,7 @@ public struct UserHandlers: Sendable {
     public func delete(_ call: DeleteUsers, _ context: CallContext) async throws -> DeleteUsers.Reply {
         try check(call.users.count, of: "users", atMost: Limits.deleteUsers)
         return try await store.deleteUsers(
-            call.users, request: try RequestKey(call), in: context.session.workspaceID, deadline: context.deadline)
+            call.users, request: try IdempotencyKey(call), in: context.session.workspaceID, deadline: context.deadline)
     }
 
     private func answering<R>(_ body: () async throws -> R) async throws -> R {

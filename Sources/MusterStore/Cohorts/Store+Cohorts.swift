@@ -98,7 +98,7 @@ extension Store {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     fileprivate borrowing func nameCohort(
         _ cohort: CohortReference, name: String, createdAt: Instant?, in workspace: WorkspaceID
     ) throws -> CohortNaming {

@@ -189,7 +189,7 @@ extension ImportID {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// The counter of identities, and the answer where there is one already: the partner may not import, or the id was recorded.
     fileprivate borrowing func prelude(
         of request: ImportRequest, _ id: ImportID, in workspace: WorkspaceID

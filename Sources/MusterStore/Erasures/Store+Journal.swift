@@ -70,7 +70,7 @@ extension Store {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Notes for the journal that these users are erased in this transaction, with the registrations that were merged
     /// into them: a backup of before a merge has those as users of their own.
     borrowing func noteErasures(of numbers: [Int32], in workspace: WorkspaceID, at now: Instant) throws {

@@ -32,7 +32,7 @@ extension Store {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// What users did and bought, by user number, of one moment; users without any are left out.
     ///
     /// The order is that of the primary key, so that the planner takes it also while it takes the tables for empty.

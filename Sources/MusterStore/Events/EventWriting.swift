@@ -1,7 +1,7 @@
 import MusterProtocol
 import Postgres
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Appends what users did and bought, and raises the head of events. Fields have been judged: throws `UnjudgedEvent` where an amount
     /// can't be stored, and a constraint's error for the rest.
     ///

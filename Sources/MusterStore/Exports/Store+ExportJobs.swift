@@ -36,7 +36,7 @@ extension Store {
     /// Writes an export down, for any server to take, and returns its name, or that of the same request before. Throws
     /// `ExportRefusal`.
     public func begin(
-        _ export: NewExport, request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ export: NewExport, request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> String {
         try await recorded(request, in: workspace, deadline: deadline) { connection in
             // Exports of a workspace begin one at a time, so that the count holds.
@@ -59,14 +59,14 @@ extension Store {
                 VALUES (\(workspace), \(export.exportID), \(export.segmentID), \(export.tokenDigest),
                     \(JSONB(try JSONEncoding.encode(export.shape))), \(Instant.now))
                 """)
-            return Written(reply: BegunExport(objectPrefix: export.exportID))
+            return WriteResult(reply: BegunExport(objectPrefix: export.exportID))
         }.objectPrefix
     }
 
     /// Ends the export of a segment that is waiting or running. Who works on it finds out when it next renews its
     /// lease. Throws `ExportRefusal`.
     public func cancelExport(
-        of segmentID: Identifier, request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        of segmentID: Identifier, request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> Done {
         try await recorded(request, in: workspace, deadline: deadline) { connection in
             let ended = try connection.query(
@@ -77,7 +77,7 @@ extension Store {
                 """
             ) { row in try row.value(0, as: Int32.self) }
             guard !ended.isEmpty else { throw ExportRefusal.notBeingExported }
-            return Written(reply: Done())
+            return WriteResult(reply: Done())
         }
     }
 }
@@ -133,7 +133,7 @@ extension Store {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Throws `LeaseLost`. Holds the export's row until the transaction ends, so that nobody takes it meanwhile.
     borrowing func renewLease(of export: ClaimedExport) throws {
         let kept = try first(

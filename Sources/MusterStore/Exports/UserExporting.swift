@@ -13,7 +13,7 @@ struct UserRecord {
     let summaries: EventSummaries?
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// The users that have these numbers, in the form of exports.
     borrowing func exportedUsers(
         _ numbers: [UInt32], _ shape: ExportShape, in workspace: WorkspaceID

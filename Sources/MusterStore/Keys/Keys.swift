@@ -63,7 +63,7 @@ extension Store {
                     ON CONFLICT DO NOTHING
                     """)
             }
-            try connection.insert(key, in: workspace)
+            try connection.insert(key)
         }
     }
 
@@ -174,7 +174,7 @@ extension Store {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Whether a live key has the scope `*` and no other such key lives at least as long. One that expires is no help
     /// for later: when the last one is over, nobody can give `*` to a new key.
     ///
@@ -200,7 +200,7 @@ extension Connection {
     }
 
     /// Inserts the row of a key; the caller's transaction decides about the rest.
-    borrowing func insert(_ key: NewKey, in workspace: WorkspaceID) throws {
+    borrowing func insert(_ key: NewKey) throws {
         try execute(
             """
             INSERT INTO api_key (

@@ -49,10 +49,10 @@ final class Lookout: Sendable {
         // Tasks of their own, and of no call, since a look belongs to all calls that it serves and must outlive the one
         // that began it. Each look has a deadline, the latest of its callers', so the first task ends when nobody waits
         // any more, and the second after it.
-        if begins { Task { await Store.$call.withValue(nil) { await serve() } } }
+        if begins { Task { await Store.$scopeOfCall.withValue(nil) { await serve() } } }
         if watches { Task { await watch() } }
         let look = try await waiting.answer.value.get()
-        Store.call?.caller.begin()
+        Store.scopeOfCall?.caller.begin()
         return look
     }
 

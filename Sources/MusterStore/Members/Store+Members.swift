@@ -48,7 +48,7 @@ extension Store {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// For numbers that no user has any more: the kept user of each that was merged and speaks for her in `set`.
     borrowing func kept(
         for numbers: [UInt32], in set: MemberSet, _ workspace: WorkspaceID

@@ -36,7 +36,7 @@ extension Store {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Writes a listing and returns the number of its set.
     borrowing func insertListing(
         _ members: MemberSet, expires: Instant, in workspace: WorkspaceID

@@ -12,15 +12,17 @@ extension Store {
     /// Writes down that a request has begun whose parts are recorded by themselves; whether it came to its end before.
     /// Throws `RequestIDReused`.
     public func begin(
-        _ request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> Bool {
-        try await recorded(request, in: workspace, deadline: deadline) { _ in Written(reply: Progress(isDone: false)) }
-            .isDone
+        try await recorded(request, in: workspace, deadline: deadline) { _ in
+            WriteResult(reply: Progress(isDone: false))
+        }
+        .isDone
     }
 
     /// Writes down that it came to its end.
     public func end(
-        _ request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws {
         let reply = try JSONEncoding.encode(Progress(isDone: true))
         try await transaction(in: workspace, deadline: deadline) { connection in

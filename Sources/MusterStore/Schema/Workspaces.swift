@@ -35,7 +35,7 @@ extension Schema {
                 """)
             try connection.execute(
                 "INSERT INTO page_token_key (workspace_id, key) VALUES (\(workspace), \(pageTokenKey))")
-            try connection.insert(firstKey(workspace), in: workspace)
+            try WorkspaceTransaction.over(connection, in: workspace) { try $0.insert(firstKey(workspace)) }
             return workspace
         }
     }
@@ -52,7 +52,7 @@ extension Schema {
             let found: WorkspaceID? = try connection.first(
                 "SELECT workspace_id FROM workspace WHERE name = \(name)"
             ) { row in try row.value(0) }
-            if let found { try connection.insert(make(found), in: found) }
+            if let found { try WorkspaceTransaction.over(connection, in: found) { try $0.insert(make(found)) } }
             return found
         }
     }

@@ -15,12 +15,12 @@ private struct SegmentExists: Error {}
 extension Store {
     /// Saves a filter; nil where the id is in use. Throws `FilterFault`.
     public func createSegment(
-        _ id: Identifier, name: String, filter: Filter, request: RequestKey, in workspace: WorkspaceID,
+        _ id: Identifier, name: String, filter: Filter, request: IdempotencyKey, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> CreateSegment.Reply? {
         do {
             return try await recorded(request, in: workspace, deadline: deadline) { connection in
-                Written(reply: try connection.createSegment(id, name: name, filter: filter, in: workspace))
+                WriteResult(reply: try connection.createSegment(id, name: name, filter: filter, in: workspace))
             }
         } catch is SegmentExists {
             return nil
@@ -75,7 +75,7 @@ extension Store {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Makes the workspace's definitions this transaction's to change. The first lock of all: before identities and heads.
     ///
     /// Returns the version of what this transaction defines. It counts over the whole workspace, so that a segment that was

@@ -7,7 +7,7 @@ enum AttributeLog {
     static let mostUsers: StaticString = "greatest(1000, e.size / 16)"
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Raises the head that counts the changes of attributes, and notes whose changed. The head is locked, or else the identity row is held
     /// alone; its lock comes after that of everyone and before any cohort's.
     ///

@@ -2,7 +2,7 @@ import MusterProtocol
 import MusterSets
 import Postgres
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Makes `state` the snapshot of a set. Only the chunks that differ from `replacing`, the snapshot that is there, are written.
     borrowing func writeSnapshot(of set: SetKey, _ state: SetState, replacing old: SetState?) throws {
         if old == nil {
@@ -59,7 +59,7 @@ extension Connection {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Adds to the snapshot the bytes of the changes that it has taken in. Lengths are known without reading the bytes.
     fileprivate borrowing func countFolded(of set: SetKey, after old: Int64, through new: Int64) throws {
         try execute(

@@ -46,7 +46,7 @@ private struct HistoryParts {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// The set at an earlier version: from the snapshot forwards, or backwards where the snapshot is newer.
     borrowing func state(of set: SetKey, at version: Int64) throws -> SetState {
         var parts = HistoryParts()

@@ -27,7 +27,7 @@ private struct StoredParts {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// The current states of sets, by one statement: from their snapshots and the changes since. Sets that don't exist are left out.
     ///
     /// Sets without a snapshot have a part of their own: `coalesce` counts as leaky under the policies, and would keep the index from

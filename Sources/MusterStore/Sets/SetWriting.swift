@@ -41,7 +41,7 @@ extension SetState {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Takes the lock of a head; nil where there is no such set (any more). Heads are locked in the order of their numbers.
     ///
     /// Not FOR UPDATE: the first fold of a set holds its head's key, by a foreign key, until it commits, and no import waits for that.

@@ -65,7 +65,7 @@ private enum EventBatch {
     static let most = 10_000
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     fileprivate borrowing func haveEvents(before time: Instant, in workspace: WorkspaceID) throws -> Bool {
         try first(
             """

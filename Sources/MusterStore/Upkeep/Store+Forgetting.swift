@@ -47,7 +47,7 @@ private struct ForgettingRound {
     var failure: (any Error)?
 
     /// - Returns: the rows that went; 0 where it failed.
-    mutating func forget(_ body: @escaping @Sendable (borrowing Connection) throws -> Int) async -> Int {
+    mutating func forget(_ body: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> Int) async -> Int {
         do {
             return try await store.transaction(in: workspace, deadline: .now + .seconds(30), body)
         } catch {
@@ -57,7 +57,7 @@ private struct ForgettingRound {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Rows of a bounded number a round, so that no transaction of upkeep is long.
     private static var most: Int64 { 10_000 }
 

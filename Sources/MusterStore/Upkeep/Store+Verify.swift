@@ -98,7 +98,7 @@ private struct SetVerification: Sendable {
     var changes = 0
     var problems: [String] = []
 
-    init(of set: SetKey, _ connection: borrowing Connection) throws {
+    init(of set: SetKey, _ connection: borrowing WorkspaceTransaction) throws {
         self.set = set
         guard let head = try Self.head(of: set, connection) else { return }
         let (snapshot, log) = try parts(connection)
@@ -112,7 +112,7 @@ private struct SetVerification: Sendable {
             ? compareUsers(replayed.members, head, connection) : compareMembers(replayed, connection)
     }
 
-    private static func head(of set: SetKey, _ connection: borrowing Connection) throws -> StoredHead? {
+    private static func head(of set: SetKey, _ connection: borrowing WorkspaceTransaction) throws -> StoredHead? {
         try connection.first(
             """
             SELECT version, tag, size, next_user_number FROM set_head
@@ -129,7 +129,9 @@ private struct SetVerification: Sendable {
         problems.append("workspace \(set.workspace.rawValue), set \(set.number), \(problem)")
     }
 
-    private mutating func parts(_ connection: borrowing Connection) throws -> (snapshot: SetState?, log: [SetChange]) {
+    private mutating func parts(_ connection: borrowing WorkspaceTransaction) throws -> (
+        snapshot: SetState?, log: [SetChange]
+    ) {
         var broken: [String] = []
         let set = set
         let at = try connection.first(
@@ -201,7 +203,7 @@ private struct SetVerification: Sendable {
     }
 
     private mutating func compareUsers(
-        _ members: MemberSet, _ head: StoredHead, _ connection: borrowing Connection
+        _ members: MemberSet, _ head: StoredHead, _ connection: borrowing WorkspaceTransaction
     ) throws {
         let numbers = try connection.query(
             "SELECT user_number FROM registered_user WHERE workspace_id = \(set.workspace)"
@@ -214,7 +216,7 @@ private struct SetVerification: Sendable {
         }
     }
 
-    private mutating func compareMembers(_ state: SetState, _ connection: borrowing Connection) throws {
+    private mutating func compareMembers(_ state: SetState, _ connection: borrowing WorkspaceTransaction) throws {
         let everyone = try connection.load([SetKey.everyone], in: set.workspace)[SetKey.everyone]
         let strangers = state.members.subtracting(everyone?.members ?? [])
         if !strangers.isEmpty { note("version \(state.at.version): \(strangers.count) members are no users") }

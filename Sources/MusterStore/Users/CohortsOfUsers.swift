@@ -4,7 +4,7 @@ import Postgres
 
 /// The sets of cohorts that have one of some users. All of this is done while the identity row is held alone: every writer of sets
 /// shares it, so no head moves meanwhile.
-extension Connection {
+extension WorkspaceTransaction {
     /// Takes users out of everyone and out of every cohort, and puts `kept` in their place where it is given.
     /// Everyone's head is held; attributes and events that go or move are counted before the heads of cohorts are taken.
     borrowing func remove(

@@ -4,19 +4,19 @@ import Postgres
 extension Store {
     /// Gives users aliases, as an upsert does; who has an external id must be there.
     public func addAliases(
-        _ aliases: [NewAlias], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ aliases: [NewAlias], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> AddAliases.Reply {
         let batch = UpsertBatch(aliases.map(JudgedEntry.init))
         let cache = cache
         return try await recorded(request, in: workspace, deadline: deadline) { connection in
             let written = try connection.upsert(batch, in: workspace, cache: cache)
-            return Written(reply: AddAliases.Reply(results: written.reply.results), sets: written.sets)
+            return WriteResult(reply: AddAliases.Reply(results: written.reply.results), sets: written.sets)
         }
     }
 
     /// Gives aliases other names, each on what those before it left.
     public func updateAliases(
-        _ updates: [AliasUpdate], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ updates: [AliasUpdate], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> UpdateAliases.Reply {
         try await recorded(request, in: workspace, deadline: deadline) { connection in
             _ = try connection.takeIdentity(in: workspace)
@@ -31,7 +31,7 @@ extension Store {
             try connection.remove(moved.filter { stored[$0] != .some(nil) }, in: workspace)
             try connection.insert(
                 moved.compactMap { alias in (holders[alias] ?? nil).map { (alias, $0) } }, in: workspace)
-            return Written(reply: UpdateAliases.Reply(results: results))
+            return WriteResult(reply: UpdateAliases.Reply(results: results))
         }
     }
 
@@ -46,7 +46,7 @@ extension Store {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     fileprivate borrowing func remove(_ aliases: [Alias], in workspace: WorkspaceID) throws {
         guard !aliases.isEmpty else { return }
         try execute(

@@ -9,7 +9,7 @@ extension Store {
     /// With a journal, returns when they are in it, also where the erasure was answered before. Throws
     /// `JournalUnavailable` where nothing was erased, and `NotJournalled`.
     public func deleteUsers(
-        _ users: [UserReference], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ users: [UserReference], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> DeleteUsers.Reply {
         let (cache, journals) = (cache, journal != nil)
         try await journal?.check(deadline: deadline)
@@ -19,7 +19,7 @@ extension Store {
             let found = try connection.find(users, in: workspace)
             let numbers = Set(found.compactMap(\.self)).sorted()
             if journals { try connection.noteErasures(of: numbers, in: workspace, at: .now) }
-            return Written(
+            return WriteResult(
                 reply: DeleteUsers.Reply(deleted: numbers.count, unknown: found.count { $0 == nil }),
                 sets: try connection.erase(numbers, under: everyone, in: workspace, cache: cache))
         }
@@ -30,7 +30,7 @@ extension Store {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Out of every set, with events and identifiers.
     borrowing func erase(
         _ numbers: [Int32], under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache

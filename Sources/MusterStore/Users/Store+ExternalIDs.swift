@@ -4,7 +4,8 @@ import Postgres
 extension Store {
     /// Gives users other external ids, each on what those before it left; the former ones become deprecated.
     public func renameExternalIDs(
-        _ renames: [ExternalIDRename], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ renames: [ExternalIDRename], request: IdempotencyKey, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
     ) async throws -> RenameExternalIDs.Reply {
         try await recorded(request, in: workspace, deadline: deadline) { connection in
             _ = try connection.takeIdentity(in: workspace)
@@ -20,13 +21,14 @@ extension Store {
                 return result
             }
             if !renamed.isEmpty { try connection.write(renamed, deprecated, in: workspace) }
-            return Written(reply: RenameExternalIDs.Reply(results: results))
+            return WriteResult(reply: RenameExternalIDs.Reply(results: results))
         }
     }
 
     /// Lets deprecated external ids go.
     public func removeExternalIDs(
-        _ externalIDs: [Identifier], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ externalIDs: [Identifier], request: IdempotencyKey, in workspace: WorkspaceID,
+        deadline: ContinuousClock.Instant
     ) async throws -> RemoveExternalIDs.Reply {
         try await recorded(request, in: workspace, deadline: deadline) { connection in
             _ = try connection.takeIdentity(in: workspace)
@@ -35,7 +37,7 @@ extension Store {
             if results.contains(.removed) {
                 try connection.removeDeprecated(externalIDs, in: workspace)
             }
-            return Written(reply: RemoveExternalIDs.Reply(results: results))
+            return WriteResult(reply: RemoveExternalIDs.Reply(results: results))
         }
     }
 }
@@ -63,7 +65,7 @@ private struct ExternalIDs {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     fileprivate borrowing func externalIDs(_ ids: [Identifier], in workspace: WorkspaceID) throws -> ExternalIDs {
         var found = ExternalIDs()
         try forEach(

@@ -4,7 +4,7 @@ import Postgres
 extension Store {
     /// Gives an anonymous user an external id, or joins it into the user who has it, where `mergeWhen` lets it. Throws `UserRefusal`.
     public func identify(
-        _ user: UserReference, as externalID: Identifier, mergeWhen: MergeWhen = .always, request: RequestKey,
+        _ user: UserReference, as externalID: Identifier, mergeWhen: MergeWhen = .always, request: IdempotencyKey,
         in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> IdentifyUser.Reply {
         let cache = cache
@@ -13,25 +13,25 @@ extension Store {
             let everyone = try connection.takeIdentity(in: workspace)
             let found = try connection.find([user, .externalID(externalID)], in: workspace)
             guard let number = found[0] else { throw UserRefusal.unknown("user") }
-            if found[1] == number { return Written(reply: IdentifyUser.Reply(outcome: .unchanged)) }
+            if found[1] == number { return WriteResult(reply: IdentifyUser.Reply(outcome: .unchanged)) }
             guard try connection.isAnonymous(number, in: workspace) else { throw UserRefusal.otherExternalID }
             if let holder = found[1] {
                 guard try connection.joins(number, holder, mergeWhen, in: workspace) else {
-                    return Written(reply: IdentifyUser.Reply(outcome: .keptApart))
+                    return WriteResult(reply: IdentifyUser.Reply(outcome: .keptApart))
                 }
-                return Written(
+                return WriteResult(
                     reply: IdentifyUser.Reply(outcome: .merged),
                     sets: try connection.join(
                         number, into: holder, under: everyone, in: workspace, cache: cache
                     ).known)
             }
             try connection.setExternalID(externalID, of: number, in: workspace)
-            return Written(reply: IdentifyUser.Reply(outcome: .identified))
+            return WriteResult(reply: IdentifyUser.Reply(outcome: .identified))
         }
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     fileprivate borrowing func joins(
         _ one: Int32, _ other: Int32, _ mergeWhen: MergeWhen, in workspace: WorkspaceID
     ) throws -> Bool {

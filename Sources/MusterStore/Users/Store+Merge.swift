@@ -5,7 +5,7 @@ import Postgres
 extension Store {
     /// Makes two users one. Throws `UserRefusal`.
     public func merge(
-        _ merged: UserReference, into kept: UserReference, request: RequestKey, in workspace: WorkspaceID,
+        _ merged: UserReference, into kept: UserReference, request: IdempotencyKey, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> MergeUsers.Reply {
         let cache = cache
@@ -17,12 +17,12 @@ extension Store {
             guard let kept = found[1] else { throw UserRefusal.unknown("keep") }
             guard merged != kept else { throw UserRefusal.sameUser }
             let left = try connection.join(merged, into: kept, under: everyone, in: workspace, cache: cache)
-            return Written(reply: MergeUsers.Reply(changedSets: left.cohorts), sets: left.known)
+            return WriteResult(reply: MergeUsers.Reply(changedSets: left.cohorts), sets: left.known)
         }
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// The kept user takes over what the merged one has, in every set too.
     borrowing func join(
         _ merged: Int32, into kept: Int32, under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache

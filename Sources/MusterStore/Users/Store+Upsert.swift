@@ -5,7 +5,7 @@ import Postgres
 extension Store {
     /// Registers users and updates them, in one transaction.
     public func upsert(
-        _ users: [UserEntry], request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ users: [UserEntry], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> UpsertUsers.Reply {
         let batch = UpsertBatch(users.map { JudgedEntry($0) })
         let cache = cache
@@ -41,16 +41,16 @@ extension JudgedEntry: BatchEntry {
     var touchesAttributes: Bool { !attributes.isEmpty }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     borrowing func upsert(
         _ batch: UpsertBatch, in workspace: WorkspaceID, cache: SetCache
-    ) throws -> Written<UpsertUsers.Reply> {
+    ) throws -> WriteResult<UpsertUsers.Reply> {
         let (found, everyone) = try findToWrite(
             batch.identifiers, locksFirst: false, changesAttributes: batch.hasAttributes, in: workspace)
         let (users, holders) = try plannedUsers(
             of: batch.entries.filter { $0.refusal == nil }, found, needsKind: false, in: workspace)
         let plan = try UpsertPlan(batch.entries, users: users, holders: holders)
-        return Written(
+        return WriteResult(
             reply: UpsertUsers.Reply(results: plan.results),
             sets: try write(plan.users, under: everyone, in: workspace, cache: cache).sets)
     }

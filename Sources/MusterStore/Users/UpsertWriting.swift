@@ -2,7 +2,7 @@ import MusterProtocol
 import MusterSets
 import Postgres
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Writes what a plan came to, in a handful of statements. Returns the sets that it changed, and the number of each user.
     borrowing func write(
         _ users: [PlannedUser], under everyone: LockedHead?, in workspace: WorkspaceID, cache: SetCache

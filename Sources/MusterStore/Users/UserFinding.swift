@@ -16,7 +16,7 @@ public enum UserRefusal: Error, Sendable, Equatable {
 /// A workspace without the rows that every workspace has.
 struct UnfinishedWorkspace: Error {}
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Whom each reference means; nil: nobody.
     ///
     /// Former external ids are looked for only among those that are no user's now: two statements, between which nothing is missed

@@ -1,7 +1,7 @@
 import MusterProtocol
 import Postgres
 
-extension Connection {
+extension WorkspaceTransaction {
     /// The attributes of users, as JSON.
     borrowing func attributes(of numbers: [Int32], in workspace: WorkspaceID) throws -> [Int32: [UInt8]] {
         guard !numbers.isEmpty else { return [:] }

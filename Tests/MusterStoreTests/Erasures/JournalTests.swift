@@ -110,8 +110,10 @@ import Testing
                     for name in names {
                         group.addTask {
                             // As a call has it: what comes after its first unit of work is not refused.
-                            let terms = CallTerms(of: place.workspace, keyID: "k", lockWait: nil)
-                            try await Store.$call.withValue(terms) { _ = try await place.delete(.externalID(name)) }
+                            let scope = WorkspaceScope(place.workspace, keyID: "k", deadline: .now + .seconds(30))
+                            try await Store.$scopeOfCall.withValue(scope) {
+                                _ = try await place.delete(.externalID(name))
+                            }
                         }
                     }
                     try await group.waitForAll()

@@ -69,7 +69,7 @@ struct RestoredErasureTests {
 extension Store {
     fileprivate func register(_ ids: [String], in workspace: WorkspaceID) async throws {
         _ = try await upsert(
-            ids.map { UserEntry(externalID: Identifier($0)) }, request: RequestKey(method: UpsertUsers.method),
+            ids.map { UserEntry(externalID: Identifier($0)) }, request: IdempotencyKey(method: UpsertUsers.method),
             in: workspace, deadline: .soon)
     }
 
@@ -84,14 +84,14 @@ extension Store {
 
     fileprivate func erase(_ ids: [String], in workspace: WorkspaceID) async throws {
         _ = try await deleteUsers(
-            ids.map { .externalID(Identifier($0)) }, request: RequestKey(method: DeleteUsers.method), in: workspace,
+            ids.map { .externalID(Identifier($0)) }, request: IdempotencyKey(method: DeleteUsers.method), in: workspace,
             deadline: .soon)
     }
 
     fileprivate func merge(_ id: String, into kept: String, in workspace: WorkspaceID) async throws {
         _ = try await merge(
             .externalID(Identifier(id)), into: .externalID(Identifier(kept)),
-            request: RequestKey(method: MergeUsers.method), in: workspace, deadline: .soon)
+            request: IdempotencyKey(method: MergeUsers.method), in: workspace, deadline: .soon)
     }
 
     fileprivate func isThere(_ id: String, in workspace: WorkspaceID) async throws -> Bool {

@@ -28,15 +28,15 @@ struct LostCommitTests {
         of store: Store, _ workspace: WorkspaceID, _ owner: Database, _ requestID: Identifier?
     ) async throws {
         let before = try await store.upsert(
-            [.external("kept"), .external("gone")], request: RequestKey(method: "users.upsert"), in: workspace,
+            [.external("kept"), .external("gone")], request: IdempotencyKey(method: "users.upsert"), in: workspace,
             deadline: .soon)
         #expect(before.results.last?.outcome == .created)
         try await owner.waitForStandbys(true)
         let request = requestID.map {
-            RequestKey(method: "users.merge", requestID: $0, digest: [UInt8](repeating: 1, count: 32))
+            IdempotencyKey(method: "users.merge", requestID: $0, digest: [UInt8](repeating: 1, count: 32))
         }
         async let reply = store.merge(
-            .externalID("gone"), into: .externalID("kept"), request: request ?? RequestKey(method: "users.merge"),
+            .externalID("gone"), into: .externalID("kept"), request: request ?? IdempotencyKey(method: "users.merge"),
             in: workspace, deadline: .soon)
         try await owner.endWhoeverWaits()
         try await owner.waitForStandbys(false)
@@ -63,7 +63,7 @@ struct LostCommitTests {
     ) async -> PostgresError.Kind? {
         do {
             _ = try await store.upsert(
-                [.external(id)], request: RequestKey(method: "users.upsert"), in: workspace, deadline: deadline)
+                [.external(id)], request: IdempotencyKey(method: "users.upsert"), in: workspace, deadline: deadline)
             return nil
         } catch { return (error as? PostgresError)?.kind }
     }

@@ -55,9 +55,9 @@ struct Place: Sendable {
     }
 
     /// The digest stands for the payload: its first byte.
-    func key(_ method: String, _ id: Identifier?, digest: UInt8 = 1) -> RequestKey {
-        guard let id else { return RequestKey(method: method) }
-        return RequestKey(method: method, requestID: id, digest: [digest] + [UInt8](repeating: 0, count: 31))
+    func key(_ method: String, _ id: Identifier?, digest: UInt8 = 1) -> IdempotencyKey {
+        guard let id else { return IdempotencyKey(method: method) }
+        return IdempotencyKey(method: method, requestID: id, digest: [digest] + [UInt8](repeating: 0, count: 31))
     }
 
     func number(of user: UserReference) async throws -> UInt32? {

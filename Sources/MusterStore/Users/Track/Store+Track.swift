@@ -5,7 +5,7 @@ import Postgres
 extension Store {
     /// Applies what Braze's `/users/track` asks for, in one transaction. What is wrong with an object is in the reply.
     public func track(
-        _ call: TrackUsers, request: RequestKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ call: TrackUsers, request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> TrackUsers.Reply {
         let batch = TrackBatch(call)
         let cache = cache
@@ -61,11 +61,11 @@ struct TrackBatch: Sendable {
     }
 }
 
-extension Connection {
+extension WorkspaceTransaction {
     /// Locks as an upsert does; the heads of what users did come after those of what they are.
     fileprivate borrowing func track(
         _ batch: TrackBatch, in workspace: WorkspaceID, cache: SetCache
-    ) throws -> Written<TrackUsers.Reply> {
+    ) throws -> WriteResult<TrackUsers.Reply> {
         let (found, everyone) = try findToWrite(
             batch.identifiers, locksFirst: batch.namesContacts, changesAttributes: batch.changesAttributes,
             in: workspace)
@@ -74,7 +74,7 @@ extension Connection {
         let plan = try TrackPlan(batch.objects, users: users, holders: holders)
         let (sets, numbers) = try write(plan.users, under: everyone, in: workspace, cache: cache)
         try append(plan.deeds, by: numbers, in: workspace)
-        return Written(reply: batch.reply(with: plan.errors), sets: sets)
+        return WriteResult(reply: batch.reply(with: plan.errors), sets: sets)
     }
 
     /// What users did. Last, since the heads that it takes come last in the order of locks.

@@ -2,7 +2,7 @@ public import MusterProtocol
 
 /// Under what the answer to a write is recorded. A write without the caller's request id gets one of the server's, which needs
 /// one to find out what became of a COMMIT whose answer was lost.
-public struct RequestKey: Sendable {
+public struct IdempotencyKey: Sendable {
     let method: String
     let id: Identifier
     /// SHA-256 of the call without key and request id.
@@ -26,7 +26,7 @@ public struct RequestKey: Sendable {
 public struct RequestIDReused: Error, Sendable {}
 
 /// What a write came to: its reply, and the sets as it left them, which go into the cache once it is committed.
-struct Written<Reply: Codable & Sendable>: Sendable {
+struct WriteResult<Reply: Codable & Sendable>: Sendable {
     var reply: Reply
     var sets: [SetKey: SetState] = [:]
 }

@@ -1,0 +1,48 @@
+import Postgres
+
+/// In which workspace work is done, for whom, and until when. Made once, where a call's context is known.
+public struct WorkspaceScope: Sendable {
+    /// The only workspace whose rows the work sees.
+    public let workspace: WorkspaceID
+    /// After it nobody waits for the result: nothing is started, and a running statement is cancelled.
+    public let deadline: ContinuousClock.Instant
+    /// How long to wait for each lock that another transaction holds; nil is what the database is set to.
+    public let lockWait: Duration?
+    /// Whose turns and places the work takes.
+    let caller: Caller
+
+    /// The scope of one call.
+    ///
+    /// Make a new one for each call: only the first work of a call may be refused for want of room.
+    public init(_ workspace: WorkspaceID, keyID: String, lockWait: Duration? = nil, deadline: ContinuousClock.Instant) {
+        self.workspace = workspace
+        self.deadline = deadline
+        self.lockWait = lockWait
+        caller = Caller(group: Int64(workspace.rawValue), member: Int64(keyID.hashValue))
+    }
+
+    /// The scope of work that belongs to no call, such as maintenance.
+    ///
+    /// It takes turns with the workspace's calls and is never refused for want of room: there is little of it at a
+    /// time, and nobody who would repeat it.
+    public init(_ workspace: WorkspaceID, deadline: ContinuousClock.Instant) {
+        self.workspace = workspace
+        self.deadline = deadline
+        lockWait = nil
+        caller = Caller(group: Int64(workspace.rawValue), hasBegun: true)
+    }
+
+    private init(_ scope: WorkspaceScope, deadline: ContinuousClock.Instant) {
+        (workspace, lockWait, caller) = (scope.workspace, scope.lockWait, scope.caller)
+        self.deadline = deadline
+    }
+
+    /// The same scope with another deadline.
+    func until(_ deadline: ContinuousClock.Instant) -> WorkspaceScope { WorkspaceScope(self, deadline: deadline) }
+
+    /// The settings that row-level security reads: the transaction sees this workspace and no other.
+    var variables: [(String, String)] { [("muster.workspace", String(workspace.rawValue))] }
+
+    /// At least one, since PostgreSQL takes 0 for ever.
+    var lockTimeoutMilliseconds: Int? { lockWait.map { max(1, Int($0 / .milliseconds(1))) } }
+}
