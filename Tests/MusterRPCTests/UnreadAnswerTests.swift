@@ -1,6 +1,8 @@
+import MusterListener
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
+import NIOConcurrencyHelpers
 import NIOCore
 import Testing
 
@@ -91,5 +93,51 @@ import Testing
             for connection in [many, one] { await connection.close() }
             #expect(await eventually { server.answerBytes == 0 })
         }
+    }
+}
+
+/// Which connection makes room for the others. No socket.
+@Suite struct AnswerBudgetTests {
+    private let cut = NIOLockedValueBox<[String]>([])
+
+    private func accounts(_ names: [String], patience: Duration) -> (AnswerBudget, [AnswerBudget.Account]) {
+        let budget = AnswerBudget(
+            name: "test", bounds: .init(most: 100, mostOfOne: 100, mostInMaking: 100, patience: patience),
+            log: QuietLog(quietLogger))
+        return (budget, names.map { name in budget.open { self.cut.withLockedValue { $0.append(name) } } })
+    }
+
+    @Test func whereAllTakeSomethingTheOneWithMostIsCut() {
+        let (budget, accounts) = accounts(["small", "large", "last"], patience: .seconds(3_600))
+        for (account, bytes) in zip(accounts, [30, 60, 20]) { account.holds(bytes) }
+        #expect(cut.withLockedValue(\.self) == ["large"] && budget.cutCount == 1)
+        // What it holds is there until it is closed, and nobody is cut for it a second time.
+        #expect(budget.bytes == 110)
+        accounts[0].holds(40)
+        #expect(budget.cutCount == 1)
+        accounts[1].close()
+        #expect(budget.bytes == 60)
+        accounts[2].holds(70)
+        #expect(cut.withLockedValue(\.self) == ["large", "last"])
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aPromiseWaitsForRoomUntilItIsCancelled() async throws {
+        let (budget, accounts) = accounts(["reader", "waiter"], patience: .seconds(3_600))
+        accounts[0].holds(95)
+        let promise = Task { try await accounts[1].promise(10) }
+        #expect(await eventually { budget.isFull })
+        promise.cancel()
+        await #expect(throws: CancellationError.self) { try await promise.value }
+        #expect(budget.bytes == 95 && !budget.isFull)
+        try await accounts[1].promise(5)
+        #expect(budget.bytes == 100)
+    }
+
+    @Test func whoTakesNothingIsCutBeforeWhoHasMore() async throws {
+        let (_, accounts) = accounts(["stuck", "large", "last"], patience: .seconds(1))
+        accounts[0].holds(30)
+        try await Task.sleep(for: .milliseconds(1_100))
+        for (account, bytes) in zip(accounts, [30, 60, 20]).dropFirst() { account.holds(bytes) }
+        #expect(cut.withLockedValue(\.self) == ["stuck"])
     }
 }
