@@ -1,7 +1,7 @@
-/// The members of one block of 2^16 numbers, by the low 16 bits of each.
+/// The members of a set within one range of 2^16 numbers, as the low 16 bits of each.
 ///
-/// The two shapes are Roaring's: up to 4,096 values an ascending list is smaller than the bitset of 8 KiB, above it never is. A block
-/// is always in the shape that its count demands and never empty, so that equal sets have equal blocks.
+/// The two forms are Roaring's. Up to 4,096 values, an ascending array is smaller than the bitset of 8 KiB; above that,
+/// never. The member count alone decides the form, and a container is never empty, so equal sets have equal containers.
 enum Block: Sendable, Equatable {
     /// 1 to 4,096 values, ascending.
     case list([UInt16])
@@ -57,10 +57,10 @@ enum Block: Sendable, Equatable {
     }
 }
 
-// MARK: - From what a kernel left behind
+// MARK: - From the result of an operation
 
 extension Block {
-    /// The block of a list or bitset; nil when it has no members.
+    /// Copies an array or bitset; nil when it has no members.
     init?(copying view: BlockView) {
         switch view {
         case .list(let values):
@@ -71,7 +71,7 @@ extension Block {
         }
     }
 
-    /// The block of a bitset with `count` bits set; nil when that is none.
+    /// Copies a bitset with `count` bits set; nil when `count` is 0.
     init?(copying words: UnsafePointer<UInt64>, count: Int) {
         if count == 0 { return nil }
         if count > Self.listLimit {
@@ -79,7 +79,7 @@ extension Block {
         } else {
             self = .list(
                 [UInt16](unsafeUninitializedCapacity: count) { buffer, initialized in
-                    // The words hold `count` values, which is the room there is.
+                    // The bitset has `count` bits set, which is the capacity of this array.
                     initialized = Words.list(words, into: buffer.baseAddress!)
                 })
         }
@@ -89,25 +89,25 @@ extension Block {
 // MARK: - Changes in place
 
 extension Block {
-    /// Stands where a block has been taken out or is to come; never left in a set.
+    /// A placeholder for a container that is taken out or about to be filled; a set never keeps it.
     static let none = Block.list([])
 
     var isNone: Bool { self == .none }
 
-    /// False when it was there already.
+    /// Returns false when the value was present.
     mutating func insert(_ value: UInt16) -> Bool {
         guard case .list(var values) = self else {
             return changeWords { words in Words.insert(value, into: words) } == 1
         }
         let place = values.withUnsafeBufferPointer { Lists.lowerBound(of: value, in: $0) }
         if place < values.count, values[place] == value { return false }
-        self = .none  // Now `values` is the only owner, and is not copied.
+        self = .none  // From here on `values` is the only owner, so nothing is copied.
         values.insert(value, at: place)
         self = values.count > Self.listLimit ? .words(of: values) : .list(values)
         return true
     }
 
-    /// False when it was not there; true may leave `none`.
+    /// Returns false when the value was not present; leaves `none` when it was the last one.
     mutating func remove(_ value: UInt16) -> Bool {
         guard case .list(var values) = self else {
             return changeWords { words in -Words.remove(value, from: words) } == -1
@@ -120,7 +120,8 @@ extension Block {
         return true
     }
 
-    /// Combines this block with another one, in place where a list changes a bitset; may leave `none`.
+    /// Combines this container with another one; changes a bitset in place when the other is an array. May leave
+    /// `none`.
     mutating func form(_ operation: SetOperation, with other: Block, using scratch: Scratch) {
         if case .words = self, case .list(let values) = other, operation != .intersection {
             values.withUnsafeBufferPointer { values in
@@ -133,7 +134,7 @@ extension Block {
         }
     }
 
-    /// Nil when nothing is left.
+    /// Returns nil when the result is empty.
     func combined(_ operation: SetOperation, with other: Block, using scratch: Scratch) -> Block? {
         let filling = withView { mine in
             other.withView { theirs in combine(operation, mine, theirs, into: scratch) }
@@ -141,10 +142,10 @@ extension Block {
         return Block(copying: scratch.view(filling))
     }
 
-    /// `body` changes a bitset and returns by how many members it grew, which is returned.
+    /// Calls `body` with the bitset and returns its result: the number of members that the bitset gained.
     private mutating func changeWords(_ body: (UnsafeMutablePointer<UInt64>) -> Int) -> Int {
         guard case .words(var words, let count) = self else { preconditionFailure("not a bitset") }
-        self = .none  // Now `words` is the only owner, and is not copied.
+        self = .none  // From here on `words` is the only owner, so nothing is copied.
         let growth = words.withUnsafeMutableBufferPointer { body($0.baseAddress!) }
         if count + growth > Self.listLimit {
             self = .words(words, count: count + growth)
@@ -154,7 +155,7 @@ extension Block {
         return growth
     }
 
-    /// A bitset of more than 4,096 different values.
+    /// A bitset of more than 4,096 distinct values.
     static func words(of values: [UInt16]) -> Block {
         var words = [UInt64](repeating: 0, count: wordCount)
         let count = values.withUnsafeBufferPointer { values in

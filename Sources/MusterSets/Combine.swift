@@ -1,27 +1,27 @@
-/// What is done with two blocks; `difference` is what the left one has and the right one has not.
+/// The operations on two containers; `difference` keeps the values of the left one that the right one lacks.
 enum SetOperation: Sendable {
     case union, intersection, difference
 }
 
-/// The members of a block, wherever they lie, for as long as its owner lends them.
+/// The members of a container, borrowed from its owner.
 enum BlockView {
     case list(UnsafeBufferPointer<UInt16>)
     case words(UnsafePointer<UInt64>)
 }
 
-/// What a scratch block holds.
+/// What a scratch container holds.
 enum Filling {
     case list(count: Int)
     case words
 }
 
-/// 8 KiB of borrowed memory for the result of one operation, 1,024 words or a list of up to 4,096, and another 8 KiB, which many may
-/// share, for the work in between.
+/// 8 KiB of borrowed memory for the result of one operation, either 1,024 words or an array of up to 4,096 values. A
+/// second 8 KiB, which several scratch containers may share, is working memory.
 struct Scratch {
     let base: UnsafeMutableRawPointer
     let helper: UnsafeMutablePointer<UInt64>
 
-    // Binding anew is right here: a result is written whole before it is read, so nothing of the other shape is read after it.
+    // Rebinding the memory is safe: a result is written completely before it is read.
     var words: UnsafeMutablePointer<UInt64> { base.bindMemory(to: UInt64.self, capacity: Block.wordCount) }
     var list: UnsafeMutablePointer<UInt16> { base.bindMemory(to: UInt16.self, capacity: Block.listLimit) }
 
@@ -32,10 +32,10 @@ struct Scratch {
         }
     }
 
-    /// Lends scratch blocks with one helper until `body` returns.
+    /// Lends scratch containers that share one helper until `body` returns.
     static func with<Result>(count: Int, _ body: ([Scratch]) -> Result) -> Result {
         withUnsafeTemporaryAllocation(byteCount: (count + 1) * Block.byteCount, alignment: 64) { memory in
-            // There is room for the helper and `count` more, and each gets its own part.
+            // The allocation has room for the helper and `count` more; each gets its own part.
             let helper = memory.baseAddress!
             return body(
                 (1...count).map { part in
@@ -46,19 +46,19 @@ struct Scratch {
         }
     }
 
-    /// Lends one.
+    /// Lends one scratch container.
     static func with<Result>(_ body: (Scratch) -> Result) -> Result {
         with(count: 1) { body($0[0]) }
     }
 }
 
-/// Values in two lists together, up to which they are merged.
+/// The longest pair of arrays, in values together, that is merged.
 private let shortLists = 128
 
-/// Combines two blocks into a third place, which must be neither's.
+/// Combines two containers into a third, which must be distinct from both.
 ///
-/// Lists are merged while they are short. Merging stalls the processor, which can't guess whose turn it is; setting or testing bits never
-/// does. So longer lists are spread out into a bitset, and a union of such stays one, even where a list would do.
+/// Short arrays are merged. A merge mispredicts branches, and setting or testing bits does not, so longer arrays go
+/// through a bitset; a union of long arrays stays a bitset even when an array would do.
 func combine(_ operation: SetOperation, _ left: BlockView, _ right: BlockView, into target: Scratch) -> Filling {
     switch operation {
     case .union: unite(left, right, into: target)

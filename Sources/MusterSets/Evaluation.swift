@@ -1,16 +1,17 @@
-/// An expression over sets, ready to be asked. Every answer lies within the universe: a number that is in an operand and not in the universe
-/// is a member of nothing.
+/// An expression over sets, ready to be evaluated. Each result lies within the universe: a number that is in an operand
+/// but not in the universe is a member of nothing.
 ///
-/// It works block by block of 2^16 numbers over the whole expression and never builds an intermediate set; besides its answer it takes 8 KiB
-/// of memory per level of the tree. A value: it may be asked from many threads at once.
+/// It evaluates the whole expression one container at a time and builds no intermediate sets. Besides the result it
+/// uses 8 KiB of memory per level of the tree. It is a value: any number of threads may use it at once.
 public struct Evaluation: Sendable {
     private let program: Program
     private let universe: MemberSet
     private let operands: [MemberSet]
 
     /// - Parameters:
-    ///   - expression: its `set(index)` nodes name operands; an index without an operand is a programming error and stops the process.
-    ///   - universe: everyone there is.
+    /// - expression: its `set(index)` nodes name operands; an index without an operand is a programming error and stops
+    ///   the process.
+    /// - universe: all numbers that exist.
     ///   - operands: shared, not copied.
     public init(_ expression: SetExpression, universe: MemberSet, operands: [MemberSet]) {
         program = Program(expression)
@@ -19,7 +20,7 @@ public struct Evaluation: Sendable {
         self.operands = operands
     }
 
-    /// How many members there are.
+    /// The number of members.
     public func count() -> Int {
         Machine.with(program, operands: operands) { machine in
             var count = 0
@@ -31,7 +32,8 @@ public struct Evaluation: Sendable {
         }
     }
 
-    /// How many members each node of the expression has, in preorder (a node before its children, these in their order), in one pass.
+    /// Counts the members of each node of the expression in one pass. Nodes are in preorder: a node before its
+    /// children, the children in their order.
     public func counts() -> [Int] {
         var counts = [Int](repeating: 0, count: program.nodes.count)
         Machine.with(program, operands: operands) { machine in
@@ -39,7 +41,7 @@ public struct Evaluation: Sendable {
                 machine.run(key: key, universe: block, adding: &counts)
             }
         }
-        // A node that is derived comes before the one it is derived from.
+        // A derived node comes before the node it is derived from.
         for (node, relation) in program.nodes.enumerated().reversed() {
             switch relation {
             case .counted: break
@@ -50,7 +52,7 @@ public struct Evaluation: Sendable {
         return counts
     }
 
-    /// Whether a number is a member: the few tests that decide it, without building anything.
+    /// Tests one number with as few membership tests as decide it; builds nothing.
     public func contains(_ number: UInt32) -> Bool {
         universe.contains(number) && program.decide { operands[$0].contains(number) }
     }
@@ -67,7 +69,8 @@ public struct Evaluation: Sendable {
         }
     }
 
-    /// At most `limit` members in ascending order, those after `number` or from the lowest: a page. Blocks before and behind it are not worked out.
+    /// Returns a page: at most `limit` members in ascending order, from the first one after `number`, or from the
+    /// lowest. Containers outside of the page are not evaluated.
     public func members(after number: UInt32?, limit: Int) -> [UInt32] {
         guard limit > 0, number != .max else { return [] }
         let first = number.map { $0 + 1 } ?? 0

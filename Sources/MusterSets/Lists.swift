@@ -1,14 +1,14 @@
-/// Loops over ascending lists of different values. Where a list is written, the caller gives room for the longest result: that of the left
-/// list, for a union that of both.
+/// Loops over ascending arrays of distinct values. Where a loop writes an array, the caller provides room for the
+/// longest possible result: the length of the left array, or for a union the sum of both.
 enum Lists {
     typealias Source = UnsafeBufferPointer<UInt16>
     typealias Target = UnsafeMutablePointer<UInt16>
 
-    /// The place of the first value that is not below `value`.
+    /// The index of the first value that is at least `value`.
     static func lowerBound(of value: UInt16, in list: Source) -> Int {
         var low = 0
         var length = list.count
-        // The half is chosen by arithmetic: a branch would be guessed wrong every other time.
+        // The half is chosen without a branch: a branch would be mispredicted half of the time.
         while length > 1 {
             let half = length / 2
             low &+= list[low &+ half &- 1] < value ? half : 0
@@ -17,7 +17,7 @@ enum Lists {
         return low + (length == 1 && list[low] < value ? 1 : 0)
     }
 
-    /// Keeps the values that are in a much longer list.
+    /// Keeps the values that are in a much longer array.
     static func search(_ list: Source, in long: Source, into target: Target) -> Int {
         var count = 0
         for value in list {
@@ -32,7 +32,7 @@ enum Lists {
     static func unite(_ left: Source, _ right: Source, into target: Target) -> Int {
         var (i, j, count) = (0, 0, 0)
         while i < left.count, j < right.count {
-            // Without branches: which list is next is a coin toss, and a wrong guess costs more than the work.
+            // No branches: which array comes next is random, and a misprediction costs more than the work.
             let (a, b) = (left[i], right[j])
             target[count] = min(a, b)
             i &+= a <= b ? 1 : 0
@@ -114,7 +114,7 @@ enum Lists {
         }
     }
 
-    /// Runs of neighbouring values.
+    /// Counts the runs of consecutive values.
     static func countRuns(_ list: Source) -> Int {
         var runs = list.isEmpty ? 0 : 1
         for index in 1..<Swift.max(list.count, 1) { runs &+= list[index] != list[index &- 1] &+ 1 ? 1 : 0 }

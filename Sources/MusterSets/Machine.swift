@@ -1,7 +1,8 @@
-/// Runs a program over one block of 2^16 numbers after the other. A value stands for what it has in common with the universe's block:
-/// operands are not cut down to it until the end, and often not even then.
+/// Runs a program over one container of the universe after the other. A register's value stands for its intersection
+/// with the universe; operands are only intersected at the end, and often not even then.
 struct Machine {
-    /// What a register holds. A list or words lie in the register's own scratch, an operand's block where it is.
+    /// The content of a register. Arrays and bitsets are in the register's own scratch memory; an operand's container
+    /// is used in place.
     enum Value {
         case nothing, everyone
         case block(Block)
@@ -10,19 +11,21 @@ struct Machine {
 
     struct Register {
         var value = Value.nothing
-        /// Whether the value is known to have nothing outside the universe.
+        /// Whether the value is known to be a subset of the universe.
         var isInside = true
         var scratch: Scratch
     }
 
     private var registers: [Register]
-    /// Where the next result goes; then it changes places with the scratch of the register that holds it.
+    /// The destination of the next result. It is then swapped with the scratch memory of the register that holds the
+    /// result.
     private var spare: Scratch
     private var universe = Block.none
     private let operands: [MemberSet]
     private let program: Program
 
-    /// Runs `body` with a machine. Its scratch is allocated here once: one block a register, so one a level of the tree, and two more.
+    /// Calls `body` with a machine. Its scratch memory is allocated once: one container per register, so one per level
+    /// of the tree, and two more.
     static func with<Result>(
         _ program: Program, operands: [MemberSet], _ body: (inout Machine) -> Result
     ) -> Result {
@@ -39,7 +42,7 @@ struct Machine {
         spare = parts[parts.count - 1]
     }
 
-    /// Works out the expression in one block of the universe; the result is read by `count` or `members`.
+    /// Evaluates the expression within one container of the universe; `count` and `members` read the result.
     mutating func run(key: UInt16, universe block: Block) {
         universe = block
         var next = 0
@@ -54,7 +57,7 @@ struct Machine {
         }
     }
 
-    /// The same without short cuts, adding each counted node's members to its count.
+    /// Evaluates without short cuts and adds each counted node's members to its count.
     mutating func run(key: UInt16, universe block: Block, adding counts: inout [Int]) {
         universe = block
         for step in program.steps {
@@ -135,7 +138,7 @@ extension Machine {
         }
     }
 
-    /// What was written into the spare scratch becomes the register's value.
+    /// Makes the content of the spare scratch memory the register's value.
     private mutating func keep(_ filling: Filling, in register: Int, isInside: Bool) {
         swap(&spare, &registers[register].scratch)
         set(register, .filling(filling), isInside: isInside)
@@ -154,7 +157,7 @@ extension Machine {
 // MARK: - Results
 
 extension Machine {
-    /// Members in the block that was run, within the universe.
+    /// Members in the current container, within the universe.
     func count(_ register: Int = 0) -> Int {
         switch registers[register].value {
         case .nothing: return 0
@@ -168,7 +171,7 @@ extension Machine {
         }
     }
 
-    /// Lends the members in the block that was run, within the universe.
+    /// Lends the members in the current container, within the universe.
     mutating func withMembers<Result>(_ body: (BlockView) -> Result) -> Result {
         if !registers[0].isInside {
             let filling = universe.withView { all in

@@ -8,7 +8,7 @@ extension MemberSet {
 
     /// The numbers that are in both sets.
     public func intersection(_ other: MemberSet) -> MemberSet {
-        // The one with fewer blocks is gone through: often it has a few users, and the other everybody.
+        // Iterate over the set with fewer containers: often one has a few users and the other has all of them.
         guard keys.count <= other.keys.count else { return other.intersection(self) }
         var result = MemberSet()
         Scratch.with { scratch in
@@ -50,7 +50,7 @@ extension MemberSet {
         }
     }
 
-    /// Takes the numbers of the other set out.
+    /// Removes the numbers of the other set.
     public mutating func subtract(_ other: MemberSet) {
         var emptied = false
         Scratch.with { scratch in
@@ -66,7 +66,7 @@ extension MemberSet {
         if emptied { dropEmptied() }
     }
 
-    /// Puts `none` where the other set has a block and this one has not.
+    /// Puts `none` where the other set has a container and this one has none.
     private mutating func makeRoom(for others: [UInt16]) {
         let missing = others.filter { !place(of: $0).isThere }
         if missing.isEmpty { return }
@@ -100,14 +100,15 @@ extension MemberSet {
 // MARK: - Changes
 
 extension MemberSet {
-    /// Of the numbers that a change wants to add and to remove (no number in both), those that it really adds and removes.
+    /// Splits a requested change (no number in both parts) into the numbers that it really adds and removes.
     ///
-    /// Only such a change is its own inverse: `apply(added: a, removed: r)` is undone by `apply(added: r, removed: a)`.
+    /// Only an effective change can be inverted: `apply(added: a, removed: r)` is undone by `apply(added: r, removed:
+    /// a)`.
     public func effectiveChange(adding: MemberSet, removing: MemberSet) -> (added: MemberSet, removed: MemberSet) {
         (adding.subtracting(self), removing.intersection(self))
     }
 
-    /// Applies a change. A number in both is in the set afterwards.
+    /// Applies a change. A number in both parts is in the set afterwards.
     public mutating func apply(added: MemberSet, removed: MemberSet) {
         subtract(removed)
         formUnion(added)

@@ -1,17 +1,18 @@
-/// A large set is stored in chunks of 2^20 numbers, so that a snapshot rewrites only what has changed. Chunk k holds the numbers from
-/// k · 2^20 to (k + 1) · 2^20 - 1 as they are; there are 4,096 of them, of up to 16 blocks each.
+/// A large set is stored in chunks of 2^20 numbers, so that a snapshot rewrites only the chunks that changed. Chunk k
+/// holds the numbers from k · 2^20 to (k + 1) · 2^20 - 1, unshifted. There are 4,096 chunks of up to 16 containers
+/// each.
 extension MemberSet {
-    /// The chunk that a number belongs to.
+    /// The chunk of a number.
     public static func chunk(of number: UInt32) -> Int { Int(number >> 20) }
 
-    /// The chunks that have a member, ascending.
+    /// The chunks that have members, ascending.
     public var chunks: [Int] {
         var chunks: [Int] = []
         for key in keys where chunks.last != Int(key >> 4) { chunks.append(Int(key >> 4)) }
         return chunks
     }
 
-    /// The members in one chunk, with the same numbers; the blocks are shared, not copied.
+    /// The members in one chunk, unshifted; containers are shared, not copied.
     public func members(inChunk chunk: Int) -> MemberSet {
         guard (0..<4096).contains(chunk) else { return MemberSet() }
         var result = MemberSet()
@@ -23,7 +24,8 @@ extension MemberSet {
         return result
     }
 
-    /// The chunks in which this set and the other differ, ascending. Quick for a set and a changed copy of it: what they share is not read.
+    /// The chunks in which this set and the other differ, ascending. Fast for a set and a changed copy of it: shared
+    /// containers are not read.
     public func chunks(differingFrom other: MemberSet) -> [Int] {
         var chunks = Set<Int>()
         for (key, block) in zip(keys, blocks) where other.block(of: key) != block { chunks.insert(Int(key >> 4)) }
@@ -31,7 +33,7 @@ extension MemberSet {
         return chunks.sorted()
     }
 
-    /// The set of all members of these sets; for chunks in ascending order the blocks are shared, not copied.
+    /// The union of these sets; for chunks in ascending order, containers are shared, not copied.
     public init(merging sets: some Sequence<MemberSet>) {
         for set in sets {
             if let last = keys.last, let first = set.keys.first, first <= last {

@@ -1,5 +1,5 @@
 extension MemberSet: Sequence {
-    /// Goes through the numbers in ascending order.
+    /// Iterates over the numbers in ascending order.
     public struct Iterator: IteratorProtocol {
         private let set: MemberSet
         private var place = 0
@@ -13,7 +13,7 @@ extension MemberSet: Sequence {
             open()
         }
 
-        /// The next number, nil after the last one.
+        /// The next number; nil after the last one.
         public mutating func next() -> UInt32? {
             while place < set.keys.count {
                 if let value = nextValue() { return UInt32(set.keys[place]) << 16 | UInt32(value) }
@@ -49,13 +49,14 @@ extension MemberSet: Sequence {
         }
     }
 
-    /// Goes through the numbers in ascending order.
+    /// Iterates over the numbers in ascending order.
     public func makeIterator() -> Iterator { Iterator(self) }
 
-    /// How many numbers there are, so that an array of them is allocated once.
+    /// The number of elements, so that an array of them is allocated once.
     public var underestimatedCount: Int { count }
 
-    /// At most `limit` numbers in ascending order, those after `number` or from the lowest: a page.
+    /// Returns a page: at most `limit` numbers in ascending order, from the first one after `number`, or from the
+    /// lowest.
     public func members(after number: UInt32?, limit: Int) -> [UInt32] {
         guard limit > 0, number != .max else { return [] }
         let first = number.map { $0 + 1 } ?? 0
@@ -93,7 +94,7 @@ extension BlockView {
         }
     }
 
-    /// Calls `body` with the first and last value of each run of neighbours.
+    /// Calls `body` with the first and last value of each run of consecutive values.
     func forEachRun(_ body: (UInt16, UInt16) -> Void) {
         switch self {
         case .list(let values): Lists.forEachRun(values, body)
@@ -101,7 +102,7 @@ extension BlockView {
         }
     }
 
-    /// Appends the numbers of the block of `key` that are `first` or above, while there are fewer than `limit`.
+    /// Appends the numbers of the container of `key` that are at least `first`, up to `limit` in total.
     func append(to page: inout [UInt32], key: UInt16, from first: UInt32, limit: Int) {
         let high = UInt32(key) << 16
         if page.count >= limit || first > high | 0xFFFF { return }

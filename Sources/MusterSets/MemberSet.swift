@@ -1,31 +1,32 @@
-/// A set of user numbers, for cohorts, for everyone and for frozen audiences.
+/// A set of user numbers: a cohort, all users, or a frozen audience.
 ///
-/// Its memory layout is that of Roaring (https://roaringbitmap.org): one block per 2^16 numbers that has a member, each an ascending list of
-/// up to 4,096 values or a bitset of 8 KiB. A value: copies share their blocks, and a change copies only the blocks that it changes.
+/// Its memory layout is Roaring's (https://roaringbitmap.org): one container per range of 2^16 numbers that has
+/// members, each an ascending array of up to 4,096 values or a bitset of 8 KiB. It is a value: copies share containers,
+/// and a change copies only the containers that it changes.
 public struct MemberSet: Sendable, Equatable {
-    /// The high 16 bits of the numbers in each block, ascending.
+    /// The high 16 bits of the numbers in each container, ascending.
     var keys: [UInt16] = []
-    /// At the place of its key; never `none`.
+    /// One container per key, at the same index; never `none`.
     var blocks: [Block] = []
-    /// How many numbers are in the set.
+    /// The number of members.
     public internal(set) var count = 0
 
     /// An empty set.
     public init() {}
 
-    /// Whether the set has no number.
+    /// Whether the set is empty.
     public var isEmpty: Bool { keys.isEmpty }
 
-    /// The lowest number, nil when the set is empty.
+    /// The lowest number; nil when the set is empty.
     public var min: UInt32? { members(after: nil, limit: 1).first }
 
-    /// The highest number, nil when the set is empty.
+    /// The highest number; nil when the set is empty.
     public var max: UInt32? {
         guard let key = keys.last, let block = blocks.last else { return nil }
         return UInt32(key) << 16 | UInt32(block.max)
     }
 
-    /// Bytes of memory that the set takes, without what its copies share: what a cache counts.
+    /// Bytes of memory that the set takes, without what copies share. Caches count it.
     public var byteCount: Int {
         let entry = MemoryLayout<UInt16>.stride + MemoryLayout<Block>.stride
         return blocks.reduce(keys.count * entry) { $0 + $1.byteCount }
@@ -37,7 +38,7 @@ public struct MemberSet: Sendable, Equatable {
         return isThere && blocks[place].contains(UInt16(truncatingIfNeeded: number))
     }
 
-    /// Adds a number; false when it was there already.
+    /// Adds a number; returns false when it was a member.
     @discardableResult
     public mutating func insert(_ number: UInt32) -> Bool {
         let key = UInt16(number >> 16)
@@ -53,7 +54,7 @@ public struct MemberSet: Sendable, Equatable {
         return true
     }
 
-    /// Takes a number out; false when it was not there.
+    /// Removes a number; returns false when it was not a member.
     @discardableResult
     public mutating func remove(_ number: UInt32) -> Bool {
         let (place, isThere) = place(of: UInt16(number >> 16))
@@ -68,9 +69,10 @@ public struct MemberSet: Sendable, Equatable {
 }
 
 extension MemberSet {
-    /// Where the block of a key is, or would have to be put.
+    /// The index of a key's container, or the index at which to insert it.
     func place(of key: UInt16) -> (place: Int, isThere: Bool) {
-        // Keys ascend from 0 or more, so a key is never behind its own value, and in a set without gaps it is there.
+        // Keys are distinct and ascend from 0 or more, so a key's index never exceeds the key; in a set without gaps it
+        // equals it.
         var high = Int(key)
         if high >= keys.count { high = keys.count } else if keys[high] == key { return (high, true) }
         var low = 0
@@ -86,7 +88,7 @@ extension MemberSet {
         return isThere ? blocks[place] : nil
     }
 
-    /// Puts a block at the end; its key must be above all others.
+    /// Appends a container; its key must be above all others.
     mutating func append(_ block: Block, key: UInt16) {
         keys.append(key)
         blocks.append(block)

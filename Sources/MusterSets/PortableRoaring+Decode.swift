@@ -1,12 +1,13 @@
 extension PortableRoaring {
-    /// The set in portable bytes, which may come from any library; or why they are none. Nothing is trusted: every count, order and offset is checked.
+    /// Decodes a set from portable bytes of any origin, or throws what is wrong with them. Nothing is trusted: every
+    /// count, order and offset is checked.
     ///
-    /// Memory follows from the header and is checked against the limit before anything is built: 8 KiB for a bitset, so up to 600 times
-    /// the input where a few bytes describe a long run, else hardly more than the input.
+    /// The header determines the memory, which is checked against the limit before anything is built: 8 KiB per bitset.
+    /// That is up to 600 times the input where a few bytes describe a long run, else little more than the input.
     ///
     /// - Parameters:
-    ///   - bytes: the whole portable form, no more and no less.
-    ///   - memoryLimit: bytes of memory that the set may take.
+    /// - bytes: the complete portable form.
+    /// - memoryLimit: the most bytes of memory that the set may take.
     public static func decode(
         _ bytes: UnsafeRawBufferPointer, memoryLimit: Int = .max
     ) throws(StoredSetError) -> MemberSet {
@@ -56,7 +57,7 @@ extension PortableRoaring {
 
     private static func readRuns(_ reader: inout ByteReader, _ cardinality: Int) throws(StoredSetError) -> Block {
         let source = try reader.take(4 * Int(reader.integer(UInt16.self)))
-        var next = 0  // The lowest value that the next run may begin with.
+        var next = 0  // The lowest value at which the next run may begin.
         var sum = 0
         for place in stride(from: 0, to: source.count, by: 4) {
             let first = Int(source.integer(at: place) as UInt16)
@@ -69,7 +70,7 @@ extension PortableRoaring {
         return cardinality > Block.listLimit ? wordsOfRuns(source, sum) : listOfRuns(source)
     }
 
-    /// Of runs that have been checked.
+    /// Converts runs that are already checked.
     private static func listOfRuns(_ source: UnsafeRawBufferPointer) -> Block {
         var values: [UInt16] = []
         for place in stride(from: 0, to: source.count, by: 4) {
@@ -79,7 +80,7 @@ extension PortableRoaring {
         return .list(values)
     }
 
-    /// Of runs that have been checked, with more than 4,096 values.
+    /// Converts runs that are already checked and have more than 4,096 values.
     private static func wordsOfRuns(_ source: UnsafeRawBufferPointer, _ count: Int) -> Block {
         var words = [UInt64](repeating: 0, count: Block.wordCount)
         for place in stride(from: 0, to: source.count, by: 4) {
@@ -97,7 +98,7 @@ extension PortableRoaring {
     }
 }
 
-/// What stands before the containers.
+/// The header before the containers.
 private struct Header {
     let count: Int
     private let flags: UnsafeRawBufferPointer?
@@ -123,7 +124,7 @@ private struct Header {
         offsets = hasOffsets ? try reader.take(4 * count) : nil
     }
 
-    /// Bytes of memory of the set that is described here.
+    /// Bytes of memory that the described set takes.
     var memory: Int {
         (0..<count).reduce(0) { sum, index in
             let cardinality = container(index).cardinality
@@ -140,7 +141,7 @@ private struct Header {
     func hasRuns(_ index: Int) -> Bool { flags.map { $0[index / 8] >> UInt8(index % 8) & 1 == 1 } ?? false }
 }
 
-/// Reads bytes one part after the other and never beyond the end.
+/// Reads consecutive parts of a buffer and never past its end.
 private struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
     private(set) var place = 0
@@ -163,7 +164,7 @@ private struct ByteReader {
 }
 
 extension UnsafeRawBufferPointer {
-    /// A little-endian integer; the caller has taken a part that is long enough.
+    /// A little-endian integer; the caller has checked the length.
     @inline(__always)
     fileprivate func integer<Integer: FixedWidthInteger & BitwiseCopyable>(at place: Int) -> Integer {
         Integer(littleEndian: loadUnaligned(fromByteOffset: place, as: Integer.self))

@@ -1,17 +1,19 @@
-/// Roaring's portable format of 32-bit sets (https://github.com/RoaringBitmap/RoaringFormatSpec), which most Roaring libraries read and write.
+/// Roaring's portable format of 32-bit sets, which most Roaring libraries read and write. See
+/// https://github.com/RoaringBitmap/RoaringFormatSpec.
 ///
-/// In short, all little-endian: a cookie with the number of containers (and, if any holds runs, a flag for each); for each the key and
-/// its count less 1; for each its offset, unless there are runs and fewer than four containers; then the containers: up to
-/// 4,096 values as a list of UInt16, more as a bitset of 8 KiB, or, where flagged, a count of runs and for each first value and length less 1.
+/// In short, all little-endian: a cookie with the number of containers and, if any is run-encoded, a flag for each; the
+/// key and cardinality less 1 of each; the offset of each, unless there are runs and fewer than four containers; then
+/// the containers. Up to 4,096 values are an array of UInt16, more are a bitset of 8 KiB, and a flagged container is a
+/// count of runs, then the first value and length less 1 of each.
 public enum PortableRoaring {
     static let cookieWithoutRuns: UInt32 = 12346
     static let cookieWithRuns: UInt32 = 12347
     static let fewContainers = 4
 
-    /// The portable form of a set, each block in its shortest container: that of `run_optimize` in other libraries.
+    /// Encodes a set with each container in its shortest form, as `run_optimize` does in other libraries.
     public static func encode(_ set: MemberSet) -> [UInt8] { encode(set, after: 0) }
 
-    /// The same behind `room` bytes of zero.
+    /// Encodes a set after `room` zero bytes.
     static func encode(_ set: MemberSet, after room: Int) -> [UInt8] {
         let containers = set.blocks.map(Container.init)
         let hasRuns = containers.contains { $0.runs != nil }
@@ -22,7 +24,7 @@ public enum PortableRoaring {
             for _ in 0..<room { writer.put(UInt8(0)) }
             writeHeader(of: set, containers, hasRuns: hasRuns, firstOffset: header, to: &writer)
             for container in containers { container.write(to: &writer) }
-            count = writer.count  // The lengths above add up to what is written; the writer checks each.
+            count = writer.count  // The lengths above add up to the total; the writer checks each write.
         }
     }
 
@@ -58,10 +60,10 @@ public enum PortableRoaring {
     }
 }
 
-/// A block and the shape in which it is written.
+/// A container and the form in which it is encoded.
 private struct Container {
     let block: Block
-    /// How many runs, when they are shorter than the list or bitset.
+    /// The number of runs when they are shorter than the array or bitset, else nil.
     let runs: Int?
     let byteCount: Int
 
@@ -97,7 +99,7 @@ private struct Container {
     }
 }
 
-/// Writes integers, little-endian, one after the other, into memory that is known to be large enough.
+/// Writes consecutive little-endian integers into memory that is large enough.
 private struct ByteWriter {
     private let bytes: UnsafeMutableRawBufferPointer
     private(set) var count = 0

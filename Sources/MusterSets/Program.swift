@@ -1,14 +1,15 @@
-/// A set expression made ready: steps for a machine with registers that combines whole blocks, and a chain of tests that decides one number.
+/// A compiled set expression: steps for a register machine that combines containers, and a chain of membership tests
+/// that decides one number.
 struct Program: Sendable {
     enum Action: Sendable {
         case loadOperand(Int)
         case loadEveryone
         case loadNothing
-        /// Everyone without what the register holds.
+        /// Everyone without the register's value.
         case complement
-        /// The register with the next one.
+        /// Combines the register with the next one.
         case combine(SetOperation)
-        /// Go on at this step if the register holds nothing (or everyone), since no further child can change that.
+        /// Continues at this step if the register is empty (or everyone), since no further child can change that.
         case leave(onNothing: Bool, to: Int)
     }
 
@@ -19,14 +20,14 @@ struct Program: Sendable {
         var node: Int?
     }
 
-    /// How a node's count follows from another's, where it is not counted itself.
+    /// How a node's count follows from another node's, when it is not counted itself.
     enum Relation: Sendable {
         case counted
         case same(Int)
         case complement(Int)
     }
 
-    /// One membership test, and where to go on: another test, `isMember` or `isNone`.
+    /// One membership test and its continuations: another test, `isMember` or `isNone`.
     struct Test: Sendable {
         var operand: Int
         var onMember: Int
@@ -91,7 +92,7 @@ extension Program {
         for leave in leaves { steps[leave].action = .leave(onNothing: isAll, to: steps.count) }
     }
 
-    /// `a` and not `b` is `a` less `b`, without the complement.
+    /// `a` and not `b` is computed as `a` minus `b`, without the complement.
     private mutating func combine(_ child: SetExpression, node: Int, isAll: Bool, register: Int) {
         if isAll, case .not(let inner) = child {
             nodes[node] = .complement(node + 1)
@@ -103,7 +104,7 @@ extension Program {
         }
     }
 
-    /// The children with their numbers in preorder, in `all` those first from which others are subtracted.
+    /// The children with their preorder numbers; in `all`, those first from which others are subtracted.
     private static func ordered(
         _ children: [SetExpression], from node: Int, isAll: Bool
     ) -> [(expression: SetExpression, node: Int)] {
@@ -121,7 +122,8 @@ extension Program {
 // MARK: - Tests
 
 extension Program {
-    /// Adds the tests of an expression, those of the last child first, so that each knows where to go on. Returns the one to begin with.
+    /// Adds the tests of an expression, the last child's first, so that each knows its continuation. Returns the first
+    /// test.
     private mutating func addTests(_ expression: SetExpression, onMember: Int, onOther: Int) -> Int {
         switch expression {
         case .set(let operand):
@@ -137,7 +139,7 @@ extension Program {
         }
     }
 
-    /// Whether an element of the universe is in the set, given which operands it is in. Allocates nothing.
+    /// Whether an element of the universe is in the set, given the operands that contain it. Allocates nothing.
     func decide(_ isInOperand: (Int) -> Bool) -> Bool {
         var next = firstTest
         while next >= 0 {

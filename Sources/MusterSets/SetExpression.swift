@@ -1,22 +1,22 @@
-/// Boolean algebra over sets, as a value: what a segment's filter comes down to.
+/// Boolean algebra over sets, as a value: the compiled form of a segment's filter.
 ///
-/// `not` is taken within the universe of the evaluation. Whoever builds one from foreign input bounds its depth and size first (the filter
-/// limits: depth 32, 256 nodes), since Swift itself frees it level by level.
+/// `not` is relative to the universe of the evaluation. Code that builds one from untrusted input bounds its depth and
+/// size first (the filter limits: depth 32, 256 nodes), because Swift frees it recursively.
 public indirect enum SetExpression: Sendable, Equatable {
     /// The operand with this index.
     case set(Int)
-    /// What is in each of them; of none, everyone.
+    /// The intersection; without operands, everyone.
     case all([SetExpression])
-    /// What is in any of them; of none, nothing.
+    /// The union; without operands, nothing.
     case any([SetExpression])
-    /// The universe without it.
+    /// The complement within the universe.
     case not(SetExpression)
     /// The universe.
     case everyone
     /// The empty set.
     case nothing
 
-    /// Nodes of the tree, itself included: the length of `Evaluation.counts()`.
+    /// Nodes of the tree, including itself: the length of `Evaluation.counts()`.
     public var nodeCount: Int {
         switch self {
         case .set, .everyone, .nothing: 1

@@ -1,10 +1,11 @@
-/// The stored form of a set: XXH64 of the rest as 8 little-endian bytes, then the set in Roaring's portable format, unaltered, so that any
-/// Roaring library reads it from the ninth byte (in SQL, `substring(added FROM 9)`).
+/// The stored form of a set: XXH64 of the rest as 8 little-endian bytes, then the set in Roaring's portable format, so
+/// that any Roaring library reads it from the ninth byte (in SQL, `substring(added FROM 9)`).
 public enum StoredSet {
-    /// Bytes of the checksum in front of the portable form.
+    /// Bytes of the checksum before the portable form.
     public static let checksumByteCount = 8
 
-    /// The stored form; the shortest of Roaring's containers for each block, so an empty set takes 16 bytes and a million neighbours 238.
+    /// Encodes a set with each container in its shortest form: an empty set takes 16 bytes, a million consecutive
+    /// numbers 238.
     public static func encode(_ set: MemberSet) -> [UInt8] {
         var bytes = PortableRoaring.encode(set, after: checksumByteCount)
         bytes.withUnsafeMutableBytes { bytes in
@@ -14,12 +15,13 @@ public enum StoredSet {
         return bytes
     }
 
-    /// The set that was stored, or why these bytes are none. Nothing but the checksum is read before it has been found right.
+    /// Decodes a stored set, or throws what is wrong with the bytes. Verifies the checksum before it reads anything
+    /// else.
     ///
     /// - Parameters:
-    ///   - bytes: the whole stored form, no more and no less.
-    ///   - chunk: when given, numbers outside the chunk are refused (`MemberSet.chunk(of:)`).
-    ///   - memoryLimit: bytes of memory that the set may take; a larger one is refused before it is built.
+    /// - bytes: the complete stored form.
+    /// - chunk: when given, numbers outside of the chunk are refused (see `MemberSet.chunk(of:)`).
+    /// - memoryLimit: the most bytes of memory that the set may take; a larger one is refused before it is built.
     public static func decode(
         _ bytes: UnsafeRawBufferPointer, chunk: Int? = nil, memoryLimit: Int = .max
     ) throws(StoredSetError) -> MemberSet {
@@ -36,26 +38,26 @@ public enum StoredSet {
     }
 }
 
-/// Why bytes are not a set.
+/// Why bytes are not a stored set.
 public enum StoredSetError: Error, Sendable, Equatable {
-    /// They end before the set does.
+    /// The bytes end before the set does.
     case truncated
-    /// They go on after it.
+    /// There are bytes after the end of the set.
     case trailingBytes
-    /// They are not what was stored.
+    /// The checksum does not match.
     case wrongChecksum
-    /// They don't begin as the format does.
+    /// The format's cookie is missing.
     case unknownCookie
-    /// More than 2^16 containers, or the flag of a container that is not there.
+    /// There are more than 2^16 containers, or a flag for a container that does not exist.
     case wrongContainerCount
-    /// A container is not where the header of offsets says.
+    /// A container is not at the offset that the header gives.
     case wrongOffset
-    /// The keys of containers, the values of a list or its runs don't ascend, or runs overlap or leave the container.
+    /// Keys, values or runs are not ascending, or runs overlap or leave their container.
     case notAscending
-    /// A container has not as many members as its header says.
+    /// A container's cardinality differs from the header's.
     case wrongCardinality
-    /// A number is not in the chunk asked for.
+    /// A number is outside of the requested chunk.
     case outsideChunk
-    /// It would take more memory than allowed.
+    /// The set would take more memory than allowed.
     case overMemoryLimit
 }

@@ -1,5 +1,5 @@
-/// Loops over bitsets of 1,024 words. The caller answers for the room: every pointer to words has 1,024 of them, and values below 2^16
-/// then never lead outside.
+/// Loops over bitsets of 1,024 words. The caller guarantees that each pointer refers to 1,024 words; values below 2^16
+/// then stay in bounds.
 enum Words {
     typealias Source = UnsafePointer<UInt64>
     typealias Target = UnsafeMutablePointer<UInt64>
@@ -32,7 +32,7 @@ enum Words {
         return count
     }
 
-    /// Runs of neighbouring values: the bits whose lower neighbour is not set.
+    /// Counts the runs of consecutive values: bits whose lower neighbour is not set.
     static func countRuns(_ words: Source) -> Int {
         var runs = (words[0] & ~(words[0] << 1)).nonzeroBitCount
         for index in 1..<Block.wordCount {
@@ -51,7 +51,7 @@ enum Words {
         }
     }
 
-    /// Where the next bit of this value is, from a place on; 65,536 if there is none.
+    /// The position of the next bit with this value at or after `start`; 65,536 if there is none.
     private static func place(of bit: Int, from start: Int, in words: Source) -> Int {
         if start == Block.fullCount { return start }
         let flip: UInt64 = bit == 1 ? 0 : .max
@@ -70,7 +70,7 @@ enum Words {
         words[Int(value >> 6)] >> UInt64(value & 63) & 1
     }
 
-    /// 1 when the value is new, else 0.
+    /// Returns 1 when the value is new, else 0.
     @inline(__always)
     static func insert(_ value: UInt16, into words: Target) -> Int {
         let old = words[Int(value >> 6)]
@@ -78,7 +78,7 @@ enum Words {
         return 1 - Int(old >> UInt64(value & 63) & 1)
     }
 
-    /// 1 when the value was there, else 0.
+    /// Returns 1 when the value was present, else 0.
     @inline(__always)
     static func remove(_ value: UInt16, from words: Target) -> Int {
         let old = words[Int(value >> 6)]
@@ -86,31 +86,31 @@ enum Words {
         return Int(old >> UInt64(value & 63) & 1)
     }
 
-    /// Returns how many of the values are new.
+    /// Returns how many values are new.
     static func insert(_ values: UnsafeBufferPointer<UInt16>, into words: Target) -> Int {
         var added = 0
         for value in values { added &+= insert(value, into: words) }
         return added
     }
 
-    /// Returns how many of the values were there.
+    /// Returns how many values were present.
     static func remove(_ values: UnsafeBufferPointer<UInt16>, from words: Target) -> Int {
         var removed = 0
         for value in values { removed &+= remove(value, from: words) }
         return removed
     }
 
-    /// Inserts without counting, which is quicker.
+    /// Inserts without counting, which is faster.
     static func mark(_ values: UnsafeBufferPointer<UInt16>, in words: Target) {
         for value in values { words[Int(value >> 6)] |= 1 << UInt64(value & 63) }
     }
 
-    /// Removes without counting, which is quicker.
+    /// Removes without counting, which is faster.
     static func unmark(_ values: UnsafeBufferPointer<UInt16>, in words: Target) {
         for value in values { words[Int(value >> 6)] &= ~(1 << UInt64(value & 63)) }
     }
 
-    /// Writes the values ascending and returns their number, for which `list` must have room.
+    /// Writes the values in ascending order and returns their number; `list` must have room for them.
     static func list(_ words: Source, into list: UnsafeMutablePointer<UInt16>) -> Int {
         var count = 0
         for index in 0..<Block.wordCount {

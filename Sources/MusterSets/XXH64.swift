@@ -1,7 +1,7 @@
-/// XXH64 with seed 0 (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md), the checksum in front of a stored set.
+/// XXH64 with seed 0 (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md): the checksum of a stored set.
 ///
-/// It finds what disks, copies and bugs do to bytes; it is no defence against a forger. Chosen over CRC-32C because it is 64 bits wide and,
-/// without special instructions, several times faster: its four lanes are plain multiplications that the processor overlaps.
+/// It detects damage by disks, copies and bugs; it does not protect against forgery. It is 64 bits wide and, without
+/// special instructions, several times faster than CRC-32C: the processor overlaps its four lanes of multiplications.
 package enum XXH64 {
     private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87
     private static let prime2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
@@ -9,7 +9,7 @@ package enum XXH64 {
     private static let prime4: UInt64 = 0x85EB_CA77_C2B2_AE63
     private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
 
-    /// The hash of these bytes.
+    /// The hash of the bytes.
     package static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         var place = 0
         var hash = bytes.count < 32 ? prime5 : stripes(of: bytes, place: &place)
@@ -32,7 +32,7 @@ package enum XXH64 {
         return hash ^ hash >> 32
     }
 
-    /// Takes all whole stripes of 32 bytes into four lanes and folds the lanes.
+    /// Processes all complete stripes of 32 bytes in four lanes and merges the lanes.
     private static func stripes(of bytes: UnsafeRawBufferPointer, place: inout Int) -> UInt64 {
         var a = prime1 &+ prime2
         var b = prime2
