@@ -1,8 +1,8 @@
-/// One call of the RPC. The request type is its definition: client, router and `proto-docs` come from it.
+/// One call of the RPC. The request type is its definition: client, router and `proto-docs` derive from it.
 ///
-/// `method` is a plural noun, a dot and a verb, and is also the scope that a key needs for it.
-/// `summary` opens the call's page; `notes` explains fields, limits and errors there, in Markdown.
-/// `example` is a filled-in request with its reply; it must survive a round trip through the wire.
+/// `method` is a plural noun, a dot and a verb; it is also the scope that a key needs for the call.
+/// `summary` opens the call's page in `proto-docs`; `notes` explains fields, limits and errors there, in Markdown.
+/// `example` is a complete request with its reply; it must survive a round trip through the wire format.
 public protocol Call: Codable, Sendable, Equatable {
     associatedtype Reply: Codable, Sendable, Equatable
 
@@ -11,11 +11,11 @@ public protocol Call: Codable, Sendable, Equatable {
     static var notes: String { get }
     static var example: (call: Self, reply: Reply) { get }
 
-    /// True where sending the call twice has the effect of sending it once, so that a client may repeat it after a lost answer.
+    /// True when sending the call twice has the same effect as sending it once, so a client may repeat it after a lost
+    /// reply.
     var isSafeToRepeat: Bool { get }
 
-    /// About as many bytes as its reply may have, where that depends on what the call asks for; 0 where it is always
-    /// short.
+    /// An upper estimate of the reply's bytes when it depends on the request; 0 when the reply is always short.
     var mostReplyBytes: Int { get }
 }
 
@@ -26,10 +26,10 @@ extension ReadingCall {
     public var isSafeToRepeat: Bool { true }
 }
 
-/// A call whose answer is recorded under the caller's request id: a repeat gets the recorded answer and has no second effect.
-/// Ids are kept for at least seven days; the same id with another payload is refused.
+/// A call whose reply is recorded under the caller's request id. A repeat returns the recorded reply and has no second
+/// effect. Ids are kept for at least seven days; the same id with another payload is refused.
 public protocol RecordedCall: Call {
-    /// Up to 255 bytes, chosen by the caller.
+    /// Chosen by the caller, up to 255 bytes.
     var requestID: Identifier? { get set }
 }
 
@@ -37,7 +37,7 @@ extension RecordedCall {
     public var isSafeToRepeat: Bool { requestID != nil }
 }
 
-/// The reply of a call that has nothing to say but that it was done.
+/// The empty reply.
 public struct Done: Codable, Sendable, Equatable {
     public init() {}
 }

@@ -1,12 +1,12 @@
-/// What is wrong with a value that a field has: the end of a sentence about the field, and what programs are told.
+/// What is wrong with a field's value: the end of a sentence about the field, and the reason for programs.
 public struct FieldProblem: Sendable, Equatable {
-    /// Where it is inside of the value, such as `alias_label`; empty for the value itself.
+    /// The path inside of the value, such as `alias_label`; empty for the value itself.
     public var field: String
-    /// Such as `is empty`. Where a limit was exceeded, with its value and its name.
+    /// Such as `is empty`. When a limit is exceeded, names it and gives its value.
     public var text: String
-    /// Why, for a program.
+    /// The reason, for programs.
     public var reason: RefusalReason
-    /// What was exceeded.
+    /// The limit that is exceeded.
     public var limit: Limit?
 
     /// A problem of the value itself.
@@ -14,25 +14,25 @@ public struct FieldProblem: Sendable, Equatable {
         (field, self.text, self.reason, limit) = ("", text, reason, nil)
     }
 
-    /// A value that is longer than it may be.
+    /// A value that exceeds its maximum length.
     public init(over limit: Limit) {
         (field, text, reason) = ("", "is over \(limit.described)", .tooLong)
         self.limit = limit
     }
 
-    /// The same, of a value inside of another one.
+    /// A nested value that exceeds its maximum length.
     public func inside(_ field: String) -> FieldProblem {
         var problem = self
         problem.field = self.field.isEmpty ? field : "\(field).\(self.field)"
         return problem
     }
 
-    /// Field and text.
+    /// The path and the text, as one sentence.
     public var sentence: String { field.isEmpty ? text : "\(field) \(text)" }
 }
 
 extension RPCError {
-    /// A call that is wrong in the field at `path`, or inside of it.
+    /// The error of a call that is invalid in the field at `path` or inside of it.
     public init(_ problem: FieldProblem, at path: String) {
         let problem = problem.inside(path)
         self.init(.invalidArgument, problem.reason, field: problem.field, limit: problem.limit, problem.sentence)

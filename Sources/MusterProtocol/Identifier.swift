@@ -1,42 +1,42 @@
-/// Who or what a caller means, byte for byte: composed and decomposed characters are two identifiers.
+/// A caller's identifier, compared byte by byte: composed and decomposed characters are different identifiers.
 ///
-/// It prints as `‹identifier›`, since identifiers are people and must not reach a log.
+/// Prints as `‹identifier›`, because identifiers are personal data and must not reach a log.
 public struct Identifier: Hashable, Comparable, Sendable {
-    /// The identifier in UTF-8, as it came.
+    /// The bytes in UTF-8, as received.
     public var bytes: [UInt8]
 
-    /// The identifier of these bytes.
+    /// Makes an identifier of these bytes.
     public init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
-    /// The identifier that reads so.
+    /// Makes an identifier of this string.
     public init(_ text: String) { bytes = Array(text.utf8) }
 
-    /// The identifier to show to who asked for it; not to compare.
+    /// The identifier as a string, to show to its sender; do not compare it.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
-    /// Whether it can be an identifier at all.
+    /// Whether the bytes form a valid identifier.
     public var validity: Validity { bytes.withUnsafeBytes(Validity.init) }
 
-    /// In the order of its bytes, which is that of the database.
+    /// Bytewise order, the same as the database's.
     public static func < (a: Self, b: Self) -> Bool {
         a.bytes.withUnsafeBytes { a in b.bytes.withUnsafeBytes { bytesPrecede(a, $0) } }
     }
 }
 
 extension Identifier {
-    /// Bytes in an identifier: a key that every index takes, compressible or not.
+    /// Maximum bytes of an identifier: an index entry of every table must hold it, compressible or not.
     public static let longest = Limits.identifierBytes.value
 
-    /// Whether bytes can be an identifier. What can't is counted in the receipt, and is no reason to refuse a request.
+    /// Whether bytes form a valid identifier. Imports count invalid ones in the receipt and go on.
     public enum Validity: Sendable, Equatable {
-        /// They can.
+        /// A valid identifier.
         case valid
-        /// There are none.
+        /// There are no bytes.
         case empty
-        /// There are more than `longest`.
+        /// There are more than `longest` bytes.
         case tooLong
         /// There is a control character: below U+0020, or U+007F.
         case controlCharacter
 
-        /// Judges bytes where they stand.
+        /// Validates bytes in place.
         public init(_ bytes: UnsafeRawBufferPointer) {
             if bytes.isEmpty {
                 self = .empty
@@ -52,7 +52,7 @@ extension Identifier {
 extension Identifier: ExpressibleByStringLiteral, CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {
-    /// The identifier that reads so.
+    /// Makes an identifier of this string.
     public init(stringLiteral text: String) { self.init(text) }
     /// Never the bytes.
     public var description: String { "‹identifier›" }
@@ -63,12 +63,12 @@ extension Identifier: ExpressibleByStringLiteral, CustomStringConvertible, Custo
 }
 
 extension Identifier: Codable {
-    /// From a JSON string; `JSONDecoding` doesn't come here, but takes the bytes as they stand.
+    /// Reads a JSON string. `JSONDecoding` bypasses this and copies the bytes directly.
     public init(from decoder: any Decoder) throws {
         self.init(try decoder.singleValueContainer().decode(String.self))
     }
 
-    /// As a JSON string; `JSONEncoding` doesn't come here either.
+    /// Writes a JSON string. `JSONEncoding` bypasses this too.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(text)

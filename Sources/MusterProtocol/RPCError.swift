@@ -1,51 +1,51 @@
-/// What became of a call that has no reply: gRPC's names, with gRPC's meaning.
+/// The outcome of a call that has no reply: gRPC's names, with gRPC's meanings.
 public enum RPCCode: String, Sendable, CaseIterable, Codable {
-    /// The caller gave up.
+    /// The caller cancelled the call.
     case cancelled = "CANCELLED"
-    /// The outcome is not known: ask again, with the same request id.
+    /// The outcome is unknown: repeat the call with the same request id.
     case unknown = "UNKNOWN"
-    /// The call is wrong, whatever the state of the system.
+    /// The call is invalid, regardless of the state of the system.
     case invalidArgument = "INVALID_ARGUMENT"
-    /// The call's deadline is over.
+    /// The call's deadline has passed.
     case deadlineExceeded = "DEADLINE_EXCEEDED"
-    /// There is no such thing.
+    /// The requested object does not exist.
     case notFound = "NOT_FOUND"
-    /// There is such a thing already.
+    /// The object exists already.
     case alreadyExists = "ALREADY_EXISTS"
-    /// The key doesn't allow the call.
+    /// The key does not permit the call.
     case permissionDenied = "PERMISSION_DENIED"
     /// A limit is reached, or the message is too large.
     case resourceExhausted = "RESOURCE_EXHAUSTED"
-    /// The system is not in a state for the call.
+    /// The state of the system does not permit the call.
     case failedPrecondition = "FAILED_PRECONDITION"
-    /// Another call was in the way: try again.
+    /// A concurrent call interfered: try again.
     case aborted = "ABORTED"
-    /// Past the end of what there is.
+    /// Past the end of the available range.
     case outOfRange = "OUT_OF_RANGE"
-    /// There is no such method.
+    /// The method does not exist.
     case unimplemented = "UNIMPLEMENTED"
-    /// A fault of Muster's own; the log has its cause.
+    /// An internal error; the log has its cause.
     case `internal` = "INTERNAL"
-    /// Not at the moment: try again later.
+    /// Unavailable at the moment: try again later.
     case unavailable = "UNAVAILABLE"
-    /// What is stored is damaged.
+    /// Stored data is damaged.
     case dataLoss = "DATA_LOSS"
-    /// There is no good key.
+    /// There is no valid key.
     case unauthenticated = "UNAUTHENTICATED"
 }
 
-/// How a call failed, in words that its caller may read: what it can change, nothing of SQL, no secret, no identifier.
+/// Why a call failed, in words for its caller: what to change, and no SQL, secret or identifier.
 public struct RPCError: Error, Sendable {
-    /// What kind of failure it is.
+    /// The kind of failure.
     public var code: RPCCode
     /// One sentence.
     public var message: String
-    /// Facts for a program, such as `retry_after_ms`.
+    /// Details for programs, such as `retry_after_ms`.
     public var details: Details
-    /// Why, for the log of this process; never sent.
+    /// The cause, for the log of this process; never sent.
     public var cause: (any Error)?
 
-    /// A failure of this kind.
+    /// Makes a failure of this kind.
     public init(_ code: RPCCode, _ message: String, details: Details = [:], cause: (any Error)? = nil) {
         self.code = code
         self.message = message
@@ -53,7 +53,7 @@ public struct RPCError: Error, Sendable {
         self.cause = cause
     }
 
-    /// What is wrong with a message: the sender's fault, unless memory was short.
+    /// The error for a JSON error: the sender's fault, unless memory ran out.
     public init(_ error: JSONError) {
         guard let reason = error.reason else {
             self.init(.unavailable, error.description)
@@ -62,7 +62,7 @@ public struct RPCError: Error, Sendable {
         self.init(.invalidArgument, reason, field: error.path, limit: error.limit, error.description)
     }
 
-    /// What is wrong with a frame: it is over the limit, or no frame of this protocol.
+    /// The error for a frame that is over the limit or not of this protocol.
     public init(_ error: FrameError) {
         switch error {
         case .tooLong(_, let limit): self.init(.resourceExhausted, .tooLong, limit: limit, error.description)
@@ -72,52 +72,52 @@ public struct RPCError: Error, Sendable {
 }
 
 extension RPCError {
-    /// The facts of an error, as an object: `["retry_after_ms": 100]`.
+    /// The details of an error, as an object: `["retry_after_ms": 100]`.
     public struct Details: Hashable, Sendable, Codable, ExpressibleByDictionaryLiteral {
-        /// The facts, in the order in which they are sent.
+        /// The details, in the order in which they are sent.
         public var fields: Attributes
 
-        /// These facts.
+        /// Makes details of these entries.
         public init(dictionaryLiteral fields: (String, AttributeValue)...) {
             self.fields = Attributes(fields.map { .init(name: Array($0.utf8), value: $1) })
         }
 
-        /// From the wire.
+        /// Decodes details.
         public init(from decoder: any Decoder) throws {
             fields = try decoder.singleValueContainer().decode(Attributes.self)
         }
 
-        /// For the wire.
+        /// Encodes details.
         public func encode(to encoder: any Encoder) throws {
             var container = encoder.singleValueContainer()
             try container.encode(fields)
         }
 
-        /// A fact that is a whole number.
+        /// A detail that is a whole number.
         public func integer(_ name: String) -> Int64? {
             guard case .integer(let value)? = fields[name] else { return nil }
             return value
         }
 
-        /// A fact that is a string.
+        /// A detail that is a string.
         public func string(_ name: String) -> String? {
             guard case .string(let text)? = fields[name] else { return nil }
             return String(decoding: text, as: UTF8.self)
         }
 
-        /// Details that name the limit which an error comes from.
+        /// Details that name the limit that is exceeded.
         public init(of limit: Limit) {
             self = [:]
             set(limit)
         }
 
-        /// Names the limit that an error comes from.
+        /// Names the limit that is exceeded.
         public mutating func set(_ limit: Limit) {
             set("limit", .string(Array(limit.name.utf8)))
             set("limit_value", .integer(Int64(limit.value)))
         }
 
-        /// Sets a fact, in the place of one with that name.
+        /// Sets a detail, replacing one of the same name.
         public mutating func set(_ name: String, _ value: AttributeValue) {
             fields.entries.removeAll { $0.name.elementsEqual(name.utf8) }
             fields.entries.append(.init(name: Array(name.utf8), value: value))
@@ -126,7 +126,7 @@ extension RPCError {
 }
 
 extension RPCError: Equatable {
-    /// Whether they look alike to a caller, whatever their causes.
+    /// Whether two errors look the same to a caller; ignores their causes.
     public static func == (a: Self, b: Self) -> Bool {
         a.code == b.code && a.message == b.message && a.details == b.details
     }
@@ -142,7 +142,7 @@ extension RPCError: Codable {
         case code, message, details
     }
 
-    /// From the wire. A code that this version doesn't know is `unknown`, so that a newer server can add one.
+    /// Decodes an error. An unknown code becomes `unknown`, so that a newer server can add codes.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
@@ -151,7 +151,7 @@ extension RPCError: Codable {
             details: try container.decodeIfPresent(Details.self, forKey: .details) ?? [:])
     }
 
-    /// For the wire; without the cause.
+    /// Encodes an error, without its cause.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(code.rawValue, forKey: .code)

@@ -1,13 +1,13 @@
-/// Why a request is refused, for programs: `reason` in the details of an error. `proto-docs/errors.md` explains each.
+/// Why a request is refused, for programs: `reason` in an error's details. `proto-docs/errors.md` explains each one.
 ///
-/// Every error with a code that `needsReason` has one. A client treats a reason that it doesn't know as none.
+/// Every error whose code `needsReason` has one. A client treats an unknown reason like no reason.
 public enum RefusalReason: String, Sendable, CaseIterable {
-    // What was sent can't be read.
+    // The message can't be read.
     case malformed
     case duplicateKey = "duplicate_key"
     case invalidCharacters = "invalid_characters"
 
-    // A field, by itself.
+    // One field is invalid.
     case missing
     case unknownField = "unknown_field"
     case wrongType = "wrong_type"
@@ -19,11 +19,11 @@ public enum RefusalReason: String, Sendable, CaseIterable {
     case tooMany = "too_many"
     case tooDeep = "too_deep"
 
-    // Fields, beside one another.
+    // Several fields contradict each other.
     case conflict
     case otherCallsToken = "other_calls_token"
 
-    // What a field names is not there, or is there already.
+    // An object that a field names does not exist, or exists already.
     case unknownMethod = "unknown_method"
     case unknownPartner = "unknown_partner"
     case unknownCohort = "unknown_cohort"
@@ -34,7 +34,7 @@ public enum RefusalReason: String, Sendable, CaseIterable {
     case unknownExport = "unknown_export"
     case alreadyExists = "already_exists"
 
-    // The state, or the key, forbids it.
+    // The state, or the key, does not permit the call.
     case inUse = "in_use"
     case lastKey = "last_key"
     case cycle
@@ -49,7 +49,7 @@ public enum RefusalReason: String, Sendable, CaseIterable {
     case missingScope = "missing_scope"
     case otherPartner = "other_partner"
 
-    // There is no room at the moment.
+    // There is no capacity at the moment.
     case tooBusy = "too_busy"
     case tooSlow = "too_slow"
     case inProgress = "in_progress"
@@ -57,7 +57,7 @@ public enum RefusalReason: String, Sendable, CaseIterable {
 }
 
 extension RPCCode {
-    /// Whether errors with this code say why in `reason`; the others say it all by themselves.
+    /// Whether errors with this code have a `reason`; the other codes need none.
     public var needsReason: Bool {
         switch self {
         case .invalidArgument, .notFound, .alreadyExists, .permissionDenied, .failedPrecondition, .outOfRange,
@@ -70,12 +70,11 @@ extension RPCCode {
 }
 
 extension RPCError {
-    /// A refusal with what programs may want to know of it.
+    /// A refusal with details for programs.
     ///
     /// - Parameters:
-    ///   - field: the path of the field that is to change, from the body on: `users[3].external_id`.
-    ///   - limit: what was exceeded. Its name and value are in the details; the sentence names them too, which `over`
-    ///   does by itself.
+    ///   - field: the path of the field to change, from the body: `users[3].external_id`.
+    ///   - limit: the limit that is exceeded. Details and sentence name it with its value; `over` makes both.
     public init(
         _ code: RPCCode, _ reason: RefusalReason, field: String? = nil, limit: Limit? = nil, _ message: String,
         details more: Details = [:], cause: (any Error)? = nil
@@ -84,13 +83,13 @@ extension RPCError {
         details.fields.entries += more.fields.entries
     }
 
-    /// A call that is wrong in one field; `problem` goes on from the field's path: "is empty".
+    /// The error of a call that is invalid in one field; `problem` continues the field's path: "is empty".
     public static func invalid(_ field: String, _ reason: RefusalReason, _ problem: String) -> RPCError {
         RPCError(.invalidArgument, reason, field: field, "\(field) \(problem)")
     }
 
-    /// A field beyond a limit; `problem` goes on from its path and says the value, the name follows it: "has more than
-    /// 256 bytes".
+    /// The error of a field that exceeds a limit; `problem` continues the field's path and says the value: "has more
+    /// than 256 bytes".
     public static func over(
         _ limit: Limit, _ field: String, _ reason: RefusalReason, _ problem: String
     ) -> RPCError {
@@ -99,7 +98,7 @@ extension RPCError {
 }
 
 extension RPCError.Details {
-    /// Details of a refusal: what to change, why, and the limit that was exceeded.
+    /// The details of a refusal: the field to change, the reason, and the limit that is exceeded.
     public init(_ reason: RefusalReason, field: String? = nil, limit: Limit? = nil) {
         self = [:]
         if let field, !field.isEmpty { set("field", .string(Array(field.utf8))) }
@@ -107,6 +106,6 @@ extension RPCError.Details {
         if let limit { set(limit) }
     }
 
-    /// Why, where this version knows the reason.
+    /// The reason, when this version knows it.
     public var reason: RefusalReason? { string("reason").flatMap(RefusalReason.init) }
 }

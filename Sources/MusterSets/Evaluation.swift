@@ -9,9 +9,9 @@ public struct Evaluation: Sendable {
     private let operands: [MemberSet]
 
     /// - Parameters:
-    /// - expression: its `set(index)` nodes name operands; an index without an operand is a programming error and stops
-    ///   the process.
-    /// - universe: all numbers that exist.
+    ///   - expression: its `set(index)` nodes name operands; an index without an operand is a programming error and stops
+    ///     the process.
+    ///   - universe: all numbers that exist.
     ///   - operands: shared, not copied.
     public init(_ expression: SetExpression, universe: MemberSet, operands: [MemberSet]) {
         program = Program(expression)

@@ -6,8 +6,8 @@ extension PortableRoaring {
     /// That is up to 600 times the input where a few bytes describe a long run, else little more than the input.
     ///
     /// - Parameters:
-    /// - bytes: the complete portable form.
-    /// - memoryLimit: the most bytes of memory that the set may take.
+    ///   - bytes: the complete portable form.
+    ///   - memoryLimit: the most bytes of memory that the set may take.
     public static func decode(
         _ bytes: UnsafeRawBufferPointer, memoryLimit: Int = .max
     ) throws(StoredSetError) -> MemberSet {

@@ -19,9 +19,9 @@ public enum StoredSet {
     /// else.
     ///
     /// - Parameters:
-    /// - bytes: the complete stored form.
-    /// - chunk: when given, numbers outside of the chunk are refused (see `MemberSet.chunk(of:)`).
-    /// - memoryLimit: the most bytes of memory that the set may take; a larger one is refused before it is built.
+    ///   - bytes: the complete stored form.
+    ///   - chunk: when given, numbers outside of the chunk are refused (see `MemberSet.chunk(of:)`).
+    ///   - memoryLimit: the most bytes of memory that the set may take; a larger one is refused before it is built.
     public static func decode(
         _ bytes: UnsafeRawBufferPointer, chunk: Int? = nil, memoryLimit: Int = .max
     ) throws(StoredSetError) -> MemberSet {

@@ -43,8 +43,8 @@ import Testing
 
     @Test func whatIsWrongIsSaidWithTheIDToAnswer() throws {
         let cases: [(String, Int64?, String)] = [
-            ("{}", nil, "the message is none that the protocol knows"),
-            (#"{"id":3}"#, 3, "the message is none that the protocol knows"),
+            ("{}", nil, "the message has none of the fields that begin a message of this protocol"),
+            (#"{"id":3}"#, 3, "the message has none of the fields that begin a message of this protocol"),
             (#"{"method":"m"}"#, nil, "id is missing"),
             (#"{"id":-1,"method":"m"}"#, nil, "id must not be negative"),
             (#"{"id":1.5,"method":"m"}"#, nil, "id must be a whole number within ±2^53"),

@@ -116,7 +116,7 @@ import Testing
 
     @Test func whatCantBeKeptIsRefusedWithItsPathWhereItIsWanted() throws {
         for bad in [#"a\u0000b"#, #"\ud800"#] {
-            let problem = "v has U+0000 or half of a surrogate pair, which no text can have"
+            let problem = "v has U+0000 or half of a surrogate pair, which text can't contain"
             #expect(complaint(Box<String>.self, #"{"v":"\#(bad)"}"#) == problem)
             #expect(complaint(Box<Identifier>.self, #"{"v":"\#(bad)"}"#) == problem)
             #expect(complaint(Box<[String]>.self, #"{"v":["","\#(bad)"]}"#)?.hasPrefix("v[1] has U+0000") == true)
@@ -130,11 +130,11 @@ import Testing
 
     /// Where a message can't be read, by bytes from 0.
     static let faults: [(String, Int, String)] = [
-        ("", 0, "ends too early"), ("[]", 0, "must be an object"), ("{\"a\":b}", 5, "may not stand there"),
-        ("{\"a\":1,}", 7, "may not stand there"), ("{\"a\":1} x", 8, "may not stand there"),
+        ("", 0, "ends too early"), ("[]", 0, "must be an object"), ("{\"a\":b}", 5, "unexpected character"),
+        ("{\"a\":1,}", 7, "unexpected character"), ("{\"a\":1} x", 8, "unexpected character"),
         ("{\"a\":\"x\ty\"}", 7, "control character"), ("{\"a\":\"\\x41\"}", 6, "escape"),
         ("{\"é\":\"\\u12\"}", 7, "escape"), ("{\"a\":[1", 7, "ends too early"), ("{\"a\":\"", 6, "ends too early"),
-        ("{\"a\":[01]}", 7, "may not stand there"), ("{\"a\":[1e400]}", 6, "too large"),
+        ("{\"a\":[01]}", 7, "unexpected character"), ("{\"a\":[1e400]}", 6, "too large"),
         ("{\"a\":[9007199254740993]}", 6, "±2^53"), ("{\"a\":1,\"b\":{\"c\":1,\"d\":2,\"c\":3}}", 24, "key twice"),
     ]
 
@@ -147,7 +147,7 @@ import Testing
 
     @Test func saysUTF8OnlyWhereItIsNot() {
         let error = refusal(of: Array("{\"a\":\"é".utf8) + [0xFF] + Array("\"}".utf8))
-        #expect(error?.description == "the message is not in UTF-8, at byte 8")
+        #expect(error?.description == "the message is not valid UTF-8, at byte 8")
         for text in Self.malformed where !text.unicodeScalars.contains("\u{FEFF}") {
             #expect(refusal(of: text)?.description.contains("UTF-8") == false, "\(text)")
         }

@@ -38,11 +38,11 @@ import Testing
         ),
         (
             #"{"filter":{"attribute":{"name":"a","comparison":"exists","negate":true}}}"#,
-            "filter.attribute.negate is not a field; the fields here are name, comparison, value"
+            "filter.attribute.negate is not a field; the valid fields are name, comparison, value"
         ),
         (
             #"{"filter":{"attribute":{"name":"a","comparison":"exists"},"negate":true}}"#,
-            "filter.negate is not a field; the fields here are all, any, not, everyone, cohort, segment, attribute, event, purchase"
+            "filter.negate is not a field; the valid fields are all, any, not, everyone, cohort, segment, attribute, event, purchase"
         ),
         (#"{"filter":{"everyone":{"really":true}}}"#, "filter.everyone.really is not a field; there is none here"),
         (#"{"filter":{"all":[{"not":{"cohrt":{}}}]}}"#, "filter.all[0].not.cohrt is not a field; did you mean cohort?"),

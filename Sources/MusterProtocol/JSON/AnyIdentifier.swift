@@ -1,5 +1,5 @@
-/// An identifier that belongs to one entry of many: taken even where it can't be kept, so that its entry alone is
-/// refused. It has U+0000 then, which no valid identifier has.
+/// An identifier of one entry of many. Decoding accepts it even when it is invalid, so that only its own entry is
+/// refused. It contains U+0000 then, which no valid identifier has.
 struct AnyIdentifier: Sendable {
     let id: Identifier
 
@@ -11,13 +11,13 @@ struct AnyIdentifier: Sendable {
 }
 
 extension AnyIdentifier: Decodable {
-    /// Only `JSONDecoding` can read one, and it doesn't come here.
+    /// Only `JSONDecoding` can read one, and it bypasses this initializer.
     init(from decoder: any Decoder) throws {
         throw JSONError(at: decoder, "can only be read by JSONDecoding", .wrongType)
     }
 }
 
-/// An alias of the same kind.
+/// The same for an alias.
 struct AnyAlias: Decodable {
     let alias: Alias
 

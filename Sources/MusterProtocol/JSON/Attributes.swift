@@ -1,26 +1,26 @@
-/// An object whose keys are data: names and values in the order in which they came, names compared as bytes.
+/// An object whose keys are data: names and values in message order, names compared as bytes.
 public struct Attributes: Hashable, Sendable {
     /// One attribute.
     public struct Entry: Hashable, Sendable {
-        /// Its name, in UTF-8.
+        /// The name in UTF-8.
         public var name: [UInt8]
-        /// Its value.
+        /// The value.
         public var value: AttributeValue
 
-        /// An attribute of this name and value.
+        /// Makes an attribute.
         public init(name: [UInt8], value: AttributeValue) {
             self.name = name
             self.value = value
         }
     }
 
-    /// The attributes; a message has each name once.
+    /// The attributes; names are unique within a message.
     public var entries: [Entry]
 
-    /// These attributes.
+    /// Makes attributes of these entries.
     public init(_ entries: [Entry] = []) { self.entries = entries }
 
-    /// The value of an attribute; nil where there is none. Set, it keeps its place, or gets the last.
+    /// The value of an attribute; nil when it is absent. Setting it keeps its position or appends it.
     public subscript(name: String) -> AttributeValue? {
         get { entries.first { $0.name.elementsEqual(name.utf8) }?.value }
         set {
@@ -41,20 +41,20 @@ public enum AttributeValue: Hashable, Sendable {
     case null
     /// `true` or `false`
     case bool(Bool)
-    /// A whole number within ±2^53, however it was written.
+    /// A whole number within ±2^53, in any notation.
     case integer(Int64)
-    /// Any other number; one that is whole reads back as an `integer`.
+    /// Any other number; a whole one reads back as an `integer`.
     case number(Double)
     /// A string, in UTF-8.
     case string([UInt8])
-    /// An array of nothing but strings.
+    /// An array of strings only.
     case strings([[UInt8]])
     /// An object, or another array.
     case other(RawJSON)
 }
 
 extension Attributes {
-    /// The fields of an object out of a message.
+    /// Reads an object's fields from a message.
     public init(_ object: JSONValue) throws(JSONError) {
         let fields = try object.fields()
         entries = []
@@ -75,7 +75,7 @@ extension Attributes {
 }
 
 extension AttributeValue {
-    /// A value out of a message.
+    /// Reads a value from a message.
     public init(_ value: JSONValue) {
         switch value.kind {
         case .null: self = .null
@@ -108,7 +108,7 @@ extension AttributeValue {
 }
 
 extension Attributes: ExpressibleByDictionaryLiteral {
-    /// These attributes, in this order.
+    /// Makes attributes in this order.
     public init(dictionaryLiteral entries: (String, AttributeValue)...) {
         self.init(entries.map { .init(name: Array($0.utf8), value: $1) })
     }
@@ -124,30 +124,30 @@ extension AttributeValue: ExpressibleByStringLiteral, ExpressibleByIntegerLitera
 }
 
 extension Attributes: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// How many there are, never what they say.
+    /// The count, never the content.
     public var description: String { "‹\(entries.count) attributes›" }
-    /// How many there are, never what they say.
+    /// The count, never the content.
     public var debugDescription: String { description }
-    /// How many there are, never what they say.
+    /// The count, never the content.
     public var customMirror: Mirror { Mirror(self, children: ["count": entries.count]) }
 }
 
 extension AttributeValue: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Never what it says.
+    /// Never the content.
     public var description: String { "‹attribute›" }
-    /// Never what it says.
+    /// Never the content.
     public var debugDescription: String { description }
-    /// Never what it says.
+    /// Never the content.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension Attributes: Codable {
-    /// Only `JSONDecoding` can read them, and it doesn't come here.
+    /// Only `JSONDecoding` can read them, and it bypasses this initializer.
     public init(from decoder: any Decoder) throws {
         throw JSONError(at: decoder, "can only be read by JSONDecoding", .wrongType)
     }
 
-    /// Only `JSONEncoding` can write them, and it doesn't come here.
+    /// Only `JSONEncoding` can write them, and it bypasses this method.
     public func encode(to encoder: any Encoder) throws {
         throw JSONError(at: "", "can only be written by JSONEncoding")
     }

@@ -1,10 +1,10 @@
-/// An object's fields. A class, so that a look-up can go on where the one before it ended: in the order of the message
-/// all of them together take one pass, also where a dictionary asks for each of 100,000.
+/// An object's fields. A class, so that a lookup can continue where the last one ended: reading all fields in message
+/// order takes one pass, even for a dictionary of 100,000 keys.
 final class FieldDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
     private let object: JSONValue
     private var rest: JSONFields
 
-    /// Throws where unknown fields are refused and the object has one.
+    /// Throws when unknown fields are refused and the object has one.
     init(_ fields: JSONFields, of object: JSONValue) throws(JSONError) {
         self.object = object
         rest = fields
@@ -60,7 +60,7 @@ final class FieldDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func decode(_ type: UInt64.Type, forKey key: Key) throws -> UInt64 { try field(key).integer() }
     func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try field(key).decode(type) }
 
-    // The protocol's own versions look each field up three times; these are the ones that calls use.
+    // The protocol's default implementations look up each field three times; calls use these instead.
     func decodeIfPresent(_ type: Bool.Type, forKey key: Key) throws -> Bool? { try present(key)?.bool() }
     func decodeIfPresent(_ type: String.Type, forKey key: Key) throws -> String? { try present(key)?.string() }
     func decodeIfPresent(_ type: Double.Type, forKey key: Key) throws -> Double? { try present(key)?.double() }

@@ -1,50 +1,50 @@
-/// A field of a call's body or of its reply, as the type that reads it asks for it.
+/// A field of a call's body or reply, as recorded from the `init(from:)` that reads it.
 public struct FieldDescription: Sendable, Equatable {
-    /// Whether a field may be left out of the object that it stands in.
+    /// Whether the field may be absent from its object.
     public enum Presence: Sendable, Equatable {
         case required, optional
         /// The object is a choice between its fields.
         case choice
     }
 
-    /// Where it stands, such as `cohort_changes[].user_ids`; `[]` stands for every element of an array.
+    /// The path, such as `cohort_changes[].user_ids`; `[]` stands for each element of an array.
     public let path: String
-    /// What its value is, in words of JSON.
+    /// The type of the value in JSON.
     public let type: String
-    /// Nil where nothing asks for it, which a test finds.
+    /// Nil when nothing in the code asks for the field; a test fails on one.
     public let presence: Presence?
-    /// What its value is held to besides, such as `1 to 1024 bytes (identifier_bytes)`. Nil where only notes say it.
+    /// The bounds of the value, such as `1 to 1024 bytes (identifier_bytes)`. Nil when only the notes tell them.
     public let bounds: String?
-    /// Whether the call judges the object that it stands in by itself, and applies others where this one is wrong.
+    /// Whether the call validates the enclosing object by itself and applies the others when this one is wrong.
     public let isJudgedAlone: Bool
 
-    /// Whether it stands in the body itself, and not in an object inside it.
+    /// Whether the field is in the body itself rather than in a nested object.
     public var isTopLevel: Bool { path.allSatisfy { $0 != "." && $0 != "[" } }
 }
 
 extension Call {
-    /// The paths of the fields that the call's body may have, such as `cohort_changes[].user_ids`: each field is
-    /// followed by those inside it. What is data has none inside, and a filter inside a filter is not gone into again.
+    /// The paths of the fields that the call's body may have, such as `cohort_changes[].user_ids`; each field precedes
+    /// its nested fields. Objects whose keys are data have no nested paths, and nested filters are listed once.
     public static func fieldPaths() throws -> [String] { try bodyFields().map(\.path) }
 
     /// The fields that the call's body may have, in the order of `fieldPaths()`.
     public static func bodyFields() throws -> [FieldDescription] { try FieldNotes.fields(of: Self.self) }
 
-    /// The fields that its reply may have.
+    /// The fields that the reply may have.
     public static func replyFields() throws -> [FieldDescription] { try FieldNotes.fields(of: Reply.self) }
 }
 
-/// What a value is in JSON.
+/// The JSON type of a value.
 enum FieldKind {
-    /// One of those that have a name.
+    /// A named type.
     case named(String)
     /// One of these strings.
     case oneOf([String])
     case object, array
-    /// The same as what stands at a path around it.
+    /// The same type as the value at an enclosing path.
     case again(String)
 
-    /// In words; `element` are those of what an array is of.
+    /// The type in words; `element` describes the elements of an array.
     func words(element: @autoclosure () -> FieldKind?) -> String {
         switch self {
         case .named(let name): name

@@ -1,5 +1,5 @@
-/// What a type asks for when it is read. It is read out of a body that has whatever is asked for; where that is
-/// refused, since a type is a choice between fields, out of bodies with one field each.
+/// Records the fields that a type asks for while it is decoded from a body that contains every field. If that body is
+/// refused because the type is a choice between fields, decodes one body per field instead.
 final class FieldNotes {
     private var names: [String: [String]] = [:]
     private var kinds: [String: FieldKind] = [:]
@@ -7,14 +7,14 @@ final class FieldNotes {
     private var rules: [String: FieldRule] = [:]
     private var open: [(type: ObjectIdentifier, path: String)] = []
 
-    /// The fields that a type asks for, in the order in which it lists them, or else asks.
+    /// The fields that a type asks for, in the order of its coding keys or, without those, of its requests.
     static func fields<T: Decodable>(of _: T.Type) throws -> [FieldDescription] {
         let notes = FieldNotes()
         _ = try notes.value(T.self, at: "")
         return notes.fields()
     }
 
-    /// The value of a type out of such a body. Throws where no body will do.
+    /// Decodes a type from such a body. Throws when no body is accepted.
     func value<T: Decodable>(_ type: T.Type, at path: String) throws -> T {
         if let data = Self.data(type) {
             kinds[path] = data.kind
@@ -52,7 +52,7 @@ final class FieldNotes {
         if !isRepeated { kinds[path] = kind }
     }
 
-    /// The first question about a field tells: a required one is read without being looked for.
+    /// The first access to a field determines its presence: a required field is read without a lookup.
     func note(_ presence: FieldDescription.Presence, of name: String, in object: ProbedObject) {
         guard !object.isRepeated, object.only == nil else { return }
         if !object.fields.contains(name) {
@@ -80,7 +80,7 @@ final class FieldNotes {
             bounds: rule?.bounds, isJudgedAlone: rule != nil)
     }
 
-    /// A value of a type in which no field is looked for, and what it is; nil for all others.
+    /// A value whose type looks for no field, and its kind; nil for other types.
     private static func data<T>(_ type: T.Type) -> (value: T, kind: FieldKind)? {
         let values: [(Any, String)] = [
             ("", "string"), (false, "boolean"), (0, "whole number"), (Int64(0), "whole number"), (0.0, "number"),
@@ -104,10 +104,11 @@ final class FieldNotes {
 /// A value that is asked for fields.
 final class ProbedObject {
     let path: String
-    /// Whether it is inside of one of its own type: nothing is noted then, and arrays are empty, so that this ends.
+    /// Whether the value is nested in its own type: it records nothing and its arrays are empty, which ends the
+    /// recursion.
     let isRepeated: Bool
     var fields: [String] = []
-    /// The one field that it has; nil for all.
+    /// The only field that the value has; nil for all fields.
     var only: Int?
 
     init(path: String, isRepeated: Bool) { (self.path, self.isRepeated) = (path, isRepeated) }
@@ -190,7 +191,7 @@ private struct ProbedFields<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func superDecoder(forKey key: Key) throws -> any Decoder { Probe(notes: notes, object: object) }
 }
 
-/// One element, or none where it would be of a type inside of itself.
+/// One element, or none when it would nest a type in itself.
 private struct ProbedElements: UnkeyedDecodingContainer {
     let notes: FieldNotes
     let array: ProbedObject
@@ -218,7 +219,7 @@ private struct ProbedElements: UnkeyedDecodingContainer {
     mutating func superDecoder() throws -> any Decoder { Probe(notes: notes, object: array) }
 }
 
-/// A value that is read as another type.
+/// A value that is decoded as another type.
 private struct ProbedValue: SingleValueDecodingContainer {
     let notes: FieldNotes
     let path: String

@@ -1,17 +1,17 @@
-/// Identifiers in one piece of memory: those of an import are never strings, and cost no allocation each.
+/// Identifiers in contiguous memory. Those of an import never become strings and need no allocation each.
 public struct IdentifierList: Equatable, Sendable {
-    /// The bytes of all of them, one after another.
+    /// The bytes of all identifiers, concatenated.
     public private(set) var bytes: [UInt8]
-    /// Where each of them ends in `bytes`.
+    /// The end of each identifier in `bytes`.
     public private(set) var ends: [Int32]
 
-    /// No identifiers.
+    /// Makes an empty list.
     public init() {
         bytes = []
         ends = []
     }
 
-    /// These identifiers.
+    /// Makes a list of these identifiers.
     public init(_ identifiers: some Sequence<Identifier>) {
         self.init()
         for identifier in identifiers { append(identifier) }
@@ -22,30 +22,30 @@ public struct IdentifierList: Equatable, Sendable {
         self.ends = ends
     }
 
-    /// Makes room beforehand.
+    /// Reserves capacity.
     public mutating func reserveCapacity(_ count: Int, bytes byteCount: Int) {
         bytes.reserveCapacity(byteCount)
         ends.reserveCapacity(count)
     }
 
-    /// Adds an identifier. All of them together take less than 2 GB, as what PostgreSQL takes in one parameter does.
+    /// Appends an identifier. All together must stay below 2 GB, the limit of a PostgreSQL parameter.
     public mutating func append(_ identifier: Identifier) {
         bytes.append(contentsOf: identifier.bytes)
         ends.append(Int32(bytes.count))
     }
 
-    /// Adds an identifier by its bytes.
+    /// Appends an identifier by its bytes.
     public mutating func append(_ identifier: UnsafeRawBufferPointer) {
         bytes.append(raw: identifier)
         ends.append(Int32(bytes.count))
     }
 
-    /// Where the bytes of an identifier stand in `bytes`.
+    /// The range of an identifier's bytes in `bytes`.
     public func range(at position: Int) -> Range<Int> {
         (position == 0 ? 0 : Int(ends[position - 1]))..<Int(ends[position])
     }
 
-    /// The bytes of an identifier, without copying them.
+    /// The bytes of an identifier, without a copy.
     public func withBytes<R, E: Error>(at position: Int, _ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R
     {
         let range = range(at: position)
@@ -56,34 +56,34 @@ public struct IdentifierList: Equatable, Sendable {
 }
 
 extension IdentifierList: RandomAccessCollection, ExpressibleByArrayLiteral {
-    /// The first position.
+    /// The first index.
     public var startIndex: Int { 0 }
-    /// The position after the last.
+    /// The index after the last.
     public var endIndex: Int { ends.count }
-    /// A copy of one identifier; `withBytes(at:)` makes none.
+    /// A copy of one identifier; `withBytes(at:)` avoids the copy.
     public subscript(position: Int) -> Identifier { Identifier(bytes: bytes[range(at: position)]) }
-    /// These identifiers.
+    /// Makes a list of these identifiers.
     public init(arrayLiteral identifiers: Identifier...) { self.init(identifiers) }
 }
 
 extension IdentifierList: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// How many there are, never who.
+    /// The count, never the content.
     public var description: String { "‹\(count) identifiers›" }
-    /// How many there are, never who.
+    /// The count, never the content.
     public var debugDescription: String { description }
-    /// How many there are, never who.
+    /// The count, never the content.
     public var customMirror: Mirror { Mirror(self, children: ["count": count]) }
 }
 
 extension IdentifierList: Codable {
-    /// From an array of strings; `JSONDecoding` doesn't come here, but copies the bytes as they stand.
+    /// Reads an array of strings. `JSONDecoding` bypasses this and copies the bytes directly.
     public init(from decoder: any Decoder) throws {
         self.init()
         var container = try decoder.unkeyedContainer()
         while !container.isAtEnd { append(try container.decode(Identifier.self)) }
     }
 
-    /// As an array of strings; `JSONEncoding` doesn't come here either.
+    /// Writes an array of strings. `JSONEncoding` bypasses this too.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.unkeyedContainer()
         for identifier in self { try container.encode(identifier) }
@@ -91,8 +91,8 @@ extension IdentifierList: Codable {
 }
 
 extension IdentifierList {
-    /// The strings of an array, in one copy each and two allocations in all. One that can't be kept is taken with its
-    /// U+0000, so that it counts as invalid in its place.
+    /// Reads the strings of an array with one copy each and two allocations in total. An invalid one keeps its U+0000,
+    /// so that it counts as invalid at its position.
     init(_ value: JSONValue) throws(JSONError) {
         let elements = try value.elements()
         var total = 0

@@ -1,12 +1,12 @@
-/// Makes a call or a reply out of what a `JSONReader` has read. Errors are `JSONError`s that name place and kind.
+/// Decodes calls and replies from what a `JSONReader` has read. Errors are `JSONError`s that name path and kind.
 public enum JSONDecoding {
-    /// Paths in errors begin at `value`.
+    /// Decodes a value; paths in errors begin at `value`.
     public static func decode<T: Decodable>(_ type: T.Type = T.self, from value: JSONValue) throws -> T {
         try decode(type, at: value.rooted)
     }
 
-    /// Reads the body of a request: a field that its type doesn't have is refused, at every level. Where keys are data,
-    /// as in `Attributes`, any may come.
+    /// Decodes a request body. Refuses fields that its type does not have, at every level, except where keys are data,
+    /// as in `Attributes`.
     public static func decode<T: Decodable>(request type: T.Type, from value: JSONValue) throws -> T {
         try decode(type, at: value.strict)
     }
@@ -19,12 +19,12 @@ public enum JSONDecoding {
         }
     }
 
-    /// A call without a body is one whose fields are all absent.
+    /// A call without a body decodes like one without fields.
     public static func decode<T: Decodable>(_ type: T.Type = T.self, from value: JSONValue?) throws -> T {
         try decode(type, from: value ?? .emptyObject)
     }
 
-    /// Reads bytes that hold a message and nothing else, with a reader of the shared pool.
+    /// Decodes bytes that contain exactly one message, with a reader of the shared pool.
     public static func decode<T: Decodable>(_ type: T.Type = T.self, from bytes: [UInt8]) throws -> T {
         try bytes.withUnsafeBytes { bytes in
             try JSONReaders.shared.read(bytes) { value in try decode(type, from: value) }
@@ -33,10 +33,10 @@ public enum JSONDecoding {
 }
 
 extension JSONValue {
-    /// What is data, or comes in thousands, is copied out of the table; the rest goes the standard library's way, of
-    /// which each container costs an allocation and each element ten calls.
+    /// Types that are data or come in thousands are copied from the table. Others are decoded by the standard library,
+    /// where each container costs an allocation and each element ten calls.
     func decode<T: Decodable>(_ type: T.Type) throws -> T {
-        // The casts are of a type to itself: `as!` would ask the runtime, for longer than the copy takes.
+        // These casts are to the same type: `as!` would take longer than the copy, because it asks the runtime.
         if type == String.self { return unsafeBitCast(try string(), to: type) }
         if type == Identifier.self { return unsafeBitCast(try Identifier(self), to: type) }
         if type == AnyIdentifier.self { return unsafeBitCast(try AnyIdentifier(self), to: type) }
@@ -52,7 +52,7 @@ extension JSONValue {
     }
 }
 
-/// A value as the standard library wants to see it.
+/// Adapts a value to the standard library's `Decoder`.
 struct ValueDecoder: Decoder {
     let value: JSONValue
     var codingPath: [any CodingKey] { JSONPath.components(to: value) }

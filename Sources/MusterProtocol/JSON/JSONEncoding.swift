@@ -1,4 +1,4 @@
-/// Writes calls and replies. Fields come in the order in which the type encodes them, and a nil optional is left out.
+/// Writes calls and replies. Fields are in the order in which the type encodes them; nil optionals are omitted.
 public enum JSONEncoding {
     /// The JSON of a value.
     public static func encode<T: Encodable>(_ value: T) throws -> [UInt8] {
@@ -8,7 +8,7 @@ public enum JSONEncoding {
         return bytes
     }
 
-    /// Adds the JSON of a value; on an error `bytes` are as they were.
+    /// Appends the JSON of a value; on an error `bytes` is unchanged.
     public static func append<T: Encodable>(_ value: T, to bytes: inout [UInt8]) throws {
         let start = bytes.count
         let writer = JSONWriter(taking: &bytes)
@@ -23,10 +23,11 @@ public enum JSONEncoding {
     }
 }
 
-/// The text so far, and the containers in it that are still open.
+/// The output so far and its open containers.
 ///
-/// `Codable` never says that a container ends. It has ended when something is written to one around it, or when the value
-/// that began it is through; so each container knows its level, and writing at a level closes all above it.
+/// `Codable` never signals the end of a container. A container ends when something is written to an enclosing one, or
+/// when the value that began it is complete. So each container knows its level, and writing at a level closes all
+/// deeper ones.
 final class JSONWriter {
     private struct Open {
         var closer: UInt8
@@ -34,18 +35,18 @@ final class JSONWriter {
         var serial: Int
     }
 
-    /// Where a container stands; the serial tells it from a later one at the same level.
+    /// Identifies an open container; the serial distinguishes it from a later one at the same level.
     struct Place {
         fileprivate var level: Int
         fileprivate var serial: Int
-        /// The level of what stands in it.
+        /// The level of the container's elements.
         var contentLevel: Int { level + 1 }
     }
 
-    // Unchecked: no method hands one of them to code that would come back here, and the checks at run time took a fifth of the
-    // time of encoding a small message.
+    // Exclusive access is unchecked: no method passes one of these to code that could call back, and the runtime checks
+    // took a fifth of the time of encoding a small message.
     @exclusivity(unchecked) var bytes: [UInt8]
-    /// What went wrong where nothing can be thrown.
+    /// The first error that occurred where nothing can be thrown.
     private(set) var failure: JSONError?
     @exclusivity(unchecked) private var open: [Open] = []
     @exclusivity(unchecked) private var serial = 0
@@ -59,7 +60,7 @@ final class JSONWriter {
         if failure == nil { failure = JSONError(.wrongType, problem) }
     }
 
-    /// Begins a container, or goes on with the one that stands at `level`, when a class and its parent share it.
+    /// Begins a container, or continues the one at `level` when a class and its superclass share it.
     func begin(_ opener: UInt8, closer: UInt8, at level: Int) -> Place {
         if open.count > level {
             if open[level].closer != closer { fail("a value to be sent is an array and an object at once") }
@@ -71,7 +72,7 @@ final class JSONWriter {
         return Place(level: level, serial: serial)
     }
 
-    /// Makes ready for the next element or field of a container.
+    /// Prepares for the next element or field of a container.
     func next(in place: Place) {
         guard open.count > place.level, open[place.level].serial == place.serial else {
             return fail("a container to be sent was written to after its end")
@@ -106,9 +107,9 @@ final class JSONWriter {
         try JSONText.append(checking: Int64(clamping: integer), to: &bytes)
     }
 
-    /// What is data, or comes in thousands, is copied; the rest goes the standard library's way.
+    /// Types that are data or come in thousands are copied; the standard library encodes the others.
     func write<T: Encodable>(_ value: T) throws {
-        // The casts are of a type to itself: `as!` would ask the runtime, for longer than the copy takes.
+        // These casts are to the same type: `as!` would take longer than the copy, because it asks the runtime.
         if T.self == String.self { return try write(unsafeBitCast(value, to: String.self)) }
         if T.self == Identifier.self {
             return try JSONText.append(checking: unsafeBitCast(value, to: Identifier.self).bytes, to: &bytes)
@@ -139,7 +140,7 @@ final class JSONWriter {
     }
 
     private func write(_ list: IdentifierList) throws {
-        // Written to a variable of this function: a property is loaded and stored at each of its uses.
+        // Writes to a local variable: a property would be loaded and stored at each use.
         var text: [UInt8] = []
         swap(&text, &bytes)
         defer { swap(&text, &bytes) }

@@ -1,16 +1,16 @@
-/// Why JSON was refused, in words that its sender may read: they name kinds and places, never a value.
+/// Why JSON was refused, in words for its sender: kinds and paths, never a value.
 public struct JSONError: Error, Equatable, CustomStringConvertible {
-    /// Why; nil where it is not the sender's fault: no memory, or a reader used while it reads.
+    /// The reason; nil when the sender is not at fault: out of memory, or a reader used recursively.
     public var reason: RefusalReason?
-    /// Where, such as `cohort_changes[0].user_ids[3]`; empty for the whole.
+    /// The path, such as `cohort_changes[0].user_ids[3]`; empty for the whole message.
     public var path: String
-    /// The byte of the message where it can't be read, from 0; nil where all of it could.
+    /// The byte offset of a syntax error, from 0; nil when the message is well-formed.
     public var offset: Int?
-    /// The `id` of a message that can't be read, where it could be told for certain all the same.
+    /// The `id` of a message that can't be read, when it is certain nevertheless.
     public var requestID: Int64?
-    /// One sentence, path and offset included.
+    /// One sentence, with path and offset.
     public var description: String
-    /// What was exceeded.
+    /// The limit that is exceeded.
     public var limit: Limit?
 
     init(_ reason: RefusalReason?, path: String = "", _ description: String) {
@@ -19,12 +19,12 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
         self.description = description
     }
 
-    /// A refusal of the value at `path`; `problem` goes on from the path: "must be a string, and is a number".
+    /// Refuses the value at `path`; `problem` continues the path: "must be a string, and is a number".
     public init(at path: String, _ problem: String, _ reason: RefusalReason = .wrongType) {
         self.init(reason, path: path, "\(path.isEmpty ? "the message" : path) \(problem)")
     }
 
-    /// A message beyond a limit; the sentence gets its value and name.
+    /// Refuses a message that exceeds a limit; the sentence gets the limit's value and name.
     init(over limit: Limit, _ reason: RefusalReason, _ problem: String) {
         self.init(reason, "the message \(problem) \(limit.described)")
         self.limit = limit
@@ -32,12 +32,12 @@ public struct JSONError: Error, Equatable, CustomStringConvertible {
 }
 
 extension JSONError {
-    /// A refusal of what `decoder` stands at, for an `init(from:)` that checks more than kinds.
+    /// Refuses the value at `decoder`, for an `init(from:)` that checks more than kinds.
     public init(at decoder: any Decoder, _ problem: String, _ reason: RefusalReason) {
         self.init(at: JSONPath.text(decoder.codingPath), problem, reason)
     }
 
-    /// A refusal of what `decoder` stands at, for a value that can't be what it is to be.
+    /// Refuses the value at `decoder`, when it is not a valid value of its type.
     public init(_ problem: FieldProblem, at decoder: any Decoder) {
         let problem = problem.inside(JSONPath.text(decoder.codingPath))
         self.init(problem.reason, path: problem.field, problem.sentence)
@@ -49,7 +49,7 @@ extension JSONError {
         self.init(.missing, path: place, "\(place) is missing")
     }
 
-    /// The standard library's errors quote the value that they refuse; ours must not.
+    /// The standard library's errors quote the refused value; ours must not.
     init(_ error: DecodingError) {
         switch error {
         case .keyNotFound(let key, let context):
@@ -65,7 +65,7 @@ extension JSONError {
 }
 
 extension CaseIterable where Self: RawRepresentable, RawValue == String {
-    /// Reads one of some names, byte for byte, and answers any other with all that there are.
+    /// Reads one of these names, byte for byte; the error for any other lists all of them.
     static func oneOf(_ decoder: any Decoder) throws -> Self {
         let name = try decoder.singleValueContainer().decode(String.self)
         guard let found = allCases.first(where: { $0.rawValue.utf8.elementsEqual(name.utf8) }) else {

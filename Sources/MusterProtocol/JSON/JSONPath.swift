@@ -1,4 +1,4 @@
-/// Where a value stands, written for an error. Worked out from the table only when there is an error to write.
+/// The path of a value, for an error. Computed from the table only when there is an error.
 enum JSONPath {
     struct Component: CodingKey {
         var stringValue: String
@@ -10,7 +10,7 @@ enum JSONPath {
         }
     }
 
-    /// From the value that a decoding began at down to `value`.
+    /// The path from the value at which decoding began to `value`.
     static func components(to value: JSONValue) -> [Component] {
         var path: [Component] = []
         var at = value.root
@@ -44,7 +44,7 @@ enum JSONPath {
         }
     }
 
-    /// A key that our calls could have; any other is somebody's data, or as long as its sender likes.
+    /// Whether a key could be one of our calls'. Any other key is data or arbitrarily long.
     private static func shown(_ key: UnsafeRawBufferPointer) -> String {
         let plain = key.allSatisfy { byte in
             switch byte {

@@ -6,10 +6,11 @@
     import Darwin
 #endif
 
-/// Readers for tasks, which have no thread of their own to keep one on. Reading never suspends, so that no more of them
-/// are in use than there are threads; one takes up to 16 times the bytes of its message.
+/// A pool of readers for tasks, which have no thread to keep one on. Reading never suspends, so there are at most as
+/// many readers in use as threads. A reader takes up to 16 times the bytes of its message.
 ///
-/// `@unchecked Sendable`: `idle` is touched only under the lock, and a reader taken from it is one task's until it is back.
+/// `@unchecked Sendable`: `idle` is only accessed under the lock, and a reader taken from it belongs to one task until
+/// it is returned.
 public final class JSONReaders: @unchecked Sendable {
     /// The pool of this process. A reader kept idle holds up to 30 MB, that of a message of `JSONReader.kept` bytes.
     public static let shared = JSONReaders(idle: 4)
@@ -19,7 +20,7 @@ public final class JSONReaders: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private var idle: [JSONReader] = []
 
-    /// A pool that makes readers as they are needed and keeps at most `idle` of them.
+    /// Makes a pool that creates readers on demand and keeps at most `idle` of them.
     public init(
         idle: Int, depth: Int = Limits.jsonDepth.value, values: Int = Limits.jsonValues.value,
         takesWideIntegers: Bool = false
@@ -36,14 +37,14 @@ public final class JSONReaders: @unchecked Sendable {
         lock.deallocate()
     }
 
-    /// Reads as `JSONReader.read` does.
+    /// Reads like `JSONReader.read`.
     public func read<R>(_ bytes: UnsafeRawBufferPointer, _ body: (JSONValue) throws -> R) throws -> R {
         let reader = locked { idle.popLast() } ?? make()
         defer { locked { if idle.count < most { idle.append(reader) } } }
         return try reader.read(bytes, body)
     }
 
-    // Not Synchronization.Mutex, of which the thread sanitizer reports races that are none.
+    // Not Synchronization.Mutex: the thread sanitizer reports false races on it.
     private func locked<R>(_ body: () -> R) -> R {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }

@@ -1,6 +1,6 @@
-/// How scalars are written.
+/// Serializes scalars.
 enum JSONText {
-    /// A string of bytes that are known to be UTF-8, quoted; only what must be escaped is.
+    /// Quotes bytes that are known to be UTF-8; escapes only what must be escaped.
     static func append(escaping text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         var start = 0
@@ -13,7 +13,8 @@ enum JSONText {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    /// A string of any bytes, refused where it is not UTF-8. U+0000 is sent: its reader says of which entry it is.
+    /// Quotes arbitrary bytes; throws when they are not UTF-8. U+0000 is allowed: the receiver attributes it to its
+    /// entry.
     static func append(checking text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) throws(JSONError) {
         if isPlain(text) {
             bytes.append(UInt8(ascii: "\""))
@@ -26,11 +27,11 @@ enum JSONText {
         append(escaping: text, to: &bytes)
     }
 
-    /// Whether text is ASCII without anything to escape, as most identifiers are; looked at in words of eight bytes.
+    /// Whether text is ASCII that needs no escapes, as most identifiers are; tests eight bytes at a time.
     private static func isPlain(_ text: UnsafeRawBufferPointer) -> Bool {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let tops: UInt64 = 0x8080_8080_8080_8080
-        /// The top bit of each byte that is 0, and perhaps of the one above such a byte.
+        /// Sets the top bit of each byte that is 0, and possibly of the byte above one.
         func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & tops }
         var place = 0
         while place + 8 <= text.count {
@@ -94,7 +95,7 @@ enum JSONText {
         bytes[start...].reverse()
     }
 
-    /// A double in the fewest digits that read back as it; without fraction or exponent where it is whole.
+    /// A double in the fewest digits that read back exactly; without fraction or exponent when it is whole.
     static func append(finite number: Double, to bytes: inout [UInt8]) {
         if abs(number) <= 0x1p53, let whole = Int64(exactly: number) { return append(whole, to: &bytes) }
         bytes.append(contentsOf: number.description.utf8)

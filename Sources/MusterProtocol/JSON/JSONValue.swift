@@ -1,8 +1,8 @@
 import CSimdJSON
 
-/// A value in what a `JSONReader` has read: a place in its table, good only inside of the closure that was given it.
+/// A value that a `JSONReader` has read: a position in its table, valid only inside of the closure that received it.
 public struct JSONValue {
-    /// What JSON knows a value to be; its text is how errors name it.
+    /// The JSON kind of a value; its text is its name in errors.
     public enum Kind: String, Sendable {
         /// `null`
         case null
@@ -18,11 +18,12 @@ public struct JSONValue {
         case object = "an object"
     }
 
-    // Three words, so that `any Decoder` holds one without an allocation.
+    // Three words, so that `any Decoder` stores one without an allocation.
     private let nodes: UnsafePointer<cjson_node>
     private let strings: UnsafePointer<UInt8>
     private let place: UInt32
-    /// Where paths begin. The top bit says whether unknown fields are refused: no message of 1 GB has 2^31 places.
+    /// The root of paths. Its top bit is set when unknown fields are refused; a message of 1 GB has fewer than 2^31
+    /// values.
     private let rootPlace: UInt32
     private static let strictBit: UInt32 = 1 << 31
 
@@ -30,7 +31,7 @@ public struct JSONValue {
         self.init(nodes: table.nodes, strings: table.strings, place: 0, rootPlace: 0)
     }
 
-    /// `{}`, of no reader; its table lives as long as the process.
+    /// An empty object without a reader; its table is static.
     static var emptyObject: JSONValue { JSONValue(table: emptyTable.table) }
     private static let emptyTable = EmptyTable()
 
@@ -45,33 +46,33 @@ public struct JSONValue {
     var isKey: Bool { node.kind == CJSON_KEY.rawValue }
     var isTrue: Bool { node.kind == CJSON_TRUE.rawValue }
     var number: Double { node.kind == CJSON_WIDE_INTEGER.rawValue ? wideNumber : node.number }
-    /// Never rounded to ±2^53: what can't be kept must not pass for what can.
+    /// Never rounded to ±2^53: a value that can't be stored must not look like one that can.
     private var wideNumber: Double {
         let number = Double(node.integer)
         return abs(number) > 0x1p53 ? number : number + (number < 0 ? -2 : 2)
     }
     var node: cjson_node { nodes[Int(place)] }
-    /// The index past this value and all in it.
+    /// The index after this value and its descendants.
     var next: Int { Int(node.next) }
     func at(_ index: Int) -> JSONValue {
         .init(nodes: nodes, strings: strings, place: UInt32(truncatingIfNeeded: index), rootPlace: rootPlace)
     }
 
-    /// The value where paths begin.
+    /// The root of paths.
     var root: JSONValue {
         .init(nodes: nodes, strings: strings, place: rootPlace & ~Self.strictBit, rootPlace: rootPlace)
     }
-    /// The same value, with paths that begin at it: an envelope's body is the whole for its reader.
+    /// The same value as the root of paths: to its decoder, an envelope's body is the whole message.
     var rooted: JSONValue { .init(nodes: nodes, strings: strings, place: place, rootPlace: place) }
-    /// The same as `rooted`; decoded, no object in it may have a field that its type doesn't have.
+    /// Like `rooted`; decoding it refuses fields that the type does not have, in every object.
     var strict: JSONValue {
         .init(nodes: nodes, strings: strings, place: place, rootPlace: place | Self.strictBit)
     }
     var refusesUnknownFields: Bool { rootPlace & Self.strictBit != 0 }
-    /// Where it stands below the value that was decoded, such as `cohort_changes[0]`.
+    /// The path below the decoded value, such as `cohort_changes[0]`.
     public var path: String { JSONPath.text(JSONPath.components(to: self)) }
 
-    /// What it is.
+    /// The kind.
     public var kind: Kind {
         switch cjson_kind(node.kind) {
         case CJSON_NULL: .null
@@ -84,10 +85,10 @@ public struct JSONValue {
     }
     /// Whether it is `null`.
     public var isNull: Bool { node.kind == CJSON_NULL.rawValue }
-    /// The values in an array or object; 0 for anything else.
+    /// The number of elements or fields; 0 for other kinds.
     public var count: Int { kind == .array || kind == .object ? Int(node.count) : 0 }
 
-    /// The bytes of a string or key, unescaped; none for anything else.
+    /// The unescaped bytes of a string or key; empty for other kinds.
     public func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
         try body(text)
     }
@@ -99,46 +100,45 @@ public struct JSONValue {
         return .init(start: strings + Int(node.text.offset), count: Int(node.text.length))
     }
 
-    /// Whether this is a string or key that can't be kept: it had U+0000, or half of a surrogate pair, which is read as
-    /// U+0000.
+    /// Whether a string or key can't be stored: it has U+0000, or half of a surrogate pair, which is read as U+0000.
     public var isUnusable: Bool { bytesHaveNUL(text) }
 
-    /// Throws where this is a string that can't be kept.
+    /// Throws when the value is a string that can't be stored.
     private func requireUsable() throws(JSONError) {
         guard !isUnusable else {
             let path = path
-            let problem = "has U+0000 or half of a surrogate pair, which no text can have"
+            let problem = "has U+0000 or half of a surrogate pair, which text can't contain"
             throw JSONError(.invalidCharacters, path: path, "\(path.isEmpty ? "the message" : path) \(problem)")
         }
     }
 
-    /// A refusal of this value.
+    /// An error that refuses this value.
     func mismatch(_ expected: String) -> JSONError {
         let found = kind == .null ? "null" : kind.rawValue
         return JSONError(at: path, "must be \(expected), and is \(found)")
     }
 
-    /// A refusal of what this value says, its kind being right.
+    /// An error that refuses the content of a value of the right kind.
     public func refused(_ problem: String, _ refusal: RefusalReason = .outOfRange) -> JSONError {
         JSONError(at: path, problem, refusal)
     }
 }
 
 extension JSONValue {
-    /// The value as a truth value.
+    /// The value as a boolean.
     public func bool() throws(JSONError) -> Bool {
         guard kind == .boolean else { throw mismatch("true or false") }
         return node.kind == CJSON_TRUE.rawValue
     }
 
-    /// The value as a string. Throws for one that can't be kept.
+    /// The value as a string. Throws when it can't be stored.
     public func string() throws(JSONError) -> String {
         guard kind == .string else { throw mismatch("a string") }
         try requireUsable()
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The value as a string's bytes. Throws for one that can't be kept, unless it is told to take any.
+    /// The value as a string's bytes. Throws when it can't be stored, unless `takesUnusable`.
     func stringBytes(takesUnusable: Bool = false) throws(JSONError) -> UnsafeRawBufferPointer {
         guard kind == .string else { throw mismatch("a string") }
         if !takesUnusable { try requireUsable() }
@@ -154,10 +154,10 @@ extension JSONValue {
         }
     }
 
-    /// The value as a number of less precision.
+    /// The value as a single-precision number.
     func float() throws(JSONError) -> Float {
         let number = Float(try double())
-        guard number.isFinite else { throw refused("must be a number that a Float holds") }
+        guard number.isFinite else { throw refused("must be a number in the range of a Float") }
         return number
     }
 
@@ -171,14 +171,14 @@ extension JSONValue {
         return integer
     }
 
-    /// The number, where it is whole and within ±2^53.
+    /// The number when it is whole and within ±2^53, else nil.
     var whole: Int64? {
         if node.kind == CJSON_INTEGER.rawValue { return node.integer }
         guard node.kind == CJSON_DOUBLE.rawValue, abs(node.number) <= 0x1p53 else { return nil }
         return Int64(exactly: node.number)
     }
 
-    /// The digits of a whole number, of one outside of ±2^53 too where the reader takes them.
+    /// The digits of a whole number, also outside of ±2^53 when the reader accepts such numbers.
     var digits: String? {
         if node.kind == CJSON_WIDE_INTEGER.rawValue { return String(node.integer) }
         return whole.map { String($0) }
@@ -196,13 +196,13 @@ extension JSONValue {
         return JSONElements(self)
     }
 
-    /// The fields of an object, in the order of the message.
+    /// The fields of an object, in message order.
     public func fields() throws(JSONError) -> JSONFields {
         guard kind == .object else { throw mismatch("an object") }
         return JSONFields(self)
     }
 
-    /// The value of an object's field; nil where there is none, or this is no object. Keys are compared as bytes.
+    /// The value of an object's field; nil when it is absent or this is no object. Keys are compared as bytes.
     public func field(_ name: StaticString) -> JSONValue? {
         guard kind == .object else { return nil }
         let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
@@ -211,7 +211,7 @@ extension JSONValue {
     }
 }
 
-/// The table of an empty object. `@unchecked Sendable`: nobody writes to it once it is made.
+/// The table of an empty object. `@unchecked Sendable`: it is immutable.
 private struct EmptyTable: @unchecked Sendable {
     let table: cjson_table
 
@@ -220,7 +220,7 @@ private struct EmptyTable: @unchecked Sendable {
         nodes.initialize(to: cjson_node())
         nodes.pointee.kind = CJSON_OBJECT.rawValue
         nodes.pointee.next = 1
-        // No string is in the table, so that any address will do for theirs.
+        // The table has no strings, so any address will do.
         table = cjson_table(nodes: nodes, strings: UnsafeRawPointer(nodes).assumingMemoryBound(to: UInt8.self))
     }
 }
@@ -237,7 +237,7 @@ public struct JSONElements: Sequence, IteratorProtocol {
         end = array.kind == .array ? array.next : index
     }
 
-    /// How many there are.
+    /// The number of elements.
     public var count: Int { array.count }
     var isAtEnd: Bool { index >= end }
 
@@ -262,7 +262,7 @@ public struct JSONFields: Sequence, IteratorProtocol {
         end = object.kind == .object ? object.next : index
     }
 
-    /// How many there are.
+    /// The number of fields.
     public var count: Int { object.count }
 
     /// The next field; its name is a value whose bytes are the key's.

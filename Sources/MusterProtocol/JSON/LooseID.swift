@@ -1,4 +1,5 @@
-/// An external id that some clients send as a number: its digits, also beyond ±2^53 where the reader takes such integers.
+/// An external id that some clients send as a number: its digits, also beyond ±2^53 when the reader accepts such
+/// integers.
 public struct LooseID: Sendable {
     /// The identifier.
     public let id: Identifier
@@ -9,7 +10,7 @@ public struct LooseID: Sendable {
 }
 
 extension LooseID: Decodable {
-    /// Only `JSONDecoding` can read one, and it doesn't come here.
+    /// Only `JSONDecoding` can read one, and it bypasses this initializer.
     public init(from decoder: any Decoder) throws {
         throw JSONError(at: decoder, "can only be read by JSONDecoding", .wrongType)
     }

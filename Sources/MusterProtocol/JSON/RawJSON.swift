@@ -1,24 +1,24 @@
-/// The text of one JSON value, minified: what Muster passes on or keeps without looking into it.
+/// The text of one JSON value, minified: content that Muster forwards or stores without interpreting it.
 ///
-/// Equal values that were written differently (spaces, escapes, `1.0`) are equal here; objects keep the order of their fields.
+/// Equal values in different notation (spaces, escapes, `1.0`) compare equal; objects keep the order of their fields.
 public struct RawJSON: Hashable, Sendable {
-    /// The text, in UTF-8.
+    /// The text in UTF-8.
     public let bytes: [UInt8]
 
     /// `{}`
     public static let emptyObject = RawJSON(trusted: Array("{}".utf8))
 
-    /// Text that is known to be one minified value.
+    /// Wraps text that is known to be one minified value.
     init(trusted bytes: [UInt8]) { self.bytes = bytes }
 
-    /// A value out of a message.
+    /// Reads a value from a message.
     public init(_ value: JSONValue) {
         var bytes: [UInt8] = []
         value.append(to: &bytes)
         self.bytes = bytes
     }
 
-    /// What `value` encodes to.
+    /// Encodes `value`.
     public init(encoding value: some Encodable) throws {
         bytes = try JSONEncoding.encode(value)
     }
@@ -28,7 +28,7 @@ public struct RawJSON: Hashable, Sendable {
 }
 
 extension RawJSON: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Never the text, which may be somebody's data.
+    /// Never the text, which may be personal data.
     public var description: String { "‹JSON›" }
     /// Never the text.
     public var debugDescription: String { description }
@@ -37,19 +37,19 @@ extension RawJSON: CustomStringConvertible, CustomDebugStringConvertible, Custom
 }
 
 extension RawJSON: Codable {
-    /// Only `JSONDecoding` can read one, and it doesn't come here.
+    /// Only `JSONDecoding` can read one, and it bypasses this initializer.
     public init(from decoder: any Decoder) throws {
         throw JSONError(at: decoder, "can only be read by JSONDecoding", .wrongType)
     }
 
-    /// Only `JSONEncoding` can write one, and it doesn't come here.
+    /// Only `JSONEncoding` can write one, and it bypasses this method.
     public func encode(to encoder: any Encoder) throws {
         throw JSONError(at: "", "can only be written by JSONEncoding")
     }
 }
 
 extension JSONValue {
-    /// Writes the value and all in it, minified. A loop, so that depth costs no stack.
+    /// Writes the value and its descendants, minified. A loop, so that nesting uses no stack.
     func append(to bytes: inout [UInt8]) {
         var open: [(end: Int, closer: UInt8)] = []
         var isFirst = true

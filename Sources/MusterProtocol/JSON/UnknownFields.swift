@@ -1,6 +1,6 @@
 extension JSONValue {
-    /// Throws where an object has a field that is none of `Key`'s. The good path makes no list of names, and no string
-    /// on the heap but for names of more than 15 bytes, which no object that comes in thousands has.
+    /// Throws when an object has a field that is not one of `Key`'s. The success path builds no list of names and
+    /// allocates strings only for names of more than 15 bytes, which no object that comes in thousands has.
     func requireKnownFields<Key: CodingKey>(_: Key.Type) throws(JSONError) {
         for (name, value) in JSONFields(self) where Key(stringValue: String(decoding: name.text, as: UTF8.self)) == nil
         {
@@ -10,7 +10,7 @@ extension JSONValue {
     }
 }
 
-/// The names of the fields that an object of these keys may have; none where its keys can't be listed.
+/// The names of the fields that an object with these keys may have; nil when its keys can't be enumerated.
 func fieldNames<Key: CodingKey>(of _: Key.Type) -> [String] {
     func names<Listed: CodingKey & CaseIterable>(_: Listed.Type) -> [String] { Listed.allCases.map(\.stringValue) }
     guard let listed = Key.self as? any (CodingKey & CaseIterable).Type else { return [] }
@@ -19,14 +19,14 @@ func fieldNames<Key: CodingKey>(of _: Key.Type) -> [String] {
 
 extension JSONError {
     /// - Parameters:
-    ///   - path: of the field, itself included.
-    ///   - known: the fields that there are.
+    ///   - path: the path of the field, including itself.
+    ///   - known: the valid fields.
     init(unknown name: String, at path: String, among known: [String]) {
         let advice: String
         if let nearest = nearest(to: name, among: known) {
             advice = "; did you mean \(nearest)?"
         } else if (1...12).contains(known.count) {
-            advice = "; the fields here are \(known.joined(separator: ", "))"
+            advice = "; the valid fields are \(known.joined(separator: ", "))"
         } else {
             advice = known.isEmpty ? "; there is none here" : ""
         }
@@ -34,8 +34,8 @@ extension JSONError {
     }
 }
 
-/// The name that somebody who wrote `name` may have meant: one that goes on from it, or of which at most a third is
-/// written differently. Nil where none is that near.
+/// The valid name that the sender of `name` probably meant: one that `name` is a prefix of, or one that differs in at
+/// most a third of its bytes. Nil when no name is that close.
 func nearest(to name: String, among known: [String]) -> String? {
     let written = Array(name.utf8)
     guard written.count <= 64 else { return nil }
@@ -45,7 +45,7 @@ func nearest(to name: String, among known: [String]) -> String? {
     return near.min { $0.edits < $1.edits }?.name
 }
 
-/// How many bytes have to be put in, left out, replaced or swapped with their neighbour to make one text of another.
+/// The edit distance: insertions, deletions, substitutions and swaps of neighbouring bytes.
 private func edits(from a: [UInt8], to b: [UInt8]) -> Int {
     var before: [Int] = []
     var last = Array(0...b.count)

@@ -1,4 +1,4 @@
-/// A `JSONWriter` as the standard library wants to see it: the place of one value.
+/// Adapts a `JSONWriter` to the standard library's `Encoder`, for one value.
 struct ValueEncoder: Encoder {
     let writer: JSONWriter
     let level: Int

@@ -1,9 +1,9 @@
-/// The ports of a server whose operator sets none.
+/// The ports of a server that sets none.
 public enum DefaultPort {
-    /// Of the RPC: what clients connect to.
+    /// The port of the RPC, for clients.
     public static let rpc = 7878
-    /// Of the REST endpoint.
+    /// The port of the REST endpoint.
     public static let rest = 7880
-    /// Of probes and metrics.
+    /// The port of probes and metrics.
     public static let ops = 7881
 }

@@ -1,37 +1,37 @@
-/// What a frame holds. A body is a view into the reader's table: decode it before the reader reads again.
+/// The content of a frame. A body is a view into the reader's table: decode it before the next read.
 public enum Envelope {
     /// A call.
     case request(id: Int64, method: String, deadlineMilliseconds: Int64?, body: JSONValue?)
-    /// The answer to a call.
+    /// The reply to a call.
     case reply(id: Int64, body: JSONValue)
-    /// The answer to a call that failed.
+    /// The error of a call.
     case error(id: Int64, RPCError)
-    /// The caller of a call no longer waits for its answer.
+    /// The caller of a call no longer waits for its reply.
     case cancel(id: Int64)
-    /// The server answers the calls up to this one and then goes.
+    /// The server answers the calls up to this one, then closes the connection.
     case goaway(lastID: Int64, reason: String)
-    /// A sign of life, please.
+    /// Requests a pong.
     case ping(Int64)
-    /// A sign of life.
+    /// Answers a ping.
     case pong(Int64)
 }
 
-/// Why a message is no envelope; with its id where that could be read, so that it can be answered.
+/// Why a message is not an envelope, with its id when that is readable, so that it can be answered.
 public struct EnvelopeError: Error, Equatable, CustomStringConvertible {
     /// The id of the call.
     public var id: Int64?
-    /// What is wrong.
+    /// The problem.
     public var reason: JSONError
 
-    /// What is wrong.
+    /// The problem.
     public var description: String { reason.description }
 }
 
 extension Envelope {
-    /// Ids count from 0 to here.
+    /// The range of ids.
     public static let largestID: Int64 = 1 << 53
 
-    /// Reads an envelope. One that is two things at once is refused, since two readers could take it for different ones.
+    /// Decodes an envelope. Refuses a message of two kinds, which two implementations could interpret differently.
     public init(_ message: JSONValue) throws(EnvelopeError) {
         var id: Int64?
         do {
@@ -58,7 +58,7 @@ extension Envelope {
         case (nil, nil, nil, (nil, nil, let ping?, nil)): return .ping(try ping.integer())
         case (nil, nil, nil, (nil, nil, nil, let pong?)): return .pong(try pong.integer())
         case (nil, nil, nil, (nil, nil, nil, nil)):
-            throw JSONError(.malformed, "the message is none that the protocol knows")
+            throw JSONError(.malformed, "the message has none of the fields that begin a message of this protocol")
         default: throw JSONError(.malformed, "the message is of two kinds at once")
         }
     }

@@ -1,4 +1,4 @@
-/// Writes whole frames, header and JSON, behind what `bytes` hold already. On an error `bytes` are as they were.
+/// Appends whole frames, header and JSON, to `bytes`. On an error `bytes` is unchanged.
 public enum FrameEncoder {
     /// A call.
     public static func append<Body: Encodable>(
@@ -16,7 +16,7 @@ public enum FrameEncoder {
         }
     }
 
-    /// The answer to a call.
+    /// The reply to a call.
     public static func append<Body: Encodable>(
         replyTo id: Int64, body: Body, limit: Limit? = nil, to bytes: inout [UInt8]
     ) throws {
@@ -28,7 +28,7 @@ public enum FrameEncoder {
         }
     }
 
-    /// The answer to a call that failed.
+    /// The error of a call.
     public static func append(replyTo id: Int64, error: RPCError, to bytes: inout [UInt8]) throws {
         try frame(limit: nil, to: &bytes) { bytes in
             text("{\"id\":", id, to: &bytes)
@@ -38,14 +38,14 @@ public enum FrameEncoder {
         }
     }
 
-    /// No answer is wanted any more.
+    /// Cancels a call.
     public static func append(cancel id: Int64, to bytes: inout [UInt8]) { short("{\"cancel\":", id, to: &bytes) }
-    /// A sign of life, please.
+    /// Requests a pong.
     public static func append(ping number: Int64, to bytes: inout [UInt8]) { short("{\"ping\":", number, to: &bytes) }
-    /// A sign of life.
+    /// Answers a ping.
     public static func append(pong number: Int64, to bytes: inout [UInt8]) { short("{\"pong\":", number, to: &bytes) }
 
-    /// The calls up to `lastID` will be answered.
+    /// Announces that the calls up to `lastID` will be answered.
     public static func append(goawayAfter lastID: Int64, reason: String, to bytes: inout [UInt8]) throws {
         try frame(limit: nil, to: &bytes) { bytes in
             text("{\"goaway\":{\"last_id\":", lastID, to: &bytes)
@@ -63,7 +63,7 @@ public enum FrameEncoder {
         bytes[header + 4] = UInt8(truncatingIfNeeded: bytes.count - header - FrameHeader.byteCount)  // at most 33
     }
 
-    /// The header is written first and its length put in when the message behind it is there.
+    /// Writes the header first and fills in its length when the message follows.
     private static func frame(
         limit: Limit?, to bytes: inout [UInt8], _ body: (inout [UInt8]) throws -> Void
     ) throws {

@@ -1,8 +1,8 @@
-/// Why a connection has to end: after a wrong header nobody knows where the next frame begins.
+/// Why a connection must end: after an invalid header, the start of the next frame is unknown.
 public enum FrameError: Error, Equatable, CustomStringConvertible {
     /// The first byte is not 0.
     case unknownFlags(UInt8)
-    /// The frame says that it is longer than the limit, which is what the connection allows at that moment.
+    /// The length exceeds the limit that the connection currently has.
     case tooLong(length: Int, limit: Limit)
 
     /// One sentence.
@@ -18,16 +18,16 @@ public enum FrameError: Error, Equatable, CustomStringConvertible {
 
 /// The five bytes before each message: flags, which are 0, and the length, big-endian.
 public struct FrameHeader: Sendable, Equatable {
-    /// Bytes in a header.
+    /// Bytes of a header.
     public static let byteCount = 5
 
-    /// Bytes in the message that follows.
+    /// Bytes of the message that follows.
     public var length: Int
 
-    /// The header of a message of `length` bytes.
+    /// Makes the header of a message of `length` bytes.
     public init(length: Int) { self.length = length }
 
-    /// Judges the two fields of a header before anything is kept for the message that they announce.
+    /// Validates the two fields of a header before memory is allocated for its message.
     public init(flags: UInt8, length: UInt32, limit: Limit) throws(FrameError) {
         guard flags == 0 else { throw .unknownFlags(flags) }
         guard let length = Int(exactly: length), length <= limit.value else {
@@ -36,7 +36,8 @@ public struct FrameHeader: Sendable, Equatable {
         self.length = length
     }
 
-    /// Judges the header that `bytes` begin with; nil where it is not all there. Wrong flags are refused by the first byte.
+    /// Validates the header at the start of `bytes`; nil when it is incomplete. Wrong flags are refused at the first
+    /// byte.
     public init?(_ bytes: UnsafeRawBufferPointer, limit: Limit) throws(FrameError) {
         guard let flags = bytes.first else { return nil }
         guard flags == 0 else { throw .unknownFlags(flags) }
@@ -45,28 +46,29 @@ public struct FrameHeader: Sendable, Equatable {
         try self.init(flags: flags, length: length, limit: limit)
     }
 
-    /// Adds the header's bytes.
+    /// Appends the header's bytes.
     public func append(to bytes: inout [UInt8]) {
         bytes.append(0)
         for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: length >> shift)) }
     }
 }
 
-/// Finds the messages in bytes that come in any pieces. It holds what has come, never what a header only announces.
+/// Splits bytes that arrive in arbitrary pieces into messages. It stores what has arrived, never what a header
+/// announces.
 public struct FrameDecoder: Sendable {
-    /// The longest message; may change between messages, as it does when a connection has shown its key.
+    /// The maximum message length; it may change between messages, as when a connection authenticates.
     public var limit: Limit
 
     private var bytes: [UInt8] = []
     private var start = 0
 
-    /// A decoder at the start of a connection.
+    /// Makes a decoder for the start of a connection.
     public init(limit: Limit) { self.limit = limit }
 
-    /// Bytes held: those of a message that is not complete, and those that nobody has asked for yet.
+    /// Bytes that are stored: incomplete messages, and complete ones that are not taken yet.
     public var pending: Int { bytes.count - start }
 
-    /// Takes what came.
+    /// Appends received bytes.
     public mutating func append(_ chunk: UnsafeRawBufferPointer) {
         if start > 0 {
             bytes.removeFirst(start)
@@ -75,10 +77,10 @@ public struct FrameDecoder: Sendable {
         bytes.append(raw: chunk)
     }
 
-    /// Takes what came.
+    /// Appends received bytes.
     public mutating func append(_ chunk: [UInt8]) { chunk.withUnsafeBytes { append($0) } }
 
-    /// Gives the next message to `body`; nil where none is complete.
+    /// Calls `body` with the next message; nil when none is complete.
     public mutating func next<R>(_ body: (UnsafeRawBufferPointer) throws -> R) throws -> R? {
         let waiting = start..<bytes.count
         let limit = limit

@@ -6,9 +6,9 @@
     import Darwin
 #endif
 
-/// A host as people write it, in the one form that sockets and certificates take: names in lower case and without the
-/// dot at their end, IPv6 addresses without brackets and in their shortest form. Nil where it is no host, such as a URL
-/// or a host with a port.
+/// Normalizes a host to the form that sockets and certificates take: names in lower case without the final dot, IPv6
+/// addresses without brackets and in their shortest form. Nil when it is not a host, such as a URL or a host with a
+/// port.
 public func normalizedHost(_ text: String) -> String? {
     let bytes = Array(text.utf8)
     if bytes.first == UInt8(ascii: "[") {
@@ -22,35 +22,34 @@ public func normalizedHost(_ text: String) -> String? {
     return String(decoding: name.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
 }
 
-/// Whether a host is this machine itself, where nobody can listen in: plaintext needs no permission there. Names are
-/// not resolved, so that `localhost` is the only one. What is connected to or listened on must be the `normalizedHost`.
+/// Whether a host is this machine: plaintext to it needs no permission, because it can't be intercepted. Names are not
+/// resolved, so `localhost` is the only one. Connect and listen with the `normalizedHost`.
 public func isLoopback(_ host: String) -> Bool {
     guard let host = normalizedHost(host) else { return false }
     if host == "localhost" { return true }
     if let address = ipv6(host) {
-        // ::1, and 127.0.0.0/8 as it is written among IPv6 addresses: ::ffff:127.0.0.1.
+        // ::1, and 127.0.0.0/8 in its IPv6 form: ::ffff:127.0.0.1.
         return address == [UInt8](repeating: 0, count: 15) + [1]
             || address.starts(with: [UInt8](repeating: 0, count: 10) + [0xFF, 0xFF, 127])
     }
     return ipv4(host)?.first == 127
 }
 
-/// Host and port as they are written together, the address in brackets where it has colons itself.
+/// Joins host and port, with the address in brackets when it has colons.
 public func joinedHostAndPort(_ host: String, _ port: Int) -> String {
     host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
 }
 
-/// Host and port out of what people write: `name`, `name:7878`, `127.0.0.1`, `::1`, `[::1]`, `[::1]:7878`. Nil where it
-/// is neither.
+/// Splits `name`, `name:7878`, `127.0.0.1`, `::1`, `[::1]` or `[::1]:7878` into host and port. Nil when it is neither.
 ///
-/// An IPv6 address without brackets has no port: where one would begin can't be told.
+/// An IPv6 address without brackets has no port, because the start of a port would be ambiguous.
 public func hostAndPort(_ text: String, defaultPort: Int) -> (host: String, port: Int)? {
     if let host = normalizedHost(text) { return (host, defaultPort) }
     guard let colon = text.lastIndex(of: ":"), let host = normalizedHost(String(text[..<colon])),
         case let digits = text[text.index(after: colon)...], digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
         let port = Int(digits), (1...65_535).contains(port)
     else { return nil }
-    // 2001:db8::1:99999 is no address with a port: only brackets can say so.
+    // 2001:db8::1:99999 is not an address with a port; only brackets separate the two.
     guard !host.utf8.contains(UInt8(ascii: ":")) || text.hasPrefix("[") else { return nil }
     return (host, port)
 }
@@ -64,7 +63,7 @@ private func isOfName(_ byte: UInt8) -> Bool {
     }
 }
 
-/// With the zone that a link-local address may have: `fe80::1%eth0`.
+/// With the zone of a link-local address, if any: `fe80::1%eth0`.
 private func normalizedIPv6(_ text: String) -> String? {
     let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
     guard let first = parts.first, let address = ipv6(String(first)) else { return nil }

@@ -6,13 +6,12 @@
     import Darwin
 #endif
 
-/// What the system and the library of TLS say of their errors, in words for people: the same on both sides of a
-/// connection.
+/// Descriptions of errors of the system and of the TLS library; the same for clients and servers.
 public enum TransportWords {
-    /// What an error of the system is: `connection refused`.
+    /// The system's description of an error number: `connection refused`.
     public static func system(_ error: CInt) -> String { String(cString: strerror(error)).lowercased() }
 
-    /// Why a file can't be read at all; nil where it can.
+    /// Why a file can't be read; nil when it can.
     public static func problem(readingFile path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return system(errno) }
@@ -21,8 +20,8 @@ public enum TransportWords {
         return read(descriptor, &byte, 1) < 0 ? system(errno) : nil
     }
 
-    /// BoringSSL's name of an error, `WRONG_VERSION_NUMBER`, out of all that it prints of it, which is of no use to
-    /// anybody but its authors. Nil where it names none.
+    /// The name of a BoringSSL error, such as `WRONG_VERSION_NUMBER`, without the details that only help its authors.
+    /// Nil when the text names none.
     public static func nameOfTLSError(in description: String) -> String? {
         let words = description.split(separator: ":")
         guard let place = words.firstIndex(of: "OPENSSL_internal"), place + 1 < words.count else { return nil }

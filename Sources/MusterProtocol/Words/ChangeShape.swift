@@ -1,4 +1,5 @@
-/// How many identifiers of each kind one object of an import had: what turns outcomes by position into outcomes by place.
+/// The number of identifiers of each kind in one object of an import. Converts outcomes by position into outcomes by
+/// path.
 public struct ChangeShape: Codable, Sendable, Equatable {
     public var userIDs: Int
     public var deviceIDs: Int

@@ -1,4 +1,4 @@
-/// Identifiers that enter a cohort, or leave it where `shouldRemove`; the object of Braze's `cohort_changes`.
+/// Identifiers to add to a cohort, or with `shouldRemove` to remove from it; an object of Braze's `cohort_changes`.
 public struct CohortChange: Codable, Sendable, Equatable {
     public var userIDs: IdentifierList
     public var deviceIDs: IdentifierList
@@ -33,7 +33,7 @@ public struct CohortChange: Codable, Sendable, Equatable {
         Self(userIDs: userIDs, deviceIDs: deviceIDs, aliases: aliases, shouldRemove: true)
     }
 
-    /// Identifiers of all kinds together.
+    /// The number of identifiers of all kinds.
     public var identifierCount: Int { userIDs.count + deviceIDs.count + aliases.count }
 
     public init(from decoder: any Decoder) throws {
@@ -50,7 +50,7 @@ public struct CohortChange: Codable, Sendable, Equatable {
         shouldRemove = try container.decodeIfPresent(Bool.self, forKey: .shouldRemove) ?? false
     }
 
-    /// Writes only what there is, `user_ids` where there is nothing at all: an object without any of the three is refused.
+    /// Encodes only lists that are not empty, `user_ids` when all are: an object without any of the three is refused.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         if !userIDs.isEmpty || identifierCount == 0 { try container.encode(userIDs, forKey: .userIDs) }

@@ -1,4 +1,4 @@
-/// Which cohort is meant: its partner and the id that the partner gave it.
+/// Names a cohort by its partner and the id that the partner gave it.
 public struct CohortReference: Codable, Sendable, Hashable {
     public var partner: String
     public var cohortID: Identifier
@@ -14,7 +14,7 @@ public struct CohortReference: Codable, Sendable, Hashable {
     }
 }
 
-/// Which segment is meant.
+/// Names a segment.
 public struct SegmentReference: Codable, Sendable, Hashable {
     public var segmentID: Identifier
 

@@ -1,14 +1,14 @@
-/// A test of what a user did under one name. Without a `count`: at least once.
+/// Tests a user's events of one name. Without a `count`: at least one.
 public struct EventFilter: Codable, Sendable, Hashable {
-    /// Of the event, compared byte by byte.
+    /// The name of the event, compared byte by byte.
     public var name: Identifier
-    /// How often; 0 for a user who never did it.
+    /// The number of events; 0 for a user without any.
     public var count: CountTest?
-    /// Only events of the last so many days of 24 hours count.
+    /// Counts only events of the last so many periods of 24 hours.
     public var withinDays: Int?
-    /// Only events after this moment count.
+    /// Counts only events after this time.
     public var after: Instant?
-    /// Only events before this moment count.
+    /// Counts only events before this time.
     public var before: Instant?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -26,24 +26,25 @@ public struct EventFilter: Codable, Sendable, Hashable {
     }
 }
 
-/// A test of what a user bought: every one that is given must hold. With none of `count`, `total_spent` and `last_purchase`: at
-/// least one purchase.
+/// Tests a user's purchases; every given test must hold. Without `count`, `total_spent` and `last_purchase`: at least
+/// one purchase.
 public struct PurchaseFilter: Codable, Sendable, Hashable {
-    /// Only purchases of this product count, compared byte by byte.
+    /// Counts only purchases of this product, compared byte by byte.
     public var productID: Identifier?
-    /// Only purchases in this currency count, such as `EUR`.
+    /// Counts only purchases in this currency, such as `EUR`.
     public var currency: String?
-    /// How many purchases, whatever their quantity; 0 for a user without any.
+    /// The number of purchases, regardless of their quantities; 0 for a user without any.
     public var count: CountTest?
-    /// The sum of price times quantity, amounts in different currencies added as they are; 0 for a user without purchases.
+    /// The sum of price times quantity; amounts in different currencies are added unconverted. 0 for a user without
+    /// purchases.
     public var totalSpent: AmountTest?
-    /// When the last one was; no test holds for a user without any.
+    /// The time of the last purchase; no test holds for a user without any.
     public var lastPurchase: TimeTest?
-    /// Only purchases of the last so many days of 24 hours count.
+    /// Counts only purchases of the last so many periods of 24 hours.
     public var withinDays: Int?
-    /// Only purchases after this moment count.
+    /// Counts only purchases after this time.
     public var after: Instant?
-    /// Only purchases before this moment count.
+    /// Counts only purchases before this time.
     public var before: Instant?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -65,7 +66,7 @@ public struct PurchaseFilter: Codable, Sendable, Hashable {
     }
 }
 
-/// How often, compared with a whole number.
+/// A count, compared with a whole number.
 public struct CountTest: Codable, Sendable, Hashable {
     public var comparison: NumberComparison
     public var value: Int
@@ -89,7 +90,7 @@ public struct AmountTest: Codable, Sendable, Hashable {
     }
 }
 
-/// A moment, before or after another one; never at it.
+/// A time before or after another one, never equal to it.
 public struct TimeTest: Codable, Sendable, Hashable {
     public var comparison: TimeComparison
     public var value: Instant
@@ -101,7 +102,7 @@ public struct TimeTest: Codable, Sendable, Hashable {
     }
 }
 
-/// How numbers are compared, by Braze's names.
+/// Comparisons of numbers, by Braze's names.
 public enum NumberComparison: String, Codable, Sendable, CaseIterable {
     case equals
     case notEqual = "not_equal"
@@ -113,7 +114,7 @@ public enum NumberComparison: String, Codable, Sendable, CaseIterable {
     public init(from decoder: any Decoder) throws { self = try .oneOf(decoder) }
 }
 
-/// How moments are compared, by Braze's names.
+/// Comparisons of times, by Braze's names.
 public enum TimeComparison: String, Codable, Sendable, CaseIterable {
     case before, after
 

@@ -1,9 +1,9 @@
-/// A user as exports show her: an object of Braze's names, with no field for what she doesn't have.
+/// A user in an export: an object with Braze's field names, without fields that have no value.
 public struct ExportedUser: Sendable, Equatable {
     /// `external_id`, `user_aliases`, `first_name`, …, in the order in which they are sent.
     public var fields: Attributes
 
-    /// A user of these fields.
+    /// Makes a user of these fields.
     public init(fields: Attributes) {
         self.fields = fields
     }
@@ -20,11 +20,11 @@ extension ExportedUser: Codable {
     }
 }
 
-/// What is wanted of exported users.
+/// The selected fields of exported users.
 public struct ExportShape: Codable, Sendable, Hashable {
-    /// Names of fields; nil wants all. A name that is none of a field's is no mistake, since Braze has more fields.
+    /// Names of fields; nil selects all. An unknown name is accepted, because Braze has more fields.
     public var fields: [Identifier]?
-    /// Names in `custom_attributes`; nil wants all.
+    /// Names in `custom_attributes`; nil selects all.
     public var customAttributes: [Identifier]?
 
     enum CodingKeys: String, CodingKey {
@@ -32,7 +32,7 @@ public struct ExportShape: Codable, Sendable, Hashable {
         case customAttributes = "custom_attributes_to_export"
     }
 
-    /// All fields, or these.
+    /// Makes a selection.
     public init(fields: [Identifier]? = nil, customAttributes: [Identifier]? = nil) {
         self.fields = fields
         self.customAttributes = customAttributes

@@ -1,5 +1,5 @@
-/// Who is meant: a tree over cohorts, saved segments, attributes, events and purchases. On the wire an object with one key:
-/// `{"all":[{"cohort":{…}},{"not":{"cohort":{…}}},{"attribute":{…}}]}`.
+/// A tree over cohorts, saved segments, attributes, events and purchases that selects users. On the wire an object with
+/// one key: `{"all":[{"cohort":{…}},{"not":{"cohort":{…}}},{"attribute":{…}}]}`.
 public indirect enum Filter: Sendable, Hashable {
     case all([Filter])
     case any([Filter])
@@ -23,7 +23,7 @@ public indirect enum Filter: Sendable, Hashable {
         .attribute(.init(name: name, comparison: comparison, value: value))
     }
 
-    /// The filters directly inside this one.
+    /// The direct children of this filter.
     public var children: [Filter] {
         switch self {
         case .all(let filters), .any(let filters): filters
@@ -32,7 +32,7 @@ public indirect enum Filter: Sendable, Hashable {
         }
     }
 
-    /// Visits this filter and all inside it, outer before inner, each with its path such as `all[1].not`.
+    /// Visits this filter and its descendants in preorder, each with its path such as `all[1].not`.
     public func forEachNode(_ body: (_ filter: Filter, _ path: String) throws -> Void) rethrows {
         try visit(path: "", body)
     }
@@ -112,7 +112,7 @@ extension Filter: Codable {
 
         init() {}
 
-        /// A container without keys, so that only an object will do.
+        /// A container without keys, which accepts only an object.
         init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: NoFields.self) }
 
         func encode(to encoder: any Encoder) throws { _ = encoder.container(keyedBy: NoFields.self) }
@@ -135,8 +135,8 @@ public struct AttributeFilter: Codable, Sendable, Hashable {
     }
 }
 
-/// How an attribute is compared, by Braze's names. The negative ones are the exact opposites of the positive ones, so they
-/// also hold for users without the attribute.
+/// Comparisons of an attribute, by Braze's names. Negative comparisons are the exact complements of the positive ones,
+/// so they also hold for users without the attribute.
 public enum Comparison: String, Codable, Sendable, CaseIterable {
     case equals
     case notEqual = "not_equal"
@@ -156,7 +156,7 @@ public enum Comparison: String, Codable, Sendable, CaseIterable {
     public init(from decoder: any Decoder) throws { self = try .oneOf(decoder) }
 }
 
-/// What an attribute is compared with.
+/// The value that an attribute is compared with.
 public enum FilterValue: Codable, Sendable, Hashable {
     case string(Identifier)
     case number(Double)

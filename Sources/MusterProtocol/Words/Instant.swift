@@ -1,4 +1,4 @@
-/// A moment in microseconds since 1970 (UTC); on the wire an ISO-8601 string such as `2026-11-23T14:48:19.123456Z`.
+/// A time in microseconds since 1970 (UTC); on the wire an ISO-8601 string such as `2026-11-23T14:48:19.123456Z`.
 public struct Instant: Sendable, Hashable, Comparable {
     public var microseconds: Int64
 
@@ -10,17 +10,18 @@ public struct Instant: Sendable, Hashable, Comparable {
 }
 
 extension Instant {
-    /// Reads `YYYY-MM-DD`, or that followed by `T` or a space, `HH:MM[:SS[.f…]]` and an optional `Z` or `±HH[[:]MM]` (none is UTC), or all
-    /// of it without `-` and `:`; eight digits alone may be anything. The fraction may stand behind a comma. As Braze's
-    /// pages print them, milliseconds may stand behind a colon (`19:20:30:250`), and an offset may have one digit of
-    /// hours before a colon (`+1:00`). Nil for anything else, and for days and times that don't exist.
+    /// Parses `YYYY-MM-DD`, optionally followed by `T` or a space, `HH:MM[:SS[.f…]]` and an optional `Z` or
+    /// `±HH[[:]MM]` (without an offset: UTC), or the same without `-` and `:`. Eight digits alone are ambiguous and
+    /// refused. A comma may precede the fraction. As in Braze's documentation, a colon may precede milliseconds
+    /// (`19:20:30:250`), and an offset may have one digit of hours before a colon (`+1:00`). Nil for anything else, and
+    /// for days and times that don't exist.
     public init?(iso8601 text: some Sequence<UInt8>) {
         var scanner = ISO8601Scanner(bytes: Array(text))
         guard let microseconds = scanner.microseconds() else { return nil }
         self.microseconds = microseconds
     }
 
-    /// The moment as ISO-8601 in UTC, to the microsecond where there is a fraction.
+    /// The time as ISO-8601 in UTC, with microseconds when there is a fraction.
     public var iso8601: String {
         let second: Int64 = 1_000_000
         let seconds = microseconds.floorDivided(by: second)
@@ -36,13 +37,13 @@ extension Instant {
 }
 
 extension Instant {
-    /// Later by `duration`, to the microsecond.
+    /// The time later by `duration`, to the microsecond.
     public static func + (instant: Self, duration: Duration) -> Self {
         let (seconds, attoseconds) = duration.components
         return Instant(microseconds: instant.microseconds + seconds * 1_000_000 + attoseconds / 1_000_000_000_000)
     }
 
-    /// Earlier by `duration`, to the microsecond.
+    /// The time earlier by `duration`, to the microsecond.
     public static func - (instant: Self, duration: Duration) -> Self { instant + (.zero - duration) }
 
     /// Whole seconds since 1970 (UTC).
@@ -50,9 +51,9 @@ extension Instant {
 }
 
 extension Duration {
-    /// So many hours.
+    /// A duration of so many hours.
     public static func hours(_ hours: Int) -> Self { .seconds(hours * 3_600) }
-    /// So many times 24 hours.
+    /// A duration of so many periods of 24 hours.
     public static func days(_ days: Int) -> Self { .seconds(days * 86_400) }
 }
 
@@ -73,7 +74,7 @@ extension Instant: Codable {
     }
 }
 
-/// A day of the proleptic Gregorian calendar; the arithmetic counts from 1 March of year 0, so that leap days come last.
+/// A day of the proleptic Gregorian calendar. Years begin on 1 March, so that leap days come last.
 private struct CivilDate {
     var year: Int64
     var month: Int64
@@ -108,7 +109,7 @@ private struct CivilDate {
     }
 }
 
-/// A cursor over the bytes of an ISO-8601 text; each step is nil where the text isn't of the form.
+/// A cursor over the bytes of an ISO-8601 text; each step returns nil when the text does not have the form.
 private struct ISO8601Scanner {
     var bytes: [UInt8]
     var position = 0
@@ -155,14 +156,14 @@ private struct ISO8601Scanner {
         let sign: Int64 = take("-") ? -1 : 1
         guard sign == -1 || take("+") else { return nil }
         guard let hours = digits(2) else { return shortOffset().map { sign * $0 } }
-        // PostgreSQL and others leave minutes out where there are none.
+        // PostgreSQL and others omit minutes of 0.
         guard position < bytes.count else { return hours < 24 ? sign * hours * 3_600_000_000 : nil }
         _ = take(":")
         guard let minutes = digits(2), hours < 24, minutes < 60 else { return nil }
         return sign * (hours * 60 + minutes) * 60_000_000
     }
 
-    /// One digit of hours, which only a colon after it makes certain.
+    /// One digit of hours, valid only when a colon follows.
     private mutating func shortOffset() -> Int64? {
         guard let hours = digits(1), take(":"), let minutes = digits(2), minutes < 60 else { return nil }
         return (hours * 60 + minutes) * 60_000_000

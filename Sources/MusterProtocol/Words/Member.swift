@@ -1,5 +1,5 @@
-/// A user in a listing: the external id, else one alias, else one device id, else the braze id; all identifiers where the call asks
-/// for them.
+/// A user in a listing: the external id, else one alias, else one device id, else the braze id. All identifiers when
+/// the call requests them.
 public struct Member: Codable, Sendable, Hashable {
     public var externalID: Identifier?
     public var aliases: [Alias]?
@@ -24,9 +24,10 @@ public struct Member: Codable, Sendable, Hashable {
     }
 }
 
-/// A call that lists, page by page. `next_page_token` of a reply is the `page_token` of the next call, on any connection.
+/// A call that lists in pages. The `next_page_token` of a reply is the `page_token` of the next call, on any
+/// connection.
 public protocol PagedCall: ReadingCall where Reply: Page {
-    /// Entries in a page at most; 1,000 where absent, and never more than 10,000. A page may hold fewer.
+    /// Maximum entries in a page; 1,000 when absent, and at most 10,000. A page may have fewer.
     var pageSize: Int? { get set }
     var pageToken: String? { get set }
 }

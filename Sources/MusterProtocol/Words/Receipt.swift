@@ -1,22 +1,22 @@
-/// What became of one occurrence of an identifier in an import.
+/// The outcome of one occurrence of an identifier in an import.
 public enum Outcome: String, Codable, Sendable, CaseIterable {
     /// The user was not a member and is one now.
     case added
-    /// The user was a member and is none now.
+    /// The user was a member and is not one now.
     case removed
-    /// The user was already what the import asks for.
+    /// The user's membership already matched the request.
     case unchanged
     /// No user has this identifier.
     case unknown
     /// A device of an identified user, which changes nothing (Braze's rule: devices match anonymous users only).
     case identifiedDevice = "identified_device"
-    /// No identifier at all: empty, longer than 1,024 bytes, or with control characters.
+    /// Not an identifier: empty, longer than 1,024 bytes, or with control characters.
     case invalid
-    /// A later occurrence in the same import names the same user, and decided.
+    /// A later occurrence in the same import names the same user and takes precedence.
     case repeated
 }
 
-/// What became of the identifiers of one import. Each occurrence counts once, so the counts add up to `received`.
+/// The outcomes of an import's identifiers. Each occurrence counts once, so the counts add up to `received`.
 public struct Receipt: Codable, Sendable, Equatable {
     public var received: Int
     public var added: Int
@@ -47,7 +47,7 @@ public struct Receipt: Codable, Sendable, Equatable {
         self.repeated = repeated
     }
 
-    /// The receipt of outcomes given as runs.
+    /// Makes the receipt of outcomes given as runs.
     public init(_ runs: [OutcomeRun]) {
         self.init()
         for run in runs {
@@ -75,7 +75,7 @@ public struct Receipt: Codable, Sendable, Equatable {
     }
 }
 
-/// So many identifiers in a row with one outcome. The order is that of the request: object by object, in each
+/// A run of consecutive identifiers with the same outcome, in the order of the request: object by object, in each
 /// `user_ids`, then `device_ids`, then `aliases`.
 public struct OutcomeRun: Codable, Sendable, Equatable {
     public var outcome: Outcome

@@ -1,13 +1,13 @@
-/// One way to name a user: exactly one of external id, alias, device id, braze id, e-mail address and telephone number.
+/// Names a user by exactly one of external id, alias, device id, braze id, e-mail address and telephone number.
 public enum UserReference: Codable, Sendable, Hashable {
     /// A deprecated external id names its user too.
     case externalID(Identifier)
     case alias(Alias)
     case deviceID(Identifier)
     case brazeID(Identifier)
-    /// By the attribute `email`; letters A to Z are as good as a to z, and blanks at its ends don't count.
+    /// The attribute `email`; letters A to Z equal a to z, and surrounding blanks are ignored.
     case email(Contact)
-    /// By the attribute `phone`, byte for byte but for blanks at its ends.
+    /// The attribute `phone`, byte for byte; surrounding blanks are ignored.
     case phone(Contact)
 
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -42,7 +42,7 @@ public enum UserReference: Codable, Sendable, Hashable {
         case .externalID, .alias, .deviceID, .brazeID:
             guard try container.decodeIfPresent([Prioritization].self, forKey: .prioritization) == nil else {
                 throw JSONError(
-                    at: decoder, "must have no prioritization: that goes with email and phone alone", .conflict)
+                    at: decoder, "must have no prioritization, which is valid with email and phone only", .conflict)
             }
         }
         self = only
@@ -65,10 +65,10 @@ public enum UserReference: Codable, Sendable, Hashable {
     }
 }
 
-/// An e-mail address or a telephone number, which several users may have, and which of them is meant.
+/// An e-mail address or a telephone number, which several users may share, and rules that select one of them.
 public struct Contact: Sendable, Hashable {
     public var value: Identifier
-    /// Nil or empty: the identified user who was updated last, else the one who was updated last.
+    /// Nil or empty: the identified user who was updated last, else the user who was updated last.
     public var prioritization: [Prioritization]?
 
     public init(_ value: Identifier, _ prioritization: [Prioritization]? = nil) {
@@ -76,16 +76,16 @@ public struct Contact: Sendable, Hashable {
     }
 }
 
-/// Which one of several users with the same e-mail address or telephone number is meant. Where more than one is left after all
-/// that a list of these says, nobody is.
+/// Selects one of several users with the same e-mail address or telephone number. If a list of these leaves more than
+/// one, no user matches.
 public enum Prioritization: String, Codable, Sendable, CaseIterable {
-    /// Only those with an external id.
+    /// Only users with an external id.
     case identified
-    /// Only those without.
+    /// Only users without one.
     case unidentified
-    /// The one who was updated last.
+    /// The user who was updated last.
     case mostRecentlyUpdated = "most_recently_updated"
-    /// The one who was updated first.
+    /// The user who was updated first.
     case leastRecentlyUpdated = "least_recently_updated"
 
     public init(from decoder: any Decoder) throws { self = try .oneOf(decoder) }

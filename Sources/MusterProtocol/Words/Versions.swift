@@ -1,21 +1,21 @@
-/// The state that an answer was computed from: the version of everything that the question touched.
-/// Sent when a call says `with_versions`; `at` takes it back to ask about that state again.
+/// The state that a reply was computed from: the version of everything that the request read. A reply has it when the
+/// call says `with_versions`; pass it as `at` to read that state again.
 public struct Versions: Codable, Sendable, Equatable {
-    /// Of the set of all users.
+    /// The version of the set of all users.
     public var everyone: Int64
-    /// Of all attributes, where the filter tests one.
+    /// The version of all attributes, when the filter tests one.
     public var attributes: Int64?
-    /// Of all events and purchases, where the filter tests any.
+    /// The version of all events and purchases, when the filter tests any.
     public var events: Int64?
     public var cohorts: [CohortVersion]
-    /// The definitions of the saved segments used, directly or inside one another.
+    /// The definitions of the saved segments that the filter uses, directly or nested.
     public var segments: [SegmentVersion]
 
     enum CodingKeys: String, CodingKey, CaseIterable { case everyone, attributes, events, cohorts, segments }
 
-    /// Which questions about an earlier state are refused, for the notes of every call that takes `at`.
+    /// The requests about an earlier state that are refused, for the notes of each call that takes `at`.
     static let refusals =
-        "A filter with an attribute, an event or a purchase, also inside of a saved one, has no earlier states and refuses `at`; so does a segment that was changed since (`FAILED_PRECONDITION`). A version that is not kept is `OUT_OF_RANGE`."
+        "A filter with an attribute, an event or a purchase, also inside a saved filter, has no earlier states and refuses `at`, as does a segment that has changed since (`FAILED_PRECONDITION`). A version that is no longer stored is `OUT_OF_RANGE`."
 
     public init(
         everyone: Int64, attributes: Int64? = nil, events: Int64? = nil, cohorts: [CohortVersion] = [],
@@ -34,7 +34,7 @@ public struct CohortVersion: Codable, Sendable, Hashable {
     public var partner: String
     public var cohortID: Identifier
     public var version: Int64
-    /// Tells the cohort from one that was made later under the same id: `at` is refused where it is another. Opaque.
+    /// Identifies the cohort: `at` is refused when a later cohort has the same id. Opaque.
     public var generation: Int32?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -51,7 +51,7 @@ public struct CohortVersion: Codable, Sendable, Hashable {
     }
 }
 
-/// The version of a segment's definition: it rises with every change of the filter, and no other definition ever had it.
+/// The version of a segment's definition: it rises with each change of the filter and is never reused.
 public struct SegmentVersion: Codable, Sendable, Hashable {
     public var segmentID: Identifier
     public var version: Int64

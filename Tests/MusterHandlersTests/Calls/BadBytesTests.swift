@@ -31,7 +31,7 @@ import Testing
         #"{"users":[{"external_id":"u-9","attributes":{"a":{"b":[{"c":1,"c":2}]}}}]}"#,
         #"{"users":[{"external_id":"u-9","attributes":{"é":1,"\u00e9":2}}]}"#,
         #"{"users":[{"external_id":"u-9"}],"ignored":{"x":1,"x":1}}"#,
-    ].map { Case("duplicate key \($0)", $0, "has a key twice in one object", .goesOn) }
+    ].map { Case("duplicate key \($0)", $0, "has an object with a duplicate key", .goesOn) }
 
     /// Where no single user's entry can be blamed.
     private static let unusable: [Case] = [
@@ -57,8 +57,8 @@ import Testing
     private static let numbers: [Case] = [
         ("1e400", "number"), ("-1e400", "number"), ("9007199254740993", "outside of ±2^53"),
         ("-9007199254740993", "±2^53"),
-        ("18446744073709551616", "too large"), ("01", "not JSON"), ("NaN", "not JSON"), ("+1", "not JSON"),
-        ("0x10", "not JSON"), (".5", "not JSON"),
+        ("18446744073709551616", "too large"), ("01", "not valid JSON"), ("NaN", "not valid JSON"), ("+1", "not valid JSON"),
+        ("0x10", "not valid JSON"), (".5", "not valid JSON"),
     ].map { number, says in
         Case("number \(number)", #"{"users":[{"external_id":"u-9","attributes":{"a":\#(number)}}]}"#, says, .goesOn)
     }
@@ -72,7 +72,7 @@ import Testing
         var message = Array(head.utf8)
         message += bytes
         message += Array(#""}]}}"#.utf8)
-        return Case("UTF-8: \(name)", message, "not in UTF-8, at byte \(head.utf8.count)", .goesOn)
+        return Case("UTF-8: \(name)", message, "not valid UTF-8, at byte \(head.utf8.count)", .goesOn)
     }
 
     private static let shapes: [Case] = [
@@ -85,7 +85,7 @@ import Testing
         Case("cut after the id", Array("{\"id\":7".utf8), "ends too early"),
         Case("two ids", Array(#"{"id":7,"id":8,"method":"users.upsert","body":{}}"#.utf8), "a key twice"),
         Case(
-            "the id behind what is wrong", Array(#"{"body":{"a":b},"id":7,"method":"users.upsert"}"#.utf8), "not JSON"),
+            "the id behind what is wrong", Array(#"{"body":{"a":b},"id":7,"method":"users.upsert"}"#.utf8), "not valid JSON"),
         Case(
             "the id behind a bad string", Array("{\"body\":{\"a\":\"\u{1}\"},\"id\":7,\"method\":\"x\"}".utf8),
             "control character", .goesOn),
@@ -100,7 +100,7 @@ import Testing
             "id must be a whole number"),
         Case("id -1", Array(#"{"id":-1,"method":"users.upsert","body":{"users":[]}}"#.utf8), "id must not be negative"),
         Case("method 7", Array(#"{"id":7,"method":7,"body":{}}"#.utf8), "method must be a string", .goesOn),
-        Case("no method", Array(#"{"id":7}"#.utf8), "none that the protocol knows", .goesOn),
+        Case("no method", Array(#"{"id":7}"#.utf8), "none of the fields that begin a message", .goesOn),
         Case(
             "two kinds", Array(#"{"id":7,"method":"users.upsert","body":{},"cancel":3}"#.utf8), "two kinds at once",
             .goesOn),

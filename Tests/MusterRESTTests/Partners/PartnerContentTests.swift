@@ -92,7 +92,7 @@ import Testing
             #expect(name.status == 400 && name.message == Self.name)
             #expect(
                 try name.decode(PartnerAnswer.self).errors
-                    == ["name has U+0000 or half of a surrogate pair, which no text can have"])
+                    == ["name has U+0000 or half of a surrogate pair, which text can't contain"])
             let cohort = try await connector.change(text, #"{"user_ids":["u-1"]}"#)
             #expect(cohort.status == 400 && cohort.message == Self.cohortID)
             let secret = try await connector.send(
@@ -125,10 +125,10 @@ import Testing
             for (body, problem) in [
                 (
                     "{\"a\":\"\t\"}",
-                    "the message is not JSON: a string has a control character that is not escaped, at byte 6"
+                    "the message is not valid JSON: a string has an unescaped control character, at byte 6"
                 ),
-                ("{\"a\":[1,]}", "the message is not JSON: it has a character that may not stand there, at byte 8"),
-                ("{\"a\":1", "the message is not JSON: it ends too early, at byte 6"),
+                ("{\"a\":[1,]}", "the message is not valid JSON: it has an unexpected character, at byte 8"),
+                ("{\"a\":1", "the message is not valid JSON: it ends too early, at byte 6"),
             ] {
                 let reply = try await connector.send("/users", body)
                 #expect(reply.status == 400 && reply.message == problem, "\(reply.text)")
