@@ -1,7 +1,7 @@
 import Foundation
 import MusterProtocol
 
-/// What somebody would write in psql: member rows, filled by `\copy` and a join.
+/// The comparison: member rows, filled by `\copy` and a join in psql.
 struct Baseline {
     let url: String
     let folder: String
@@ -13,7 +13,7 @@ struct Baseline {
 
     struct Failed: Error {}
 
-    /// Runs a script in one psql; answers what it printed.
+    /// Runs a script in one psql and returns its output.
     @discardableResult
     func run(_ script: String) throws -> String {
         let file = folder + "/script.sql"
@@ -38,7 +38,7 @@ struct Baseline {
             """)
     }
 
-    /// Files of `size` identifiers each, and the script that imports them one after the other, a transaction each.
+    /// Makes files of `size` identifiers each, and a script that imports them one by one, each in a transaction.
     func importScript(_ ids: [Identifier], batches size: Int, cohort: Int) throws -> String {
         var script = "CREATE TEMP TABLE incoming (external_id text COLLATE \"C\");\n"
         for start in stride(from: 0, to: ids.count, by: size) {

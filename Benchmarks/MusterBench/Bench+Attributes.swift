@@ -2,7 +2,7 @@ import MusterClient
 import MusterProtocol
 
 extension Bench {
-    /// A filter over attributes: when it is new, when nothing has changed, when somebody has, and when as many as a batch have.
+    /// Times a filter over attributes: new, unchanged, after one user's change, and after a batch of changes.
     func attributes() async throws {
         let filter = Filter.all([
             .attribute("country", .equals, .string("FR")), .attribute("visits", .greaterThan, .number(50)),
@@ -31,7 +31,7 @@ extension Bench {
         print("| SQL over the same rows | \(sql) | \(counted.grouped) |")
     }
 
-    /// Other users each time.
+    /// Chooses other users each time.
     private func visits(of count: Int, _ round: Int) -> [UserEntry] {
         (0..<count).map { number in
             UserEntry(

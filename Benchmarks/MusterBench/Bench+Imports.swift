@@ -20,7 +20,7 @@ extension Bench {
         try baseline.run("VACUUM ANALYZE registered_user;")
     }
 
-    /// The same identifiers through the RPC and through psql, in turn.
+    /// Imports the same identifiers by RPC and by psql, alternately.
     func imports() async throws {
         table("Importing \(users.grouped) identifiers", unit: "identifiers")
         try baseline.prepare()
@@ -48,7 +48,7 @@ extension Bench {
         }
         return try await processes.measure {
             try await inParallel(Array(lists.enumerated()), atOnce: atOnce) { number, list in
-                // One cohort for each sender: partners send their cohorts side by side.
+                // Each sender has a cohort of its own, as partners do.
                 let cohort = Identifier("\(name)-\(number % atOnce)")
                 _ = try await client.send(
                     ImportCohort(

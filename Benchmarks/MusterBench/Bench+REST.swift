@@ -6,7 +6,7 @@ import NIOCore
 import NIOHTTP1
 
 extension Bench {
-    /// Imports through the partner route, 1,000 identifiers a request, as connectors send them.
+    /// Imports by the partner route, 1,000 identifiers per request, as connectors do.
     func rest() async throws {
         _ = try await client.send(SetPartner(partner: "bench"))
         let key = try await client.send(CreateKey(kind: .import, partner: "bench", name: "bench")).secret
@@ -18,7 +18,7 @@ extension Bench {
                 + "| client µs | server µs | PostgreSQL µs |\n|---|---|---|---|---|---|---|---|---|")
         for atOnce in [1, 8] {
             let bodies = stride(from: 0, to: ids.count, by: 1_000).enumerated().map { number, start in
-                // One cohort for each sender, as with the RPC.
+                // Each sender has a cohort of its own, as with the RPC.
                 sender.body("rest-\(run)-\(atOnce)-\(number % atOnce)", ids[start..<min(start + 1_000, ids.count)])
             }
             let times = Times()
@@ -44,7 +44,7 @@ extension Bench {
     }
 }
 
-/// A connector that sends what it has.
+/// A connector that sends its requests one by one.
 private struct PartnerSender: Sendable {
     let url: String
     let key: String
@@ -68,7 +68,7 @@ private struct PartnerSender: Sendable {
     }
 }
 
-/// How long requests took, in milliseconds.
+/// The latency of requests, in milliseconds.
 private actor Times {
     private var times: [Double] = []
 

@@ -3,7 +3,7 @@ import MusterClient
 import MusterProtocol
 
 extension Bench {
-    /// (A ∪ B) ∖ C over three random cohorts, by a call and by the best SQL over member rows.
+    /// Computes (A ∪ B) ∖ C over three random cohorts, by a call and by the best SQL over member rows.
     func sizes() async throws {
         let third = users / 3
         for (number, name) in ["a", "b", "c"].enumerated() {
@@ -54,7 +54,7 @@ extension Bench {
         ),
     ]
 
-    /// In milliseconds. What is to come `before` each time is not measured.
+    /// Returns milliseconds. `before` runs before each measurement and is not counted.
     func median(
         of count: Int, _ work: () async throws -> Int, before: () async throws -> Void = {}
     ) async throws -> (String, Int) {
@@ -68,7 +68,7 @@ extension Bench {
         return (String(format: "%.3f", times.sorted()[count / 2]), size)
     }
 
-    /// As psql's `\timing` has it, of five.
+    /// As psql's `\timing` reports it; the median of five.
     func sqlMedian(_ sql: String) throws -> (String, Int) {
         let flat = sql.replacing("\n", with: " ")
         let lines = try baseline.run("\\timing on\n" + String(repeating: flat + ";\n", count: 5)).split(separator: "\n")
@@ -79,7 +79,7 @@ extension Bench {
         return (String(format: "%.0f", times.sorted()[times.count / 2]), size)
     }
 
-    /// Checks of one user against one segment, on one connection with 64 in flight.
+    /// Checks one user against one segment, on one connection with 64 calls in flight.
     func checks() async throws {
         let filter = Filter.all([
             .any([.cohort("bench", "a"), .cohort("bench", "b")]), .not(.cohort("bench", "c")),

@@ -9,7 +9,7 @@ extension Bench {
     private static let events = 2_000
     private static let rounds = 20
 
-    /// Routes of the registry with as much as one request may have: clients give up after two seconds.
+    /// Calls the registry's routes with requests of maximum size; clients give up after two seconds.
     func registry() async throws {
         let key = try await client.send(CreateKey(kind: .service, name: "bench", scopes: ["*"])).secret
         let sender = ServiceSender(url: "http://127.0.0.1:\(restPort)", key: key)
@@ -93,7 +93,7 @@ extension Bench {
     }
 }
 
-/// A request with as much as it may have, about users nobody asked for before; those who are exported are always the same.
+/// A request of maximum size about users that no earlier request named; exported users are always the same.
 private enum RegistryWork: String, CaseIterable {
     case track = "`/users/track`, 75 attributes, 75 events, 75 purchases"
     case bulk = "`/users/track/bulk`, 999 objects"
@@ -143,7 +143,7 @@ private enum RegistryWork: String, CaseIterable {
     }
 }
 
-/// Users, each of whom is given out once.
+/// Hands out each user once.
 private struct People {
     let run: String
     let ids: [Identifier]
@@ -175,7 +175,7 @@ private struct ServiceSender: Sendable {
         let text: String
     }
 
-    /// Whether it was done in time.
+    /// Whether the request was answered in time.
     func send(_ path: String, _ body: String) async throws -> Bool {
         var request = HTTPClientRequest(url: url + path)
         request.method = .POST

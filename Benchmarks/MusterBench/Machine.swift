@@ -2,7 +2,7 @@ import Foundation
 
 /// CPU time and memory as the kernel accounts for them.
 enum Machine {
-    /// Seconds of CPU that a process has used, with its children that have ended where asked for.
+    /// Seconds of CPU that a process has used; optionally includes its ended children.
     static func cpuSeconds(of pid: Int, withChildren: Bool = false) -> Double {
         guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
             let end = stat.lastIndex(of: ")")
@@ -13,7 +13,7 @@ enum Machine {
         return ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
-    /// Seconds of CPU of PostgreSQL: of its first process, of all that it started, and of those that have ended.
+    /// Seconds of CPU of PostgreSQL: its main process and all processes that it started, ended ones included.
     static func postgresSeconds(postmaster: Int) -> Double {
         let children = (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap(Int.init) ?? []
         let living = children.filter { parent(of: $0) == postmaster }
@@ -28,7 +28,7 @@ enum Machine {
         return fields.count > 1 ? Int(fields[1]) : nil
     }
 
-    /// Megabytes of memory that a process has in use, and had at most.
+    /// Memory of a process in megabytes, now and at its peak.
     static func memory(of pid: Int) -> (now: Int, most: Int) {
         let status = (try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)) ?? ""
         func kilobytes(_ name: String) -> Int {
@@ -47,7 +47,7 @@ enum Machine {
     }
 }
 
-/// Wall time and CPU time of one piece of work.
+/// Wall time and CPU time of one measurement.
 struct Measure {
     var seconds: Double
     var client: Double
@@ -57,7 +57,7 @@ struct Measure {
     var cpu: Double { client + server + postgres }
 }
 
-/// Whose CPU time counts.
+/// The process whose CPU time counts.
 struct Processes {
     var server: Int
     var postmaster: Int

@@ -3,16 +3,17 @@ import Foundation
 import MusterClient
 import MusterProtocol
 
-/// Measures a running server beside hand-written SQL on the same PostgreSQL, and prints a page of Markdown. `scripts/bench` sets it up.
+/// Compares a running server with hand-written SQL on the same PostgreSQL and prints a page of Markdown.
+/// `scripts/bench` sets it up.
 @main
 struct MusterBench: AsyncParsableCommand {
     @Option(help: "Port of the server on this machine.") var port: Int
     @Option(help: "Port of its REST endpoint.") var restPort: Int
     @Option(help: "Process id of the server.") var server: Int
     @Option(help: "Process id of PostgreSQL's first process.") var postmaster: Int
-    @Option(help: "Connection string for psql, as a role that may create tables.") var psql: String
+    @Option(help: "Connection string for psql, for a role that may create tables.") var psql: String
     @Option(help: "Folder for files that psql reads.") var folder: String
-    @Option(help: "Registered users, and identifiers of an import.") var users = 1_000_000
+    @Option(help: "Number of registered users, and of identifiers of an import.") var users = 1_000_000
 
     @Option(
         help:
@@ -50,7 +51,7 @@ struct MusterBench: AsyncParsableCommand {
     }
 }
 
-/// The parts of the page, in their order.
+/// The parts of the page, in order.
 struct Bench {
     let client: MusterClient
     let processes: Processes
@@ -62,7 +63,7 @@ struct Bench {
         Identifier("user-" + String(number &* 2_654_435_761 % 4_294_967_296, radix: 16))
     }
 
-    /// Random ids of users, the same in every run.
+    /// Random ids of users, the same in each run.
     func sample(_ count: Int, seed: UInt64) -> [Identifier] {
         var random = SplitMix(state: seed)
         return (0..<users).shuffled(using: &random).prefix(count).map(userID)

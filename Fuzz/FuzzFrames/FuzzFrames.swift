@@ -1,7 +1,7 @@
 import CFuzzer
 import MusterProtocol
 
-/// Any bytes as what a connection brings, and as one message.
+/// Takes any bytes as the stream of a connection and as one message.
 @main struct FuzzFrames {
     static func main() {
         var count = CommandLine.argc
@@ -19,7 +19,7 @@ import MusterProtocol
     }
 }
 
-/// What a connection brings gives the same messages, whatever the pieces in which it comes.
+/// A stream yields the same messages, however it is split.
 func checkFrames(_ input: UnsafeRawBufferPointer) {
     let whole = messages(in: input, piece: max(input.count, 1))
     let pieces = messages(in: input, piece: 1 + Int(input.first ?? 0) % 7)
@@ -41,7 +41,7 @@ func messages(in input: UnsafeRawBufferPointer, piece: Int) -> [[UInt8]] {
     return messages
 }
 
-/// A message is refused, or what was read of it is written and read again as the same.
+/// A message is refused, or it survives encoding and decoding unchanged.
 func checkMessage(_ input: UnsafeRawBufferPointer) {
     let reader = JSONReader(depth: 32, values: 10_000)
     do {
@@ -95,7 +95,7 @@ func checkEnvelope(_ envelope: Envelope) throws {
     precondition(same == sketch(envelope), "an envelope is written as another")
 }
 
-/// An envelope as something to compare.
+/// An envelope that can be compared.
 func sketch(_ envelope: Envelope) -> String {
     switch envelope {
     case .request(let id, let method, let deadline, let body):
@@ -109,7 +109,7 @@ func sketch(_ envelope: Envelope) -> String {
     }
 }
 
-/// A field of each type that calls are made of.
+/// One field of each type that calls consist of.
 struct Everything: Codable, Equatable {
     indirect enum Filter: Codable, Equatable {
         case all([Filter])

@@ -1,7 +1,7 @@
 import CFuzzer
 import MusterSets
 
-/// Any bytes as a stored set and as a set in the portable format.
+/// Takes any bytes as a stored set and as a set in the portable format.
 @main struct FuzzSets {
     static func main() {
         var count = CommandLine.argc
@@ -10,7 +10,8 @@ import MusterSets
             pointer.withMemoryRebound(to: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?.self, capacity: 1) {
                 _ = LLVMFuzzerRunDriver(&count, $0) { bytes, count in
                     let input = UnsafeRawBufferPointer(start: bytes, count: count)
-                    // The checksum keeps nearly everything from the first; the second meets what a forger would send.
+                    // The checksum keeps nearly all inputs from the first decoder; the second gets what a forger would
+                    // send.
                     if let set = try? StoredSet.decode(input, memoryLimit: memoryLimit) { check(set, input) }
                     if let set = try? PortableRoaring.decode(input, memoryLimit: memoryLimit) { check(set, input) }
                     return 0
@@ -20,13 +21,13 @@ import MusterSets
     }
 }
 
-/// Some runs of a few bytes are full blocks, so an input could otherwise take a second.
+/// Bounds the memory: some runs of a few bytes describe full containers, so an input could take a second.
 let memoryLimit = 1 << 18
 
-/// What was read is a set like any other, is written and read again as the same, and is refused when a byte of it is changed.
+/// A decoded set behaves like any other, survives encoding and decoding, and is refused when one of its bytes changes.
 func check(_ set: MemberSet, _ input: UnsafeRawBufferPointer) {
     let portable = PortableRoaring.encode(set)
-    // A header that allows for runs where there are none is shorter by up to 15 bytes; no library writes it.
+    // A header that allows for runs without having any is shorter by up to 15 bytes; no library writes it.
     precondition(portable.count <= input.count + 15, "another form of the set was shorter")
     let again = try? portable.withUnsafeBytes { try PortableRoaring.decode($0) }
     precondition(again == set, "the portable form reads otherwise")

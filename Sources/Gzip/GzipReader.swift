@@ -1,8 +1,8 @@
 import CZlib
 
-/// Unpacks what gzip packed, a step at a time: its caller counts what comes out and stops where it is enough.
+/// Decompresses gzip in steps, so that the caller can count the output and stop at a bound.
 public final class GzipReader {
-    /// The bytes are not what gzip writes, not all of it, or have something behind it.
+    /// The bytes are not gzip, are incomplete, or have a suffix that is not gzip.
     public struct Malformed: Error {}
 
     private let stream: UnsafeMutablePointer<z_stream>
@@ -10,12 +10,12 @@ public final class GzipReader {
     private var position = 0
     private var isDone = false
 
-    /// Reads this, one member or several in a row.
+    /// Starts on this input: one gzip member or several in a row.
     public init(_ packed: [UInt8]) throws {
         self.packed = packed
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
-        // 15 is the largest window, and 16 says gzip and nothing else.
+        // 15 is the largest window; adding 16 accepts gzip only.
         let result = inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
         guard result == Z_OK else {
             isDone = true
@@ -28,7 +28,7 @@ public final class GzipReader {
         stream.deallocate()
     }
 
-    /// Unpacks into all of `output`, or as much as there is left. Returns how many bytes; 0 is the end. Throws
+    /// Decompresses into `output` until it is full or the input ends. Returns the number of bytes; 0 at the end. Throws
     /// `Malformed`.
     public func read(into output: UnsafeMutableRawBufferPointer) throws -> Int {
         var written = 0
@@ -41,7 +41,7 @@ public final class GzipReader {
     private func step(into output: UnsafeMutableRawBufferPointer) throws -> Int {
         try packed.withUnsafeBytes { bytes in
             let input = UnsafeRawBufferPointer(rebasing: bytes[position...])
-            // zlib reads through a pointer that it takes as mutable, and writes nothing there.
+            // zlib declares its input pointer as mutable but does not write through it.
             stream.pointee.next_in = UnsafeMutablePointer(
                 mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))
             stream.pointee.avail_in = UInt32(clamping: input.count)
@@ -60,7 +60,7 @@ public final class GzipReader {
         }
     }
 
-    /// Files of gzip may be put behind each other, and are one.
+    /// Concatenated gzip members form one stream.
     private func endMember() throws {
         if position == packed.count {
             isDone = true

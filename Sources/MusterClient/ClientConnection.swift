@@ -3,7 +3,7 @@ import NIOCore
 import NIOSSL
 import NIOTLS
 
-/// One connection of a client: opens the session, gives calls their ids, and gives replies to their callers.
+/// One connection of a client: opens the session, assigns ids to calls, and delivers replies to callers.
 final class ClientConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -11,12 +11,12 @@ final class ClientConnection: ChannelInboundHandler {
     private enum Phase {
         case opening
         case ready
-        /// The server will answer what it has, and take nothing new.
+        /// The server answers the calls that it has and accepts no new ones.
         case going
         case closed
     }
 
-    /// Under which `session.open` is sent.
+    /// The id of `session.open`.
     private static let openID: Int64 = 1
 
     private let core: ClientCore
@@ -26,7 +26,7 @@ final class ClientConnection: ChannelInboundHandler {
     private var outbox = ByteBuffer()
     private var calls: [Int64: ClientCore.Pending] = [:]
     private var lastID = openID
-    /// Up to here, calls have been given to the socket.
+    /// The last id that was passed to the socket.
     private var lastFlushedID = openID
     private var failure: RPCError?
     private var isFinalFailure = false
@@ -44,11 +44,11 @@ final class ClientConnection: ChannelInboundHandler {
         if case .ready = phase { calls.count < Limits.requestsInFlight.value } else { false }
     }
 
-    // MARK: Beginning and end
+    // MARK: Opening and closing
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        // The key is for a server whose name was checked.
+        // Send the key only after the server's certificate is verified.
         if case .plaintext = core.settings.security { openSession() }
         openTimer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(core.settings.connectTimeout)) {
             self.failure = RPCError(.unavailable, "\(self.core.settings) doesn't answer")
@@ -86,7 +86,7 @@ final class ClientConnection: ChannelInboundHandler {
         }
     }
 
-    /// Ends a connection that can't be opened, now or at the next attempt.
+    /// Closes a connection that can't be opened, at this attempt or the next one.
     private func fail(_ error: RPCError) {
         failure = error
         isFinalFailure = true
@@ -117,7 +117,7 @@ final class ClientConnection: ChannelInboundHandler {
             core.attemptFailed(call, RPCError(.unavailable, "the connection was lost"), neverRan: !wasSent)
         } else {
             let error = RPCError(
-                .unknown, "the connection was lost; whether the call had an effect is not known",
+                .unknown, "the connection was lost before the reply; the outcome of the call is unknown",
                 details: ["outcome": "unknown"])
             core.finish(call, .failure(error))
         }
@@ -161,7 +161,8 @@ final class ClientConnection: ChannelInboundHandler {
         let deadline = milliseconds.map { ",\"deadline_ms\":\($0)" } ?? ""
         let head = "{\"id\":\(id),\"method\":\"\(method)\"\(deadline),\"body\":"
         outbox.writeInteger(UInt8(0))
-        outbox.writeInteger(UInt32(truncatingIfNeeded: head.utf8.count + body.count + 1))  // within the frame limit
+        // the client has checked the length against the frame limit
+        outbox.writeInteger(UInt32(truncatingIfNeeded: head.utf8.count + body.count + 1))
         outbox.writeString(head)
         outbox.writeBytes(body)
         outbox.writeInteger(UInt8(ascii: "}"))
@@ -185,7 +186,7 @@ final class ClientConnection: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastHeard = .now
         let bytes = unwrapInboundIn(data)
-        // The alert with which a TLS server answers what is no TLS: no frame begins so.
+        // A TLS server answers plaintext with this alert; no frame begins like that.
         if isOpening, decoder.pending == 0, bytes.readableBytesView.first == 21 {
             return fail(TLSFault.serverSpeaksTLS.error(at: core.settings))
         }
@@ -195,7 +196,7 @@ final class ClientConnection: ChannelInboundHandler {
             if decoder.pending == 0 { decoder = FrameDecoder(limit: decoder.limit) }
         } catch {
             if isOpening, error is FrameError {
-                let sentence = "\(core.settings) speaks another protocol than Muster's RPC: look at its port"
+                let sentence = "\(core.settings) does not speak Muster's RPC: check the port"
                 return fail(RPCError(.failedPrecondition, sentence, cause: error))
             }
             failure = RPCError(unreadable: error)
@@ -248,7 +249,7 @@ final class ClientConnection: ChannelInboundHandler {
         core.opened(self)
     }
 
-    /// The server runs nothing past `lastID`: those calls go elsewhere, whether safe to repeat or not.
+    /// The server runs no call after `lastID`, so those calls are sent elsewhere, repeatable or not.
     private func goAway(_ lastID: Int64) {
         guard !isOpening else { return }
         phase = .going
@@ -265,7 +266,7 @@ final class ClientConnection: ChannelInboundHandler {
         if case .going = phase, calls.isEmpty { close() }
     }
 
-    // MARK: Signs of life
+    // MARK: Keepalive
 
     private func startKeepAlive(_ context: ChannelHandlerContext) {
         let period = core.settings.keepAlive

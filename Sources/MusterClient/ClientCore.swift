@@ -2,17 +2,17 @@ import Logging
 import MusterProtocol
 import NIOCore
 
-/// All that a client knows, on one event loop: calls that wait, connections, and what is tried again when.
+/// The state of a client, on one event loop: waiting calls, connections, and scheduled retries.
 final class ClientCore {
-    /// A call from its sending to its answer, through all repeats.
+    /// A call from its first sending to its reply, including all retries.
     final class Pending {
         let ticket: Int
         let request: Request
         let answer: Answer
         var attempts = 0
-        /// Where it is in flight, and under which id.
+        /// The connection and id of the call in flight.
         var place: (connection: ClientConnection, id: Int64)?
-        /// Why the last attempt failed: a better answer than that time is over.
+        /// Why the last attempt failed, which is a better error than an exceeded deadline.
         var lastFailure: RPCError?
 
         init(ticket: Int, request: Request, answer: Answer) {
@@ -54,7 +54,7 @@ final class ClientCore {
         }
     }
 
-    /// Sends what the messages of this tick came to.
+    /// Sends the calls of this tick.
     func flush() {
         for connection in connections { connection.flush() }
     }
@@ -70,7 +70,7 @@ final class ClientCore {
         place(call)
     }
 
-    /// Puts the call on the connection that has the fewest, or lets it wait for one.
+    /// Sends the call on the least busy connection, or queues it.
     private func place(_ call: Pending) {
         guard calls[call.ticket] != nil else { return }
         if let connection = leastBusy() {
@@ -103,16 +103,17 @@ final class ClientCore {
         connection.cancel(id)
     }
 
-    /// An attempt has failed. `neverRan` where the server certainly did nothing.
+    /// Handles a failed attempt. `neverRan` is true when the server certainly did nothing.
     func attemptFailed(_ call: Pending, _ error: RPCError, neverRan: Bool) {
         call.place = nil
-        // That time is over tells less than why it was needed.
+        // An exceeded deadline is less informative than the failure before it.
         let error = error.code == .deadlineExceeded ? call.lastFailure ?? error : error
         call.lastFailure = error
         guard settings.repeats, neverRan || (call.request.isSafe && error.isWorthRepeating) else {
             return finish(call, .failure(error))
         }
-        // What never ran may go at once, since the pauses between connections hold it back; but not for ever so.
+        // A call that never ran may be sent again at once, because the pauses between connections throttle it; but only
+        // a bounded number of times.
         let pause = neverRan && call.attempts <= 2 ? .zero : self.pause(after: call.attempts, atLeast: error.retryAfter)
         guard .now + pause < call.request.deadline else { return finish(call, .failure(error)) }
         loop.scheduleTask(in: TimeAmount(pause)) {
@@ -121,7 +122,7 @@ final class ClientCore {
         }
     }
 
-    /// A random part of what doubles with every attempt, so that many clients don't come back all at once.
+    /// A random fraction of a delay that doubles with each attempt, so that clients don't retry in step.
     private func pause(after attempts: Int, atLeast least: Duration?) -> Duration {
         let doubled = settings.firstPause * (1 << min(max(attempts - 1, 0), 16))
         let part = min(doubled, settings.longestPause) * Double.random(in: 0..<1)
@@ -147,7 +148,7 @@ final class ClientCore {
             finish(call, .failure(reason ?? RPCError(.deadlineExceeded, "the deadline passed")))
         }
         waiting = waiting.filter { calls[$0.ticket] != nil }
-        // Not sooner than in a moment: a look costs as much as there are calls.
+        // Not immediately: one pass costs time for each call.
         if let next = calls.values.map(\.request.deadline).min() { wakeAt(max(next, now + .milliseconds(2))) }
         flush()
     }
@@ -159,13 +160,14 @@ final class ClientCore {
             return
         }
         while connections.count + connecting < max(1, settings.connections) {
-            if failedConnects > 0, connecting > 0 { return }  // one scout is enough where nobody answered before
+            // one connection attempt at a time is enough when the last one failed
+            if failedConnects > 0, connecting > 0 { return }
             connecting += 1
             dialer.connect(for: self)
         }
     }
 
-    /// A connection has its session open.
+    /// Handles an opened session.
     func opened(_ connection: ClientConnection) {
         connecting -= 1
         failedConnects = 0
@@ -180,7 +182,7 @@ final class ClientCore {
         connectIfNeeded()
     }
 
-    /// A connection came to nothing. `isFinal` where trying again can't help, such as with a wrong key.
+    /// Handles a connection that failed to open. `isFinal` is true when a retry can't help, as with a wrong key.
     func connectFailed(_ error: RPCError, isFinal: Bool) {
         connecting -= 1
         failedConnects += 1
@@ -198,12 +200,12 @@ final class ClientCore {
         }
     }
 
-    /// No new calls for this one: the server says goodbye, or it is gone.
+    /// Sends no new calls on this connection: the server announced its end, or it is lost.
     func retire(_ connection: ClientConnection) {
         connections.removeAll { $0 === connection }
     }
 
-    /// There is room on a connection again.
+    /// Handles capacity that became free on a connection.
     func roomAppeared() {
         if !waiting.isEmpty { placeWaiting() }
     }
@@ -221,7 +223,7 @@ final class ClientCore {
 }
 
 extension RPCError {
-    /// Whether the same call may go better soon. Only for calls that are safe to repeat.
+    /// Whether a retry may succeed soon. Only for calls that are safe to repeat.
     fileprivate var isWorthRepeating: Bool {
         switch code {
         case .unavailable, .aborted, .unknown: true
@@ -230,7 +232,7 @@ extension RPCError {
         }
     }
 
-    /// How long the server asks to be left alone; never longer than a call may last.
+    /// How long the server asks clients to wait; at most as long as a call may last.
     fileprivate var retryAfter: Duration? {
         details.integer("retry_after_ms").map { .milliseconds(min(max($0, 0), Int64(Limits.deadlineMost.value))) }
     }

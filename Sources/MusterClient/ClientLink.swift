@@ -4,7 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Synchronization
 
-/// A call on its way, encoded.
+/// An encoded call.
 struct Request: Sendable {
     let method: String
     let body: [UInt8]
@@ -14,7 +14,7 @@ struct Request: Sendable {
 
 typealias Answer = CheckedContinuation<Result<[UInt8], RPCError>, Never>
 
-/// Brings callers' wishes to the event loop: those of one tick together, with one wake-up.
+/// Passes callers' messages to the event loop, all of one tick with one wake-up.
 final class ClientLink: Sendable {
     enum Message: Sendable {
         case call(Int, Request, Answer)

@@ -3,7 +3,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// Makes connections.
+/// Opens connections.
 final class Dialer {
     private let settings: MusterClientSettings
     private let loop: any EventLoop
@@ -14,7 +14,7 @@ final class Dialer {
         self.loop = loop
     }
 
-    /// Connects; what becomes of it the core hears from the connection, or from here where there is none.
+    /// Starts to connect. The connection reports to the core; if there is none, the dialer reports the failure.
     func connect(for core: ClientCore) {
         let context: NIOSSLContext?
         do { context = try tlsContext() } catch {
@@ -45,7 +45,7 @@ final class Dialer {
             }
     }
 
-    /// An address has no name that a certificate could show; it is looked for among the certificate's addresses then.
+    /// A certificate can't name an IP address as a DNS name; the check compares its addresses instead.
     private static func tlsHandler(_ context: NIOSSLContext, _ host: String) throws -> NIOSSLClientHandler {
         try NIOSSLClientHandler(context: context, serverHostname: isAddress(host) ? nil : host)
     }
@@ -70,27 +70,27 @@ final class Dialer {
         return found
     }
 
-    /// A few words on why there is no connection, without the names of functions and their arguments.
+    /// Describes briefly why connecting failed, without names of functions and their arguments.
     static func reason(_ error: any Error) -> String {
         switch error {
         case let error as NIOConnectionError:
-            error.connectionErrors.first.map { reason($0.error) } ?? "there is no such host"
+            error.connectionErrors.first.map { reason($0.error) } ?? "the host does not exist"
         case let error as IOError: TransportWords.system(error.errnoCode)
         case ChannelError.connectTimeout: "it doesn't answer"
         case NIOSSLError.handshakeFailed, NIOSSLError.uncleanShutdown:
-            "it closed the connection before TLS was agreed on"
+            "the server closed the connection during the TLS handshake"
         default: "\(error)"
         }
     }
 }
 
-/// Sees the first bytes that a server sends before TLS does: whether they are TLS at all.
+/// Inspects the first bytes from the server before TLS does, to detect a plaintext server.
 final class PlaintextDetector: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let first = unwrapInboundIn(data).readableBytesView.first
-        // The types of TLS's records: change of cipher, alert, handshake, data.
+        // The types of TLS records: change of cipher, alert, handshake, data.
         guard let first, (20...23).contains(first) else {
             context.fireErrorCaught(TLSFault.serverSpeaksPlaintext)
             return

@@ -3,16 +3,17 @@ public import MusterProtocol
 import NIOCore
 import NIOPosix
 
-/// Calls Muster. One client is enough for a process: it connects when it is first needed, shares its connections among all
-/// callers, and finds its way back after a restart of the server.
+/// A client of Muster. One is enough for a process: it connects on first use, shares its connections among all callers,
+/// and reconnects after a restart of the server.
 ///
-/// A call that is safe to repeat is repeated, until its deadline, where the server is away, busy or unsure. One that is not
-/// is repeated only where it was certainly never run; else the caller is told that its outcome is unknown.
+/// Until its deadline, it retries a call that is safe to repeat when the server is unavailable, busy or unsure. It
+/// retries other calls only when they certainly did not run; else the caller gets the error that the outcome is
+/// unknown.
 public final class MusterClient: Sendable {
     private let settings: MusterClientSettings
     private let link: ClientLink
 
-    /// A client; it does nothing until the first call.
+    /// Makes a client; it does nothing until the first call.
     public init(_ settings: MusterClientSettings, logger: Logger = Logger(label: "muster.client")) {
         self.settings = settings
         link = ClientLink(settings: settings, loop: MultiThreadedEventLoopGroup.singleton.next(), logger: logger)
@@ -20,9 +21,9 @@ public final class MusterClient: Sendable {
 
     deinit { link.post(.close(nil)) }
 
-    /// Makes a call and waits for its reply: `deadline` at most, connecting and repeats included.
+    /// Makes a call and waits for its reply, at most for `deadline`, which includes connecting and retries.
     ///
-    /// Whatever is thrown is an `RPCError`. The signature doesn't say so, since every closure that calls this would have to.
+    /// Throws only `RPCError`. The signature does not say so, because each closure around a call would have to.
     public func send<C: Call>(_ call: C, deadline: Duration? = nil) async throws -> C.Reply {
         let body: [UInt8]
         do { body = try JSONEncoding.encode(call) } catch { throw RPCError(unsendable: error) }
@@ -30,20 +31,20 @@ public final class MusterClient: Sendable {
         return try Self.read(message) { try JSONDecoding.decode(C.Reply.self, from: $0) }
     }
 
-    /// Makes a call that is given in JSON, an object; answers the JSON of its reply. Throws as `send` does.
+    /// Makes a call given as a JSON object; returns the JSON of its reply. Throws like `send`.
     public func call(method: String, bodyJSON: [UInt8], deadline: Duration? = nil) async throws -> [UInt8] {
         guard !method.isEmpty, method.utf8.allSatisfy(Self.isOfMethodName) else {
-            throw RPCError(.unimplemented, .unknownMethod, "there is no method of this name")
+            throw RPCError(.unimplemented, .unknownMethod, "unknown method")
         }
         let body: [UInt8]
-        // Read and written again, so that nothing but one object gets into the envelope.
+        // Decoded and encoded again, so that the envelope contains exactly one object.
         do { body = try JSONReader().read(bodyJSON) { RawJSON($0).bytes } } catch { throw RPCError(unsendable: error) }
         let isSafe = allCalls.contains { $0.method == method && $0 is any ReadingCall.Type }
         let message = try await roundTrip(method, body, isSafe: isSafe, deadline)
         return try Self.read(message) { RawJSON($0).bytes }
     }
 
-    /// Ends the connections. Calls under way fail, and so does every later one.
+    /// Closes the connections. Calls in flight fail, as does each later one.
     public func close() async {
         await withCheckedContinuation { link.post(.close($0)) }
     }
@@ -65,7 +66,7 @@ public final class MusterClient: Sendable {
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 link.post(.call(ticket, request, continuation))
-                // A cancel that came before the call found nothing to cancel.
+                // Handles a cancellation that came before the call was sent.
                 if Task.isCancelled { link.post(.cancel(ticket)) }
             }
         } onCancel: {
@@ -98,15 +99,15 @@ public final class MusterClient: Sendable {
 }
 
 extension RPCError {
-    /// What the caller gave can't go over the wire.
+    /// The caller's value can't be encoded.
     init(unsendable error: any Error) {
         self =
             (error as? JSONError).map(RPCError.init)
-            ?? RPCError(.invalidArgument, .malformed, "the call can't be sent", cause: error)
+            ?? RPCError(.invalidArgument, .malformed, "the call can't be encoded", cause: error)
     }
 
-    /// The server answered something that this version doesn't understand.
+    /// The server's reply can't be decoded by this version.
     init(unreadable error: (any Error)?) {
-        self.init(.internal, "the server's reply can't be understood", cause: error)
+        self.init(.internal, "the server's reply can't be decoded; is the client older than the server?", cause: error)
     }
 }

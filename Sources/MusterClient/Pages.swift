@@ -1,12 +1,12 @@
 public import MusterProtocol
 
 extension MusterClient {
-    /// The pages of a listing, asked for one by one as they are wanted. `deadline` is for each of them.
+    /// The pages of a listing, requested one by one on demand. `deadline` applies to each of them.
     public func pages<C: PagedCall>(_ call: C, deadline: Duration? = nil) -> Pages<C> {
         Pages(client: self, call: call, deadline: deadline)
     }
 
-    /// The entries of a listing, page after page.
+    /// The entries of a listing, page by page.
     public func entries<C: PagedCall>(of call: C, deadline: Duration? = nil) -> Entries<C> {
         Entries(pages: pages(call, deadline: deadline))
     }
@@ -18,18 +18,18 @@ public struct Pages<C: PagedCall>: AsyncSequence, Sendable {
     let call: C
     let deadline: Duration?
 
-    /// Begins with the page that the call names, or the first.
+    /// Begins at the page that the call names, or at the first.
     public func makeAsyncIterator() -> Iterator {
         Iterator(client: client, call: call, deadline: deadline)
     }
 
-    /// Asks for a page when it is wanted.
+    /// Requests pages on demand.
     public struct Iterator: AsyncIteratorProtocol {
         let client: MusterClient
         var call: C?
         let deadline: Duration?
 
-        /// The next page; nil after the last. After an error there is no page any more.
+        /// The next page; nil after the last one. After an error there are no more pages.
         public mutating func next() async throws -> C.Reply? {
             guard var call else { return nil }
             self.call = nil
@@ -47,18 +47,18 @@ public struct Pages<C: PagedCall>: AsyncSequence, Sendable {
 public struct Entries<C: PagedCall>: AsyncSequence, Sendable {
     let pages: Pages<C>
 
-    /// Begins with the page that the call names, or the first.
+    /// Begins at the page that the call names, or at the first.
     public func makeAsyncIterator() -> Iterator {
         Iterator(pages: pages.makeAsyncIterator())
     }
 
-    /// Asks for a page when the one before is used up.
+    /// Requests a page when the previous one is used up.
     public struct Iterator: AsyncIteratorProtocol {
         var pages: Pages<C>.Iterator
         var entries: [C.Reply.Entry] = []
         var index = 0
 
-        /// The next entry; nil after the last.
+        /// The next entry; nil after the last one.
         public mutating func next() async throws -> C.Reply.Entry? {
             while index == entries.count {
                 guard let page = try await pages.next() else { return nil }

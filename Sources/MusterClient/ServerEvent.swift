@@ -1,6 +1,6 @@
 import MusterProtocol
 
-/// What a server can say, with nothing left in it of the bytes it came from.
+/// A message from the server, independent of the bytes it was read from.
 enum ServerEvent {
     case reply(Int64)
     case error(Int64, RPCError)
@@ -20,18 +20,19 @@ enum ServerEvent {
     }
 }
 
-/// Finds the id of a reply without reading it, where it is written as our server writes it: the caller's task reads it once.
+/// Finds the id of a reply without parsing it, in the form in which our server writes it. The caller's task parses the
+/// reply once.
 enum ReplyScan {
     private static let start = Array("{\"id\":".utf8)
     private static let middle = Array(",\"body\":".utf8)
 
-    /// The id; nil where the message is anything else, or a reply that is written otherwise.
+    /// The id; nil when the message is anything else or a reply in another form.
     static func id(of message: [UInt8]) -> Int64? {
         guard message.starts(with: start) else { return nil }
         var id: Int64 = 0
         var index = start.count
         while index < message.count, case let digit = message[index] &- UInt8(ascii: "0"), digit < 10 {
-            guard index < start.count + 16 else { return nil }  // 16 digits hold the largest id, and never overflow
+            guard index < start.count + 16 else { return nil }  // 16 digits hold the largest id and never overflow
             id = id * 10 + Int64(digit)
             index += 1
         }
@@ -40,7 +41,7 @@ enum ReplyScan {
 }
 
 extension RPCError {
-    /// Whether opening a session again would fail again.
+    /// Whether another attempt to open a session would fail too.
     var isFinalForSession: Bool {
         switch code {
         case .unauthenticated, .permissionDenied, .invalidArgument, .unimplemented, .failedPrecondition: true

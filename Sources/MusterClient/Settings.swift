@@ -1,43 +1,44 @@
 import MusterProtocol
 
-/// Where the server is, who is calling, and how carefully.
+/// Which server to call, with which key, and the bounds.
 public struct MusterClientSettings: Sendable {
     /// How the connection is protected.
     public enum Security: Sendable, Equatable {
-        /// TLS, believing the system's certificate authorities, or those in a PEM file.
+        /// TLS, trusting the system's certificate authorities, or those in a PEM file.
         case tls(authoritiesFile: String? = nil)
-        /// Nothing: who can listen in reads the key.
+        /// Plaintext: an eavesdropper can read the key.
         case plaintext
     }
 
-    /// The server's name or address.
+    /// The server's host name or address.
     public var host: String
     /// The server's port.
     public var port: Int
     /// A service key or data import key. Never printed.
     public var key: String
-    /// TLS, unless the host is this machine or the caller says otherwise.
+    /// TLS, unless the host is this machine or the caller chooses otherwise.
     public var security: Security
-    /// Connections to keep at most; each holds 128 calls in flight.
+    /// Maximum connections; each has up to 128 calls in flight.
     public var connections = 1
-    /// For calls that name no deadline of their own; it covers connecting and all repeats.
+    /// The deadline of calls that name none; it includes connecting and all retries.
     public var deadline: Duration = .seconds(10)
-    /// Whether calls are repeated where that is safe, and lost connections are waited for. Without it the first failure is final.
+    /// Whether to retry calls that are safe to repeat and to wait for lost connections. When false, the first failure
+    /// is final.
     public var repeats = true
-    /// For one attempt to connect, TLS and `session.open` included.
+    /// For one connection attempt, including TLS and `session.open`.
     public var connectTimeout: Duration = .seconds(5)
-    /// Of silence, until the client asks for a sign of life; and as long again until it gives the connection up.
+    /// After this long without a message the client pings; after as long again it closes the connection.
     public var keepAlive: Duration = .seconds(20)
-    /// Pauses between attempts: a random part of this, doubled each time up to `longestPause`.
+    /// Pause between attempts: a random fraction of this, doubled each time up to `longestPause`.
     public var firstPause: Duration = .milliseconds(50)
-    /// The longest such pause.
+    /// The maximum pause.
     public var longestPause: Duration = .seconds(5)
 
-    /// Settings; without `security` it is TLS, but plaintext on the loopback interface.
+    /// Makes settings; by default TLS, and plaintext on the loopback interface.
     ///
     /// - Parameters:
-    ///   - host: in any form that people write: `[::1]`, `Muster.example.com.`
-    ///   - key: white space around it is cut, such as the line end of a file that holds it.
+    ///   - host: in any common form: `[::1]`, `Muster.example.com.`
+    ///   - key: surrounding white space is removed, such as the line break at the end of a key file.
     public init(host: String, port: Int, key: String, security: Security? = nil) {
         self.host = normalizedHost(host) ?? host
         self.port = port

@@ -10,31 +10,31 @@ import NIOSSL
     import Darwin
 #endif
 
-/// Why no safe connection can be made to a server, and won't be by trying again: the `cause` of a call's
+/// Why no secure connection to a server is possible, and retrying won't help: the `cause` of a call's
 /// `FAILED_PRECONDITION`.
 public enum TLSFault: Error, Sendable, Equatable {
-    /// The certificate is signed by no authority that is trusted here.
+    /// No trusted authority signed the certificate.
     case untrusted
-    /// The certificate's time is over.
+    /// The certificate has expired.
     case expired(Instant)
-    /// The certificate's time has not begun.
+    /// The certificate is not valid yet.
     case notYetValid(Instant)
-    /// The certificate is for these names and addresses, and for no other.
+    /// The certificate is for these names and addresses only.
     case wrongName([String])
-    /// This client speaks plaintext, and the server TLS.
+    /// This client speaks plaintext and the server TLS.
     case serverSpeaksTLS
-    /// This client speaks TLS, and the server plaintext.
+    /// This client speaks TLS and the server plaintext.
     case serverSpeaksPlaintext
-    /// The file of authorities can't be used; with what the system says, where it can't even be read.
+    /// The file of authorities is unusable; with the system's error when it can't be read.
     case authorities(file: String, cause: String?)
-    /// The two sides find no way to speak TLS.
+    /// The two sides have no TLS version or cipher in common.
     case notAgreed(reason: String)
 }
 
 extension TLSFault {
-    /// What a failed handshake means; nil where it may go better soon, as when the server closed the connection.
+    /// The meaning of a failed handshake; nil when a retry may succeed, as when the server closed the connection.
     ///
-    /// - Parameter certificate: what the server showed, as far as it came.
+    /// - Parameter certificate: the server's certificate, when it arrived.
     init?(_ error: any Error, certificate: NIOSSLCertificate?) {
         switch error {
         case let fault as TLSFault: self = fault
@@ -52,8 +52,8 @@ extension TLSFault {
         }
     }
 
-    /// The library says only that the certificate was refused. Its own dates tell the commonest reason; the dates of an
-    /// authority in between stay unknown, and count as one that is not trusted.
+    /// The library only reports that the certificate was refused. The certificate's own dates reveal the most common
+    /// reason; expired intermediate authorities count as not trusted.
     private static func verifying(_ certificate: NIOSSLCertificate?) -> TLSFault {
         guard let certificate else { return .untrusted }
         let now = time(nil)
@@ -62,14 +62,14 @@ extension TLSFault {
         return .untrusted
     }
 
-    /// What it comes to for a caller, at this server.
+    /// The message for a caller, for this server.
     func error(at server: MusterClientSettings) -> RPCError {
         RPCError(.failedPrecondition, sentence(about: "\(server)"), cause: self)
     }
 
     private func sentence(about server: String) -> String {
         switch self {
-        case .untrusted: "the certificate of \(server) is signed by no authority that is trusted here"
+        case .untrusted: "the certificate of \(server) is not signed by a trusted authority"
         case .expired(let end): "the certificate of \(server) expired at \(end.iso8601)"
         case .notYetValid(let start): "the certificate of \(server) is valid only from \(start.iso8601)"
         case .wrongName([]): "the certificate of \(server) is for another name"
@@ -78,23 +78,24 @@ extension TLSFault {
         case .serverSpeaksTLS: "\(server) speaks TLS, and this client plaintext"
         case .serverSpeaksPlaintext: "\(server) speaks plaintext, and this client TLS"
         case .authorities(let file, let cause):
-            "the file \(file) can't be read as certificates in PEM\(cause.map { ": \($0)" } ?? "")"
+            "the file \(file) can't be read as PEM certificates\(cause.map { ": \($0)" } ?? "")"
         case .notAgreed(let reason): "no TLS connection to \(server) can be agreed on: \(reason)"
         }
     }
 }
 
 extension NIOSSLCertificate {
-    /// Whether it is for this host: an address must be among its addresses, a name among its names.
+    /// Whether the certificate is for this host: an address must be among its addresses, a name among its names.
     ///
-    /// NIO's own check also takes a certificate for the address that a name leads to, so that a name server could
-    /// choose whom a name means. Without any names NIO has compared the common name, and that stands.
+    /// NIO's own check also accepts a certificate for the address that a name resolves to, so a name server could
+    /// choose the meaning of a name. For a certificate without any names NIO has compared the common name, which is
+    /// accepted.
     func isFor(_ host: String) -> Bool {
         let names = _subjectAlternativeNames().filter { $0.nameType == .dnsName || $0.nameType == .ipAddress }
         return names.isEmpty || Dialer.isAddress(host) || names.contains { $0.nameType == .dnsName && $0.matches(host) }
     }
 
-    /// The names and addresses that it is for.
+    /// The names and addresses of the certificate.
     var names: [String] {
         _subjectAlternativeNames().compactMap { name in
             switch name.nameType {
@@ -112,7 +113,7 @@ extension Instant {
 }
 
 extension _SubjectAlternativeName {
-    /// As RFC 6125 has it: the same name, or a `*` in the place of the whole first label.
+    /// RFC 6125: the same name, or a `*` as the whole first label.
     fileprivate func matches(_ host: String) -> Bool {
         let pattern = String(decoding: contents, as: UTF8.self).lowercased()
         guard pattern.hasPrefix("*.") else { return pattern == host }

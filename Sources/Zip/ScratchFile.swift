@@ -4,15 +4,16 @@
     import Darwin
 #endif
 
-/// A file without a name, in the system's directory for temporary files: gone with its last reader, also when the process is killed.
+/// An unnamed file in the system's directory for temporary files. It disappears with its last reader, even when the
+/// process is killed.
 public final class ScratchFile: Sendable {
     let descriptor: Int32
 
-    /// An empty file. Throws `ZipError` where there is no room for one.
+    /// Makes an empty file. Throws `ZipError` when there is no space.
     public init() throws {
         let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var path = Array("\(directory)/muster.XXXXXX".utf8CString)
-        // Made for this user alone, and without a name before anything is in it.
+        // Created with access for this user only, and unlinked before anything is written.
         descriptor = mkstemp(&path)
         guard descriptor >= 0 else { throw ZipError(file: errno) }
         unlink(path)
@@ -21,7 +22,7 @@ public final class ScratchFile: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Writes all of `bytes` from the byte `offset` on.
+    /// Writes all of `bytes` at `offset`.
     public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
         var done = 0
         while done < bytes.count {
@@ -33,7 +34,7 @@ public final class ScratchFile: Sendable {
         }
     }
 
-    /// Reads up to `count` bytes from the byte `offset` on; fewer only at the end of the file.
+    /// Reads up to `count` bytes at `offset`; fewer only at the end of the file.
     public func read(_ count: Int, at offset: Int) throws -> [UInt8] {
         try [UInt8](unsafeUninitializedCapacity: count) { buffer, read in
             read = try self.read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
@@ -54,7 +55,7 @@ public final class ScratchFile: Sendable {
     }
 }
 
-/// A file can't be written or read, or libzip refuses what it is given.
+/// A file can't be written or read, or libzip refuses its input.
 public struct ZipError: Error, CustomStringConvertible {
     public let description: String
 

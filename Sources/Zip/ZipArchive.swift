@@ -4,24 +4,24 @@ import Synchronization
 
 /// Makes zip archives with libzip.
 public enum ZipArchive {
-    /// A file of an archive: a stretch of what is zipped.
+    /// A file of an archive: a range of the content.
     public struct Entry: Sendable {
         public var name: String
-        /// Where it begins, in bytes.
+        /// The offset of its first byte.
         public var start: Int
-        /// In bytes.
+        /// The length in bytes.
         public var length: Int
 
-        /// A file of this name.
+        /// Makes a file of this name.
         public init(name: String, start: Int, length: Int) {
             (self.name, self.start, self.length) = (name, start, length)
         }
     }
 
-    /// Writes an archive of stretches of `content` and returns the file that it is in, with its length in bytes.
+    /// Writes an archive of ranges of `content` and returns its file and its length in bytes.
     ///
-    /// libzip writes an archive in one go, for minutes where it is large: on a thread of its own, so that no other work waits for it.
-    /// Cancelling the task ends it. An archive has one entry at least, since libzip writes none that is empty.
+    /// libzip writes an archive in one call, which takes minutes for a large one, so it runs on a thread of its own.
+    /// Cancelling the task ends it. An archive has at least one entry, because libzip refuses to write an empty one.
     public static func make(
         of content: ScratchFile, _ entries: [Entry]
     ) async throws -> (file: ScratchFile, length: Int) {
@@ -60,7 +60,7 @@ public enum ZipArchive {
         let source = try makeSource(sink, ArchiveSink.answer)
         guard let archive = zip_open_from_source(source, ZIP_CREATE | ZIP_TRUNCATE, nil) else {
             zip_source_free(source)
-            throw ZipError("libzip can't write an archive")
+            throw ZipError("libzip can't write the archive")
         }
         return archive
     }
@@ -73,13 +73,13 @@ public enum ZipArchive {
             zip_source_free(source)
             throw ZipError(reason)
         }
-        // JSON of users is small at any level; the first is the quickest.
+        // JSON of users compresses well at any level; level 1 is the fastest.
         guard zip_set_file_compression(archive, zip_uint64_t(index), ZIP_CM_DEFLATE, 1) == 0 else {
             throw ZipError(String(cString: zip_strerror(archive)))
         }
     }
 
-    /// libzip keeps the object until it asks for it to be freed.
+    /// libzip retains the object until it requests its release.
     private static func makeSource(_ object: some AnyObject, _ answer: zip_source_callback) throws -> OpaquePointer {
         let kept = Unmanaged.passRetained(object)
         guard let source = zip_source_function_create(answer, kept.toOpaque(), nil) else {

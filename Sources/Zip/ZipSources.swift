@@ -7,10 +7,10 @@ import Synchronization
     import Darwin
 #endif
 
-/// What libzip asks of its sources, which are objects here.
+/// The callbacks of libzip's sources, which are objects here.
 private typealias Command = zip_source_cmd_t
 
-/// A stretch of a file, which libzip reads from its beginning to its end.
+/// A range of a file, which libzip reads sequentially.
 final class EntrySource {
     private let file: ScratchFile
     private let entry: ZipArchive.Entry
@@ -70,9 +70,9 @@ final class EntrySource {
     }
 }
 
-/// The file that an archive is written to. libzip goes back in it to fill in sizes.
+/// The file that receives the archive. libzip seeks back in it to fill in sizes.
 ///
-/// `@unchecked Sendable`: one thread writes, and only when it has ended does another read.
+/// `@unchecked Sendable`: one thread writes, and others read only after it has ended.
 final class ArchiveSink: @unchecked Sendable {
     let file: ScratchFile
     private(set) var length = 0
@@ -95,7 +95,7 @@ final class ArchiveSink: @unchecked Sendable {
     private func answer(_ command: Command, _ data: UnsafeMutableRawPointer?, _ length: Int) -> zip_int64_t {
         switch command {
         case ZIP_SOURCE_SUPPORTS:
-            // What libzip wants of a file that it may write, though of a new one it reads nothing.
+            // libzip requires these of a file that it writes, though it reads nothing from a new one.
             return supported(
                 [
                     ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR,
@@ -109,7 +109,7 @@ final class ArchiveSink: @unchecked Sendable {
         case ZIP_SOURCE_WRITE: return write(UnsafeRawBufferPointer(start: data, count: length))
         case ZIP_SOURCE_TELL_WRITE: return zip_int64_t(position)
         case ZIP_SOURCE_SEEK_WRITE: return seek(data, length)
-        // That there is no such file yet is the failure that it begins with.
+        // libzip starts by expecting that the file does not exist.
         case ZIP_SOURCE_ERROR: return explain(failure, failure == ENOENT ? ZIP_ER_READ : ZIP_ER_WRITE, to: data)
         default: return -1
         }
@@ -140,12 +140,12 @@ final class ArchiveSink: @unchecked Sendable {
     }
 }
 
-/// The commands that a source understands, as libzip wants to be told.
+/// The commands that a source supports, in libzip's encoding.
 private func supported(_ commands: [Command]) -> zip_int64_t {
     commands.reduce(0) { $0 | 1 << zip_int64_t($1.rawValue) }
 }
 
-/// An error as libzip wants to be told: its own number and the system's.
+/// An error in libzip's encoding: its own number and the system's.
 private func explain(_ failure: Int32, _ code: Int32, to data: UnsafeMutableRawPointer?) -> zip_int64_t {
     data?.storeBytes(of: code, as: Int32.self)
     data?.storeBytes(of: failure, toByteOffset: MemoryLayout<Int32>.size, as: Int32.self)

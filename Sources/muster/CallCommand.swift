@@ -14,27 +14,27 @@ struct CallCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "call", abstract: "Makes one call and prints its reply.",
         discussion: """
-            The key comes from the variable MUSTER_KEY or from --key-file, never from an argument, which every user of \
-            the machine can read.
+            The key is read from the variable MUSTER_KEY or from --key-file. It is never an argument, because every user \
+            of the machine can read those.
 
-            To another machine it speaks TLS, and the server's certificate must be for the name after --server.
+            The connection uses TLS, except to this machine. The server's certificate must be for the name in --server.
 
-            Exit codes: 0 the reply is printed; 1 the call is wrong or refused; 64 the command is wrong, or there is no \
-            key; 75 try again later, with the same request_id; 76 no TLS connection can be made, and trying again \
-            won't help: the certificate, the file of authorities, or one side speaks plaintext; 77 the key is not \
-            valid, or lacks the scope.
+            Exit codes: 0 the reply is printed; 1 the call is invalid or refused; 64 the command is invalid, or there is \
+            no key; 75 try again later, with the same request_id; 76 no TLS connection is possible, and trying again \
+            won't help: check the certificate, the file of authorities, and whether both sides use TLS; 77 the key is \
+            not valid, or lacks the scope.
 
             Example: muster call segments.size '{"segment_id":"fr-win-back"}'
             """)
 
     @Argument(help: "Such as segments.size; `muster methods` lists them.") var method: String
-    @Argument(help: "The call, a JSON object; - reads standard input.") var body = "{}"
+    @Argument(help: "The call, a JSON object; - reads it from standard input.") var body = "{}"
     @OptionGroup var server: ServerOptions
-    @Flag(help: "Print the reply as it came, on one line.") var json = false
-    @Option(help: "Give up after so many seconds.") var deadlineSeconds = 10
+    @Flag(help: "Print the reply unchanged, on one line.") var json = false
+    @Option(help: "Give up after this many seconds (1 to 60).") var deadlineSeconds = 10
 
     func validate() throws {
-        guard (1...60).contains(deadlineSeconds) else { throw ValidationError("--deadline-seconds is 1 to 60.") }
+        guard (1...60).contains(deadlineSeconds) else { throw ValidationError("--deadline-seconds must be 1 to 60.") }
     }
 
     func run() async throws {
@@ -68,7 +68,7 @@ struct CallCommand: AsyncParsableCommand {
         return bytes
     }
 
-    /// Code, sentence, and what to do next.
+    /// The code, the message, and what to do next.
     private func complain(_ error: RPCError, at settings: MusterClientSettings) {
         var text = "Error: \(error.code.rawValue): \(error.message)"
         if !error.details.fields.entries.isEmpty, let details = try? JSONEncoding.encode(error.details) {
@@ -80,7 +80,7 @@ struct CallCommand: AsyncParsableCommand {
 }
 
 extension RPCError {
-    /// As in sysexits.h.
+    /// The codes of sysexits.h.
     var exitCode: Int32 {
         if cause is TLSFault { return 76 }
         return switch code {
@@ -93,11 +93,11 @@ extension RPCError {
     func advice(at server: String) -> String? {
         if let fault = cause as? TLSFault { return fault.advice }
         return switch code {
-        case .unauthenticated: "Look at MUSTER_KEY or --key-file: the key must be live and of this server (\(server))."
-        case .permissionDenied: "Use a key with the scope; `muster call keys.create` makes one."
-        case .unavailable: "Is the server running at \(server)? --server and MUSTER_SERVER say where it is."
-        case .unimplemented: "`muster methods` lists what there is."
-        case .unknown: "Send it again with the same request_id: it is applied once at most."
+        case .unauthenticated: "Check MUSTER_KEY or --key-file: the key must be valid on this server (\(server))."
+        case .permissionDenied: "Use a key with the scope; make one with `muster call keys.create`."
+        case .unavailable: "Check that the server runs at \(server); --server and MUSTER_SERVER say where it is."
+        case .unimplemented: "List the methods with `muster methods`."
+        case .unknown: "Send it again with the same request_id: it is applied at most once."
         case .aborted, .resourceExhausted, .deadlineExceeded: "Try again later."
         default: nil
         }
@@ -108,16 +108,16 @@ extension TLSFault {
     /// What the operator can do.
     fileprivate var advice: String {
         switch self {
-        case .untrusted: "Name the file of the authority that signed it with --ca-file or MUSTER_CA_FILE."
-        case .expired: "Renew it; on SIGHUP the server reads its file again."
-        case .notYetValid: "Look at the clocks of both machines."
+        case .untrusted: "Pass the file of the authority that signed it with --ca-file or MUSTER_CA_FILE."
+        case .expired: "Renew it; the server reads its file again on SIGHUP."
+        case .notYetValid: "Check the clocks of both machines."
         case .wrongName:
-            "Name the server with --server or MUSTER_SERVER as its certificate does, or renew the certificate."
+            "Name the server as its certificate does, with --server or MUSTER_SERVER, or renew the certificate."
         case .serverSpeaksTLS: "Pass --tls or --ca-file, or set MUSTER_TLS=true."
         case .serverSpeaksPlaintext:
-            "Look at --server and its port. Where nobody can listen in, pass --plaintext or set MUSTER_TLS=false."
-        case .authorities: "Look at --ca-file and MUSTER_CA_FILE."
-        case .notAgreed: "Look at --server and its port: is it Muster's RPC?"
+            "Check --server and its port. On a trusted network, pass --plaintext or set MUSTER_TLS=false."
+        case .authorities: "Check --ca-file and MUSTER_CA_FILE."
+        case .notAgreed: "Check that --server names the port of Muster's RPC."
         }
     }
 }

@@ -4,9 +4,9 @@ import MusterProtocol
 /// `muster methods`
 struct MethodsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "methods", abstract: "Lists the calls; with a name, shows one with an example.")
+        commandName: "methods", abstract: "Lists the calls; with a name, shows one call with an example.")
 
-    @Argument(help: "Only this call, with notes and an example.") var method: String?
+    @Argument(help: "The call to show, with notes and an example.") var method: String?
 
     func run() throws {
         guard let method else {

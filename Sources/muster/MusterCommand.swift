@@ -1,9 +1,9 @@
 import ArgumentParser
 
-/// `muster`: what operators use.
+/// `muster`: the command for operators.
 @main
 struct MusterCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "muster", abstract: "Asks and tells a Muster server.", version: "0.1.0",
+        commandName: "muster", abstract: "Calls a Muster server.", version: "0.1.0",
         subcommands: [CallCommand.self, MethodsCommand.self])
 }

@@ -1,4 +1,4 @@
-/// Minified JSON with a line for each value and two spaces a level; empty objects and arrays stay on their line.
+/// Pretty-prints minified JSON: one line per value, two spaces per level; empty objects and arrays stay on one line.
 func prettyJSON(_ json: [UInt8]) -> String {
     var printer = JSONPrinter()
     for byte in json { printer.take(byte) }
@@ -10,7 +10,7 @@ private struct JSONPrinter {
     private var depth = 0
     private var isInString = false
     private var isEscaped = false
-    /// A bracket was opened and nothing has come since.
+    /// Whether a bracket was opened and nothing has followed yet.
     private var isOpening = false
 
     mutating func take(_ byte: UInt8) {

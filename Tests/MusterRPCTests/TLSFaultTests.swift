@@ -112,7 +112,7 @@ import Testing
         for (files, reason) in [
             (
                 TLSFiles(certificateFile: certificates.file("nothing.pem"), keyFile: certificates.file("server.key")),
-                "nothing.pem can't be read as certificates in PEM: no such file or directory"
+                "nothing.pem can't be read as PEM certificates: no such file or directory"
             ),
             (
                 TLSFiles(certificateFile: certificates.file("server.pem"), keyFile: certificates.file("nothing.key")),
@@ -120,7 +120,7 @@ import Testing
             ),
             (
                 TLSFiles(certificateFile: certificates.file("server.key"), keyFile: certificates.file("server.key")),
-                "server.key can't be read as certificates in PEM"
+                "server.key can't be read as PEM certificates"
             ),
         ] {
             let listener = Listener(name: "RPC", settings: .init(port: 0, tls: files), logger: quiet)

@@ -52,8 +52,8 @@ import Testing
             }
             for (arguments, variables, words) in [
                 ([], [:], "Pass --tls"), (["--tls"], [:], "--ca-file or MUSTER_CA_FILE"),
-                ([], ["MUSTER_TLS": "1"], "signed by no authority"),
-                (["--ca-file", certificates.file("stranger.pem")], [:], "signed by no authority"),
+                ([], ["MUSTER_TLS": "1"], "not signed by a trusted authority"),
+                (["--ca-file", certificates.file("stranger.pem")], [:], "not signed by a trusted authority"),
                 (["--ca-file", "/nowhere.pem"], [:], "/nowhere.pem"),
                 (["--ca-file", ca, "--server", "127.1:\(server.port)"], [:], "is for localhost, 127.0.0.1"),
             ] as [([String], [String: String], String)] {
@@ -68,11 +68,11 @@ import Testing
 
     @Test func whatIsNoServerOrNoKeyIsRefusedByItsSource() async throws {
         for (arguments, variables, words) in [
-            (["--server", "https://muster.example.com"], [:], "look at --server"),
-            ([], ["MUSTER_SERVER": "tcp://10.96.12.7:7878"], "look at MUSTER_SERVER"),
+            (["--server", "https://muster.example.com"], [:], "not a URL, in --server"),
+            ([], ["MUSTER_SERVER": "tcp://10.96.12.7:7878"], "not a URL, in MUSTER_SERVER"),
             (["--plaintext", "--tls"], [:], "--plaintext contradicts"),
             ([], ["MUSTER_TLS": "maybe"], "MUSTER_TLS"), ([], ["MUSTER_KEY": "two words"], "MUSTER_KEY"),
-            ([], ["MUSTER_KEY": "\n"], "There is no key"),
+            ([], ["MUSTER_KEY": "\n"], "No key in MUSTER_KEY"),
             ([], ["MUSTER_TLS": "false", "MUSTER_CA_FILE": "x"], "unset one"),
         ] as [([String], [String: String], String)] {
             let environment = ["MUSTER_KEY": "k"].merging(variables) { $1 }
