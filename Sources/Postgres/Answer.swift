@@ -1,6 +1,7 @@
 import CLibpq
 
-/// One result of libpq. The pointer stays in here: C is only called while this is borrowed, so it outlives each call.
+/// A result of libpq. The pointer stays private: C is only called while this value is borrowed, so it outlives each
+/// call.
 struct Answer: ~Copyable {
     private let raw: OpaquePointer
 
@@ -12,7 +13,7 @@ struct Answer: ~Copyable {
 
     var rowCount: Int { Int(PQntuples(raw)) }
 
-    /// Such as `COMMIT`, or `ROLLBACK` where a COMMIT did not commit.
+    /// Such as `COMMIT`, or `ROLLBACK` when a COMMIT did not commit.
     var commandTag: String { PQcmdStatus(raw).map { String(cString: $0) } ?? "" }
 
     borrowing func withRow<R>(_ index: Int, _ body: (borrowing Row) throws -> R) rethrows -> R {
@@ -52,8 +53,8 @@ public struct Row: ~Copyable {
     /// The number of columns.
     public var count: Int { Int(PQnfields(result)) }
 
-    /// The value of a column, counted from 0. Throws when it holds another type, a NULL that `T` cannot hold, or a
-    /// value that does not fit.
+    /// The value of a column, counted from 0. Throws when the column has another type, a NULL that `T` can't represent,
+    /// or a value out of range.
     public borrowing func value<T: PostgresDecodable>(_ column: Int, as type: T.Type = T.self) throws -> T {
         guard column >= 0, column < count else {
             throw PostgresError(.decoding, "column \(column) where a row has \(count)")
@@ -66,7 +67,8 @@ public struct Row: ~Copyable {
         return try withBytes(column) { try $0.map { try T(postgres: $0) } ?? T.decodeNull() }
     }
 
-    /// The bytes of a column in PostgreSQL's binary format, where libpq holds them; nil for NULL or no such column.
+    /// The bytes of a column in PostgreSQL's binary format, in libpq's memory; nil for NULL or a column that does not
+    /// exist.
     public borrowing func withBytes<R>(_ column: Int, _ body: (UnsafeRawBufferPointer?) throws -> R) rethrows -> R {
         guard column >= 0, column < count, case let index = Int32(truncatingIfNeeded: column),
             PQgetisnull(result, self.index, index) == 0, let bytes = PQgetvalue(result, self.index, index)

@@ -1,8 +1,8 @@
-// The binary format of an array: dimensions, whether there are NULLs, the element type; per dimension its size and
-// lower bound; per element its length (-1 for NULL) and bytes.
+// The binary format of an array: the number of dimensions, whether there are NULLs, the element type; per dimension its
+// size and lower bound; per element its length (-1 for NULL) and bytes.
 
 extension PostgresEncodable {
-    /// Element by element.
+    /// Encodes element by element.
     public static func encodeArray(_ elements: [Self], into buffer: inout ParameterBuffer) throws {
         guard postgresType.arrayOID != 0 else {
             throw PostgresError(.encoding, "PostgreSQL has no array of \(Self.self)")
@@ -14,7 +14,7 @@ extension PostgresEncodable {
 }
 
 extension PostgresDecodable {
-    /// Element by element.
+    /// Decodes element by element.
     public static func decodeArray(_ bytes: UnsafeRawBufferPointer) throws -> [Self] {
         var reader = ArrayReader(bytes)
         let (count, oid) = try reader.header()
@@ -33,26 +33,26 @@ extension PostgresDecodable {
 extension Array: PostgresEncodable where Element: PostgresEncodable {
     /// The array type of its elements; bytea for `[UInt8]`.
     public static var postgresType: PostgresType { Element.postgresArrayType }
-    /// All elements, in one dimension.
+    /// Encodes all elements, in one dimension.
     public func encode(into buffer: inout ParameterBuffer) throws { try Element.encodeArray(self, into: &buffer) }
 }
 
 extension Array: PostgresDecodable where Element: PostgresDecodable {
-    /// The elements decide.
+    /// Delegates to the element type.
     public static func isPostgresType(_ oid: UInt32) -> Bool { Element.isPostgresArrayType(oid) }
-    /// An array of at most one dimension.
+    /// Decodes an array of at most one dimension.
     public init(postgres bytes: UnsafeRawBufferPointer) throws { self = try Element.decodeArray(bytes) }
 }
 
-/// There only so that `[UInt8]` is bytea: PostgreSQL has no type of one byte, so one alone goes as smallint.
+/// Makes `[UInt8]` a bytea. PostgreSQL has no type of one byte, so a single one is sent as smallint.
 extension UInt8: PostgresEncodable, PostgresDecodable {
     /// smallint
     public static var postgresType: PostgresType { .int2 }
     /// bytea
     public static var postgresArrayType: PostgresType { .bytea }
-    /// As smallint.
+    /// Encodes a smallint.
     public func encode(into buffer: inout ParameterBuffer) { buffer.append(bigEndian: Int16(self)) }
-    /// The bytes as they are.
+    /// Appends the bytes unchanged.
     public static func encodeArray(_ elements: [UInt8], into buffer: inout ParameterBuffer) {
         buffer.append(contentsOf: elements)
     }
@@ -60,19 +60,19 @@ extension UInt8: PostgresEncodable, PostgresDecodable {
     public static func isPostgresType(_ oid: UInt32) -> Bool { Int16.isPostgresType(oid) }
     /// bytea
     public static func isPostgresArrayType(_ oid: UInt32) -> Bool { oid == PostgresType.bytea.oid }
-    /// A smallint from 0 to 255.
+    /// Decodes a smallint from 0 to 255.
     public init(postgres bytes: UnsafeRawBufferPointer) throws {
         guard let byte = UInt8(exactly: try Int16(postgres: bytes)) else {
-            throw PostgresError(.decoding, "a smallint does not fit a byte")
+            throw PostgresError(.decoding, "the smallint does not fit into a byte")
         }
         self = byte
     }
-    /// The bytes as they are.
+    /// Copies the bytes unchanged.
     public static func decodeArray(_ bytes: UnsafeRawBufferPointer) -> [UInt8] { Array(bytes) }
 }
 
 extension Int32 {
-    /// All elements in one go: 50,000 numbers take microseconds instead of a millisecond.
+    /// Encodes all elements at once: 50,000 numbers take microseconds instead of a millisecond.
     public static func encodeArray(_ elements: [Int32], into buffer: inout ParameterBuffer) {
         buffer.appendArrayHeader(count: elements.count, hasNull: false, element: .int4)
         buffer.appendFixedWidth(elements)
@@ -80,34 +80,34 @@ extension Int32 {
 }
 
 extension Int64 {
-    /// All elements in one go.
+    /// Encodes all elements at once.
     public static func encodeArray(_ elements: [Int64], into buffer: inout ParameterBuffer) {
         buffer.appendArrayHeader(count: elements.count, hasNull: false, element: .int8)
         buffer.appendFixedWidth(elements)
     }
 }
 
-/// Many texts as one run of bytes and the place where each ends, so that 50,000 identifiers are two allocations.
+/// Texts in one buffer with the end of each, so that 50,000 identifiers take two allocations.
 public struct TextArray: Hashable, Sendable, PostgresEncodable, PostgresDecodable {
-    /// The UTF-8 of all texts, one after the other.
+    /// The UTF-8 of all texts, concatenated.
     public var bytes: [UInt8]
-    /// Where in `bytes` each text ends; it begins where the one before ends.
+    /// The end of each text in `bytes`; it begins at the end of the one before.
     public var ends: [Int32]
 
-    /// No texts, with room for some.
+    /// Makes an empty array with reserved capacity.
     public init(minimumCapacity: Int = 0, bytes: Int = 0) {
         self.init(bytes: [], ends: [])
         ends.reserveCapacity(minimumCapacity)
         self.bytes.reserveCapacity(bytes)
     }
 
-    /// From texts that lie in one run. That `ends` fits `bytes` is checked when it is sent.
+    /// Makes an array of concatenated texts. Encoding checks that `ends` matches `bytes`.
     public init(bytes: [UInt8], ends: [Int32]) {
         self.bytes = bytes
         self.ends = ends
     }
 
-    /// Adds a text at the end. Throws beyond 2 GiB.
+    /// Appends a text. Throws when the total exceeds 2 GiB.
     public mutating func append(_ text: some Sequence<UInt8>) throws {
         bytes.append(contentsOf: text)
         guard let end = Int32(exactly: bytes.count) else { throw PostgresError(.encoding, "texts beyond 2 GiB") }
@@ -116,10 +116,10 @@ public struct TextArray: Hashable, Sendable, PostgresEncodable, PostgresDecodabl
 
     /// text[]
     public static var postgresType: PostgresType { PostgresType(oid: PostgresType.text.arrayOID, arrayOID: 0) }
-    /// Any array; its element type is checked when it is read.
+    /// Accepts any array; decoding checks the element type.
     public static func isPostgresType(_ oid: UInt32) -> Bool { true }
 
-    /// Length and bytes of each. Throws for a NUL, or when `ends` does not fit `bytes`.
+    /// Encodes length and bytes of each text. Throws for a NUL, or when `ends` does not match `bytes`.
     public func encode(into buffer: inout ParameterBuffer) throws {
         buffer.appendArrayHeader(count: ends.count, hasNull: false, element: .text)
         buffer.bytes.reserveCapacity(buffer.bytes.count + bytes.count + 4 * ends.count)
@@ -130,7 +130,7 @@ public struct TextArray: Hashable, Sendable, PostgresEncodable, PostgresDecodabl
             var start = 0
             for end in ends.lazy.map(Int.init) {
                 guard start <= end, end <= all.count else {
-                    throw PostgresError(.encoding, "the ends of a TextArray do not fit its bytes")
+                    throw PostgresError(.encoding, "the ends of a TextArray do not match its bytes")
                 }
                 buffer.append(bigEndian: Int32(end - start))
                 buffer.bytes.append(contentsOf: all[start..<end])
@@ -139,7 +139,7 @@ public struct TextArray: Hashable, Sendable, PostgresEncodable, PostgresDecodabl
         }
     }
 
-    /// An array of text without NULLs.
+    /// Decodes an array of text without NULLs.
     public init(postgres bytes: UnsafeRawBufferPointer) throws {
         var reader = ArrayReader(bytes)
         let (count, oid) = try reader.header()
@@ -155,7 +155,7 @@ public struct TextArray: Hashable, Sendable, PostgresEncodable, PostgresDecodabl
 }
 
 extension ParameterBuffer {
-    /// An empty array has no dimension at all.
+    /// An empty array has no dimensions.
     mutating func appendArrayHeader(count: Int, hasNull: Bool, element: PostgresType) {
         append(bigEndian: Int32(count == 0 ? 0 : 1))
         append(bigEndian: Int32(hasNull ? 1 : 0))
@@ -179,7 +179,7 @@ extension ParameterBuffer {
     }
 }
 
-/// Walks through the binary format of an array; each step checks that the bytes are there.
+/// Iterates over the binary format of an array; each step checks that its bytes exist.
 struct ArrayReader {
     private let bytes: UnsafeRawBufferPointer
     private var offset = 0
@@ -212,5 +212,5 @@ struct ArrayReader {
         return readBigEndian(bytes, at: offset, as: Int32.self)
     }
 
-    private static var cutShort: PostgresError { PostgresError(.decoding, "an array is cut short") }
+    private static var cutShort: PostgresError { PostgresError(.decoding, "the array is truncated") }
 }

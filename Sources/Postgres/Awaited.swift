@@ -1,4 +1,4 @@
-/// A value that one task waits for and any other may give. The first one given counts; later ones are nobody's.
+/// A value that one task awaits and any other can fulfill. The first value counts; later ones are ignored.
 package final class Awaited<Value: Sendable>: Sendable {
     private enum State {
         case nobodyWaits
@@ -11,7 +11,7 @@ package final class Awaited<Value: Sendable>: Sendable {
 
     package init() {}
 
-    /// Gives the value, where none was given before.
+    /// Sets the value, unless it is set already.
     package func give(_ value: Value) {
         let waiter: CheckedContinuation<Value, Never>? = state.withLock { state in
             switch state {
@@ -26,7 +26,7 @@ package final class Awaited<Value: Sendable>: Sendable {
         waiter?.resume(returning: value)
     }
 
-    /// The value, once it is given. For one task, once.
+    /// Waits for the value. For one task, once.
     package var value: Value {
         get async {
             await withCheckedContinuation { waiter in

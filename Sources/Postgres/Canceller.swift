@@ -2,22 +2,23 @@ import CLibpq
 
 /// What a cancel request needs.
 ///
-/// `@unchecked Sendable` is right because libpq's PGcancel is not changed after it was made, and is documented to be
-/// usable by any thread, also after its connection is gone.
+/// `@unchecked Sendable`: libpq's PGcancel is immutable, and is documented to be usable by any thread, even after its
+/// connection is closed.
 final class CancelHandle: @unchecked Sendable {
     private let raw: OpaquePointer?
     init(_ connection: OpaquePointer) { raw = PQgetCancel(connection) }
     deinit { PQfreeCancel(raw) }
 
-    /// Blocks: it opens a connection of its own, about 2 ms where the server is well. Returns whether the server has
-    /// passed the request on: libpq waits until it closes that connection, which is when the process was signalled.
+    /// Blocks: opens a connection of its own, which takes about 2 ms when the server is healthy. Returns whether the
+    /// server has forwarded the request: libpq waits until the server closes that connection, which it does after it
+    /// signalled the process.
     func cancel() -> Bool {
         guard let raw else { return false }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { PQcancel(raw, $0.baseAddress, 256) == 1 }
     }
 }
 
-/// One wish to cancel what a connection runs, and what became of it.
+/// A request to cancel what a connection runs, and its outcome.
 final class CancelRequest: Sendable {
     fileprivate let handle: CancelHandle
     private let wasSent = Locked<Bool?>(nil)
@@ -30,7 +31,8 @@ final class CancelRequest: Sendable {
         ended.wakeAll()
     }
 
-    /// Whether the process was signalled; it can't be from then on. False where nobody knows by `limit`.
+    /// Whether the process was signalled. After that it can't be signalled any more. False when this is unknown at
+    /// `limit`.
     func isSent(by limit: Moment) -> Bool {
         wasSent.wait(for: ended) { wasSent in
             if let wasSent { return .found(wasSent) }
@@ -39,7 +41,8 @@ final class CancelRequest: Sendable {
     }
 }
 
-/// The one thread that calls PQcancel: the call can hang as long as TCP does, which no worker and no deadline may wait for.
+/// The only thread that calls PQcancel. The call can block as long as TCP does, which neither a worker nor a deadline
+/// may wait for.
 final class Canceller: Sendable {
     private struct State {
         var requests: [CancelRequest] = []
@@ -59,7 +62,7 @@ final class Canceller: Sendable {
         }
     }
 
-    /// Asks the server to end what that connection runs. When it hangs too long to ask, `statement_timeout` does it.
+    /// Requests that the server stops what a connection runs. If the queue is full, `statement_timeout` ends it.
     func cancel(_ handle: CancelHandle) -> CancelRequest {
         let request = CancelRequest(handle)
         let isTaken = state.withLock { state in
@@ -71,7 +74,7 @@ final class Canceller: Sendable {
         return request
     }
 
-    /// Ends the thread after what it has been asked for.
+    /// Ends the thread after the requests that it has.
     func close() {
         state.withLock { $0.isClosed = true }
         changed.wakeAll()

@@ -2,7 +2,7 @@ import CLibpq
 import Glibc
 import Logging
 
-/// Establishes connections without blocking, so that closing the database need not wait for a silent network.
+/// Establishes connections without blocking, so that closing the database does not wait for an unresponsive network.
 struct Connecting {
     let settings: DatabaseSettings
     let logger: Logger
@@ -11,12 +11,12 @@ struct Connecting {
     let liveSessions: LiveSessions
     let isUnwanted: () -> Bool
 
-    /// Throws `.unavailable` with libpq's words, which name hosts and roles and no password.
+    /// Throws `.unavailable` with libpq's message, which names hosts and roles but no password.
     func connect(to target: inout ConnectionTarget) throws -> Session {
         guard let raw = start(target.keywords) else { throw PostgresError(.unavailable, "libpq is out of memory") }
-        // For the SQLSTATE of a refusal, which libpq tells in no other way.
+        // Adds the SQLSTATE to messages about a refusal; libpq reports it in no other way.
         PQsetErrorVerbosity(raw, PQERRORS_VERBOSE)
-        // From here on the session owns `raw` on every path: its deinit closes it.
+        // From here on the session owns `raw`: its deinit closes it.
         let limit = Moment.after(milliseconds: settings.connectTimeoutMilliseconds)
         var state = PQstatus(raw) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
         while state != PGRES_POLLING_OK {
@@ -43,7 +43,7 @@ struct Connecting {
             names.map { UnsafePointer($0) } + [nil], values.map { UnsafePointer($0) } + [nil], 1)
     }
 
-    /// Whether the socket became ready before the time was up.
+    /// Whether the socket became ready before `limit`.
     private func isReady(_ raw: OpaquePointer, _ state: PostgresPollingStatusType, until limit: Moment) -> Bool {
         let events = Int16(state == PGRES_POLLING_READING ? POLLIN : POLLOUT)
         while !isUnwanted() {
@@ -68,8 +68,8 @@ struct Connecting {
     }
 }
 
-/// How long to wait before the next attempt to connect: twice as long each time, and anywhere below that, so that
-/// many connections that were lost together do not come back together.
+/// The delay before the next connection attempt: doubles each time, with full jitter, so that connections that were
+/// lost together do not reconnect together.
 struct Backoff {
     private var failures = 0
 

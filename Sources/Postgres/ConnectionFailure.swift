@@ -1,10 +1,10 @@
-/// What libpq says of a failed attempt to connect, as an error: with the server's SQLSTATE, and whether waiting can
-/// mend it.
+/// Parses libpq's message about a failed connection attempt: finds the server's SQLSTATE and decides whether waiting
+/// can help.
 ///
-/// A server's words may be translated, so its SQLSTATE decides. Libpq's own words are English, since nothing here calls
-/// `setlocale`; so are those of poolers, which answer everything with one SQLSTATE.
+/// The server's message may be translated, so its SQLSTATE decides. Libpq's own messages are in English, because this
+/// process never calls `setlocale`. Messages of poolers are in English too; poolers use one SQLSTATE for all errors.
 struct ConnectionFailure {
-    /// One host's answer.
+    /// The response of one host.
     private struct Attempt {
         var message: String
         var sqlState: SQLState?
@@ -12,15 +12,15 @@ struct ConnectionFailure {
     }
 
     private let attempts: [Attempt]
-    /// How libpq begins what it says of the next host.
+    /// The prefixes of libpq's message for the next host.
     private static let beginnings = [
         "connection to server ", "could not translate host name ", "could not parse network address ",
         "invalid port number",
     ]
 
     /// - Parameters:
-    ///   - text: libpq's message in its verbose form, with an answer for each host that was tried.
-    ///   - needsPassword: whether the last server that was tried asked for a password and none was given.
+    ///   - text: libpq's verbose message, with a response for each host that was tried.
+    ///   - needsPassword: whether the last host asked for a password and none was given.
     init(_ text: String, needsPassword: Bool = false) {
         var attempts: [Attempt] = []
         for line in text.split(separator: "\n") where !line.hasPrefix("LOCATION:  ") {
@@ -39,13 +39,13 @@ struct ConnectionFailure {
         var error = PostgresError(.unavailable, attempts.map(\.message).joined(separator: "; "))
         error.sqlState = attempts.last { $0.sqlState != nil }?.sqlState
         let advice = attempts.compactMap { self.advice(for: $0) }
-        // A host that is only away may come back, and is then the one to connect to.
+        // A host that is only unreachable may come back, and is then the one to connect to.
         error.isRefusal = !attempts.isEmpty && advice.count == attempts.count
         error.hint = advice.last
         return error
     }
 
-    /// What an operator must change; nil where waiting may be enough.
+    /// What an operator must change; nil when waiting may be enough.
     private func advice(for attempt: Attempt) -> String? {
         if attempt.needsPassword { return Self.checkPassword }
         if let state = attempt.sqlState, state != .protocolViolation { return Self.advice[state] }
@@ -60,7 +60,7 @@ struct ConnectionFailure {
     private static let checkTLS = "check sslmode, sslrootcert, sslcert and sslkey of the connection string"
     static let checkString = "correct the connection string"
 
-    /// Conditions that don't pass by waiting.
+    /// Conditions that waiting does not resolve.
     static let advice: [SQLState: String] = [
         SQLState(rawValue: "28P01"): checkPassword, SQLState(rawValue: "28000"): checkRole,
         SQLState(rawValue: "3D000"): checkDatabase,
@@ -72,7 +72,7 @@ struct ConnectionFailure {
     private static let adviceByWords: [([String], String)] = [
         (
             ["unsupported startup parameter"],
-            "a pooler refuses this parameter: take it out of the connection string (`options`) and out of the environment "
+            "a pooler refuses this parameter: remove it from the connection string (`options`) and from the environment"
                 + "(PGOPTIONS and the like), or list it in the pooler's ignore_startup_parameters"
         ),
         (["authentication failed"], checkPassword), (["no password supplied"], checkPassword),
@@ -86,7 +86,7 @@ struct ConnectionFailure {
         (["service file \""], checkString), (["could not parse network address \""], checkString),
     ]
 
-    /// Takes the SQLSTATE out of `…:  28P01: …`, where the severity before it may be in any language.
+    /// Extracts the SQLSTATE from `…:  28P01: …`; the severity before it may be in any language.
     private static func withoutState(_ line: Substring) -> (String, SQLState?) {
         let line = line.drop { $0 == "\t" || $0 == " " }
         guard let place = line.firstRange(of: #/:  [0-9A-Z]{5}: /#) else { return (String(line), nil) }

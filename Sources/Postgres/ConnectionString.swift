@@ -1,16 +1,16 @@
 import CLibpq
 
-/// A connection string, read by libpq into its keywords: `host=… dbname=…` and `postgresql://…` alike.
+/// A connection string that libpq has parsed into keywords: `host=… dbname=…` or `postgresql://…`.
 public struct ConnectionString: Sendable {
     private var given: [String: String] = [:]
 
-    /// One that says nothing.
+    /// An empty connection string.
     init() {}
 
-    /// Throws where libpq can't read it. Shows nothing of it: it can hold a password.
+    /// Throws when libpq can't parse it. The error contains nothing of it, because it can hold a password.
     public init(_ text: String) throws {
         guard !text.utf8.contains(0), let options = PQconninfoParse(text, nil) else {
-            throw PostgresError(.misuse, "libpq cannot read the connection string")
+            throw PostgresError(.misuse, "libpq can't parse the connection string")
         }
         defer { PQconninfoFree(options) }
         var option = options
@@ -21,8 +21,8 @@ public struct ConnectionString: Sendable {
         Self.cutBrackets(&given)
     }
 
-    /// Takes off the brackets in which an address of IPv6 stands in URLs: libpq does so only there, and looks for a
-    /// name with brackets otherwise.
+    /// Removes the brackets around IPv6 addresses. Libpq does so only in URLs; elsewhere it would resolve a name with
+    /// brackets.
     static func cutBrackets(_ values: inout [String: String]) {
         for keyword in ["host", "hostaddr"] { values[keyword] = values[keyword].map(withoutBrackets) }
     }
@@ -34,18 +34,18 @@ public struct ConnectionString: Sendable {
         }.joined(separator: ",")
     }
 
-    /// The value of a keyword such as `dbname`; nil where the string doesn't say.
+    /// The value of a keyword such as `dbname`; nil when it is absent.
     public subscript(keyword: String) -> String? {
         get { given[keyword] }
         set { given[keyword] = newValue }
     }
 
-    /// All keywords and values in libpq's form. It can hold a password.
+    /// All keywords and values in libpq's form. Can contain a password.
     public var text: String {
         given.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.quoted($0.value))" }.joined(separator: " ")
     }
 
-    /// By scalars: a quote that an accent follows is another Character, and still ends the value.
+    /// Compares Unicode scalars: a quote before a combining accent is another Character, but still ends the value.
     private static func quoted(_ value: String) -> String {
         var quoted: String.UnicodeScalarView = "'".unicodeScalars
         for scalar in value.unicodeScalars {
@@ -55,9 +55,9 @@ public struct ConnectionString: Sendable {
         return String(quoted) + "'"
     }
 
-    /// Takes the values of libpq's own variables, such as `PGPASSWORD`, that end in a line end, as the content of a
-    /// mounted secret does: libpq would take that as a part of the value. Says whether there were any. What the string
-    /// itself says wins.
+    /// Replaces libpq's variables, such as `PGPASSWORD`, whose values end in a line break, as mounted secrets do: libpq
+    /// would include it in the value. Returns whether there were any. Keywords of the connection string take
+    /// precedence.
     public mutating func cutVariables(_ environment: [String: String]) -> Bool {
         guard let options = PQconndefaults() else { return false }
         defer { PQconninfoFree(options) }

@@ -1,63 +1,65 @@
 import CLibpq
 import Glibc
 
-/// How to reach PostgreSQL and how much of it to use.
+/// How to connect to PostgreSQL and how much of it to use.
 public struct DatabaseSettings: Sendable {
-    /// What libpq understands: `host=… dbname=…` or a `postgresql://` URL, several hosts and `target_session_attrs`
-    /// included. What it says wins over the defaults that are given to libpq here.
+    /// A connection string of libpq: `host=… dbname=…` or a `postgresql://` URL, with several hosts and
+    /// `target_session_attrs` if wanted. It overrides the defaults that are passed to libpq here.
     public var connectionString: String
-    /// Connections, each with a thread of its own; PostgreSQL runs about two busy ones per core well.
+    /// Connections, each with its own thread; PostgreSQL handles about two busy ones per core well.
     public var connections = 8
-    /// Further connections that do nothing but urgent work, such as proving keys: it never waits for other work.
+    /// Additional connections only for urgent work, such as key checks, which never waits for other work.
     public var urgentConnections = 0
-    /// Units of work that may wait for a connection, of reads and of writes each; so memory stays bounded.
+    /// Units of work that may wait for a connection, for reads and writes each; bounds the memory.
     public var queueCapacity = 512
-    /// For how long work may wait while there is no connection at all; it is `unavailable` from then on, at once, until one is made.
-    /// Nil: until its deadline.
+    /// How long work may wait while there is no connection. After that, work fails at once with `unavailable` until
+    /// there is one. Nil: until its deadline.
     public var outagePatienceMilliseconds: Int?
     /// How long a statement waits for a lock before it fails with 55P03.
     public var lockTimeoutMilliseconds = 2000
-    /// After how long the server ends a transaction whose client says nothing, and frees its locks.
+    /// How long a transaction may be idle before the server ends it and releases its locks.
     public var idleInTransactionTimeoutMilliseconds = 10_000
     /// The name in `pg_stat_activity`.
     public var applicationName = "muster"
-    /// How long one attempt to connect may take; with several hosts the next attempt begins at the next host.
+    /// The time limit of one connection attempt; with several hosts the next attempt starts at the next host.
     public var connectTimeoutMilliseconds = 3000
-    /// Prepared statements that a connection keeps: each costs the server some 10 KB. The least recently used goes first.
+    /// Prepared statements that a connection keeps, about 10 KB of server memory each. The least recently used is
+    /// dropped first.
     public var statementCacheCapacity = 256
-    /// A connection is replaced at about this age, so that what a backend has gathered in memory is given back.
+    /// A connection is replaced at about this age, so that the backend's accumulated memory is released.
     public var maximumConnectionAgeSeconds = 1800
-    /// Further settings of the session, such as `plan_cache_mode`: `force_generic_plan`. They are set by statement when
-    /// the connection is made and read back, so that no pooler between can lose them. What the connection string's
-    /// `options` say wins.
+    /// Further session settings, such as `plan_cache_mode`: `force_generic_plan`. They are set by a statement after
+    /// connecting and read back, so that a pooler in between can't drop them. The connection string's `options` take
+    /// precedence.
     public var sessionSettings: [String: String] = [:]
 
-    /// The defaults, for a server.
+    /// The defaults of a server.
     public init(connectionString: String) { self.connectionString = connectionString }
 
-    /// Throws when libpq cannot read the connection string. Shows nothing of it: it can hold a password.
+    /// Throws when libpq can't parse the connection string. The error contains nothing of it, because it can hold a
+    /// password.
     public func validate() throws { _ = try ConnectionTarget(self) }
 }
 
-/// The settings as the keywords of libpq.
+/// The settings as keywords of libpq.
 struct ConnectionTarget {
     private var settings: DatabaseSettings
     private var given: [String: String]
-    /// What must hold in each session, by name. It is not sent with the startup packet, of which poolers refuse or
-    /// ignore it.
+    /// The settings that each session must have, by name. They are not in the startup packet, because poolers refuse or
+    /// ignore them there.
     let sessionSettings: [(name: String, value: String)]
-    /// What the connection string's `options` say that is no setting; libpq sends it.
+    /// The part of the connection string's `options` that is not a setting; libpq sends it.
     private let otherOptions: String?
-    /// Whether the connection string has `options`, so that PGOPTIONS doesn't count.
+    /// Whether the connection string has `options`, which override PGOPTIONS.
     private let hasOptions: Bool
-    /// How many hosts to pass over at the beginning of the list; they come last instead.
+    /// How many hosts at the start of the list to move to its end.
     private var rotation = 0
 
     init(_ settings: DatabaseSettings) throws {
         self.settings = settings
         var given: [String: String] = [:]
         guard !settings.connectionString.utf8.contains(0), let options = PQconninfoParse(settings.connectionString, nil)
-        else { throw PostgresError(.misuse, "libpq cannot read the connection string") }
+        else { throw PostgresError(.misuse, "libpq can't parse the connection string") }
         defer { PQconninfoFree(options) }
         var option = options
         while let keyword = option.pointee.keyword {
@@ -69,7 +71,7 @@ struct ConnectionTarget {
         self.given = given
         let environment = getenv("PGOPTIONS").map { String(cString: $0) }
         let ofOptions = (own ?? environment).flatMap { StartupOptions($0) }
-        // What PGOPTIONS says is libpq's to send, and may be ignored by a pooler just the same.
+        // libpq sends the content of PGOPTIONS, which a pooler may ignore as well.
         otherOptions = ofOptions == nil ? own : nil
         hasOptions = own != nil
         var all = settings.sessionSettings
@@ -79,11 +81,11 @@ struct ConnectionTarget {
         sessionSettings = all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// libpq has no time limit per host when it does not block, so a host that swallows packets would be tried first for ever.
+    /// libpq has no time limit per host in non-blocking mode, so it would try a host that drops packets forever.
     mutating func passOverFirstHost() { rotation += 1 }
 
-    /// Keywords and values: defaults, then the connection string's own, then what this module relies on. For libpq with
-    /// `expand_dbname`.
+    /// Keywords and values for libpq with `expand_dbname`: defaults, then the connection string, then what this module
+    /// relies on.
     var keywords: [(String, String)] {
         var all = [
             "gssencmode": "disable", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
@@ -103,8 +105,8 @@ struct ConnectionTarget {
         return all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// In a string within the keywords an empty value counts, and is sent to nobody: of an empty `options` beside them
-    /// libpq makes PGOPTIONS.
+    /// In a string within the keywords, an empty value counts but is not sent. An empty `options` keyword would make
+    /// libpq use PGOPTIONS.
     private var database: ConnectionString {
         var string = ConnectionString()
         string["dbname"] = given["dbname"]

@@ -1,6 +1,6 @@
-/// How many units of work ended with which kind of error, since the database was opened.
+/// Counts failed units of work by kind of error, since the database was opened.
 final class ErrorCounts: Sendable {
-    /// SQLSTATE's classes. A server could name others, and a count must not grow with what a server says.
+    /// The classes of SQLSTATE. A fixed list: a server could send others, which must not grow the metric.
     private static let classes: Set<String> = [
         "08", "0A", "21", "22", "23", "25", "26", "28", "2B", "2D", "3D", "3F", "40", "42", "44", "53", "54", "55",
         "57",

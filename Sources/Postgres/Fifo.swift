@@ -1,4 +1,4 @@
-/// A queue that gives its first element in constant time; what is rarer may look at all elements.
+/// A queue with constant-time access to its first element; rare operations are linear.
 struct Fifo<Element> {
     private var items: [Element?] = []
     private var head = 0
@@ -32,7 +32,7 @@ struct Fifo<Element> {
         return items.removeLast()
     }
 
-    /// Returns what it removed.
+    /// Returns the removed elements.
     mutating func removeAll(where isUnwanted: (Element) -> Bool) -> [Element] {
         let all = items[head...].compactMap { $0 }
         let removed = all.filter(isUnwanted)

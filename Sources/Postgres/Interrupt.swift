@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// How another thread reaches a worker that sleeps in `poll`: a flag, and a pipe that is polled beside the socket.
+/// Wakes a worker that sleeps in `poll` from another thread: a flag, and a pipe that is polled along with the socket.
 final class Interrupt: Sendable {
     private let raised = Atomic<Bool>(false)
     private let readEnd: Int32
@@ -9,7 +9,7 @@ final class Interrupt: Sendable {
 
     init() {
         var ends: [Int32] = [-1, -1]
-        // Without a pipe (no descriptors left) poll ignores -1: cancellation then waits for the statement's end.
+        // Without a pipe (out of descriptors) poll ignores -1; a cancellation then waits for the end of the statement.
         if pipe(&ends) == 0 {
             for end in ends {
                 _ = fcntl(end, F_SETFL, O_NONBLOCK)
@@ -24,10 +24,10 @@ final class Interrupt: Sendable {
         if writeEnd >= 0 { close(writeEnd) }
     }
 
-    /// To be polled for reading.
+    /// The descriptor to poll for reading.
     var descriptor: Int32 { readEnd }
 
-    /// Whether the unit of work that runs now has been cancelled.
+    /// Whether the running unit of work is cancelled.
     var isRaised: Bool { raised.load(ordering: .acquiring) }
 
     func raise() {
@@ -37,7 +37,7 @@ final class Interrupt: Sendable {
 
     func clear() { raised.store(false, ordering: .releasing) }
 
-    /// Ends a `poll` without cancelling anything: whoever sleeps looks again at what it waits for.
+    /// Ends a `poll` without cancelling anything; the sleeper checks its condition again.
     func wake() {
         var byte: UInt8 = 1
         _ = write(writeEnd, &byte, 1)
@@ -50,7 +50,7 @@ final class Interrupt: Sendable {
     }
 }
 
-/// A worker's thread. They live as long as the database, so nobody joins them.
+/// Starts a worker's thread. Threads live as long as the database and are never joined.
 func startThread(_ body: @escaping @Sendable () -> Void) {
     let box = Unmanaged.passRetained(ThreadBody(body))
     var thread = pthread_t()
@@ -61,7 +61,7 @@ func startThread(_ body: @escaping @Sendable () -> Void) {
             Unmanaged<ThreadBody>.fromOpaque(box).takeRetainedValue().run()
             return nil
         }, box.toOpaque())
-    guard failure == 0 else { fatalError("no thread could be started for PostgreSQL: \(failure)") }
+    guard failure == 0 else { fatalError("can't start a thread for PostgreSQL: \(failure)") }
     pthread_detach(thread)
 }
 

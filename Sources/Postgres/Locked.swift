@@ -1,9 +1,9 @@
 import Glibc
 
-/// A value behind a pthread mutex: unlike `Synchronization.Mutex`, the thread sanitizer knows it, and a thread can
-/// wait for the value to change.
+/// A value protected by a pthread mutex. Unlike with `Synchronization.Mutex`, the thread sanitizer recognizes it, and a
+/// thread can wait for the value to change.
 ///
-/// `@unchecked Sendable` is right because `value` is touched only between lock and unlock of the one mutex.
+/// `@unchecked Sendable`: `value` is only accessed while the mutex is locked.
 package final class Locked<Value: ~Copyable>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var value: Value
@@ -24,7 +24,7 @@ package final class Locked<Value: ~Copyable>: @unchecked Sendable {
         return try body(&value)
     }
 
-    /// Looks at the value, and again after each `signal`, until `look` has found what it waits for.
+    /// Calls `look` with the value, now and after each `signal`, until it finds what it waits for.
     ///
     /// `look` returns before the thread sleeps, so that no access to the value is open while others change it.
     func wait<R>(for signal: Signal, _ look: (inout Value) -> Look<R>) -> R {
@@ -39,16 +39,16 @@ package final class Locked<Value: ~Copyable>: @unchecked Sendable {
     }
 }
 
-/// What a look at a locked value came to.
+/// The result of one call of `look`.
 enum Look<R> {
     case found(R)
-    /// Look again at the next signal, or at this moment at the latest.
+    /// Call again at the next signal, or at this time at the latest.
     case again(by: Moment?)
 }
 
 /// Wakes threads that wait for a `Locked` value.
 ///
-/// `@unchecked Sendable` is right because a pthread condition is made to be used by many threads at once.
+/// `@unchecked Sendable`: a pthread condition is made for use by several threads.
 final class Signal: @unchecked Sendable {
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 

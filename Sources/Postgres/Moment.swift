@@ -1,6 +1,6 @@
 import Glibc
 
-/// A point in time on the monotonic clock, in nanoseconds: what `poll` and pthread waits are computed from.
+/// A time on the monotonic clock in nanoseconds, from which the timeouts of `poll` and pthread waits are computed.
 struct Moment: Comparable {
     var nanoseconds: Int64
 
@@ -14,14 +14,14 @@ struct Moment: Comparable {
 
     static func after(milliseconds: Int) -> Moment { now.adding(milliseconds: milliseconds) }
 
-    /// Deadlines centuries away stay there instead of overflowing.
+    /// Saturates instead of overflowing.
     func adding(milliseconds: Int) -> Moment {
         let (added, overflow) = Int64(clamping: milliseconds).multipliedReportingOverflow(by: 1_000_000)
         let (sum, overflows) = nanoseconds.addingReportingOverflow(added)
         return overflow || overflows ? Moment(nanoseconds: milliseconds < 0 ? 0 : .max) : Moment(nanoseconds: sum)
     }
 
-    /// Rounded up, so that nobody wakes just before the moment and spins.
+    /// Rounds up, so that a thread does not wake shortly before the time and spin.
     func milliseconds(since start: Moment) -> Int {
         let (left, overflow) = nanoseconds.subtractingReportingOverflow(start.nanoseconds)
         guard !overflow else { return .max }

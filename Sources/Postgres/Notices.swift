@@ -2,9 +2,9 @@ import CLibpq
 import Logging
 
 extension Session {
-    /// Without a receiver libpq writes notices to stderr.
+    /// Without a receiver, libpq writes notices to stderr.
     func receiveNotices() {
-        // Unretained: libpq calls back only from calls that this session makes.
+        // Unretained: libpq only calls back from calls of this session.
         let context = Unmanaged.passUnretained(self).toOpaque()
         _ = PQsetNoticeReceiver(
             raw,
@@ -24,7 +24,7 @@ extension Session {
 
     private func noteAtCommit(_ notice: PostgresError) {
         if notice.sqlState == .noActiveTransaction { unit.commitWarning = .noTransaction }
-        // A warning's text is translated and its code is shared; the function that warns is neither.
+        // A warning's text is translated and its code is shared; the function that warns is unique.
         if notice.sourceFunction == "SyncRepWaitForLSN" { unit.commitWarning = .notReplicated }
     }
 }

@@ -1,8 +1,8 @@
 import CLibpq
 
 extension Connection {
-    /// What PostgreSQL keeps of a password (`SCRAM-SHA-256$…`), made here: the password itself then stands in no
-    /// statement, which a server's log shows when it is refused. Letters, digits and `$:+/=-`.
+    /// Makes the verifier that PostgreSQL stores for a password (`SCRAM-SHA-256$…`), so that no statement contains the
+    /// password itself: the server logs refused statements. It consists of letters, digits and `$:+/=-`.
     public borrowing func verifier(of password: String, role: String) throws -> String {
         guard !password.utf8.contains(0), !role.utf8.contains(0),
             let verifier = PQencryptPasswordConn(session.raw, password, role, "scram-sha-256")

@@ -1,72 +1,73 @@
-/// What went wrong in a unit of work, and what is known about its effect.
+/// Why a unit of work failed, and what is known about its effects.
 ///
-/// Its description shows no bound value and no stored one: those can be in `message`, `detail` and `context`,
-/// which are there for a program to read and not for a log.
+/// `description` contains no bound or stored value. `message`, `detail` and `context` can contain some; they are for
+/// programs, not for logs.
 public struct PostgresError: Error, Sendable {
-    /// What happened, as far as a caller must tell cases apart.
+    /// The cases that a caller must distinguish.
     public enum Kind: String, Sendable, Hashable {
-        /// The server refused the statement; `sqlState` says why. Nothing of the transaction is kept.
+        /// The server refused the statement; `sqlState` says why. The transaction has no effect.
         case server
-        /// The connection ended before COMMIT was sent: nothing of the transaction is kept.
+        /// The connection was lost before COMMIT was sent: the transaction has no effect.
         case connectionLost
-        /// COMMIT was sent and its answer did not arrive: the transaction may be kept or not.
+        /// The reply to COMMIT was lost: the outcome of the transaction is unknown.
         case commitOutcomeUnknown
-        /// COMMIT was answered, but nothing was committed: an earlier statement had failed, or no transaction was open.
+        /// COMMIT was answered but nothing was committed: an earlier statement had failed, or no transaction was open.
         case notCommitted
-        /// The deadline passed, in the queue or in a statement. Nothing of the transaction is kept.
+        /// The deadline passed, in the queue or in a statement. The transaction has no effect.
         case deadlineExceeded
-        /// The task was cancelled. Nothing of the transaction is kept.
+        /// The task was cancelled. The transaction has no effect.
         case cancelled
-        /// There is more work than can be done in time; this was not started.
+        /// The work could not be done in time and was not started.
         case overloaded
-        /// No connection could be made before the deadline, or for as long as work may wait for one; this was not started.
+        /// No connection was available before the deadline, or for as long as work may wait for one; the work was not
+        /// started.
         case unavailable
-        /// The database is closed or closing; this was not started.
+        /// The database is closed or closing; the work was not started.
         case closed
-        /// A value could not be sent: a NUL in a text, or more bytes than PostgreSQL takes.
+        /// A value could not be encoded: a NUL in a text, or more bytes than PostgreSQL accepts.
         case encoding
-        /// A column did not hold what was asked for: another type, a NULL, a wrong length.
+        /// A column did not have the requested type: another type, a NULL, a wrong length.
         case decoding
-        /// The call does not fit the statement, such as COPY passed to `query`.
+        /// The call does not match the statement, such as COPY passed to `query`.
         case misuse
     }
 
-    /// What happened.
+    /// The case.
     public let kind: Kind
-    /// The condition that the server named; nil where none arrived.
+    /// The server's SQLSTATE; nil without a server's message.
     public var sqlState: SQLState?
-    /// Waiting does not mend it: PostgreSQL, or a pooler before it, refuses connections until an operator changes
-    /// something, such as a password. `hint` says what. Only with `.unavailable`.
+    /// PostgreSQL or a pooler refuses connections until an operator changes something, such as a password; `hint` says
+    /// what. Only with `.unavailable`.
     public internal(set) var isRefusal = false
-    /// When to try again; only with `.overloaded`.
+    /// When to retry; only with `.overloaded`.
     public internal(set) var retryAfterMilliseconds: Int?
-    /// A pooler was seen to give the session to others.
+    /// A pooler gave the session to other clients.
     var isPooling = false
-    /// ERROR, FATAL or PANIC, never translated.
+    /// ERROR, FATAL or PANIC, not translated.
     public var severity: String?
-    /// The primary message. May quote values.
+    /// The primary message. Can quote values.
     public var message: String
     /// The server's detail. Often quotes values: `Key (email)=(…) already exists.`
     public var detail: String?
     /// The server's hint.
     public var hint: String?
-    /// Where in functions the error arose. May quote values.
+    /// The call stack of functions in the server. Can quote values.
     public var context: String?
-    /// The schema of the object that the error is about.
+    /// The schema of the affected object.
     public var schema: String?
-    /// The table that the error is about.
+    /// The affected table.
     public var table: String?
-    /// The column that the error is about.
+    /// The affected column.
     public var column: String?
-    /// The data type that the error is about.
+    /// The affected data type.
     public var dataType: String?
-    /// The constraint that was violated.
+    /// The violated constraint.
     public var constraint: String?
-    /// The character of the statement at which the error lies, from 1.
+    /// The position of the error in the statement in characters, from 1.
     public var position: String?
-    /// The same within `internalQuery`.
+    /// The position of the error within `internalQuery`.
     public var internalPosition: String?
-    /// The statement of a function that failed.
+    /// The failed statement of a function.
     public var internalQuery: String?
     /// The file of the server's source that reported the error.
     public var sourceFile: String?
@@ -75,13 +76,13 @@ public struct PostgresError: Error, Sendable {
     /// The function of the server's source that reported the error.
     public var sourceFunction: String?
 
-    /// An error without a server's message. `message` must hold no value that was bound or read.
+    /// Makes an error without a server's message. `message` must contain no bound or stored value.
     public init(_ kind: Kind, _ message: String = "") {
         self.kind = kind
         self.message = message
     }
 
-    /// The same facts as another case: what a failure means depends on what had been sent before it.
+    /// The same error as another case: the meaning of a failure depends on what was sent before it.
     func asKind(_ kind: Kind) -> PostgresError {
         var copy = PostgresError(kind, message)
         (copy.isRefusal, copy.isPooling) = (isRefusal, isPooling)
@@ -95,7 +96,7 @@ public struct PostgresError: Error, Sendable {
 }
 
 extension PostgresError {
-    /// Whether the same unit of work may succeed when it is run again, and this run left nothing behind.
+    /// Whether the same unit of work may succeed when it runs again, and this run had no effect.
     public var isTransient: Bool {
         switch kind {
         case .unavailable: !isRefusal
@@ -112,8 +113,8 @@ extension PostgresError {
 }
 
 extension PostgresError {
-    /// Why there is no connection and, where waiting does not mend it, what to change: for an operator. It names hosts,
-    /// roles and databases, and no password. Anything else than `.unavailable` is described as in a log.
+    /// Why there is no connection and, when waiting does not help, what to change; for operators. Names hosts, roles
+    /// and databases, but no password. For other kinds than `.unavailable`, the same as in a log.
     public var cause: String {
         guard kind == .unavailable else { return description }
         return [message, hint].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: ": ")
@@ -121,7 +122,7 @@ extension PostgresError {
 }
 
 extension PostgresError: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Kind, SQLSTATE, names of schema objects, and the message where its family never quotes values.
+    /// Kind, SQLSTATE, names of schema objects, and the message when its class never quotes values.
     public var description: String {
         var text = "PostgresError(\(kind.rawValue)"
         if let sqlState { text += ", sqlState: \(sqlState)" }
@@ -136,11 +137,11 @@ extension PostgresError: CustomStringConvertible, CustomDebugStringConvertible, 
     /// The same as `description`.
     public var debugDescription: String { description }
 
-    /// Empty, so that `dump` and test failures print the description and not the fields behind it.
+    /// Empty, so that `dump` and test failures print the description instead of the fields.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
-    /// Families whose messages name schema objects and never data. Class 22 quotes the value it dislikes, P0 is
-    /// whatever a function of the schema says, and what is not listed is not trusted.
+    /// Classes whose messages name schema objects and never data. Class 22 quotes the offending value, P0 has messages
+    /// of the schema's functions, and classes that are not listed are not trusted.
     private var messageIsFreeOfValues: Bool {
         guard kind != .unavailable, let sqlState else { return true }  // our own words, or libpq's about the connection
         switch sqlState.conditionClass {

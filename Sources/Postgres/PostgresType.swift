@@ -1,11 +1,11 @@
-/// A PostgreSQL type by its number, with the number of the arrays of it.
+/// A PostgreSQL type and its array type, by number.
 public struct PostgresType: Hashable, Sendable {
     /// `pg_type.oid`
     public let oid: UInt32
-    /// The type of one-dimensional arrays of this one; 0 where there is none.
+    /// The type of one-dimensional arrays of this type; 0 when there is none.
     public let arrayOID: UInt32
 
-    /// A type of `pg_type`.
+    /// Makes a type of `pg_type`.
     public init(oid: UInt32, arrayOID: UInt32) {
         self.oid = oid
         self.arrayOID = arrayOID
@@ -31,7 +31,7 @@ public struct PostgresType: Hashable, Sendable {
     public static let varchar = PostgresType(oid: 1043, arrayOID: 1015)
     /// character(n)
     public static let bpchar = PostgresType(oid: 1042, arrayOID: 1014)
-    /// name: what the catalogs call things by
+    /// name: the type of names in the catalogs
     public static let name = PostgresType(oid: 19, arrayOID: 1003)
     /// uuid
     public static let uuid = PostgresType(oid: 2950, arrayOID: 2951)
@@ -47,29 +47,29 @@ public struct PostgresType: Hashable, Sendable {
 
 /// A value that can be bound to a statement, in PostgreSQL's binary format.
 public protocol PostgresEncodable: Sendable {
-    /// The type it is sent as; the server converts by its own rules from there.
+    /// The type with which it is sent; the server converts it by its own rules.
     static var postgresType: PostgresType { get }
-    /// The type that an array of these is sent as.
+    /// The type with which an array of these is sent.
     static var postgresArrayType: PostgresType { get }
-    /// Whether it is sent as NULL, in which case `encode` is not called.
+    /// Whether it is sent as NULL; `encode` is not called then.
     var isPostgresNull: Bool { get }
-    /// Appends the bytes of the binary format, without their length.
+    /// Appends the binary format, without its length.
     func encode(into buffer: inout ParameterBuffer) throws
-    /// Appends an array of these, without its length. There to be replaced where elements can go faster together.
+    /// Appends an array of these, without its length. Types override it when they can encode all elements at once.
     static func encodeArray(_ elements: [Self], into buffer: inout ParameterBuffer) throws
 }
 
 /// A value that can be read from a column, in PostgreSQL's binary format.
 public protocol PostgresDecodable {
-    /// Whether columns of the type with this number hold such values.
+    /// Whether columns of this type number hold such values.
     static func isPostgresType(_ oid: UInt32) -> Bool
-    /// Reads the value. The bytes are gone afterwards; they come from the server, so a wrong length is an error.
+    /// Decodes a value. The bytes are only valid during the call; a wrong length is an error.
     init(postgres bytes: UnsafeRawBufferPointer) throws
-    /// What NULL reads as: an error except for optionals.
+    /// The value of NULL: an error, except for optionals.
     static func decodeNull() throws -> Self
-    /// Reads an array of these. There to be replaced where elements can go faster together.
+    /// Decodes an array of these. Types override it when they can decode all elements at once.
     static func decodeArray(_ bytes: UnsafeRawBufferPointer) throws -> [Self]
-    /// Whether columns of the type with this number hold arrays of such values.
+    /// Whether columns of this type number hold arrays of such values.
     static func isPostgresArrayType(_ oid: UInt32) -> Bool
 }
 
@@ -81,30 +81,30 @@ extension PostgresEncodable {
 }
 
 extension PostgresDecodable {
-    /// Throws: a column that may be NULL is read as an optional.
+    /// Throws: read a column that can be NULL as an optional.
     public static func decodeNull() throws -> Self {
         throw PostgresError(.decoding, "NULL where \(Self.self) was asked for")
     }
-    /// True: the element type stands in the array itself and is checked there.
+    /// True: the array contains its element type, which decoding checks.
     public static func isPostgresArrayType(_ oid: UInt32) -> Bool { true }
 }
 
-/// Where bound values are laid down, one after the other.
+/// The buffer of bound values.
 public struct ParameterBuffer: Sendable {
     var bytes: [UInt8] = []
 
     /// Appends one byte.
     public mutating func append(_ byte: UInt8) { bytes.append(byte) }
 
-    /// Appends bytes as they are.
+    /// Appends bytes unchanged.
     public mutating func append(contentsOf more: some Sequence<UInt8>) { bytes.append(contentsOf: more) }
 
-    /// Appends an integer in network byte order, as PostgreSQL's binary formats have it.
+    /// Appends an integer in network byte order, as in PostgreSQL's binary formats.
     public mutating func append<I: FixedWidthInteger>(bigEndian integer: I) {
         withUnsafeBytes(of: integer.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
-    /// Appends text as UTF-8. Throws when it has a NUL, which PostgreSQL cannot store.
+    /// Appends text as UTF-8. Throws for a NUL, which PostgreSQL can't store.
     public mutating func append(text: some Sequence<UInt8>) throws {
         let start = bytes.count
         bytes.append(contentsOf: text)
@@ -133,7 +133,7 @@ public struct ParameterBuffer: Sendable {
     }
 }
 
-/// Reads an integer of the binary formats; callers have checked that the bytes are there.
+/// Reads an integer of the binary formats; the caller has checked the length.
 func readBigEndian<I: FixedWidthInteger>(_ bytes: UnsafeRawBufferPointer, at offset: Int = 0, as type: I.Type) -> I {
     I(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: I.self))
 }

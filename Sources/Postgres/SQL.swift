@@ -1,48 +1,49 @@
 /// A statement with its bound values. Interpolation binds: `"… WHERE id = \(id)"` becomes `… WHERE id = $1`.
 ///
-/// Each value travels beside the text in PostgreSQL's binary format and with the type of its Swift type, so no value
-/// can change what the statement means. What cannot be encoded, such as a NUL in a text, is thrown when it is run.
+/// Values are sent beside the text in PostgreSQL's binary format, with the type of their Swift type, so a value can't
+/// change the meaning of the statement. A value that can't be encoded, such as text with a NUL, throws when the
+/// statement runs.
 public struct SQL: ExpressibleByStringInterpolation, Sendable {
-    /// UTF-8, not `String`: it goes to libpq as it is, and is compared byte by byte in the cache of statements.
+    /// UTF-8 instead of `String`: libpq takes it unchanged, and the statement cache compares bytes.
     var text: [UInt8]
     var parameters = Parameters()
-    /// Where in `text` each parameter stands, as `$` and its number.
+    /// The position of each parameter in `text`, as `$` and its number.
     private var places: [Int] = []
 
-    /// A statement without values.
+    /// Makes a statement without values.
     public init(stringLiteral value: StaticString) { text = value.withUTF8Buffer { Array($0) } }
 
-    /// A statement with the values of its interpolations.
+    /// Makes a statement with the values of its interpolations.
     public init(stringInterpolation: Interpolation) { self = stringInterpolation.sql }
 
     init(text: [UInt8]) { self.text = text }
 
-    /// Gathers text and values.
+    /// Collects text and values.
     public struct Interpolation: StringInterpolationProtocol {
         var sql: SQL
 
-        /// Room for the text, and for what values usually take.
+        /// Reserves capacity for the text and for values of typical size.
         public init(literalCapacity: Int, interpolationCount: Int) {
             sql = SQL(text: [])
             sql.text.reserveCapacity(literalCapacity + 3 * interpolationCount)
             sql.parameters.reserve(interpolationCount)
         }
 
-        /// Text of the program.
+        /// Appends a literal part of the text.
         public mutating func appendLiteral(_ literal: StaticString) {
             literal.withUTF8Buffer { sql.text.append(contentsOf: $0) }
         }
 
-        /// A value, bound.
+        /// Binds a value.
         public mutating func appendInterpolation<T: PostgresEncodable>(_ value: T) { sql.bind(value) }
 
-        /// A value, bound; nil is NULL.
+        /// Binds a value; nil is NULL.
         public mutating func appendInterpolation<T: PostgresEncodable>(_ value: T?) { sql.bind(value) }
 
-        /// Text of the program that stands in a constant, such as a list of columns. Never a value.
+        /// Appends constant text of the program, such as a list of columns. Never a value.
         public mutating func appendInterpolation(raw constant: StaticString) { appendLiteral(constant) }
 
-        /// A part of a statement, with its values.
+        /// Appends a part of a statement with its values.
         public mutating func appendInterpolation(_ part: SQL) { sql += part }
     }
 
@@ -57,7 +58,7 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
         text.append(contentsOf: String(places.count).utf8)
     }
 
-    /// Puts a part behind, with its values; for statements whose parts depend on what is asked.
+    /// Appends a part with its values, for statements whose parts depend on the request.
     public static func += (whole: inout SQL, part: SQL) {
         var from = 0
         for (number, place) in part.places.enumerated() {
@@ -76,7 +77,7 @@ struct Parameters: Sendable {
     /// -1 for NULL.
     var lengths: [Int32] = []
     var buffer = ParameterBuffer()
-    /// The first that could not be encoded: an interpolation cannot throw.
+    /// The first encoding error: an interpolation can't throw.
     var failure: PostgresError?
 
     mutating func reserve(_ count: Int) {

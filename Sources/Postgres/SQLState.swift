@@ -1,22 +1,22 @@
-/// The five characters by which PostgreSQL names a condition. Usable in a catch: `catch SQLState.uniqueViolation`.
+/// PostgreSQL's five-character code of a condition. Usable in a catch: `catch SQLState.uniqueViolation`.
 public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
     /// The code, such as `23505`.
     public let rawValue: String
 
-    /// Any code; those that programs ask for have names below.
+    /// Makes any code; codes that programs test have names below.
     public init(rawValue: String) { self.rawValue = rawValue }
 
-    /// The code itself.
+    /// The code.
     public var description: String { rawValue }
 
-    /// The first two characters: the family of the condition.
+    /// The first two characters: the class of the condition.
     public var conditionClass: Substring { rawValue.prefix(2) }
 
     private init(_ code: String) { rawValue = code }
 }
 
 extension SQLState {
-    /// 08P01; also what poolers answer everything with.
+    /// 08P01; also the answer of poolers to everything
     public static let protocolViolation = SQLState("08P01")
     /// 0A000; also "cached plan must not change result type".
     public static let featureNotSupported = SQLState("0A000")

@@ -5,9 +5,9 @@ extension Bool: PostgresEncodable, PostgresDecodable {
     public static var postgresType: PostgresType { .bool }
     /// boolean
     public static func isPostgresType(_ oid: UInt32) -> Bool { oid == PostgresType.bool.oid }
-    /// One byte.
+    /// Encodes one byte.
     public func encode(into buffer: inout ParameterBuffer) { buffer.append(self ? 1 : 0) }
-    /// One byte.
+    /// Decodes one byte.
     public init(postgres bytes: UnsafeRawBufferPointer) throws {
         try expect(bytes, count: 1)
         self = bytes[0] != 0
@@ -19,9 +19,9 @@ extension Int16: PostgresEncodable, PostgresDecodable {
     public static var postgresType: PostgresType { .int2 }
     /// smallint
     public static func isPostgresType(_ oid: UInt32) -> Bool { oid == PostgresType.int2.oid }
-    /// Two bytes.
+    /// Encodes two bytes.
     public func encode(into buffer: inout ParameterBuffer) { buffer.append(bigEndian: self) }
-    /// Two bytes.
+    /// Decodes two bytes.
     public init(postgres bytes: UnsafeRawBufferPointer) throws {
         try expect(bytes, count: 2)
         self = readBigEndian(bytes, as: Int16.self)
@@ -35,9 +35,9 @@ extension Int32: PostgresEncodable, PostgresDecodable {
     public static func isPostgresType(_ oid: UInt32) -> Bool {
         oid == PostgresType.int4.oid || Int16.isPostgresType(oid)
     }
-    /// Four bytes.
+    /// Encodes four bytes.
     public func encode(into buffer: inout ParameterBuffer) { buffer.append(bigEndian: self) }
-    /// Four bytes, or two.
+    /// Decodes four bytes, or two.
     public init(postgres bytes: UnsafeRawBufferPointer) throws {
         if bytes.count == 4 {
             self = readBigEndian(bytes, as: Int32.self)
@@ -54,9 +54,9 @@ extension Int64: PostgresEncodable, PostgresDecodable {
     public static func isPostgresType(_ oid: UInt32) -> Bool {
         oid == PostgresType.int8.oid || Int32.isPostgresType(oid)
     }
-    /// Eight bytes.
+    /// Encodes eight bytes.
     public func encode(into buffer: inout ParameterBuffer) { buffer.append(bigEndian: self) }
-    /// Eight bytes, four or two.
+    /// Decodes eight bytes, four or two.
     public init(postgres bytes: UnsafeRawBufferPointer) throws {
         if bytes.count == 8 {
             self = readBigEndian(bytes, as: Int64.self)
@@ -71,9 +71,9 @@ extension Int: PostgresEncodable, PostgresDecodable {
     public static var postgresType: PostgresType { .int8 }
     /// bigint, integer and smallint
     public static func isPostgresType(_ oid: UInt32) -> Bool { Int64.isPostgresType(oid) }
-    /// Eight bytes.
+    /// Encodes eight bytes.
     public func encode(into buffer: inout ParameterBuffer) { buffer.append(bigEndian: Int64(self)) }
-    /// Eight bytes, four or two.
+    /// Decodes eight bytes, four or two.
     public init(postgres bytes: UnsafeRawBufferPointer) throws { self = Int(try Int64(postgres: bytes)) }
 }
 
@@ -84,9 +84,9 @@ extension Double: PostgresEncodable, PostgresDecodable {
     public static func isPostgresType(_ oid: UInt32) -> Bool {
         oid == PostgresType.float8.oid || oid == PostgresType.float4.oid
     }
-    /// The eight bytes of IEEE 754, NaN and infinities included.
+    /// Encodes the eight bytes of IEEE 754, including NaN and infinities.
     public func encode(into buffer: inout ParameterBuffer) { buffer.append(bigEndian: bitPattern) }
-    /// Eight bytes, or the four of a real.
+    /// Decodes eight bytes, or the four of a real.
     public init(postgres bytes: UnsafeRawBufferPointer) throws {
         if bytes.count == 4 {
             self = Double(Float(bitPattern: readBigEndian(bytes, as: UInt32.self)))
@@ -102,11 +102,11 @@ extension UUID: PostgresEncodable, PostgresDecodable {
     public static var postgresType: PostgresType { .uuid }
     /// uuid
     public static func isPostgresType(_ oid: UInt32) -> Bool { oid == PostgresType.uuid.oid }
-    /// Sixteen bytes.
+    /// Encodes sixteen bytes.
     public func encode(into buffer: inout ParameterBuffer) {
         withUnsafeBytes(of: uuid) { buffer.append(contentsOf: $0) }
     }
-    /// Sixteen bytes.
+    /// Decodes sixteen bytes.
     public init(postgres bytes: UnsafeRawBufferPointer) throws {
         try expect(bytes, count: 16)
         self.init()

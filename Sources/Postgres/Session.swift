@@ -2,8 +2,8 @@ import CLibpq
 import Glibc
 import Logging
 
-/// A connection as the one thread sees that owns it. Libpq is used without blocking: every wait is a `poll` that ends
-/// at the deadline of the unit of work, or when that is cancelled.
+/// A connection, as seen by the one thread that owns it. Libpq is used in non-blocking mode: each wait is a `poll` that
+/// ends at the deadline of the unit of work or when it is cancelled.
 final class Session {
     let raw: OpaquePointer
     let logger: Logger
@@ -11,27 +11,28 @@ final class Session {
     let interrupt: Interrupt
     private let canceller: Canceller
     private let cancelHandle: CancelHandle
-    /// The last wish to cancel in this unit of work; until it is known to be over, it could hit the next one.
+    /// The last cancel request of this unit of work; until it has completed, it could hit the next one.
     private var cancelRequest: CancelRequest?
-    /// Tells whoever waits for the unit of work before it has ended.
+    /// Notifies the waiter of the unit of work before its end.
     var tell: (@Sendable (PostgresError) -> Void)?
-    /// PostgreSQL doesn't know the process that is to be named in a cancel.
+    /// PostgreSQL does not know the process that a cancel would name.
     var isBehindPooler = false
     var cache: StatementCache
     var unit = Unit(deadline: .now)
-    /// Why the connection is in an unknown state, or gone: nothing is sent any more, and it is closed after the unit of work.
+    /// Why the connection's state is unknown or the connection is lost. Nothing more is sent, and it is closed after
+    /// the unit of work.
     private var loss: PostgresError?
     var isLost: Bool { loss != nil }
-    /// The server has closed its end; what arrived before can still be read.
+    /// The server has closed its end; data that arrived before can still be read.
     private var hasEnded = false
-    /// Why the session is not this connection's own any more, once that was seen.
+    /// Evidence that another client uses this session, once seen.
     var poolingEvidence: PostgresError?
-    /// Reused for each statement.
+    /// Reused by each statement.
     var savepoints = 0
     var pointers: [UnsafePointer<CChar>?] = []
     var formats: [Int32] = []
 
-    /// Takes over a connection that libpq has established.
+    /// Takes ownership of a connection that libpq has established.
     init(
         _ raw: OpaquePointer, settings: DatabaseSettings, logger: Logger, interrupt: Interrupt, canceller: Canceller,
         identity: SessionIdentity
@@ -52,18 +53,18 @@ final class Session {
         PQfinish(raw)
     }
 
-    /// Whether the server can be heard. Costs one system call; finds out that a connection died while it was idle.
+    /// Whether the server can still be heard. Costs one system call; detects a connection that was lost while idle.
     func isAlive() -> Bool {
         var socket = pollfd(fd: PQsocket(raw), events: Int16(POLLIN), revents: 0)
         guard poll(&socket, 1, 0) != 0 else { return !isLost }
-        // An idle server says only notices, changed settings, or that it ends; after an end libpq reads end of file.
+        // An idle server sends only notices, changed settings, or its end; after its end libpq reads EOF.
         let isGood = PQconsumeInput(raw) == 1 && PQstatus(raw) == CONNECTION_OK
         guard isGood, PQisBusy(raw) == 0, PQtransactionStatus(raw) == PQTRANS_IDLE else { return false }
         guard poll(&socket, 1, 0) == 0 || PQconsumeInput(raw) == 1 else { return false }
         return !isLost && PQstatus(raw) == CONNECTION_OK
     }
 
-    /// Refuses to send anything where the answer is not wanted any more.
+    /// Refuses to send a statement whose answer is no longer wanted.
     func checkMaySend() throws {
         if let loss { throw loss }
         if interrupt.isRaised { throw PostgresError(.cancelled) }
@@ -75,7 +76,7 @@ final class Session {
         try wait()
     }
 
-    /// The next result of what was sent; nil at the end of one statement's results.
+    /// The next result; nil at the end of one statement's results.
     func nextAnswer() throws -> Answer? {
         while PQisBusy(raw) == 1 {
             try waitUnlessEnded()
@@ -87,7 +88,7 @@ final class Session {
         return Answer(result)
     }
 
-    /// Sends what libpq holds and sleeps until something arrives or can be sent.
+    /// Sends libpq's buffer and sleeps until the socket is readable or writable.
     func wait() throws {
         let unsent = PQflush(raw) == 1
         if interrupt.isRaised { askToCancel() }
@@ -101,20 +102,20 @@ final class Session {
         let ready = withUnsafeMutableBytes(of: &ends) {
             poll($0.assumingMemoryBound(to: pollfd.self).baseAddress, 2, Int32(clamping: milliseconds))
         }
-        guard ready > 0 else { return }  // time, or a signal: the caller looks again
+        guard ready > 0 else { return }  // timeout or signal: the caller checks its condition again
         if ends.1.revents != 0 { interrupt.drain() }
         if ends.0.revents != 0, PQconsumeInput(raw) == 0 { hasEnded = true }
     }
 
-    /// Asks the server to stop, once, and gives it a second to say that it did.
+    /// Requests once that the server stops, and gives it a second to confirm.
     private func askToCancel() {
         guard unit.cancellation == .none, !unit.isClosing else { return }
         cancelRest()
     }
 
-    /// The time is over: the caller is told so at once. The server is asked to stop, at COMMIT too: its outcome is
-    /// unknown either way, and a backend that stops waiting frees the locks on which the next attempt would wait. It
-    /// has a second to say that it did; then nobody knows what may still come, and the connection is not used again.
+    /// Handles the deadline. The caller is notified at once. The server is asked to stop, even at COMMIT: the outcome
+    /// is unknown either way, and a backend that stops waiting releases the locks that the next attempt would wait for.
+    /// It has a second to confirm. After that, unexpected data may still arrive, so the connection is not used again.
     private func expire() throws {
         let wasAsked = unit.cancellation != .none
         let error = PostgresError(wasAsked && !unit.hasExpired ? .cancelled : .deadlineExceeded)
@@ -124,7 +125,7 @@ final class Session {
         unit.hasExpired = true
     }
 
-    /// For an answer that nobody wants.
+    /// For an answer that is no longer wanted.
     func cancelRest() {
         guard unit.cancellation == .none else { return }
         unit.cancellation = .asked
@@ -132,11 +133,11 @@ final class Session {
         unit.limit = .after(milliseconds: Self.cancelPatience)
     }
 
-    /// Milliseconds that a cancel and its answer may take.
+    /// Milliseconds for a cancel and its confirmation.
     private static let cancelPatience = 1_000
 
-    /// Waits until a cancel that was asked for can't hit anything that is sent from now on; where that can't be known,
-    /// the connection is lost. A pooler passes cancels on when it likes.
+    /// Waits until a requested cancel can no longer hit what is sent next. If that can't be known, the connection is
+    /// closed. A pooler forwards cancels at any time.
     func settleCancel() {
         guard let request = cancelRequest, !isLost else { return }
         cancelRequest = nil
@@ -154,38 +155,38 @@ final class Session {
     var connectionMessage: String { PQerrorMessage(raw).map { String(cString: $0) } ?? "" }
 }
 
-/// What a session has to know of the unit of work that it runs.
+/// What a session knows of the unit of work that it runs.
 struct Unit {
     enum Cancellation {
         case none
-        /// A cancel is on its way and could hit whatever runs when it arrives.
+        /// A cancel is in flight and could hit whatever runs when it arrives.
         case asked
-        /// It has hit, or can hit nothing any more.
+        /// The cancel has hit, or can no longer hit anything.
         case done
     }
 
     let deadline: Moment
     /// When to stop waiting for an answer.
     var limit: Moment
-    /// What must go before the first statement, and goes in the same round trip.
+    /// What must precede the first statement, in the same round trip.
     var opening: Opening?
     var isReadOnly = false
-    /// The connection works but is not the right one.
+    /// The connection works but leads to the wrong server.
     var wantsNewConnection = false
-    /// Whether the server has answered anything: before, the unit can be run again on another connection.
+    /// Whether the server has answered anything. Before that, the unit can run again on another connection.
     var hasAnswer = false
     var cancellation = Cancellation.none
-    /// Its time was over before it ended; the caller knows.
+    /// Its deadline passed before it ended; the caller knows.
     var hasExpired = false
-    /// COMMIT or ROLLBACK is under way, which nothing interrupts.
+    /// COMMIT or ROLLBACK is in progress, which nothing interrupts.
     var isClosing = false
-    /// It is COMMIT.
+    /// COMMIT is in progress.
     var isCommitting = false
-    /// What the server warned of while COMMIT was under way.
+    /// The server's warning during COMMIT.
     var commitWarning: CommitWarning?
 
-    /// The server's own `statement_timeout` strikes at the deadline and leaves the connection usable, so it gets a
-    /// moment to do so before the connection is given up.
+    /// The server's own `statement_timeout` fires at the deadline and keeps the connection usable, so it gets a short
+    /// time before the connection is closed.
     static let grace = 25
 
     init(deadline: Moment, opening: Opening? = nil) {
@@ -208,8 +209,8 @@ struct Opening {
 
 /// A COMMIT that was answered with `COMMIT` and still does not count.
 enum CommitWarning {
-    /// There was no transaction: the connection, or the closure, had ended it before.
+    /// There was no transaction: the connection or the closure had ended it.
     case noTransaction
-    /// The wait for a synchronous standby was broken off.
+    /// The wait for a synchronous standby was interrupted.
     case notReplicated
 }

@@ -1,12 +1,12 @@
 import CLibpq
 
-/// What makes a connection's session its own: a random name that is set in it, and the settings that must hold.
+/// Identifies a connection's session: a random name that is set in it, and the settings that it must have.
 ///
-/// A pooler in transaction mode gives each transaction to any of its backends. Then settings get lost and prepared
-/// statements are those of others. The name is read back with the first statement of each unit of work, in the same
-/// round trip, so that nothing is committed in a session that is not this connection's.
+/// A pooler in transaction mode assigns each transaction to any of its backends. Settings are lost then, and prepared
+/// statements belong to other clients. The first statement of each unit of work reads the name back in the same round
+/// trip, so that nothing is committed in another client's session.
 final class SessionIdentity {
-    /// The setting that holds the name.
+    /// The setting with the name.
     static let setting = "muster.session"
 
     let name: String
@@ -18,16 +18,16 @@ final class SessionIdentity {
         (self.settings, self.live) = (settings, live)
     }
 
-    /// Whether another connection of this database has this name now.
+    /// Whether another connection of this database has this name.
     func isOfAnother(_ name: String) -> Bool { name != self.name && live.contains(name) }
 
     func begin() { live.insert(name) }
 
-    /// Before the connection is closed: a pooler may give its backend to the next one at once.
+    /// Called before the connection is closed: a pooler may assign its backend to the next one at once.
     func end() { live.remove(name) }
 }
 
-/// The names of the sessions that are open.
+/// The names of the open sessions.
 final class LiveSessions: Sendable {
     private let names = Locked<Set<String>>([])
 
@@ -46,15 +46,15 @@ struct PoolingTrial {
         trustsAgain = .after(milliseconds: Self.milliseconds)
     }
 
-    /// Longer than it takes connections that look at their sessions five times a second to see it again.
+    /// Longer than connections need to see it again, which check their sessions five times per second.
     private static let milliseconds = 10_000
     static let pauseMilliseconds = 200
 }
 
 extension Session {
-    /// Sets what must hold in this session and reads it back in another transaction. Throws `.unavailable`.
+    /// Sets the session's settings and reads them back in another transaction. Throws `.unavailable`.
     func establish(until limit: Moment) throws {
-        interrupt.clear()  // of the last unit of work; none runs now
+        interrupt.clear()  // replaces the state of the last unit of work; none runs now
         unit = Unit(deadline: limit)
         do {
             let (former, set) = try setAll()
@@ -66,20 +66,20 @@ extension Session {
         }
     }
 
-    /// Looks whether this connection still has its own session; where not, it is lost.
+    /// Checks that this connection still has its own session; if not, the connection is lost.
     func verify(until limit: Moment) {
-        interrupt.clear()  // of the last unit of work; none runs now
+        interrupt.clear()  // replaces the state of the last unit of work; none runs now
         unit = Unit(deadline: limit)
         do { try verifySession() } catch { lose() }
     }
 
-    /// Throws where this is not the session that was established.
+    /// Throws when this is not the session that was established.
     func verifySession() throws {
         let answer = try perform("SELECT coalesce(current_setting(\(SessionIdentity.setting), true), '')")
         try verifyName(answer)
     }
 
-    /// The name of the session is the first column of the first row.
+    /// Checks the name of the session in the first column of the first row.
     func verifyName(_ answer: borrowing Answer) throws {
         let isOwn = answer.withRow(0) { row in
             row.withBytes(0) { bytes in bytes.map { $0.elementsEqual(identity.name.utf8) } ?? false }
@@ -92,7 +92,7 @@ extension Session {
         return lose(error)
     }
 
-    /// The name that the session had before, and each setting as PostgreSQL shows it now.
+    /// The session's previous name, and each setting as PostgreSQL shows it now.
     private func setAll() throws -> (former: String, set: [String]) {
         var sql: SQL = "SELECT coalesce(current_setting(\(SessionIdentity.setting), true), '')"
         for (name, value) in [(SessionIdentity.setting, identity.name)] + identity.settings {
@@ -111,12 +111,12 @@ extension Session {
         for (setting, (wanted, found)) in zip(identity.settings, zip(set, values.dropFirst(2))) where wanted != found {
             throw PostgresError.settingLost(setting.name, wanted: wanted, found: found)
         }
-        // A pooler makes up the process that it names for cancelling.
+        // A pooler invents the process that it names for cancelling.
         isBehindPooler = values[1] != String(PQbackendPID(raw))
         if isBehindPooler { try tryTransaction() }
     }
 
-    /// A pooler in statement mode ends the connection at BEGIN.
+    /// A pooler in statement mode closes the connection at BEGIN.
     private func tryTransaction() throws {
         do {
             try simple("BEGIN")
@@ -140,7 +140,7 @@ extension PostgresError {
     private static let useSessionMode =
         "use session pooling (pgbouncer: pool_mode = session), or connect to PostgreSQL itself"
 
-    /// A session was found to be another's, or no transaction can be begun in it.
+    /// The session belongs to another client, or no transaction can begin in it.
     static var pooledSession: PostgresError {
         var error = refusal(
             "a pooler between this server and PostgreSQL runs in transaction or statement mode, which loses sessions",
@@ -159,16 +159,16 @@ extension PostgresError {
         return error
     }
 
-    /// What went wrong while a session was being established.
+    /// The error while a session was being established.
     var ofConnecting: PostgresError {
         var error = asKind(.unavailable)
         if kind == .deadlineExceeded {
             error.message =
                 "connected, and no answer to the first statement in time: "
-                + "PostgreSQL is busy, or a pooler before it has no session left or can't reach it"
+                + "PostgreSQL is busy, or a pooler in front of it has no free session or can't reach it"
         }
         guard kind == .server, let sqlState, ConnectionFailure.advice[sqlState] != nil else { return error }
-        // Setting what can't be set: it won't be otherwise the next time.
+        // Setting what can't be set: retrying won't help.
         error.isRefusal = true
         error.hint = ConnectionFailure.checkSetting
         return error

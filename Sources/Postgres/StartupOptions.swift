@@ -3,7 +3,7 @@
 struct StartupOptions {
     private(set) var settings: [String: String] = [:]
 
-    /// Nil where there is anything else in it.
+    /// Nil when it contains anything else.
     init?(_ text: String) {
         var words = Self.words(of: text)[...]
         while let word = words.popFirst() {

@@ -1,16 +1,16 @@
-/// What makes two statements the same to the server: the text, and the types of the values.
+/// The identity of a statement for the server: its text and the types of its values.
 struct StatementKey: Hashable {
     let text: [UInt8]
     let types: [UInt32]
 
-    /// In two runs of bytes; element by element it would cost more than the rest of the look-up.
+    /// Hashes two buffers; element by element would cost more than the rest of the lookup.
     func hash(into hasher: inout Hasher) {
         text.withUnsafeBytes { hasher.combine(bytes: $0) }
         types.withUnsafeBytes { hasher.combine(bytes: $0) }
     }
 }
 
-/// The statements that a connection has prepared, by what they say.
+/// The statements that a connection has prepared, by their identity.
 struct StatementCache {
     private struct Entry {
         let name: String
@@ -22,8 +22,8 @@ struct StatementCache {
     private let capacity: Int
     private let owner: String
 
-    /// - Parameter owner: a name that no other connection has, so that a pooler which mixes sessions up never runs
-    ///   another's statement.
+    /// - Parameter owner: a name that no other connection has, so that a pooler which mixes sessions never runs another
+    ///   client's statement.
     init(capacity: Int, owner: String) {
         self.capacity = max(capacity, 8)
         self.owner = owner
@@ -38,7 +38,7 @@ struct StatementCache {
         return entries.values[index].name
     }
 
-    /// Never given twice, so that a statement which the server still has cannot stand in for another.
+    /// Never reused, so that a statement which the server still has can't replace another.
     mutating func newName() -> String {
         namesGiven &+= 1
         return "m\(owner)_\(namesGiven)"
@@ -51,7 +51,7 @@ struct StatementCache {
 
     mutating func removeAll() { entries.removeAll(keepingCapacity: true) }
 
-    /// The name of the statement that must go before another is prepared.
+    /// The name of the statement to drop before another is prepared.
     mutating func evict() -> String? {
         guard entries.count >= capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) else {
             return nil

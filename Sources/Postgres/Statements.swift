@@ -1,8 +1,8 @@
 import CLibpq
 
-/// How statements are sent: prepared once, and all that is known together in one round trip.
+/// Sends statements: prepares each once, and sends everything that is known in one round trip.
 extension Session {
-    /// Runs one statement and returns its result, with the connection ready for the next.
+    /// Runs one statement and returns its result; the connection is then ready for the next one.
     func perform(_ sql: SQL) throws -> Answer {
         try checkMaySend()
         if let failure = sql.parameters.failure { throw failure }
@@ -10,13 +10,13 @@ extension Session {
         do {
             return try send(sql, opening)
         } catch let error as PostgresError where isStale(error) {
-            // The server has lost or outgrown a statement. Nothing of this unit has had an effect if this was its
-            // first round trip, or if each statement stands alone: then it is said once more.
+            // The server has lost or invalidated a prepared statement. If this was the unit's first round trip, or if
+            // each statement stands alone, the unit has had no effect, and the statement is sent again.
             cache.removeAll()
             guard opening != nil || PQtransactionStatus(raw) == PQTRANS_IDLE else { throw error }
             if PQtransactionStatus(raw) != PQTRANS_IDLE { try simple("ROLLBACK") }
-            // Without an opening nothing else would notice that the statement is missing because the session is
-            // another's.
+            // Without a prologue, nothing else would detect that the statement is missing because the session belongs
+            // to another client.
             if opening == nil { try verifySession() }
             unit.opening = opening
             return try send(sql, opening)
@@ -35,7 +35,7 @@ extension Session {
         }
     }
 
-    /// Begins the transaction where that cannot share a round trip: COPY and scripts do not go through a pipeline.
+    /// Begins the transaction separately when it can't share a round trip: COPY and scripts can't be pipelined.
     func openAlone() throws {
         guard let opening = unit.opening else { return }
         _ = try pipeline { trip in try open(opening, &trip) }
@@ -90,7 +90,7 @@ extension Session {
         guard count > 0 else { return PQsendQueryPrepared(raw, name, 0, nil, nil, nil, 1) }
         while formats.count < count { formats.append(1) }
         return parameters.buffer.bytes.withUnsafeBufferPointer { bytes in
-            // Never nil, also when all values are empty: nil is how libpq is told of NULL.
+            // Never nil, even when all values are empty: nil means NULL to libpq.
             let base = bytes.baseAddress.map { UnsafeRawPointer($0) } ?? UnsafeRawPointer(emptyValue)
             var offset = 0
             pointers.removeAll(keepingCapacity: true)
@@ -115,29 +115,29 @@ extension Session {
     }
 }
 
-/// Where empty values lie.
+/// The address of empty values.
 nonisolated(unsafe) private let emptyValue: UnsafePointer<CChar> = {
     let byte = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
-    byte.initialize(to: 0)  // never written again, which is why all threads may read it
+    byte.initialize(to: 0)  // immutable, so all threads may read it
     return UnsafePointer(byte)
 }()
 
-/// Commands that go to the server together; what each result means is told by its place.
+/// Commands that are sent together; the position of a result identifies its command.
 struct Trip {
     enum Step {
         case prepare(StatementKey, name: String)
         case forget
         case execute
-        /// Returns the name of the session.
+        /// Returns the session's name.
         case verify
     }
     var steps: [Step] = []
-    /// The first error: the server passes over everything after it.
+    /// The first error; the server skips everything after it.
     var failure: PostgresError?
 }
 
 extension Session {
-    /// Sends several commands under one sync and returns the result of the last. The first error ends them all.
+    /// Sends several commands under one sync and returns the last result. The first error ends all of them.
     private func pipeline(_ fill: (inout Trip) throws -> Void) throws -> Answer {
         try mustSend(PQenterPipelineMode(raw))
         var trip = Trip()
@@ -145,7 +145,7 @@ extension Session {
             try fill(&trip)
             try mustSend(PQpipelineSync(raw))
         } catch {
-            lose()  // half a trip is in libpq's buffer
+            lose()  // libpq's buffer contains a part of the batch
             throw error
         }
         unit.opening = nil
@@ -180,7 +180,7 @@ extension Session {
         }
     }
 
-    /// The one result of a statement that was sent alone.
+    /// The only result of a statement that was sent alone.
     private func onlyAnswer() throws -> Answer {
         guard let answer = try nextAnswer() else { throw PostgresError(.misuse, "the statement has no result") }
         switch answer.status {
@@ -201,7 +201,8 @@ extension Session {
         }
     }
 
-    /// Statements without values in one message; keeps the tag of the last. The first error is thrown after all is read.
+    /// Runs statements without values in one message and returns the last command tag. Throws the first error after all
+    /// results are read.
     @discardableResult
     func simple(_ text: String) throws -> String {
         guard !text.utf8.contains(0) else { throw PostgresError(.encoding, "a statement has a NUL") }
@@ -223,7 +224,7 @@ extension Session {
         return tag
     }
 
-    /// What a result that is no success means, and what it means for the connection.
+    /// The error of an unsuccessful result; also updates the state of the connection.
     func error(_ answer: borrowing Answer) -> PostgresError {
         switch answer.status {
         case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
@@ -233,7 +234,7 @@ extension Session {
         let error = answer.error(.server)
         if error.severity != "ERROR" || PQstatus(raw) == CONNECTION_BAD { return lose(error.asKind(.connectionLost)) }
         unit.hasAnswer = true
-        // A standby, or a primary that became one: a new connection finds out which host is the primary now.
+        // A standby, or a former primary: a new connection finds the current primary.
         if error.sqlState == .readOnlyTransaction, !unit.isReadOnly { unit.wantsNewConnection = true }
         guard error.sqlState == .queryCanceled else { return error }
         if unit.cancellation == .asked {

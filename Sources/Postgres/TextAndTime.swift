@@ -3,9 +3,9 @@ extension String: PostgresEncodable, PostgresDecodable {
     public static var postgresType: PostgresType { .text }
     /// text, varchar, character(n) and name
     public static func isPostgresType(_ oid: UInt32) -> Bool { Text.isPostgresType(oid) }
-    /// The bytes of UTF-8. Throws when there is a NUL among them.
+    /// Encodes UTF-8. Throws for a NUL.
     public func encode(into buffer: inout ParameterBuffer) throws { try buffer.append(text: utf8) }
-    /// The bytes of UTF-8. Throws when they are not valid.
+    /// Decodes UTF-8. Throws when it is invalid.
     public init(postgres bytes: UnsafeRawBufferPointer) throws {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw PostgresError(.decoding, "text is not valid UTF-8")
@@ -14,11 +14,12 @@ extension String: PostgresEncodable, PostgresDecodable {
     }
 }
 
-/// Text as its bytes in UTF-8, compared byte by byte as PostgreSQL does; `String ==` joins what PostgreSQL keeps apart.
+/// Text as bytes of UTF-8, compared byte by byte as PostgreSQL does; `String ==` equates composed and decomposed
+/// characters.
 public struct Text: Hashable, Sendable, PostgresEncodable, PostgresDecodable {
     /// UTF-8.
     public var bytes: [UInt8]
-    /// From UTF-8; the server refuses what is not (22021).
+    /// From UTF-8; the server refuses invalid UTF-8 (22021).
     public init(_ bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
 
     /// text
@@ -30,17 +31,17 @@ public struct Text: Hashable, Sendable, PostgresEncodable, PostgresDecodable {
         default: false
         }
     }
-    /// The bytes. Throws when there is a NUL among them.
+    /// Encodes the bytes. Throws for a NUL.
     public func encode(into buffer: inout ParameterBuffer) throws { try buffer.append(text: bytes) }
-    /// The bytes, unchecked.
+    /// Copies the bytes, unchecked.
     public init(postgres bytes: UnsafeRawBufferPointer) { self.bytes = Array(bytes) }
 }
 
-/// A JSON document as its text; sent as jsonb, read from jsonb or json.
+/// The text of a JSON document; sent as jsonb, read from jsonb or json.
 public struct JSONB: Hashable, Sendable, PostgresEncodable, PostgresDecodable {
     /// The JSON text in UTF-8.
     public var bytes: [UInt8]
-    /// From JSON text in UTF-8; the server refuses what is not JSON (22P02).
+    /// From JSON in UTF-8; the server refuses invalid JSON (22P02).
     public init(_ bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
 
     /// jsonb
@@ -49,22 +50,22 @@ public struct JSONB: Hashable, Sendable, PostgresEncodable, PostgresDecodable {
     public static func isPostgresType(_ oid: UInt32) -> Bool {
         oid == PostgresType.jsonb.oid || oid == PostgresType.json.oid
     }
-    /// The format's version, 1, then the text. Throws when there is a NUL in it.
+    /// Encodes the format's version, 1, then the text. Throws for a NUL.
     public func encode(into buffer: inout ParameterBuffer) throws {
         buffer.append(1)
         try buffer.append(text: bytes)
     }
-    /// jsonb begins with its version, 1, which no JSON text does.
+    /// jsonb begins with its version, 1, with which no JSON text begins.
     public init(postgres bytes: UnsafeRawBufferPointer) {
         self.bytes = Array(bytes.first == 1 ? UnsafeRawBufferPointer(rebasing: bytes[1...]) : bytes)
     }
 }
 
-/// An instant as PostgreSQL keeps it, counted in microseconds since 1970 in UTC.
+/// A time in PostgreSQL's resolution: microseconds since 1970 in UTC.
 public struct Timestamp: Hashable, Comparable, Sendable, PostgresEncodable, PostgresDecodable {
     /// Microseconds since 1970-01-01 00:00 UTC.
     public var microsecondsSince1970: Int64
-    /// From microseconds since 1970-01-01 00:00 UTC.
+    /// Makes a time from microseconds since 1970-01-01 00:00 UTC.
     public init(microsecondsSince1970: Int64) { self.microsecondsSince1970 = microsecondsSince1970 }
 
     /// PostgreSQL counts from 2000.
@@ -78,13 +79,13 @@ public struct Timestamp: Hashable, Comparable, Sendable, PostgresEncodable, Post
     public static var postgresType: PostgresType { .timestamptz }
     /// timestamp with time zone
     public static func isPostgresType(_ oid: UInt32) -> Bool { oid == PostgresType.timestamptz.oid }
-    /// Eight bytes. Throws where PostgreSQL's count would overflow.
+    /// Encodes eight bytes. Throws when PostgreSQL's count would overflow.
     public func encode(into buffer: inout ParameterBuffer) throws {
         let (count, overflow) = microsecondsSince1970.subtractingReportingOverflow(Self.microsecondsFrom1970To2000)
         if overflow { throw PostgresError(.encoding, "a timestamp lies outside PostgreSQL's range") }
         buffer.append(bigEndian: count)
     }
-    /// Eight bytes. Throws for `infinity` and `-infinity`.
+    /// Decodes eight bytes. Throws for `infinity` and `-infinity`.
     public init(postgres bytes: UnsafeRawBufferPointer) throws {
         let count = try {
             try expect(bytes, count: 8)
@@ -97,20 +98,20 @@ public struct Timestamp: Hashable, Comparable, Sendable, PostgresEncodable, Post
 }
 
 extension Optional: PostgresEncodable where Wrapped: PostgresEncodable {
-    /// The type of what it wraps.
+    /// The type of the wrapped value.
     public static var postgresType: PostgresType { Wrapped.postgresType }
-    /// The array type of what it wraps.
+    /// The array type of the wrapped value.
     public static var postgresArrayType: PostgresType { Wrapped.postgresArrayType }
     /// nil is NULL.
     public var isPostgresNull: Bool { self?.isPostgresNull ?? true }
-    /// The wrapped value.
+    /// Encodes the wrapped value.
     public func encode(into buffer: inout ParameterBuffer) throws { try self?.encode(into: &buffer) }
 }
 
 extension Optional: PostgresDecodable where Wrapped: PostgresDecodable {
-    /// What it wraps decides.
+    /// Delegates to the wrapped type.
     public static func isPostgresType(_ oid: UInt32) -> Bool { Wrapped.isPostgresType(oid) }
-    /// The wrapped value.
+    /// Decodes the wrapped value.
     public init(postgres bytes: UnsafeRawBufferPointer) throws { self = try Wrapped(postgres: bytes) }
     /// NULL is nil.
     public static func decodeNull() -> Self { .none }

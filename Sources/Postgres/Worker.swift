@@ -1,13 +1,13 @@
 import Logging
 
-/// A thread and its connection, which never leaves it.
+/// A thread and its connection, which only this thread uses.
 final class Worker: Sendable {
     private let settings: DatabaseSettings
     private let queue: WorkQueue
     private let canceller: Canceller
     private let liveSessions: LiveSessions
     private let logger: Logger
-    /// Whether its connection does nothing but urgent work.
+    /// Whether its connection only does urgent work.
     private let urgentOnly: Bool
     private let interrupt = Interrupt()
     private let workAdded = Signal()
@@ -24,7 +24,7 @@ final class Worker: Sendable {
         self.logger = logger
     }
 
-    /// Connects, serves, and connects again when that is over, until the database is closed.
+    /// Connects, serves, and reconnects, until the database is closed.
     func run() {
         defer { queue.workerEnded() }
         guard var target = makeTarget() else { return }
@@ -48,9 +48,9 @@ final class Worker: Sendable {
         }
     }
 
-    /// Logs each reason once, however many connections and attempts it is the reason for.
+    /// Logs each cause once, regardless of how many connections and attempts it affects.
     private func report(_ failure: PostgresError) {
-        if queue.isClosing { return }  // the attempt was given up, whatever it says
+        if queue.isClosing { return }  // closing the database aborted the attempt
         let isNews = failure.isPooling ? queue.sawPooling(failure) : queue.failedToConnect(failure)
         logger.log(
             level: isNews ? .warning : .debug, "No connection to PostgreSQL", metadata: ["cause": "\(failure.cause)"])
@@ -59,7 +59,7 @@ final class Worker: Sendable {
     /// Ends a wait for the network, not a unit of work.
     func wake() { interrupt.wake() }
 
-    /// A connection string that libpq cannot read never gets better: all work is answered with that.
+    /// If libpq can't parse the connection string, all work fails with that error.
     private func makeTarget() -> ConnectionTarget? {
         do { return try ConnectionTarget(settings) } catch {
             let failure = error as? PostgresError ?? PostgresError(.misuse)
@@ -78,7 +78,7 @@ final class Worker: Sendable {
         }
     }
 
-    /// Whether the connection was of use before it ended.
+    /// Returns whether the connection was useful before it ended.
     private func serve(_ session: Session) -> Bool {
         if queue.connected(true, urgentOnly: urgentOnly) { logger.info("Connected to PostgreSQL again") }
         defer { queue.connected(false, urgentOnly: urgentOnly) }
