@@ -4,12 +4,12 @@ RUN apt-get update -q \
     && apt-get install -q -y --no-install-recommends pkg-config libpq-dev libssl-dev libsimdjson-dev libzip-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-# The dependencies first, so that they are built again only when they change.
+# The dependencies first, so that they are rebuilt only when they change.
 COPY Package.swift ./
 RUN swift package resolve
 COPY sql ./sql
 COPY Sources ./Sources
-# The manifest names these targets too, and their folders must be there.
+# The manifest names these targets too, so their folders must exist.
 COPY Tests ./Tests
 COPY Benchmarks ./Benchmarks
 RUN swift build -c release --static-swift-stdlib --product muster-server \
@@ -24,8 +24,8 @@ RUN apt-get update -q \
     && useradd --system --no-create-home --uid 7878 muster
 COPY --from=build /out/ /usr/local/bin/
 USER muster
-# Swift's report of a crash prints memory behind each register unless told not to: that could be somebody's data.
+# By default Swift's crash report prints the memory behind each register, which may be personal data.
 ENV SWIFT_BACKTRACE=enable=no
 EXPOSE 7878 7880 7881
-# No shell between: SIGTERM must reach the server.
+# No shell: SIGTERM must reach the server.
 ENTRYPOINT ["/usr/local/bin/muster-server"]

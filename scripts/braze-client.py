@@ -1,4 +1,4 @@
-"""Drives the user registry with braze-client, and prints a line for each thing that holds; see scripts/braze-client."""
+"""Calls the user registry with braze-client and prints a line for each check; see scripts/braze-client."""
 
 import os
 import sys

@@ -25,17 +25,17 @@ struct Open {
 struct cjson_reader {
     dom::parser parser;
     uint32_t depth, values;
-    bool takes_wide;        // integers outside of ±2^53
-    uint32_t seen = 0;      // values of this message
-    bool escapes = false;   // whether this message has any: without them no string can hold U+0000
-    uint64_t duplicate_key = 0;  // the number of the key that stood twice, from 1
-    bool in_object = false; // whether the innermost container is one
-    bool key_next = false;  // whether a string would be a key
+    bool takes_wide;        // accept integers outside of ±2^53
+    uint32_t seen = 0;      // values in this message so far
+    bool escapes = false;   // whether this message has any; without them no string contains U+0000
+    uint64_t duplicate_key = 0;  // the number of the duplicate key, from 1
+    bool in_object = false; // whether the innermost container is an object
+    bool key_next = false;  // whether the next string is a key
     std::vector<cjson_node> nodes;
     std::vector<Open> open;               // innermost last
     std::vector<std::string_view> keys;   // of the objects that are open
     KeyCheck check;
-    std::vector<uint8_t> replaced;        // the message without halves of surrogate pairs and too large numbers
+    std::vector<uint8_t> replaced;        // the message with halves of surrogate pairs and too large numbers replaced
 
     cjson_status parse(const uint8_t *bytes, size_t count);
     cjson_status walk();
@@ -49,8 +49,8 @@ struct cjson_reader {
     cjson_node &add(cjson_kind);
 };
 
-/// One pass over simdjson's tape, a flat list of tagged words (its doc/tape.md). A loop over it needs no recursion,
-/// and thus no stack that a message could use up.
+/// One pass over simdjson's tape, a flat list of tagged words (its doc/tape.md). It is a loop without recursion, so a
+/// message can't exhaust the stack.
 cjson_status cjson_reader::walk() {
     const uint64_t *tape = parser.doc.tape.get();
     nodes.clear();
@@ -63,7 +63,7 @@ cjson_status cjson_reader::walk() {
         char type = char(tape[i] >> 56);
         if (type == 'r') return CJSON_OK;
         if (auto status = value(type, tape[i] & internal::JSON_VALUE_MASK, tape + i + 1)) return status;
-        if (type == 'l' || type == 'u' || type == 'd') i++;  // their value has a word of its own
+        if (type == 'l' || type == 'u' || type == 'd') i++;  // the value is in the next word
     }
 }
 
@@ -93,12 +93,12 @@ cjson_status cjson_reader::value(char type, uint64_t entry, const uint64_t *raw)
         std::memcpy(&n, raw, sizeof n);
         return number(n);
     }
-    case 'u': {  // simdjson takes it from 2^63 only
+    case 'u': {  // simdjson uses this type only from 2^63
         uint64_t n;
         std::memcpy(&n, raw, sizeof n);
         return takes_wide ? number(double(n)) : CJSON_BIG_INTEGER;
     }
-    default: return CJSON_SYNTAX;        // a word of a later simdjson that we don't know
+    default: return CJSON_SYNTAX;        // a type of a newer simdjson
     }
 }
 
@@ -125,10 +125,10 @@ cjson_status cjson_reader::number(double n) {
 
 cjson_status cjson_reader::text(uint64_t offset, cjson_kind kind) {
     const uint8_t *start = parser.doc.string_buf.get() + offset;
-    uint32_t length;  // stands before the characters
+    uint32_t length;  // precedes the characters
     std::memcpy(&length, start, sizeof length);
     auto characters = reinterpret_cast<const char *>(start + sizeof length);
-    // Keys with U+0000 are never compared: halves of different surrogate pairs are not the same key.
+    // Keys with U+0000 are not compared: they replace different halves of surrogate pairs, which are different keys.
     if (kind == CJSON_KEY && !(escapes && std::memchr(characters, 0, length))) keys.emplace_back(characters, length);
     add(kind).text = {uint32_t(offset + sizeof length), length};
     return CJSON_OK;
@@ -156,7 +156,7 @@ cjson_status cjson_reader::end() {
     return CJSON_OK;
 }
 
-/// Notes which of the message's keys this one is.
+/// Records the position of this key among the message's keys.
 cjson_status cjson_reader::is_twice(std::string_view key) {
     const uint8_t *start = parser.doc.string_buf.get();
     auto offset = uint32_t(reinterpret_cast<const uint8_t *>(key.data()) - start);
@@ -190,7 +190,7 @@ cjson_status cjson_reader::parse(const uint8_t *bytes, size_t count) {
 cjson_reader *cjson_reader_new(uint32_t depth, uint32_t values, bool takes_wide) {
     try {
         auto reader = new cjson_reader{dom::parser(), depth, values, takes_wide};
-        // One level more than ours, so that it is always our own count that refuses.
+        // One level more than our limit, so that our own count always refuses first.
         if (reader->parser.allocate(1024, size_t(depth) + 1) == SUCCESS) return reader;
         delete reader;
     } catch (...) {}
@@ -232,7 +232,7 @@ void cjson_trim(cjson_reader *reader, size_t bytes) {
     if (reader->parser.capacity() <= bytes) return;
     size_t depth = reader->parser.max_depth();
     reader->parser = dom::parser();
-    (void)reader->parser.allocate(1024, depth);  // where that fails, the next read says so
+    (void)reader->parser.allocate(1024, depth);  // if this fails, the next read reports it
     reader->nodes = {};
     reader->keys = {};
     reader->check = {};

@@ -8,7 +8,7 @@ namespace {
 
 bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 
-/// The value of four hexadecimal digits; -1 where they are none.
+/// The value of four hexadecimal digits; -1 if they are not.
 int32_t unit(const uint8_t *digits) {
     int32_t value = 0;
     for (int i = 0; i < 4; i++) {
@@ -38,7 +38,7 @@ cjson_fault FaultScan::run(const uint8_t *message, size_t length) {
     Next next = a_value;
     while (next != done && next != broken) next = step(next);
     if (next == done) skip_space();
-    bool is_alone = next != done || at == count;  // a second message in the frame could have another id
+    bool is_alone = next != done || at == count;  // a second message in the frame might have another id
     if (!is_alone) unexpected();
     if (ids != 1 || !is_alone) fault.id = -1;
     return fault;
@@ -76,7 +76,7 @@ FaultScan::Next FaultScan::key() {
     if (open.size() == 1) {
         size_t length = at - start;
         at_id = length == 4 && std::memcmp(bytes + start, "\"id\"", 4) == 0;
-        // Written with escapes it may be `id` too.
+        // A key with escapes may be `id` too.
         if (at_id || std::memchr(bytes + start, '\\', length)) ids++;
     }
     skip_space();
@@ -147,7 +147,7 @@ void FaultScan::skip_space() {
     while (at < count && (bytes[at] == ' ' || bytes[at] == '\t' || bytes[at] == '\n' || bytes[at] == '\r')) at++;
 }
 
-/// Reads past a string, also past what is wrong in it: where it ends is never in doubt. False where it doesn't end.
+/// Skips a string, including errors in it, because its end is always certain. False if it does not end.
 bool FaultScan::string() {
     for (at++; at < count;) {
         uint8_t c = bytes[at];
@@ -179,7 +179,7 @@ void FaultScan::escape() {
         return;
     }
     if (c == 'u' || !c || !std::strchr("\"\\/bfnrt", c)) note(CJSON_ESCAPE, at);
-    at += c < 0x20 || c >= 0x80 ? 1 : 2;  // what stands behind is judged by itself
+    at += c < 0x20 || c >= 0x80 ? 1 : 2;  // the next character is checked separately
 }
 
 FaultScan::Next FaultScan::number() {
@@ -226,7 +226,7 @@ void FaultScan::judge(size_t start, bool is_whole) {
     if (!takes_wide && digits > largest_id) note(CJSON_BIG_INTEGER, start);
 }
 
-/// The bytes of the UTF-8 sequence that begins at an offset, by the table of Unicode 3.9 (D92); 0 where it is none.
+/// The bytes of the UTF-8 sequence that begins at an offset, by the table of Unicode 3.9 (D92); 0 if it is invalid.
 size_t FaultScan::sequence(size_t offset) const {
     uint8_t c = bytes[offset];
     size_t length = c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
@@ -262,7 +262,7 @@ bool replace_large_numbers(std::vector<uint8_t> &bytes) {
         size_t end = at;
         while (end < bytes.size() && (is_digit(bytes[end]) || (bytes[end] && std::strchr("+-.eE", bytes[end])))) end++;
         size_t length = scan.large_number(bytes.data() + at, end - at);
-        if (length == end - at) {  // at least five bytes, behind a sign: 1e309
+        if (length == end - at) {  // at least five bytes after a sign: 1e309
             std::memset(bytes.data() + at, ' ', length);
             if (c == '-') bytes[at] = '-';
             std::memcpy(bytes.data() + at + (c == '-'), "1e308", 5);

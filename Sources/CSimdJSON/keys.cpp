@@ -12,7 +12,7 @@ struct Seed {
     uint64_t k0, k1;
     Seed() {
         uint64_t random[2] = {0, 0};
-        if (getentropy(random, sizeof random) != 0) {  // only a kernel without getrandom
+        if (getentropy(random, sizeof random) != 0) {  // only on a kernel without getrandom
             random[0] = uint64_t(reinterpret_cast<uintptr_t>(&random)) ^ uint64_t(time(nullptr));
             random[1] = uint64_t(clock()) ^ uint64_t(getpid());
         }
@@ -33,7 +33,7 @@ struct SipState {
     void absorb(uint64_t word) { d ^= word; round(); a ^= word; }
 };
 
-/// SipHash-1-3 under a seed of this process: who doesn't know the seed can't choose keys that collide.
+/// SipHash-1-3 with a seed of this process: without the seed, a sender can't choose keys that collide.
 uint64_t hash(std::string_view text) {
     static const Seed seed;
     SipState state{
@@ -56,7 +56,7 @@ uint64_t hash(std::string_view text) {
 }
 
 size_t KeyCheck::duplicate(const std::string_view *keys, size_t count) {
-    constexpr size_t few = 12;  // as quick as the table there, and most objects have fewer
+    constexpr size_t few = 12;  // as fast as the table up to here, and most objects have fewer
     if (count > few) return duplicate_hashed(keys, count);
     for (size_t i = 1; i < count; i++)
         for (size_t j = 0; j < i; j++)

@@ -3,10 +3,10 @@
 #include <string_view>
 #include <vector>
 
-/// Finds an object's duplicate keys, in time that grows with their bytes whatever the sender chose them to be.
+/// Finds an object's duplicate keys in time linear in their bytes, whichever keys a sender chooses.
 class KeyCheck {
 public:
-    /// The index of a key that stands at a smaller one too; `count` where there is none.
+    /// The index of a key that equals an earlier one; `count` if there is none.
     size_t duplicate(const std::string_view *keys, size_t count);
 
 private:

@@ -2,8 +2,9 @@
 
     MUSTER_KEY=… python3 cdnow.py CDNOW_master.txt [HOST:PORT]
 
-Registers the customers, imports three cohorts of the partner tinyclues, and finds each set of the data's README through segments, by its
-size and by its members. Ends with 1 where one differs. It may be ended and started again at any point: every batch has a request id.
+Registers the customers, imports three cohorts of the partner tinyclues, and compares segments with the sets in the
+data's README, by size and by members. Ends with 1 if one differs. It may be stopped and restarted at any time, because
+every batch has a request id.
 """
 
 import os
@@ -15,7 +16,7 @@ from muster import Client, MusterError
 USERS_A_CALL = 5_000
 IDENTIFIERS_A_CALL = 5_000
 
-# Sizes that the data's README tells.
+# The sizes in the data's README.
 EXPECTED = {
     "everyone": 23_570, "repeat": 11_662, "active": 5_374, "big": 6_234, "big and not active": 2_519,
     "(repeat or big) and not active": 6_620, "repeat and big": 5_902,
@@ -74,7 +75,7 @@ def attribute(name, comparison, value):
 
 
 def matches(muster, name, where, members, expected):
-    """Prints a line of the table; whether Muster's answer is that of the file."""
+    """Prints a line of the table; returns whether Muster's answer equals the file's."""
     size = muster.call("segments.size", {"filter": where})["size"]
     found = [
         member["external_id"]

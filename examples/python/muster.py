@@ -1,4 +1,4 @@
-"""A client of Muster in Python's standard library, written from proto-docs/ alone. One request at a time; Python 3.9 or later.
+"""A client of Muster, written from proto-docs/ with Python's standard library. One request at a time; Python 3.9 or later.
 
     with Client("127.0.0.1", 7878, key) as muster:
         muster.call("segments.size", {"segment_id": "win-back"})
@@ -11,7 +11,7 @@ import struct
 import time
 
 FRAME_LIMIT = 4_194_304
-# Calls that have the effect of one when they are sent twice; others do with a request_id (proto-docs/repeating.md).
+# Calls that may be sent twice with the effect of one; others need a request_id (proto-docs/repeating.md).
 REPEATABLE = {
     "server.health", "server.info", "keys.list", "keys.invalidate", "partners.set", "partners.list", "partners.get",
     "users.get", "users.export.ids", "users.export.get", "cohorts.create", "cohorts.get", "cohorts.list", "cohorts.members", "cohorts.diff", "cohorts.imports",
@@ -21,7 +21,7 @@ REPEATABLE = {
 
 
 class MusterError(Exception):
-    """A call without a reply (proto-docs/errors.md)."""
+    """A failed call (proto-docs/errors.md)."""
 
     def __init__(self, code, message, details=None):
         super().__init__(f"{code}: {message}")
@@ -29,14 +29,14 @@ class MusterError(Exception):
 
 
 class NotBegun(Exception):
-    """The request was certainly not begun: it can be sent again, whatever it is."""
+    """The request certainly did not run, so any request may be sent again."""
 
 
 class Client:
-    """Connects when it is first needed, and again whenever the connection was lost."""
+    """Connects on first use, and reconnects when the connection is lost."""
 
     def __init__(self, host, port, key, tls=None):
-        """`tls`: an ssl.SSLContext, such as ssl.create_default_context(); None speaks plaintext."""
+        """`tls`: an ssl.SSLContext, such as ssl.create_default_context(); None uses plaintext."""
         self._host, self._port, self._key, self._tls = host, port, key, tls
         self._socket, self._file, self._last_id = None, None, 0
 
@@ -53,7 +53,7 @@ class Client:
         self._socket = self._file = None
 
     def call(self, method, body, seconds=60):
-        """Makes a call and returns the body of its reply; repeats it, where that is safe, for so many seconds."""
+        """Makes a call and returns the body of its reply; retries it if that is safe, for this many seconds."""
         end, pause = time.monotonic() + seconds, 0.05
         is_safe = method in REPEATABLE or "request_id" in body
         while True:
