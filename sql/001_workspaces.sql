@@ -1,4 +1,4 @@
--- Workspaces, and the rows on which everything that concerns a whole workspace is ordered.
+-- Workspaces, and the rows whose locks order operations on a whole workspace.
 
 COMMENT ON TABLE migration IS 'The migrations that were applied; a server refuses to serve any other schema than its own.';
 

@@ -1,4 +1,4 @@
--- Users and what identifies them. Identifiers are bytes: COLLATE "C", so that no two spellings are one.
+-- Users and their identifiers. Identifiers are compared as bytes (COLLATE "C"), so different spellings stay different.
 
 CREATE TABLE registered_user (
     workspace_id int4 NOT NULL,
@@ -6,7 +6,7 @@ CREATE TABLE registered_user (
     external_id text COLLATE "C",
     braze_id text COLLATE "C" NOT NULL DEFAULT substr(replace(gen_random_uuid()::text, '-', ''), 1, 24),
     attributes jsonb NOT NULL DEFAULT '{}',
-    -- Columns of their own, since an index over jsonb is of no use under row-level security. Only A to Z are made small.
+    -- Separate columns, because under row-level security an index over jsonb is of no use. Lower-cases only A to Z.
     email text COLLATE "C" GENERATED ALWAYS AS (CASE
         WHEN jsonb_typeof(attributes -> 'email') = 'string' AND octet_length(attributes ->> 'email') BETWEEN 1 AND 1024
         THEN lower((attributes ->> 'email') COLLATE "C") END) STORED,

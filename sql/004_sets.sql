@@ -1,5 +1,5 @@
--- Sets of user numbers: a head, an append-only log of changes, and snapshots. They know nothing of cohorts.
--- Stored bytes are 8 bytes of checksum and a bitmap in Roaring's portable format.
+-- Sets of user numbers: a head, an append-only log of changes, and snapshots. They are independent of cohorts.
+-- A stored set is 8 bytes of checksum and a bitmap in Roaring's portable format.
 
 CREATE SEQUENCE set_number AS int4 MINVALUE 16;
 COMMENT ON SEQUENCE set_number IS 'Numbers of sets; below 16 stand the sets that every workspace has: 0 everyone, 1 attributes, 2 events.';

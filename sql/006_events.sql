@@ -1,4 +1,4 @@
--- What users did and bought: appended, never changed, and forgotten by whole months.
+-- Users' events and purchases: appended, never changed, and deleted by whole months.
 
 CREATE TABLE user_event (
     workspace_id int4 NOT NULL,
@@ -41,7 +41,7 @@ COMMENT ON COLUMN user_purchase.amount_millionths IS
 CREATE INDEX user_purchase_by_product ON user_purchase (workspace_id, product_id, occurred_at)
     INCLUDE (user_number, currency, amount_millionths);
 
--- Partitions have the wall too, and no grants: the server's role reaches their rows through the parent alone.
+-- Partitions have row-level security too, and no grants: the server's role reaches their rows only through the parent.
 CREATE FUNCTION wall_event_partition(partition text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', partition);
@@ -50,9 +50,9 @@ BEGIN
 END
 $$;
 
--- Makes the partition of one month, unless it is there or the partition of all earlier times holds that month. The partition is made apart
--- and then attached: that stops neither readers nor writers of other partitions, but for a moment those of the rest, whose rows of
--- this month move over. They are few, since months are made ahead.
+-- Makes the partition of one month, unless it exists or the partition of all earlier times includes that month. It
+-- creates a separate table and then attaches it. That blocks no readers or writers of other partitions, except for a
+-- moment those of the default partition, whose rows of this month move. They are few, because months are made ahead.
 CREATE FUNCTION add_event_month(parent text, month timestamp) RETURNS bool LANGUAGE plpgsql AS $$
 DECLARE
     partition text := parent || '_' || to_char(month, 'YYYYMM');
@@ -63,7 +63,7 @@ BEGIN
     IF to_regclass(quote_ident(partition)) IS NOT NULL THEN
         RETURN false;
     END IF;
-    -- Another server may be at it: this lock is for one at a time, and neither reads nor writes mind it.
+    -- Another server may do the same: this lock admits one at a time and conflicts with neither reads nor writes.
     EXECUTE format('LOCK TABLE %I IN SHARE UPDATE EXCLUSIVE MODE', parent);
     IF to_regclass(quote_ident(partition)) IS NOT NULL OR EXISTS (
         SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -82,7 +82,8 @@ BEGIN
 END
 $$;
 
--- What the server's upkeep calls: it owns nothing and so can make no table. Makes the month of a time and the next two.
+-- Called by the server's maintenance, whose role owns nothing and so can't create tables. Makes the month of a time and
+-- the next two.
 CREATE FUNCTION add_event_months(moment timestamptz) RETURNS int4 LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '1s' AS $$
 DECLARE
     month timestamp := date_trunc('month', moment AT TIME ZONE 'UTC');
@@ -103,8 +104,8 @@ BEGIN
 END
 $$;
 
--- Drops the months that lie before a time whole. The heads are raised first: by the one order of locks, and so that no scan of before is
--- taken for current.
+-- Drops the months that end before a time. Raises the heads first: it keeps the order of locks and invalidates earlier
+-- scans.
 CREATE FUNCTION drop_event_months(before timestamptz, new_tag int8) RETURNS int4
 LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '1s' AS $$
 DECLARE
@@ -134,7 +135,7 @@ CREATE FUNCTION expired_event_months(before timestamptz) RETURNS TABLE (relname 
     ORDER BY c.relname
 $$;
 
--- All times before this month in one partition, so that the rest stays empty: attaching a month goes through the whole of it.
+-- One partition for all times before this month, so that the default one stays empty: attaching a month scans all of it.
 DO $$
 DECLARE
     month timestamp := date_trunc('month', now() AT TIME ZONE 'UTC');
@@ -150,7 +151,7 @@ BEGIN
         PERFORM wall_event_partition(parent || '_rest');
         PERFORM wall_event_partition(earlier);
     END LOOP;
-    -- Whoever calls them must not be able to put a table or operator of its own in the place of one of these.
+    -- Prevents callers from substituting tables or operators of their own.
     FOREACH definer IN ARRAY ARRAY['add_event_months(timestamptz)', 'drop_event_months(timestamptz, int8)'] LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', definer, current_schema());
     END LOOP;

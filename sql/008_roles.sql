@@ -1,11 +1,11 @@
--- The wall. The server runs as muster_server, which owns nothing and sees one workspace a transaction; the owner, who runs
--- the migrations, sees all, or its migrations would change no row and say nothing.
+-- Tenant isolation. The server runs as muster_server, which owns nothing and sees one workspace per transaction. The
+-- owner, who runs the migrations, sees all; otherwise its migrations would silently change no row.
 
 DO $$
 BEGIN
     CREATE ROLE muster_server LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
 EXCEPTION
-    -- Roles belong to the whole cluster: another database's migrations may have made it, also at this moment.
+    -- Roles belong to the whole cluster: migrations of another database may have created it, even concurrently.
     WHEN duplicate_object OR unique_violation THEN NULL;
 END
 $$;
@@ -22,7 +22,7 @@ BEGIN
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', walled);
-        -- The setting is '' once a transaction that set it has ended, and null in a session that never did.
+        -- The setting is '' after a transaction that set it, and null in a session that never set it.
         EXECUTE format(
             'CREATE POLICY one_workspace ON %I TO muster_server USING (workspace_id = NULLIF(current_setting(''muster.workspace'', true), '''')::int4)',
             walled);

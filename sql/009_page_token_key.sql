@@ -1,4 +1,4 @@
--- Page tokens are sealed: they say where a listing goes on by the number of its last user, and no number is ever shown.
+-- Page tokens are sealed: they contain the number of the last user of a page, and user numbers are never shown.
 
 CREATE TABLE page_token_key (
     workspace_id int4 NOT NULL,
@@ -10,7 +10,7 @@ CREATE TABLE page_token_key (
 COMMENT ON TABLE page_token_key IS
     'What page tokens are sealed with: kept here, so that a token holds on every server and after a restart.';
 
--- Two random UUIDs have 244 random bits between them. Workspaces made from now on get a key of the program's making.
+-- Two random UUIDs have 244 random bits together. The program generates the keys of new workspaces.
 INSERT INTO page_token_key (workspace_id, key)
 SELECT workspace_id, decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex') FROM workspace;
 

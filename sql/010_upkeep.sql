@@ -1,4 +1,4 @@
--- What upkeep looks for is found by an index or by a number kept along, so that a round that finds nothing to do costs next to nothing.
+-- Maintenance finds its work by an index or a maintained number, so that a pass without work costs almost nothing.
 
 CREATE TABLE ended_set (
     workspace_id int4 NOT NULL,
@@ -22,14 +22,14 @@ INSERT INTO ended_set (workspace_id, set_number, ended_at)
 SELECT DISTINCT i.workspace_id, i.set_number, now() FROM cohort_import i
 WHERE NOT EXISTS (SELECT FROM cohort c WHERE c.workspace_id = i.workspace_id AND c.set_number = i.set_number);
 
--- Receipts go oldest first where history is kept for some days only.
+-- Receipts are deleted oldest first if history is limited.
 CREATE INDEX cohort_import_age ON cohort_import (workspace_id, imported_at);
 ALTER TABLE cohort ADD forgotten_import_at timestamptz;
 COMMENT ON COLUMN cohort.forgotten_import_at IS 'The time of the newest import whose receipt was forgotten.';
 
 CREATE INDEX set_head_expiry ON set_head (workspace_id, expires_at) WHERE expires_at IS NOT NULL;
 
--- The bytes of a tail are the difference of the two, without a look at its changes.
+-- The difference of the two is the size of the tail, without reading its changes.
 ALTER TABLE set_head ADD log_bytes int8 NOT NULL DEFAULT 0;
 ALTER TABLE set_snapshot ADD log_bytes int8 NOT NULL DEFAULT 0;
 COMMENT ON COLUMN set_head.log_bytes IS 'Bytes of all changes that were appended since the schema knows them.';

@@ -1,4 +1,4 @@
--- Whose attributes changed, so that a set of users who pass an attribute's test is brought on and not worked out anew.
+-- The users whose attributes changed, so that the result of an attribute test is refreshed incrementally.
 
 CREATE TABLE attribute_change (
     workspace_id int4 NOT NULL,

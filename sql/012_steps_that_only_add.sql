@@ -1,5 +1,5 @@
--- A running server goes on with a newer schema as long as each step beyond its own only adds to it. It doesn't know those
--- steps, so the migrator writes down what they say of themselves.
+-- A running server continues with a newer schema while each migration beyond its own only adds to it. It does not know
+-- those migrations, so the migrator records which of them only add.
 
 ALTER TABLE migration ADD only_adds bool NOT NULL DEFAULT false;
 COMMENT ON COLUMN migration.only_adds IS 'Whether servers and commands of the schema before this step work with it unchanged.';

@@ -1,4 +1,4 @@
--- An archive goes soon after somebody in it was erased, and not only when its hours are over.
+-- An archive is deleted soon after a user in it was erased, not only when it expires.
 
 ALTER TABLE segment_export ADD outdated_at timestamptz, ADD identity_counter int8;
 COMMENT ON COLUMN segment_export.outdated_at IS

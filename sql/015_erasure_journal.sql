@@ -1,5 +1,5 @@
--- Erasures on their way into the journal outside of the database, which names registrations by their braze_id: random from the
--- making of each row on, in backups of before this step too, and never derived from a number that another user could get.
+-- Erasures that the journal outside of the database lacks. The journal names registrations by braze_id, which is random
+-- from each row's creation on, also in backups before this migration, and not derived from a number that is reused.
 
 CREATE TABLE erasure_to_journal (
     workspace_id int4 NOT NULL,

@@ -3,14 +3,13 @@ public struct Migration: Sendable {
     public let version: Int
     public let name: String
     public let script: String
-    /// Whether servers and commands of the schema before this step work with it unchanged, so that they may go on: it
-    /// adds nullable columns, tables or indexes, what older programs write is complete for each answer that newer ones
-    /// give of the database, and no older statement fails or answers otherwise. What is new, such as a file beside the
-    /// database, may lack what older programs do: it is complete from when the last of them has stopped. Steps before
-    /// 12 say nothing of it.
+    /// Whether servers and commands of the schema before this migration work with it unchanged, so that they may keep
+    /// running. It adds nullable columns, tables or indexes, older programs write everything that newer ones read, and
+    /// no older statement fails or returns something else. A new feature, such as a file beside the database, may miss
+    /// actions of older programs until the last of them has stopped. Migrations before 12 don't set it.
     public let onlyAdds: Bool
 
-    /// A step that is not in this folder, such as a test's.
+    /// Makes a migration that is not in this folder, such as a test's.
     public init(version: Int, name: String, script: String, onlyAdds: Bool = false) {
         self.version = version
         self.name = name
@@ -22,12 +21,12 @@ public struct Migration: Sendable {
         self.init(version: version, name: name, script: String(decoding: bytes, as: UTF8.self), onlyAdds: onlyAdds)
     }
 
-    /// The step that gave `migration` the column in which steps say whether they only add.
+    /// The migration that added the column `only_adds`.
     public static let onlyAddsVersion = 12
 
-    /// All steps in order. A file that landed is never edited: the next number changes it.
-    /// Scripts name the server's role `muster_server`; the migrator puts another name in its place where it is told
-    /// one. (The package manager puts `_` in the place of the first digit of a file's name.)
+    /// All migrations in order. The statements of a landed file are never edited: the next number changes them.
+    /// Scripts name the server's role `muster_server`; the migrator replaces it by the configured name. (The package
+    /// manager replaces the first digit of a file's name by `_`.)
     public static let all: [Migration] = [
         Migration(1, "001_workspaces", PackageResources._01_workspaces_sql),
         Migration(2, "002_keys", PackageResources._02_keys_sql),
