@@ -1,14 +1,14 @@
 import Synchronization
 
-/// Numbers that many threads add to without a lock, in a few nanoseconds.
+/// Counters that many threads increment without a lock, in a few nanoseconds.
 ///
-/// `@unchecked Sendable`: the memory never moves, and what stands in it is touched by atomic operations only.
+/// `@unchecked Sendable`: the memory never moves, and only atomic operations access it.
 public final class Cells: @unchecked Sendable {
     private let cells: UnsafeMutablePointer<Atomic<Int>>
-    /// How many there are.
+    /// The number of counters.
     public let count: Int
 
-    /// So many zeros.
+    /// Makes this many zeros.
     public init(_ count: Int) {
         self.count = count
         cells = .allocate(capacity: count)
@@ -20,12 +20,12 @@ public final class Cells: @unchecked Sendable {
         cells.deallocate()
     }
 
-    /// Adds to one of them; one that is not there is left out.
+    /// Adds to a counter; ignores an index out of range.
     public func add(_ amount: Int = 1, at index: Int = 0) {
         guard index >= 0, index < count else { return }
         cells[index].wrappingAdd(amount, ordering: .relaxed)
     }
 
-    /// One of them as it is now.
+    /// The current value of a counter.
     public subscript(_ index: Int) -> Int { cells[index].load(ordering: .relaxed) }
 }

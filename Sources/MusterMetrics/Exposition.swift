@@ -1,50 +1,50 @@
 /// A page of metrics in Prometheus' text format, version 0.0.4.
 ///
-/// A label may only have values of a fixed set: nothing that a caller sends ever is one.
+/// Values of a label come from a fixed set, never from a caller.
 public struct Exposition: Sendable {
-    /// The type of the page, for the header `Content-Type`.
+    /// The page's `Content-Type`.
     public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// One line: its labels, and its value.
+    /// A sample: its labels and its value.
     public struct Sample: Sendable {
         let labels: KeyValuePairs<String, String>
         let value: Double
 
-        /// A value under these labels.
+        /// Makes a sample with these labels.
         public init(_ labels: KeyValuePairs<String, String> = [:], _ value: Double) {
             self.labels = labels
             self.value = value
         }
 
-        /// A count under these labels.
+        /// Makes a sample of a count with these labels.
         public init(_ labels: KeyValuePairs<String, String> = [:], _ value: Int) { self.init(labels, Double(value)) }
     }
 
     /// The page so far.
     public private(set) var text = ""
 
-    /// An empty page.
+    /// Makes an empty page.
     public init() {}
 
-    /// What only grows, until the process ends.
+    /// Adds a counter with labels.
     public mutating func counter(_ name: String, _ help: String, _ samples: [Sample]) {
         add(name, "counter", help, samples)
     }
 
-    /// What grows, without labels.
+    /// Adds a counter without labels.
     public mutating func counter(_ name: String, _ help: String, _ value: Int) {
         counter(name, help, [.init([:], value)])
     }
 
-    /// What goes up and down.
+    /// Adds a gauge with labels.
     public mutating func gauge(_ name: String, _ help: String, _ samples: [Sample]) {
         add(name, "gauge", help, samples)
     }
 
-    /// What goes up and down, without labels.
+    /// Adds a gauge without labels.
     public mutating func gauge(_ name: String, _ help: String, _ value: Int) { gauge(name, help, [.init([:], value)]) }
 
-    /// How long things took, by one label.
+    /// Adds a histogram of durations with one label.
     public mutating func histogram(
         _ name: String, _ help: String, by label: String, _ series: [(value: String, snapshot: HistogramSnapshot)]
     ) {

@@ -1,18 +1,18 @@
-/// How long things took, in fixed buckets, for each of a fixed number of kinds of things.
+/// Histograms of durations in fixed buckets, one for each of a fixed number of kinds.
 public struct Histograms: Sendable {
-    /// The upper ends of the buckets in seconds; what takes longer is in the last one, which has no end.
+    /// The upper bounds of the buckets in seconds; the last bucket has none.
     public static let bounds: [Double] = [
         0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
     ]
     private static let nanoseconds = bounds.map { Int($0 * 1e9) }
-    /// The buckets, and the sum in nanoseconds.
+    /// The counts of the buckets, and the sum in nanoseconds.
     private static let width = bounds.count + 2
     private let cells: Cells
 
-    /// Histograms of so many kinds.
+    /// Makes this many histograms.
     public init(kinds: Int) { cells = Cells(kinds * Self.width) }
 
-    /// Notes one thing that took so long.
+    /// Records a duration of one kind.
     public func record(_ duration: Duration, of kind: Int) {
         let (seconds, attoseconds) = duration.components
         let time = Int(clamping: seconds) &* 1_000_000_000 &+ Int(attoseconds / 1_000_000_000)
@@ -21,7 +21,7 @@ public struct Histograms: Sendable {
         cells.add(time, at: kind * Self.width + Self.width - 1)
     }
 
-    /// What was noted of one kind.
+    /// The current histogram of one kind.
     public func snapshot(of kind: Int) -> HistogramSnapshot {
         let base = kind * Self.width
         return HistogramSnapshot(
@@ -30,13 +30,13 @@ public struct Histograms: Sendable {
     }
 }
 
-/// What a histogram holds at one moment.
+/// The values of a histogram at one time.
 public struct HistogramSnapshot: Sendable, Equatable {
-    /// Things in each bucket, not counting those of the buckets before it.
+    /// The count of each bucket, not cumulative.
     public var buckets: [Int]
-    /// How long all took together.
+    /// The sum of the durations.
     public var seconds: Double
 
-    /// How many things there were.
+    /// The number of durations.
     public var count: Int { buckets.reduce(0, +) }
 }

@@ -4,16 +4,16 @@
     import Darwin
 #endif
 
-/// What the process takes of the machine, as Linux tells it.
+/// The process's use of resources, as Linux reports it.
 public struct ProcessFigures: Sendable {
-    /// Memory that is in use, in bytes; 0 where the system does not tell.
+    /// Resident memory in bytes; 0 if the system does not report it.
     public var residentBytes = 0
-    /// Processor time since the start.
+    /// CPU time since the start.
     public var cpuSeconds = 0.0
-    /// Open files and sockets; 0 where the system does not tell.
+    /// Open files and sockets; 0 if the system does not report it.
     public var openFiles = 0
 
-    /// As they are now.
+    /// Reads the current values.
     public static var now: ProcessFigures {
         var figures = ProcessFigures()
         let pages = read("/proc/self/statm").split(separator: " ")
@@ -46,7 +46,7 @@ public struct ProcessFigures: Sendable {
     private static func entries(of folder: String) -> Int {
         guard let opened = opendir(folder) else { return 0 }
         defer { closedir(opened) }
-        var count = -3  // itself, its parent, and this look
+        var count = -3  // `.`, `..`, and the descriptor of this directory
         while Glibc.readdir(opened) != nil { count += 1 }
         return max(0, count)
     }
