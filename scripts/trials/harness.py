@@ -2,12 +2,11 @@
 
 A trial is a program `scripts/trials/NAME DURATION SEED`: seconds of load (30 where none is given) and the seed of what is
 random. It prints its figures, ends with 0 where all it expects held, and with 1 and the reasons where not. It runs the build
-in .build/debug, or the one that MUSTER_BIN names. Only the standard library is used.
+in .build/debug, or the one that MUSTER_BIN names. Only the standard library is used, and a C compiler for load.c.
 """
 import asyncio
 import ctypes
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -93,6 +92,23 @@ class Trial:
         run_postgres("pg_restore", "--exit-on-error", "--dbname", copy, dump)
         run_server(copy, "migrate", "--log-level", "warning")
         return copy
+
+    async def load(self, server, keys, calls, seconds, deadline, rate=0, in_flight=0, pause=0):
+        """Sends calls by a program that costs little beside what it measures (load.c); what became of them. `calls` are
+        pairs of method and body. They come at a rate, or so many are in flight, with a pause after a refusal."""
+        program = os.path.join(self.folder, "load")
+        if not os.path.exists(program):
+            source = os.path.join(ROOT, "scripts", "trials", "load.c")
+            subprocess.run(["cc", "-O2", "-o", program, source], check=True)
+        milliseconds = str(int(deadline * 1000))
+        lines = [f'"method":"{method}","deadline_ms":{milliseconds},"body":{json.dumps(body)}}}' for method, body in calls]
+        process = await asyncio.create_subprocess_exec(
+            program, str(server.rpc), str(seconds), milliseconds, str(rate), str(in_flight), str(int(pause * 1000)),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        output, _ = await process.communicate("\n".join([*keys, "", *lines, ""]).encode())
+        if process.returncode != 0:
+            raise RuntimeError(f"the load ended with {process.returncode}")
+        return json.loads(output)
 
     def server(self, url, *arguments, wrapper=(), env=None, network=None):
         """Starts a server, in a network namespace where one is named; waits until it listens."""
@@ -361,26 +377,6 @@ def unchunked(data):
             break
         whole, data = whole + data[:count], data[count + 2:]
     return whole
-
-
-def in_process(work, *arguments):
-    """Runs a coroutine function in a process of its own; an awaitable of what it returns."""
-    receiver, sender = multiprocessing.Pipe(duplex=False)
-
-    def run():
-        sender.send(asyncio.run(work(*arguments)))
-
-    process = multiprocessing.get_context("fork").Process(target=run, daemon=True)
-    process.start()
-    sender.close()
-
-    def result():
-        try:
-            return receiver.recv()
-        finally:
-            process.join()
-
-    return asyncio.get_running_loop().run_in_executor(None, result)
 
 
 def percentile(values, share):
