@@ -1,8 +1,9 @@
 /// All work that waits, and what may run beside what.
 ///
 /// Urgent work, such as the proof of a key, goes before all else and has a connection that does nothing else. Reads and
-/// writes take turns. A quarter of the other connections, where there are four or more, is kept for reads, since writes
-/// wait for each other's locks; and one for writes.
+/// writes take turns. Half of the other connections, where there are four or more, is kept for reads: writes wait for
+/// each other's locks, and many of them at once get no more done but take the processors from reads, from refusals and
+/// from each other. One is kept for writes.
 struct WaitingWork {
     private var urgent = Fifo<Work>()
     private var reads = Turns()
@@ -21,7 +22,7 @@ struct WaitingWork {
     ///   - connections: for all work; not those for urgent work alone.
     init(capacity: Int, connections: Int) {
         self.capacity = capacity
-        let forReads = connections / 4
+        let forReads = connections < 4 ? 0 : connections / 2
         most = [.urgent: .max, .read: connections - min(forReads, 1), .write: connections - forReads]
     }
 
