@@ -13,7 +13,7 @@ using namespace simdjson;
 namespace {
 
 constexpr int64_t largest_integer = int64_t(1) << 53;
-constexpr size_t largest_message = size_t(1) << 30;  // simdjson's string buffer takes 5/3 of it, and offsets are 32 bits
+constexpr size_t largest_message = size_t(1) << 30;  // simdjson's buffer takes 5/3 of it; offsets have 32 bits
 
 struct Open {
     uint32_t node;       // the container
