@@ -27,18 +27,21 @@ public enum Limits {
     public static let frame = Limit(
         "frame_bytes", 4 << 20, "bytes", "One frame in either direction; bounds the memory of one request.")
     public static let frameBeforeOpen = Limit(
-        "frame_bytes_before_open", 16 << 10, "bytes", "One frame before session.open; bounds the memory of an unauthenticated connection.")
+        "frame_bytes_before_open", 16 << 10, "bytes",
+        "One frame before session.open; bounds the memory of an unauthenticated connection.")
     public static let restBody = Limit(
         "rest_body_bytes", 4_000_000, "bytes",
         "The body of one REST request, both as sent and unpacked; above it the answer is 413, as at Braze.")
     public static let restStrangers = Limit(
-        "rest_stranger_bytes", 64 << 20, "bytes", "The bodies of all REST requests whose callers are not authenticated yet; above it the answer is 503.")
+        "rest_stranger_bytes", 64 << 20, "bytes",
+        "The bodies of all REST requests whose callers are not authenticated yet; above it the answer is 503.")
     public static let restBodies = Limit(
         "rest_bodies_bytes", 256 << 20, "bytes", "The bodies of all other REST requests; above it the answer is 503.")
     public static let restHeader = Limit(
         "rest_header_bytes", 32 << 10, "bytes", "The header fields of one REST request; above it the answer is 431.")
     public static let restHeaderField = Limit(
-        "rest_header_field_bytes", 8 << 10, "bytes", "One header field of a REST request, or its target; above it the answer is 431.")
+        "rest_header_field_bytes", 8 << 10, "bytes",
+        "One header field of a REST request, or its target; above it the answer is 431.")
     public static let restHeaderFields = Limit(
         "rest_header_fields", 64, "fields", "The header fields of one REST request; above it the answer is 431.")
     public static let restHeadSeconds = Limit(
@@ -46,12 +49,14 @@ public enum Limits {
         "From connecting, or from the first byte of a later request, to the end of a REST request's header; then the connection is closed."
     )
     public static let restBodySeconds = Limit(
-        "rest_body_seconds", 30, "seconds", "From a REST request's header to the end of its body; then the answer is 503.")
+        "rest_body_seconds", 30, "seconds",
+        "From a REST request's header to the end of its body; then the answer is 503.")
     public static let restBodyRate = Limit(
         "rest_body_rate", 1_024, "bytes a second",
         "The minimum rate of a REST request's body after rest_body_patience_seconds; below it the answer is 503.")
     public static let restBodyPatienceSeconds = Limit(
-        "rest_body_patience_seconds", 5, "seconds", "How long the body of a REST request may arrive more slowly than rest_body_bytes_per_second.")
+        "rest_body_patience_seconds", 5, "seconds",
+        "How long the body of a REST request may arrive more slowly than rest_body_bytes_per_second.")
     public static let restIdleSeconds = Limit(
         "rest_idle_seconds", 60, "seconds",
         "Between an answer by REST and the next request; then the connection is closed.")
@@ -65,7 +70,8 @@ public enum Limits {
         "rest_service_requests_per_hour", 3_600_000, "requests",
         "Per service key, clock hour and server, by REST; then the answer is 429. 0 disables the limit.")
     public static let restImportIdentifiers = Limit(
-        "rest_import_identifiers", 1_000, "identifiers", "In one import by REST, over all kinds and objects; Braze's limit.")
+        "rest_import_identifiers", 1_000, "identifiers",
+        "In one import by REST, over all kinds and objects; Braze's limit.")
     public static let restTrackObjects = Limit(
         "rest_track_objects", 75, "objects", "In each array of one /users/track; Braze's limit.")
     public static let restBulkBody = Limit(
@@ -78,7 +84,8 @@ public enum Limits {
     public static let jsonDepth = Limit(
         "json_depth", 96, "levels", "Nesting of one request; a filter takes two levels per level of its own.")
     public static let requestsInFlight = Limit(
-        "requests_in_flight_per_connection", 128, "requests", "Then the connection is not read until one of them is answered.")
+        "requests_in_flight_per_connection", 128, "requests",
+        "Then the connection is not read until one of them is answered.")
     public static let surplusFrames = Limit(
         "surplus_frames", 200, "frames",
         "Pings, pongs, messages that are no request, and cancels beyond one per request, in 30 s on one connection; then goaway."
@@ -99,17 +106,20 @@ public enum Limits {
     public static let requestsInFlightPerKey = Limit(
         "requests_in_flight_per_key", 256, "requests", "Over all connections of a key to one server.")
     public static let connections = Limit(
-        "connections", 1_024, "connections", "Open connections per listener of a server; bounds file descriptors and memory.")
+        "connections", 1_024, "connections",
+        "Open connections per listener of a server; bounds file descriptors and memory.")
     public static let strangerConnections = Limit(
         "stranger_connections", 256, "connections",
         "Of these, the connections that are not authenticated; a new one closes the oldest.")
     public static let connectionsPerAddress = Limit(
         "connections_per_address", 0, "connections",
-        "Open connections from one address, or one IPv6 network of 64 bits, per listener of a server; 0 disables the limit.")
+        "Open connections from one address, or one IPv6 network of 64 bits, per listener of a server; 0 disables the limit."
+    )
     public static let openSeconds = Limit(
         "session_open_seconds", 10, "seconds", "From connecting to session.open; then the connection is closed.")
     public static let idleSeconds = Limit(
-        "idle_seconds", 300, "seconds", "A connection with nothing in flight that sends nothing for this long is closed.")
+        "idle_seconds", 300, "seconds",
+        "A connection with nothing in flight that sends nothing for this long is closed.")
     public static let frameSeconds = Limit(
         "frame_seconds", 30, "seconds",
         "From the first byte of a frame to its last; then the connection is closed. Bounds the memory that slow senders hold."
@@ -134,12 +144,14 @@ public enum Limits {
         "rest_lock_wait_ms", 1_000, "milliseconds", "The same for a request by REST, whose clients give up after 2 s.")
     public static let restTime = Limit(
         "rest_time_ms", 1_800, "milliseconds",
-        "From a REST request's header to its answer, without the time that its body takes to arrive; clients give up after 2 s.")
+        "From a REST request's header to its answer, without the time that its body takes to arrive; clients give up after 2 s."
+    )
     public static let drainSeconds = Limit(
         "drain_seconds", 8, "seconds", "From goaway at a shutdown until requests in flight are aborted.")
 
     public static let importIdentifiers = Limit(
-        "import_identifiers", 50_000, "identifiers", "In one cohorts.import: about 1 MB, and a second of work for PostgreSQL."
+        "import_identifiers", 50_000, "identifiers",
+        "In one cohorts.import: about 1 MB, and a second of work for PostgreSQL."
     )
     public static let importChanges = Limit(
         "import_changes", 10_000, "objects", "In the cohort_changes of one import.")
@@ -178,7 +190,8 @@ public enum Limits {
     public static let attributesBytes = Limit(
         "attributes_bytes", 65_536, "bytes", "The attributes of one user in one request, as JSON.")
     public static let eventLead = Limit(
-        "event_lead_hours", 24, "hours", "How far an event may be ahead of the server's clock; allows for clock skew and time zones.")
+        "event_lead_hours", 24, "hours",
+        "How far an event may be ahead of the server's clock; allows for clock skew and time zones.")
     public static let purchaseAmount = Limit(
         "purchase_amount", 1_000_000_000, "units", "Price times quantity of one purchase; keeps sums exact.")
     public static let purchaseQuantity = Limit(
@@ -193,8 +206,10 @@ public enum Limits {
     public static let filterNodes = Limit("filter_nodes", 256, "nodes", "A filter, including saved filters inside it.")
     public static let checkUsers = Limit("check_users", 1_000, "users", "In one segments.check.")
     public static let checkSegments = Limit("check_segments", 100, "segments", "In one segments.check.")
-    public static let pageDefault = Limit("page_size_default", 1_000, "entries", "The page_size of a call that names none.")
-    public static let pageMost = Limit("page_size_most", 10_000, "entries", "A larger page_size is reduced to this one.")
+    public static let pageDefault = Limit(
+        "page_size_default", 1_000, "entries", "The page_size of a call that names none.")
+    public static let pageMost = Limit(
+        "page_size_most", 10_000, "entries", "A larger page_size is reduced to this one.")
     public static let scopesPerKey = Limit("scopes_per_key", 64, "scopes", "One key.")
     public static let partnerKeysShown = Limit(
         "partner_keys_shown", 100, "keys", "In partners.get, the newest; keys.list shows all.")

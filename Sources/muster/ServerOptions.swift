@@ -10,8 +10,8 @@ import MusterProtocol
 
 /// Options that name the server and the key.
 struct ServerOptions: ParsableArguments {
-    @Option(help: "Host and port of the server (default: MUSTER_SERVER, else 127.0.0.1:\(DefaultPort.rpc)).") var server:
-        String?
+    @Option(help: "Host and port of the server (default: MUSTER_SERVER, else 127.0.0.1:\(DefaultPort.rpc)).")
+    var server: String?
     @Option(help: "A file with the key and nothing else (default: the key in MUSTER_KEY).") var keyFile: String?
     @Flag(help: "Use TLS; the default except to this machine (MUSTER_TLS, true or false).")
     var tls = false

@@ -62,14 +62,16 @@ extension JSONError {
 
     init(_ status: cjson_status) {
         switch status {
-        case CJSON_BYTE_ORDER_MARK: self.init(.malformed, "the message begins with a byte order mark; send UTF-8 without one")
+        case CJSON_BYTE_ORDER_MARK:
+            self.init(.malformed, "the message begins with a byte order mark; send UTF-8 without one")
         case CJSON_ENCODING: self.init(.malformed, "the message is not valid UTF-8")
         case CJSON_CONTROL:
             self.init(.malformed, "the message is not valid JSON: a string has an unescaped control character")
         case CJSON_ESCAPE:
             self.init(.malformed, "the message is not valid JSON: a string has an unknown escape")
         case CJSON_CUT: self.init(.malformed, "the message is not valid JSON: it ends too early")
-        case CJSON_NUMBER: self.init(.malformed, "the message has a number that JSON does not allow or that is too large")
+        case CJSON_NUMBER:
+            self.init(.malformed, "the message has a number that JSON does not allow or that is too large")
         case CJSON_BIG_INTEGER: self.init(.outOfRange, "the message has an integer outside of ±2^53")
         case CJSON_DUPLICATE_KEY: self.init(.duplicateKey, "the message has an object with a duplicate key")
         case CJSON_NOT_AN_OBJECT: self.init(.malformed, "the message must be an object")

@@ -57,7 +57,8 @@ import Testing
     private static let numbers: [Case] = [
         ("1e400", "number"), ("-1e400", "number"), ("9007199254740993", "outside of ±2^53"),
         ("-9007199254740993", "±2^53"),
-        ("18446744073709551616", "too large"), ("01", "not valid JSON"), ("NaN", "not valid JSON"), ("+1", "not valid JSON"),
+        ("18446744073709551616", "too large"), ("01", "not valid JSON"), ("NaN", "not valid JSON"),
+        ("+1", "not valid JSON"),
         ("0x10", "not valid JSON"), (".5", "not valid JSON"),
     ].map { number, says in
         Case("number \(number)", #"{"users":[{"external_id":"u-9","attributes":{"a":\#(number)}}]}"#, says, .goesOn)
@@ -85,7 +86,8 @@ import Testing
         Case("cut after the id", Array("{\"id\":7".utf8), "ends too early"),
         Case("two ids", Array(#"{"id":7,"id":8,"method":"users.upsert","body":{}}"#.utf8), "a key twice"),
         Case(
-            "the id behind what is wrong", Array(#"{"body":{"a":b},"id":7,"method":"users.upsert"}"#.utf8), "not valid JSON"),
+            "the id behind what is wrong", Array(#"{"body":{"a":b},"id":7,"method":"users.upsert"}"#.utf8),
+            "not valid JSON"),
         Case(
             "the id behind a bad string", Array("{\"body\":{\"a\":\"\u{1}\"},\"id\":7,\"method\":\"x\"}".utf8),
             "control character", .goesOn),
