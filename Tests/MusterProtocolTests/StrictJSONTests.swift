@@ -135,7 +135,7 @@ import Testing
         ("{\"a\":\"x\ty\"}", 7, "control character"), ("{\"a\":\"\\x41\"}", 6, "escape"),
         ("{\"é\":\"\\u12\"}", 7, "escape"), ("{\"a\":[1", 7, "ends too early"), ("{\"a\":\"", 6, "ends too early"),
         ("{\"a\":[01]}", 7, "unexpected character"), ("{\"a\":[1e400]}", 6, "too large"),
-        ("{\"a\":[9007199254740993]}", 6, "±2^53"), ("{\"a\":1,\"b\":{\"c\":1,\"d\":2,\"c\":3}}", 24, "key twice"),
+        ("{\"a\":[9007199254740993]}", 6, "±2^53"), ("{\"a\":1,\"b\":{\"c\":1,\"d\":2,\"c\":3}}", 24, "duplicate key"),
     ]
 
     @Test(arguments: faults) func saysWhatIsWrongAndWhere(text: String, offset: Int, says: String) {

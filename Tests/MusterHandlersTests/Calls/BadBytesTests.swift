@@ -84,7 +84,7 @@ import Testing
         Case("two objects", Array((request(7, UpsertUsers.method, #"{"users":[]}"#) + "{}").utf8), ""),
         Case("cut", Array(request(7, UpsertUsers.method, #"{"users":[]}"#).utf8.dropLast()), "ends too early", .goesOn),
         Case("cut after the id", Array("{\"id\":7".utf8), "ends too early"),
-        Case("two ids", Array(#"{"id":7,"id":8,"method":"users.upsert","body":{}}"#.utf8), "a key twice"),
+        Case("two ids", Array(#"{"id":7,"id":8,"method":"users.upsert","body":{}}"#.utf8), "a duplicate key"),
         Case(
             "the id behind what is wrong", Array(#"{"body":{"a":b},"id":7,"method":"users.upsert"}"#.utf8),
             "not valid JSON"),
