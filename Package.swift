@@ -116,12 +116,14 @@ let package = Package(
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
-        // Databases, servers and sockets for tests; of all that tests share, the only part that is no test.
+        // What tests share. TestSupport knows nothing of Muster: seeds, logs, waiting, processes, a PostgreSQL of its own.
+        .target(name: "TestSupport", dependencies: [log], path: "Tests/TestSupport", swiftSettings: settings),
+        // Databases, servers and connections of Muster.
         .target(
             name: "MusterTestSupport",
             dependencies: [
-                "MusterServer", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
-                "MusterListener", "Postgres", "CZip", log,
+                "TestSupport", "MusterServer", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore",
+                "MusterProtocol", "MusterListener", "Postgres", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
         // One target of tests for each target above, in the same order; the first is for whole systems: several servers,
@@ -129,53 +131,69 @@ let package = Package(
         .testTarget(
             name: "MusterSystemTests",
             dependencies: [
-                "muster-server", "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
-                "MusterSets", "MusterProtocol", "Postgres", log,
+                "muster-server", "MusterTestSupport", "TestSupport", "MusterServer", "MusterClient", "MusterHandlers",
+                "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "MusterServerTests",
             dependencies: [
-                "muster-server", "MusterTestSupport", "MusterServer", "MusterREST", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterMetrics", "MusterProtocol", "Postgres", log, lifecycle, arguments,
+                "muster-server", "MusterTestSupport", "TestSupport", "MusterServer", "MusterREST", "MusterClient",
+                "MusterHandlers", "MusterStore", "MusterMetrics", "MusterProtocol", "Postgres", log, lifecycle,
+                arguments,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "MusterRPCTests",
             dependencies: [
-                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterListener",
-                "MusterMetrics", "MusterProtocol", log, lifecycle,
+                "MusterTestSupport", "TestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterListener",
+                "MusterMetrics", "MusterProtocol", lifecycle,
             ] + nio,
             swiftSettings: settings),
         .testTarget(
             name: "MusterRESTTests",
             dependencies: [
-                "muster-server", "MusterTestSupport", "MusterREST", "MusterServer", "MusterClient", "MusterHandlers",
-                "MusterStore", "Gzip", "CZlib", "MusterListener", "MusterMetrics", "MusterProtocol", "Postgres", log,
-                lifecycle,
+                "muster-server", "MusterTestSupport", "TestSupport", "MusterREST", "MusterServer", "MusterClient",
+                "MusterHandlers", "MusterStore", "Gzip", "CZlib", "MusterListener", "MusterMetrics", "MusterProtocol",
+                "Postgres", log, lifecycle,
             ] + nio + hummingbird + httpClient,
+            swiftSettings: settings),
+        .testTarget(
+            name: "MusterListenerTests",
+            dependencies: [
+                "MusterListener", "MusterTestSupport", "TestSupport", "MusterServer", "MusterHandlers",
+                "MusterProtocol",
+            ] + nio,
+            swiftSettings: settings),
+        .testTarget(
+            name: "MusterClientTests",
+            dependencies: [
+                "MusterClient", "MusterTestSupport", "TestSupport", "MusterServer", "MusterListener", "MusterProtocol",
+            ] + nio,
             swiftSettings: settings),
         .testTarget(
             name: "MusterHandlersTests",
             dependencies: [
-                "MusterTestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterProtocol",
-                "Postgres", log,
+                "MusterTestSupport", "TestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
+                "MusterProtocol", "Postgres", log,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "MusterStoreTests",
             dependencies: [
-                "muster-server", "MusterTestSupport", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore",
-                "MusterSchema", "MusterSets", "MusterProtocol", "Postgres", log,
+                "muster-server", "MusterTestSupport", "TestSupport", "MusterREST", "MusterClient", "MusterHandlers",
+                "MusterStore", "MusterSchema", "MusterSets", "MusterProtocol", "Postgres", log,
             ],
             swiftSettings: settings),
         // CRoaring is the judge of our codec here and nowhere else.
         .systemLibrary(name: "CRoaring", path: "Tests/CRoaring", providers: [.apt(["libroaring-dev"])]),
-        .testTarget(name: "MusterSetsTests", dependencies: ["MusterSets", "CRoaring"], swiftSettings: settings),
+        .testTarget(
+            name: "MusterSetsTests", dependencies: ["MusterSets", "TestSupport", "CRoaring"], swiftSettings: settings),
         .testTarget(name: "MusterMetricsTests", dependencies: ["MusterMetrics"], swiftSettings: settings),
         .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"], swiftSettings: settings),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", log], swiftSettings: settings),
-        .testTarget(name: "MusterProtocolTests", dependencies: ["MusterProtocol"], swiftSettings: settings),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", log], swiftSettings: settings),
+        .testTarget(
+            name: "MusterProtocolTests", dependencies: ["MusterProtocol", "TestSupport"], swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -18,7 +18,7 @@ import Testing
                 let took = try await clock.measure { answer = try await session.answer(call.method, body) }
                 #expect(answer.code == .unavailable, "\(call.method): \(answer.text)")
                 first = first ?? took
-                // The first call waits whether PostgreSQL comes back; when it didn't, nobody waits any more.
+                // The first call waits for PostgreSQL; once that failed, later ones fail at once.
                 #expect(took < (first == took ? .seconds(5) : .seconds(3)), "\(call.method): \(took)")
             }
             let opened = try await clock.measure {

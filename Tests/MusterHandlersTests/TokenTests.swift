@@ -4,9 +4,11 @@ import MusterHandlers
 import MusterProtocol
 import MusterStore
 import MusterTestSupport
+import TestSupport
 import Testing
 
-/// Page tokens: valid on any connection, for the call that they were given for and no other, and pages that fit into a frame.
+/// Page tokens: valid on any connection, for the call that they were given for and no other, and pages that fit into a
+/// frame.
 @Suite struct TokenTests {
     private let ids = (0..<6).map { Identifier("u-\($0)") }
 
@@ -85,14 +87,14 @@ import Testing
         }
     }
 
-    /// The position is the number of a user, which nobody is ever shown.
+    /// The position is the number of a user, which is never shown.
     @Test func aTokenShowsNothingOfItsPosition() async throws {
         try await withMuster(users: ids) { muster in
             try await prepare(muster)
             let session = try await RawSession.open(muster.server)
             for call in Self.calls {
                 let texts = [try await token(call, session), try await token(call, session)]
-                // The same place twice, sealed twice: who sees two tokens can't even tell that.
+                // One position sealed twice: two tokens do not even show that they are equal.
                 #expect(texts[0] != texts[1], "\(call)")
                 for text in texts {
                     let bytes = try #require(Self.bytes(of: text), "\(call)")
@@ -112,7 +114,7 @@ import Testing
             call.pageToken = try await muster.send(call).nextPageToken
             let other = try await TestServer(databaseURL: muster.database.serverURL, workspace: muster.server.workspace)
             let client = other.client()
-            try await muster.database.asOwner("UPDATE page_token_key SET key = decode(repeat('ab', 32), 'hex')")
+            try await muster.database.run("UPDATE page_token_key SET key = decode(repeat('ab', 32), 'hex')")
             #expect(try await muster.send(call).members.count == 2)  // it holds the key since its first page
             await refused(.invalidArgument, "page_token is none of this call's") { _ = try await client.send(call) }
             await client.close()
@@ -187,7 +189,7 @@ import Testing
         try await withMuster { muster in
             let workspace = muster.server.workspace.id.rawValue
             let name = String(repeating: "x", count: 512)
-            try await muster.database.asOwner(
+            try await muster.database.run(
                 """
                 WITH made AS (
                     INSERT INTO set_head (workspace_id, kind) SELECT \(workspace), 'cohort' FROM generate_series(1, 7000)
@@ -203,7 +205,7 @@ import Testing
             let long = FilterValue.string(Identifier(String(repeating: "x", count: 4_000)))
             let filter = Filter.any((0..<255).map { .attribute(Identifier("a-\($0)"), .equals, long) })
             _ = try await muster.send(CreateSegment(segmentID: "s", name: name, filter: filter))
-            try await muster.database.asOwner(
+            try await muster.database.run(
                 """
                 INSERT INTO segment SELECT workspace_id, 's-' || n, name, filter, version, created_at, updated_at
                 FROM segment, generate_series(1, 4) n

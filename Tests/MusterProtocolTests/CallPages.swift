@@ -1,6 +1,7 @@
 import MusterProtocol
 
-/// The pages of `proto-docs` that say what the definitions say: a page a call, their index, and the limits. By path below `proto-docs`.
+/// The pages of `proto-docs` that say what the definitions say: a page a call, their index, and the limits. By path
+/// below `proto-docs`.
 func renderedPages() throws -> [String: String] {
     var pages = ["calls/README.md": callIndex(), "limits.md": limitsPage()]
     for call in allCalls { pages["calls/\(call.method).md"] = try page(of: call) }

@@ -1,11 +1,12 @@
 import Foundation
 import MusterProtocol
+import TestSupport
 import Testing
 
-/// `proto-docs` says what the definitions say. `RECORD_DOCS=1 swift test --filter DocumentTests` writes the rendered pages anew.
+/// `proto-docs` agrees with the definitions. `RECORD_DOCS=1 swift test --filter DocumentTests` rewrites the pages.
 /// One after the other: the first may write what the others read.
 @Suite(.serialized) struct DocumentTests {
-    private static let root = URL(filePath: #filePath).appending(path: "../../../proto-docs").standardizedFileURL
+    private static let root = Repository.file("proto-docs")
 
     @Test func thePagesAreThoseOfTheDefinitions() throws {
         var pages = try renderedPages()

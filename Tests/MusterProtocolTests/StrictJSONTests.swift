@@ -90,7 +90,7 @@ import Testing
         #expect(refusal(of: "{\"\u{E9}\":1,\"\u{E9}\":2}")?.reason == .duplicateKey)
     }
 
-    /// Strings that nobody can keep: read all the same, so that one of them is no reason to lose those beside it.
+    /// Strings that PostgreSQL cannot store. They are read, so that one of them does not lose those beside it.
     static let unusable = [
         #"{"a":"\u0000"}"#, #"{"a":"victim\u0000junk"}"#, #"{"\u0000":1}"#, #"{"a\u0000":1}"#,
         #"{"a":["b",{"c":"\u0000"}]}"#,
@@ -184,7 +184,7 @@ import Testing
         let a: LooseID
     }
 
-    /// Clients of the REST wire send ids as numbers; a whole number such an integer is to nobody else.
+    /// REST clients send ids as numbers. Only ids accept such large integers.
     @Test(arguments: bigIntegers) func aReaderThatTakesThemGivesTheirDigitsToIDsOnly(text: String) throws {
         let bytes = Array("{\"a\":\(text),\"b\":[1]}".utf8)
         try JSONReader(takesWideIntegers: true).read(bytes) { message in

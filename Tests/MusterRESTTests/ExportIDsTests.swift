@@ -50,7 +50,7 @@ import Testing
             }
             #expect(try await found(#"{"braze_id":"\#(brazeID)"}"#) == ["ben"])
             #expect(try await found(#"{"phone":"+331"}"#) == ["ada"])
-            // All who have the address.
+            // All users with the address.
             #expect(try await found(#"{"email_address":"ADA@example.com"}"#) == ["ada", "ben"])
             #expect(try await export(muster, #"{"phone":"1"}"#).decode(Answer.self).invalidUserIDs == ["1"])
         }
@@ -58,7 +58,7 @@ import Testing
 
     @Test func whatSheDidAndBoughtIsSummedUp() async throws {
         try await withMuster(users: ["ada", "ben"]) { muster in
-            try await muster.asOwner(
+            try await muster.database.run(
                 """
                 INSERT INTO user_event (workspace_id, user_number, occurred_at, name, version, place)
                 SELECT workspace_id, 0, at::timestamptz, e.name, 1, 0
@@ -152,7 +152,7 @@ import Testing
             for (body, message) in refused {
                 let reply = try await export(muster, body)
                 #expect(reply.status == 400, "\(body): \(reply.text)")
-                #expect(try reply.decode(Refused.self).message.contains(message), "\(body): \(reply.text)")
+                #expect(try reply.problem.message.contains(message), "\(body): \(reply.text)")
             }
         }
     }
@@ -184,16 +184,6 @@ import Testing
                     attributes: ["first_name": "Ada", "country": "FR", "plan": "gold", "visits": 7]),
                 UserEntry(aliases: [Alias(label: "web", name: "visitor-9")]),
             ]))
-    }
-}
-
-/// The least that every answer says.
-struct Refused: Decodable { let message: String }
-
-extension MusterUnderTest {
-    /// A request with the workspace's admin key.
-    func admin(_ method: String, _ path: String, _ body: String? = nil) async throws -> RESTReply {
-        try await server.rest(method, path, body, bearer: server.workspace.adminKey.text)
     }
 }
 

@@ -40,7 +40,7 @@ import Testing
             #expect(waiting.byteCount == nil && waiting.expiresAt == nil)
             #expect(waiting.createdAt > .now - .seconds(60) && waiting.createdAt <= .now)
 
-            try await muster.asOwner(
+            try await muster.database.run(
                 "UPDATE segment_export SET state = 'running', attempt = 1, lease_until = now() - interval '1 second'")
             try await expect(.running, 202, of: begun, muster)
             #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
@@ -51,13 +51,13 @@ import Testing
             let left = try #require(done.expiresAt) - .hours(4)
             #expect(left > done.createdAt && left <= .now)
 
-            try await muster.asOwner("UPDATE segment_export SET expires_at = now() - interval '1 second'")
+            try await muster.database.run("UPDATE segment_export SET expires_at = now() - interval '1 second'")
             try await expect(.expired, 410, of: begun, muster)
             // The archive goes, and what became of it is known for some days more.
             #expect(try await muster.server.store.upkeep(Retention()).exportsEnded == 1)
             try await expect(.expired, 410, of: begun, muster)
             #expect(try await muster.server.store.upkeep(Retention()) == UpkeepReport())
-            try await muster.asOwner("UPDATE segment_export SET expires_at = now() - interval '7 days 1 second'")
+            try await muster.database.run("UPDATE segment_export SET expires_at = now() - interval '7 days 1 second'")
             #expect(try await muster.server.store.upkeep(Retention()).exportsForgotten == 1)
             let unknown = await #expect(throws: RPCError.self) { try await muster.send(call) }
             #expect(unknown?.code == .notFound)
@@ -72,7 +72,7 @@ import Testing
             try await expect(.cancelled, 410, of: begun, muster)
 
             let failed = try await muster.send(ExportSegment(segmentID: "s"))
-            try await muster.asOwner("UPDATE segment_export SET attempt = 10 WHERE state = 'waiting'")
+            try await muster.database.run("UPDATE segment_export SET attempt = 10 WHERE state = 'waiting'")
             #expect(try await muster.server.store.runExports(keepHours: 4) == 0)
             try await expect(.failed, 410, of: failed, muster)
 
@@ -88,7 +88,7 @@ import Testing
     @Test func anExportThatIsDoneWithoutAnArchiveIsTheServersFault() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let begun = try await begin(muster)
-            try await muster.asOwner(
+            try await muster.database.run(
                 """
                 ALTER TABLE segment_export DROP CONSTRAINT segment_export_result;
                 UPDATE segment_export SET state = 'done', expires_at = now() + interval '1 hour';

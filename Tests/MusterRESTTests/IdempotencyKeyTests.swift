@@ -50,7 +50,7 @@ import Testing
         #"{"identifier_to_merge":{"external_id":"\#(user)"},"identifier_to_keep":{"external_id":"u-1"}}"#
     }
 
-    /// What asks first whether a key may send calls is none of them.
+    /// The permission check before a call is not counted as a call.
     @Test func onlyCallsAreCountedAsCalls() async throws {
         let router = Stage().router
         func context(_ scopes: [String]) -> CallContext {
@@ -116,7 +116,7 @@ import Testing
             #expect(try await muster.send(GetUser(user: alias)).externalID == nil)
             let labels = try await muster.send(GetUser(user: .externalID("u-1"))).aliases.map(\.label)
             #expect(labels == ["l"])
-            try await muster.asOwner(
+            try await muster.database.run(
                 "DO $$ BEGIN ASSERT (SELECT array_agg(segment_id) = '{s}' FROM segment_export); END $$")
             for (product, users): (Identifier, Int) in [("p", 1), ("q", 0), ("r", 1), ("s", 0)] {
                 #expect(try await buyers(muster, product) == users)
@@ -128,7 +128,7 @@ import Testing
     @Test func aRepeatThatComesLateChangesNothing() async throws {
         try await withUsers { muster in
             let identify = Self.writes[4]
-            // Nobody has the second alias's name, so that the entry is dropped.
+            // No user has the second alias, so that the entry is dropped.
             let body = identify.other.replacing(#""alias_name":"2""#, with: #""alias_name":"late""#)
             let first = try await post(muster, identify.path, body, key: "k")
             _ = try await muster.send(UpsertUsers(users: [UserEntry(aliases: [Alias(label: "x", name: "late")])]))

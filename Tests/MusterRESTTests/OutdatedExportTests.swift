@@ -3,9 +3,10 @@ import MusterStore
 import MusterTestSupport
 import NIOConcurrencyHelpers
 import Postgres
+import TestSupport
 import Testing
 
-/// Archives of exports after somebody in them was erased.
+/// Archives of exports after a user in them is erased.
 @Suite struct OutdatedExportTests {
     private func chunks(_ muster: MusterUnderTest) async throws -> Int {
         try await TestDatabase.open(muster.database.ownerURL, connections: 1) { owner in
@@ -30,7 +31,7 @@ import Testing
             let begun = try await begin(muster, .cohort("tinyclues", "c"))
             #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
 
-            // Who is not in it doesn't end it.
+            // The erasure of a user outside of it does not end it.
             _ = try await muster.send(DeleteUsers(users: [.externalID("other")]))
             #expect(try await muster.server.store.upkeep(Retention()).exportsOutdated == 0)
             #expect(try await state(begun, muster) == .done)
@@ -45,7 +46,7 @@ import Testing
             #expect(try await muster.server.store.upkeep(Retention()).exportsOutdated == 0)
 
             // It stays so when its hours are over.
-            try await muster.asOwner("UPDATE segment_export SET expires_at = now() - interval '1 second'")
+            try await muster.database.run("UPDATE segment_export SET expires_at = now() - interval '1 second'")
             #expect(try await state(begun, muster) == .outdated)
         }
     }

@@ -38,7 +38,7 @@ import Testing
                 let refused = try await connector.change("c", "")
                 #expect(refused.status == 429)
                 #expect(refused.message == "this key has sent its 3 requests of this hour (rest_requests_per_hour)")
-                let details = try refused.decode(Problem.self).details
+                let details = try refused.problem.details
                 #expect(details?.reason == "too_many" && details?.limit == "rest_requests_per_hour")
                 #expect(details?.limitValue == 3)
                 #expect(refused.headers["x-ratelimit-remaining"] == "0")

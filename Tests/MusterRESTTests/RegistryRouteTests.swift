@@ -5,10 +5,6 @@ import Testing
 
 /// The routes that name, join and erase users.
 @Suite struct RegistryRouteTests {
-    private func post(_ muster: MusterUnderTest, _ path: String, _ body: String) async throws -> RESTReply {
-        try await muster.server.rest("POST", path, body, bearer: muster.server.workspace.adminKey.text)
-    }
-
     private func externalID(_ muster: MusterUnderTest, _ user: UserReference) async throws -> Identifier? {
         try await muster.send(GetUser(user: user)).externalID
     }
@@ -24,8 +20,8 @@ import Testing
 
     @Test func aliasesAreGivenAndMakeUsers() async throws {
         try await withMuster(users: ["7"]) { muster in
-            let answer = try await post(
-                muster, "/users/alias/new",
+            let answer = try await muster.post(
+                "/users/alias/new",
                 """
                 {"user_aliases":[{"external_id":7,"alias_name":"a","alias_label":"crm"},{"alias_name":"b","alias_label":"crm"},
                 {"external_id":"nobody","alias_name":"c","alias_label":"crm"},{"user_alias":{"alias_name":"d","alias_label":"crm"}},
@@ -39,17 +35,17 @@ import Testing
             #expect(try await externalID(muster, Self.alias("d")) == nil)
             let more =
                 "[" + Array(repeating: #"{"alias_name":"x","alias_label":"y"}"#, count: 51).joined(separator: ",")
-            #expect(try await post(muster, "/users/alias/new", #"{"user_aliases":\#(more)]}"#).status == 400)
-            #expect(try await post(muster, "/users/alias/new", #"{"user_aliases":[{}]}"#).status == 400)
-            #expect(try await post(muster, "/users/alias/new", "{}").status == 400)
+            #expect(try await muster.post("/users/alias/new", #"{"user_aliases":\#(more)]}"#).status == 400)
+            #expect(try await muster.post("/users/alias/new", #"{"user_aliases":[{}]}"#).status == 400)
+            #expect(try await muster.post("/users/alias/new", "{}").status == 400)
         }
     }
 
     @Test func anAliasThatNoneCanBeIsSaidToBe() async throws {
         try await withMuster(users: ["u"]) { muster in
             let (label, name) = (String(repeating: "l", count: 257), String(repeating: "n", count: 1_025))
-            let added = try await post(
-                muster, "/users/alias/new",
+            let added = try await muster.post(
+                "/users/alias/new",
                 """
                 {"user_aliases":[{"external_id":"u","alias_label":"crm","alias_name":"a"},
                 {"external_id":"u","alias_label":"\(label)","alias_name":"a"},{"alias_label":"crm","alias_name":""},
@@ -60,8 +56,8 @@ import Testing
             #expect(added.text.contains(#""alias_name is empty""#), "\(added.text)")
             #expect(added.text.contains(#""index":1"#) && added.text.contains(#""index":2"#), "\(added.text)")
             #expect(added.text.ranges(of: #""input_array":"user_aliases""#).count == 2, "\(added.text)")
-            let renamed = try await post(
-                muster, "/users/alias/update",
+            let renamed = try await muster.post(
+                "/users/alias/update",
                 #"{"alias_updates":[{"alias_label":"crm","old_alias_name":"a","new_alias_name":"\#(name)"},{"alias_label":"crm","old_alias_name":"a","new_alias_name":"b"}]}"#
             )
             #expect(renamed.status == 201 && renamed.text.contains(#""index":0"#), "\(renamed.text)")
@@ -75,8 +71,8 @@ import Testing
         try await withMuster { muster in
             _ = try await muster.send(
                 UpsertUsers(users: [UserEntry(externalID: "u", aliases: [.init(label: "crm", name: "a")])]))
-            let answer = try await post(
-                muster, "/users/alias/update",
+            let answer = try await muster.post(
+                "/users/alias/update",
                 #"{"alias_updates":[{"alias_label":"crm","old_alias_name":"a","new_alias_name":"b"},{"alias_label":"crm","old_alias_name":"x","new_alias_name":"y"}]}"#
             )
             #expect(answer.status == 201 && answer.text == #"{"message":"success"}"#)
@@ -93,8 +89,8 @@ import Testing
                     UserEntry(deviceIDs: ["d-1"], attributes: ["email": "a@x.eu"]),
                     UserEntry(deviceIDs: ["d-2"], attributes: ["phone": "+331"]),
                 ]))
-            let answer = try await post(
-                muster, "/users/identify",
+            let answer = try await muster.post(
+                "/users/identify",
                 """
                 {"aliases_to_identify":[{"external_id":"known","user_alias":{"alias_name":"a","alias_label":"crm"}},
                   {"external_id":"gone","user_alias":{"alias_name":"nobody","alias_label":"crm"}}],
@@ -108,7 +104,7 @@ import Testing
             #expect(try await externalID(muster, .deviceID("d-1")) == "5")
             #expect(try await externalID(muster, .deviceID("d-2")) == "p")
             #expect(try await isUnknown(muster, .externalID("gone")))
-            #expect(try await post(muster, "/users/identify", "{}").status == 400)
+            #expect(try await muster.post("/users/identify", "{}").status == 400)
         }
     }
 
@@ -123,7 +119,7 @@ import Testing
             #expect(try await muster.send(GetUser(user: Self.alias("a"))).attributes["n"] == 1)
             let known = try await muster.send(GetUser(user: .externalID("known")))
             #expect(known.attributes["n"] == (merges ? 1 : nil))
-            // An id that nobody has is given either way.
+            // An unused id is given either way.
             if !merges {
                 #expect(try await identify(muster, "new", #""merge_behavior":"none""#).status == 201)
                 #expect(try await externalID(muster, Self.alias("a")) == "new")
@@ -151,7 +147,7 @@ import Testing
     private func identify(_ muster: MusterUnderTest, _ id: String, _ more: String = #""x":1"#) async throws -> RESTReply
     {
         let user = #"{"external_id":"\#(id)","user_alias":{"alias_name":"a","alias_label":"crm"}}"#
-        return try await post(muster, "/users/identify", #"{"aliases_to_identify":[\#(user)],\#(more)}"#)
+        return try await muster.post("/users/identify", #"{"aliases_to_identify":[\#(user)],\#(more)}"#)
     }
 
     @Test func entriesThatNameNobodyAndListsThatAreEmptyAreRefused() async throws {
@@ -172,17 +168,17 @@ import Testing
                 ),
                 (#"{"emails_to_identify":[{"external_id":"a","email":"b"}],"merge_behavior":"x"}"#, "merge_behavior"),
             ] {
-                let refused = try await post(muster, "/users/identify", body)
+                let refused = try await muster.post("/users/identify", body)
                 #expect(refused.status == 400 && refused.text.contains(message), "\(refused.text)")
             }
-            #expect(try await post(muster, "/users/merge", #"{"merge_updates":[]}"#).status == 400)
+            #expect(try await muster.post("/users/merge", #"{"merge_updates":[]}"#).status == 400)
         }
     }
 
     @Test func usersAreMergedAndRefusalsHaveBrazesWords() async throws {
         try await withMuster(users: ["a", "b"]) { muster in
-            let answer = try await post(
-                muster, "/users/merge",
+            let answer = try await muster.post(
+                "/users/merge",
                 #"{"merge_updates":[{"identifier_to_merge":{"external_id":"a"},"identifier_to_keep":{"external_id":"b"}},{"identifier_to_merge":{"external_id":"nobody"},"identifier_to_keep":{"external_id":"b"}}]}"#
             )
             #expect(answer.status == 202 && answer.text == #"{"message":"success"}"#)
@@ -204,7 +200,7 @@ import Testing
                     "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'"
                 ),
             ] {
-                let refused = try await post(muster, "/users/merge", body)
+                let refused = try await muster.post("/users/merge", body)
                 #expect(refused.status == 400 && refused.message == message, "\(refused.text)")
             }
         }
@@ -219,8 +215,8 @@ import Testing
                     UserEntry(externalID: "c", attributes: ["phone": "+44"]),
                 ]))
             let id = try await muster.send(GetUser(user: .externalID("a"))).brazeID.text
-            let answer = try await post(
-                muster, "/users/delete",
+            let answer = try await muster.post(
+                "/users/delete",
                 """
                 {"external_ids":[7,"nobody"],"user_aliases":[{"alias_name":"x","alias_label":"crm"}],"braze_ids":["\(id)"],
                  "email_addresses":[{"email":"B@x.eu","prioritization":["identified"]}],
@@ -228,9 +224,9 @@ import Testing
                 """)
             #expect(answer.status == 201 && answer.text == #"{"message":"success","deleted":5}"#)
             for id: Identifier in ["a", "7", "b", "c"] { #expect(try await isUnknown(muster, .externalID(id))) }
-            #expect(try await post(muster, "/users/delete", "{}").status == 400)
+            #expect(try await muster.post("/users/delete", "{}").status == 400)
             let many = "[" + Array(repeating: #""x""#, count: 51).joined(separator: ",") + "]"
-            #expect(try await post(muster, "/users/delete", #"{"external_ids":\#(many)}"#).status == 400)
+            #expect(try await muster.post("/users/delete", #"{"external_ids":\#(many)}"#).status == 400)
         }
     }
 
@@ -240,8 +236,8 @@ import Testing
                 (String(repeating: "x", count: 2_000), "is over 1024 bytes (identifier_bytes)"), ("", "is empty"),
                 (#"\t"#, "has a control character"),
             ] {
-                let answer = try await post(
-                    muster, "/users/external_ids/rename",
+                let answer = try await muster.post(
+                    "/users/external_ids/rename",
                     #"{"external_id_renames":[{"current_external_id":"abc","new_external_id":"\#(id)"}]}"#)
                 #expect(answer.status == 201)
                 let errors = #""external_ids":[],"rename_errors":[[0,"'new_external_id' \#(problem)"]]"#
@@ -250,7 +246,7 @@ import Testing
         }
     }
 
-    /// What can be no identifier is nobody's, as one that is nobody's is.
+    /// An invalid identifier finds no user, like an unknown one.
     @Test func anIdentifierOverTheLimitFindsNobody() async throws {
         let long = String(repeating: "x", count: 1_025)
         let label = String(repeating: "x", count: 257)
@@ -268,7 +264,7 @@ import Testing
                     201
                 ),
             ] {
-                let answer = try await post(muster, path, body)
+                let answer = try await muster.post(path, body)
                 #expect(answer.status == status && answer.message == "success", "\(path): \(answer.text)")
                 if path == "/users/delete" { #expect(answer.text.contains(#""deleted":0"#), "\(answer.text)") }
             }
@@ -277,8 +273,8 @@ import Testing
 
     @Test func externalIDsAreRenamedAndRemoved() async throws {
         try await withMuster(users: ["abc", "d"]) { muster in
-            let renamed = try await post(
-                muster, "/users/external_ids/rename",
+            let renamed = try await muster.post(
+                "/users/external_ids/rename",
                 #"{"external_id_renames":[{"current_external_id":"abc","new_external_id":"foo"},{"current_external_id":"abc","new_external_id":"bar"},{"current_external_id":"d","new_external_id":"abc"}]}"#
             )
             #expect(renamed.status == 201)
@@ -287,8 +283,8 @@ import Testing
                     == #"{"message":"success","external_ids":[{"current_external_id":"abc","new_external_id":"foo"}],"rename_errors":[[1,"'current_external_id' is deprecated"],[2,"'new_external_id' is in use"]]}"#
             )
             #expect(try await externalID(muster, .externalID("abc")) == "foo")
-            let removed = try await post(
-                muster, "/users/external_ids/remove", #"{"external_ids":["abc","foo","nobody"]}"#)
+            let removed = try await muster.post(
+                "/users/external_ids/remove", #"{"external_ids":["abc","foo","nobody"]}"#)
             #expect(removed.status == 201)
             #expect(
                 removed.text
@@ -297,14 +293,14 @@ import Testing
             #expect(try await isUnknown(muster, .externalID("abc")))
             for path in ["rename", "remove"] {
                 let field = path == "rename" ? "external_id_renames" : "external_ids"
-                #expect(try await post(muster, "/users/external_ids/\(path)", #"{"\#(field)":[]}"#).status == 400)
-                #expect(try await post(muster, "/users/external_ids/\(path)", "{}").status == 400)
+                #expect(try await muster.post("/users/external_ids/\(path)", #"{"\#(field)":[]}"#).status == 400)
+                #expect(try await muster.post("/users/external_ids/\(path)", "{}").status == 400)
             }
         }
     }
 }
 
-/// Who may use the routes of the registry.
+/// The permissions of the registry's routes.
 @Suite struct RegistryAccessTests {
     private static let routes: [(path: String, body: String, scope: String, status: Int)] = [
         ("/users/track", #"{"attributes":[{"external_id":"u"}]}"#, "users.track", 201),
@@ -363,7 +359,7 @@ import Testing
                 // Of the call, which is one for /users/track and /users/track/bulk.
                 let lacks = denied.message?.hasPrefix("Access Denied: this key lacks the scope users.")
                 #expect(lacks == true, "\(path): \(denied.text)")
-                #expect(try denied.decode(Problem.self).details?.reason == "missing_scope", "\(path)")
+                #expect(try denied.problem.details?.reason == "missing_scope", "\(path)")
             }
         }
     }

@@ -2,6 +2,7 @@ import MusterClient
 import MusterProtocol
 import MusterStore
 import MusterTestSupport
+import TestSupport
 import Testing
 
 @Suite struct SegmentExportTests {
@@ -23,7 +24,7 @@ import Testing
             let begun = try await begin(muster, #"{"segment_id":"s","fields_to_export":["external_id"]}"#)
             #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
             let length = try await muster.fetch(begun.url).body.count
-            try await muster.asOwner("REVOKE ALL ON export_chunk FROM muster_server")
+            try await muster.database.run("REVOKE ALL ON export_chunk FROM muster_server")
             let connection = try await RawHTTP(port: try await muster.server.restPort())
             let path = begun.url.replacing("https://rest.example", with: "")
             try await connection.send("HEAD", path)
@@ -52,7 +53,7 @@ import Testing
             #expect(begun.url.hasPrefix("https://rest.example/exports/") && begun.url.hasSuffix(".zip"))
             let early = try await muster.fetch(begun.url)
             #expect(early.status == 202)
-            #expect(try early.decode(Refused.self).message == "the export is not done yet; try again later")
+            #expect(try early.problem.message == "the export is not done yet; try again later")
 
             #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
             #expect(try await muster.server.store.runExports(keepHours: 4) == 0)
@@ -116,7 +117,7 @@ import Testing
             let second = try await muster.admin("POST", "/users/export/segment", #"{"segment_id":"s"}"#)
             #expect(second.status == 429)
             #expect(second.headers["retry-after"] == "10")
-            let details = try second.decode(Problem.self).details
+            let details = try second.problem.details
             #expect(details?.reason == "in_progress" && details?.field == "segment_id" && details?.limit == nil)
             let reset = try #require(second.headers["x-ratelimit-reset"].flatMap(Int64.init))
             #expect(abs(Instant.now.microseconds / 1_000_000 + 10 - reset) <= 1)
@@ -131,7 +132,7 @@ import Testing
             for number in 0..<100 { _ = try await begin(muster, #"{"segment_id":"s-\#(number)"}"#) }
             let another = try await muster.admin("POST", "/users/export/segment", #"{"segment_id":"s-100"}"#)
             #expect(another.status == 429)
-            let details = try another.decode(Problem.self).details
+            let details = try another.problem.details
             #expect(details?.reason == "too_many" && details?.field == nil)
             #expect(details?.limit == "exports_unfinished" && details?.limitValue == 100)
         }
@@ -160,15 +161,15 @@ import Testing
             #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
             #expect(try await muster.server.store.upkeep(Retention()).exportsEnded == 0)
             #expect(try await muster.fetch(begun.url).status == 200)
-            try await muster.asOwner(
+            try await muster.database.run(
                 """
                 UPDATE segment_export SET expires_at = expires_at - interval '3 hours 59 minutes'
                 """)
             #expect(try await muster.fetch(begun.url).status == 200)
-            try await muster.asOwner("UPDATE segment_export SET expires_at = expires_at - interval '1 minute'")
+            try await muster.database.run("UPDATE segment_export SET expires_at = expires_at - interval '1 minute'")
             #expect(try await muster.fetch(begun.url).status == 410)
             #expect(try await muster.server.store.upkeep(Retention()).exportsEnded == 1)
-            try await muster.asOwner("DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM export_chunk); END $$")
+            try await muster.database.run("DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM export_chunk); END $$")
         }
     }
 
@@ -177,13 +178,13 @@ import Testing
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster)
             #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
-            // Somebody who was merged lives on.
+            // A merged user is not erased.
             _ = try await muster.send(MergeUsers(merge: .externalID("u-1"), keep: .externalID("u-2")))
             #expect(try await muster.fetch(begun.url).status == 200)
             _ = try await muster.send(DeleteUsers(users: [.externalID("u-3")]))
             let reply = try await muster.fetch(begun.url)
             #expect(reply.status == 410)
-            #expect(try reply.decode(Refused.self).message.contains("was erased since"))
+            #expect(try reply.problem.message.contains("was erased since"))
         }
     }
 
@@ -198,7 +199,7 @@ import Testing
             #expect(again == begun && again.url == "https://rest.example" + again.path)
             #expect(try await muster.fetch(again.path).status == 200)
             let token = try #require(again.path.split(separator: "/").last).dropLast(4).dropFirst(2)
-            try await muster.asOwner(
+            try await muster.database.run(
                 """
                 DO $$ BEGIN
                     ASSERT EXISTS (SELECT FROM request_record WHERE convert_from(reply, 'UTF8') LIKE '%\(begun.objectPrefix)%');
@@ -237,7 +238,7 @@ import Testing
             // `1-`, 43 characters of 62, a checksum of 6, `.zip`.
             #expect(name.utf8.count == 55)
             let token = String(name.dropLast(4))
-            try await muster.asOwner(
+            try await muster.database.run(
                 """
                 DO $$ BEGIN
                     ASSERT NOT EXISTS (SELECT FROM segment_export e WHERE to_jsonb(e)::text LIKE '%\(token.dropFirst(2))%');
@@ -258,7 +259,7 @@ import Testing
             try await muster.saveSegment(.everyone)
             let reply = try await muster.admin("POST", "/users/export/segment", body)
             #expect(reply.status == 400, "\(reply.text)")
-            #expect(try reply.decode(Refused.self).message.hasPrefix(message), "\(reply.text)")
+            #expect(try reply.problem.message.hasPrefix(message), "\(reply.text)")
             #expect(try await muster.server.store.runExports(keepHours: 4) == 0)
         }
     }
@@ -304,7 +305,7 @@ import Testing
             async let other = second.store.runExports(keepHours: 4)
             let (first, rest) = try await (one, other)
             #expect(first + rest == 8 && first > 0 && rest > 0)
-            try await muster.asOwner(
+            try await muster.database.run(
                 "DO $$ BEGIN ASSERT (SELECT count(*) FROM segment_export WHERE state = 'done' AND attempt = 1) = 8; END $$"
             )
             await second.stop()
@@ -325,7 +326,7 @@ extension MusterUnderTest {
         _ = try await send(CreateSegment(segmentID: Identifier(id), name: id, filter: filter))
     }
 
-    /// What is at the address of an export, on this server, whatever its host; without a key.
+    /// Downloads from the URL of an export through this server, without a key; the host of the URL is ignored.
     fileprivate func fetch(_ url: String) async throws -> RESTReply {
         let path = url.hasPrefix("/") ? url : "/" + url.split(separator: "/").dropFirst(2).joined(separator: "/")
         return try await server.rest("GET", path)

@@ -99,7 +99,7 @@ import Testing
                 _ = try await muster.send(CreateSegment(segmentID: id, name: "s", filter: .cohort("tinyclues", "a")))
             }
             _ = try await muster.send(CreateSegment(segmentID: "b", name: "s", filter: .cohort("tinyclues", "b")))
-            try await muster.asOwner(
+            try await muster.database.run(
                 """
                 UPDATE set_change x SET added = set_byte(added, 20, get_byte(added, 20) # 1) FROM cohort c
                 WHERE c.cohort_id = 'a' AND x.set_number = c.set_number
@@ -130,7 +130,7 @@ import Testing
             async let other = second.store.upkeep(Retention())
             let reports = try await (one, other)
             #expect(reports.0.sizesRecorded + reports.1.sizesRecorded == 0)
-            try await muster.asOwner("UPDATE segment_size SET day = day - 1")
+            try await muster.database.run("UPDATE segment_size SET day = day - 1")
             async let three = muster.server.store.upkeep(Retention())
             async let four = second.store.upkeep(Retention())
             let later = try await (three, four)
@@ -187,7 +187,7 @@ import Testing
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "s", filter: .everyone))
             let reply = try await muster.admin("GET", path)
             #expect(reply.status == 400, "\(reply.text)")
-            #expect(try reply.decode(Refused.self).message.hasPrefix(message), "\(reply.text)")
+            #expect(try reply.problem.message.hasPrefix(message), "\(reply.text)")
         }
     }
 
@@ -218,17 +218,6 @@ import Testing
             #expect(try await muster.server.rest("GET", path).status == 401)
             #expect(try await muster.server.rest("GET", path, bearer: other).status == 403)
             #expect(try await muster.admin("GET", path).status == 200)
-        }
-    }
-}
-
-extension MusterUnderTest {
-    /// Runs a script as the owner of the database.
-    func asOwner(_ script: String) async throws {
-        try await TestDatabase.open(database.ownerURL, connections: 1) { database in
-            try await database.withConnection(deadline: .now + .seconds(30)) { connection in
-                try connection.run(script: script)
-            }
         }
     }
 }

@@ -2,11 +2,12 @@ import MusterProtocol
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterHandlers
 
-/// What every route answers when it is not the request's fault, and when nobody knows the sender.
+/// The status of every route for server errors and for missing credentials.
 @Suite struct StatusTableTests {
     private struct Route: Sendable {
         let method: String
@@ -15,7 +16,7 @@ import Testing
         var body: String?
         var headers: [String: String] = [:]
         var isPartners = false
-        /// Whether the address itself is the key; here it is nobody's.
+        /// Whether the URL itself is the key; here no export has it.
         var isOpen = false
         /// Whether it reads or writes anything but the key.
         var needsTables = true
@@ -123,8 +124,7 @@ import Testing
     @Test func aFaultInTheDatabaseIsTheServersOwnAndSaysNothingOfItself() async throws {
         try await withSegment { muster in
             _ = try await importKey.get(muster)
-            try await asOwner(
-                muster,
+            try await muster.database.run(
                 """
                 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM muster_server;
                 GRANT SELECT, UPDATE ON api_key TO muster_server;
@@ -153,8 +153,7 @@ import Testing
     @Test func whatLastsTooLongIs504OnEveryRouteAndNothingOfItIsApplied() async throws {
         try await withSegment { muster in
             _ = try await importKey.get(muster)
-            try await asOwner(
-                muster,
+            try await muster.database.run(
                 """
                 CREATE FUNCTION in_the_way() RETURNS trigger LANGUAGE plpgsql AS $$
                     BEGIN PERFORM pg_sleep(2.5); RETURN NEW; END $$;
@@ -174,8 +173,7 @@ import Testing
                 #expect(reply.status == (route.needsTables ? 504 : 200), "\(route.path): \(reply.status) \(reply.text)")
                 #expect(!route.needsTables || reply.headers["retry-after"] != nil, "\(route.path)")
             }
-            try await asOwner(
-                muster,
+            try await muster.database.run(
                 """
                 DROP POLICY in_the_way ON segment;
                 DROP POLICY in_the_way ON cohort_import;
@@ -244,12 +242,6 @@ import Testing
                 }
                 await connection.close()
             }
-        }
-    }
-
-    private func asOwner(_ muster: MusterUnderTest, _ script: String) async throws {
-        try await TestDatabase.open(muster.database.ownerURL, connections: 1) { database in
-            try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
         }
     }
 }

@@ -5,11 +5,9 @@ import Testing
 
 /// `POST /users/track` and `/users/track/bulk`, as Braze's clients use them.
 @Suite struct TrackRouteTests {
-    private func post(_ muster: MusterUnderTest, _ body: String, _ path: String = "/users/track") async throws
-        -> RESTReply
-    {
-        try await muster.server.rest("POST", path, body, bearer: muster.server.workspace.adminKey.text)
-    }
+    private func post(
+        _ muster: MusterUnderTest, _ body: String, _ path: String = "/users/track"
+    ) async throws -> RESTReply { try await muster.post(path, body) }
 
     @Test func aRequestRegistersAUserAndSaysWhatItCounted() async throws {
         try await withMuster { muster in

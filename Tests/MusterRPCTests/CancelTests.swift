@@ -2,14 +2,15 @@ import MusterClient
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
+import TestSupport
 import Testing
 
-/// A caller may cancel every request that it makes, and nobody else on its connection hears of it.
+/// A caller may cancel any of its requests; the others on its connection go on.
 @Suite struct CancelTests {
     private static let answered = Set<Int64>(2...1_001)
 
     @Test func aThousandCancelsInFlightEndNobodysConnection() async throws {
-        try await withConnection { connection, server, stage in
+        try await withStubConnection { connection, server, stub in
             try await connection.send(request(5_000, "test.wait", "{\"name\":\"other\"}"))
             let frames = Self.answered.sorted().flatMap { id in
                 framed(request(Int(id), "test.wait", "{\"name\":\"\(id)\"}")) + framed("{\"cancel\":\(id)}")
@@ -18,14 +19,14 @@ import Testing
             let answers = try await connection.next(Self.answered.count)
             #expect(Set(answers.compactMap(\.id)) == Self.answered)
             #expect(answers.allSatisfy { $0.code == .cancelled })
-            stage.letGo("other")
+            stub.gates.open("other")
             #expect(try await connection.next() == .reply(id: 5_000, body: "{}"))
             #expect(await eventually { server.status == .init(connections: 1, requestsInFlight: 0) })
         }
     }
 
     @Test func aCancelThatCrossesItsAnswerIsNoAbuse() async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubConnection { connection, _, _ in
             try await connection.send(
                 Self.answered.sorted().flatMap { framed(request(Int($0), "test.echo", "{\"text\":\"\"}")) })
             #expect(Set(try await connection.next(Self.answered.count).compactMap(\.id)) == Self.answered)
@@ -36,7 +37,7 @@ import Testing
     }
 
     @Test func moreCancelsThanRequestsAreAFlood() async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubConnection { connection, _, _ in
             try await connection.send(request(2, "test.echo", "{\"text\":\"\"}"))
             #expect(try await connection.next()?.id == 2)
             try await connection.send(Array(repeating: framed("{\"cancel\":2}"), count: 300).flatMap { $0 })
@@ -47,18 +48,18 @@ import Testing
     }
 
     @Test func aFullConnectionStillHearsCancelsAndPings() async throws {
-        try await withConnection { connection, _, stage in
+        try await withStubConnection { connection, _, stub in
             let waits = (2...129).map { request($0, "test.wait", "{\"name\":\"\($0)\"}") }
             try await connection.send((waits + ["{\"ping\":7}", "{\"cancel\":2}"]).flatMap(framed))
             #expect(Set(try await connection.next(2).map(\.code)) == [nil, .cancelled])
-            #expect(await eventually { stage.cancelled == ["2"] })
+            #expect(await eventually { stub.gates.cancelled == ["2"] })
             try await connection.send(request(130, "test.echo", "{\"text\":\"on\"}"))
             #expect(try await connection.next() == .reply(id: 130, body: "{\"text\":\"on\"}"))
         }
     }
 
     @Test func aLargeCallIsCancelledWhileItIsRead() async throws {
-        try await withConnection { connection, server, _ in
+        try await withStubConnection { connection, server, _ in
             let name = String(repeating: "x", count: 100_000)
             for id in 2...301 {
                 try await connection.send(
@@ -73,20 +74,20 @@ import Testing
     }
 
     @Test func aClientCancelsWhateverIsNotAwaitedAnyMore() async throws {
-        try await withClient { client, server, stage in
+        try await withStubClient { client, server, stub in
             let other = Task { try await client.send(WaitCall(name: "other"), deadline: .seconds(60)) }
-            #expect(await eventually { stage.arrived == ["other"] })
+            #expect(await eventually { stub.gates.arrived == ["other"] })
             for round in 0..<8 {
                 let calls = (0..<127).map { number in
-                    Task { await failure { try await client.send(WaitCall(name: "\(round)-\(number)")) } }
+                    Task { await rpcError { try await client.send(WaitCall(name: "\(round)-\(number)")) } }
                 }
-                #expect(await eventually { stage.arrived.count == 1 + 127 * (round + 1) })
+                #expect(await eventually { stub.gates.arrived.count == 1 + 127 * (round + 1) })
                 for call in calls { call.cancel() }
                 for call in calls { #expect(await call.value?.code == .cancelled) }
                 #expect(await eventually { server.status.requestsInFlight == 1 })
             }
-            #expect(stage.cancelled.count == 8 * 127)
-            stage.letGo("other")
+            #expect(stub.gates.cancelled.count == 8 * 127)
+            stub.gates.open("other")
             _ = try await other.value
             #expect(server.status.connections == 1)
         }

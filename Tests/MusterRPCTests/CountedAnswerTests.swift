@@ -4,9 +4,10 @@ import MusterMetrics
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
+import TestSupport
 import Testing
 
-/// Every answer is in the metrics, whoever gives it.
+/// Every reply is counted, whichever layer sends it.
 @Suite struct CountedAnswerTests {
     /// Answers by code, `OK` for replies.
     private func counted(_ metrics: CallMetrics) -> [String: Int] {
@@ -37,27 +38,27 @@ import Testing
     }
 
     private func with(
-        _ bounds: RPCServerSettings.Bounds, _ body: (RPCServer, Stage, Router) async throws -> Void
+        _ bounds: RPCServerSettings.Bounds, _ body: (RPCServer, StubHandlers, Router) async throws -> Void
     ) async throws {
-        let stage = Stage(mostInFlightPerKey: 2)
-        let router = router(stage)
+        let stub = StubHandlers(maxInFlightPerKey: 2)
+        let router = stub.router
         let server = RPCServer(
             settings: .init(listener: .init(port: 0, allowPlaintext: true), bounds: bounds), router: router,
-            logger: quiet)
+            logger: quietLogger)
         try await server.start()
         let result: Result<Void, any Error>
-        do { result = .success(try await body(server, stage, router)) } catch { result = .failure(error) }
+        do { result = .success(try await body(server, stub, router)) } catch { result = .failure(error) }
         await server.cutNow()
         try result.get()
     }
 
     @Test func oneOfEachRefusalIsCountedAsItIsReceived() async throws {
-        try await with(quickBounds) { server, stage, router in
+        try await with(.quick) { server, stub, router in
             var received = Received()
             let connection = try await RawConnection(port: server.port)
             try await connection.open()
             received.counts["OK"] = 1
-            // Of calls: a reply, none of this name, none that can be read, no body, and a failure.
+            // Of calls: a reply, an unknown method, an unreadable call, a missing body, and a failure.
             try await connection.send(
                 request(2, "test.echo", #"{"text":""}"#), request(3, "test.nothing"),
                 request(4, "test.echo", #"{"txt":""}"#), #"{"id":5,"method":"test.echo"}"#,
@@ -70,7 +71,7 @@ import Testing
             // Of what is in flight: beyond the key's bound, past its deadline, and cancelled.
             try await connection.send(
                 request(10, "test.wait", #"{"name":"a"}"#, deadline: 300), request(11, "test.wait", #"{"name":"b"}"#))
-            #expect(await eventually { stage.arrived.count == 2 })
+            #expect(await eventually { stub.gates.arrived.count == 2 })
             try await connection.send(request(12, "test.echo", #"{"text":""}"#), #"{"cancel":11}"#)
             received.take(try await connection.next(3))
             // Of connections: one with a bad key, and one with a frame that is too long.
@@ -89,9 +90,9 @@ import Testing
     }
 
     @Test func connectionsTooManyAndCallsAfterGoawayAreCounted() async throws {
-        var bounds = quickBounds
+        var bounds = RPCServerSettings.Bounds.quick
         bounds.connections = 1
-        try await with(bounds) { server, stage, router in
+        try await with(bounds) { server, stub, router in
             var received = Received()
             let connection = try await RawConnection(port: server.port)
             try await connection.open()
@@ -99,12 +100,12 @@ import Testing
             let second = try await RawConnection(port: server.port)
             received.take(try await second.rest())
             try await connection.send(request(2, "test.wait", #"{"name":"a"}"#))
-            #expect(await eventually { stage.arrived == ["a"] })
+            #expect(await eventually { stub.gates.arrived == ["a"] })
             let drain = Task { await server.drain() }
             #expect(try await connection.next() == .goaway(lastID: 2, reason: "shutting down"))
             try await connection.send(request(3, "test.echo", #"{"text":""}"#))
             received.take(try await connection.next(1))
-            stage.letGo("a")
+            stub.gates.open("a")
             received.take(try await connection.rest())
             await drain.value
             #expect(received.counts == ["OK": 2, "RESOURCE_EXHAUSTED": 1, "UNAVAILABLE": 1])
@@ -115,7 +116,7 @@ import Testing
 
     /// The documented alert looks at calls, too.
     @Test func whatAKeysOwnLimitRefusesIsACallThatWasRefused() async throws {
-        try await with(quickBounds) { server, stage, router in
+        try await with(.quick) { server, stub, router in
             let connection = try await RawConnection(port: server.port)
             try await connection.open()
             let waits = (2...5).map { request($0, "test.wait", "{\"name\":\"\($0)\"}") }
@@ -125,7 +126,7 @@ import Testing
             router.metrics.write(to: &page)
             #expect(
                 page.text.contains(#"muster_requests_total{wire="rpc",method="other",code="RESOURCE_EXHAUSTED"} 2"#))
-            stage.letAllGo()
+            stub.gates.openAll()
         }
     }
 }

@@ -2,50 +2,51 @@ import MusterProtocol
 import MusterServer
 import MusterTestSupport
 import NIOCore
+import TestSupport
 import Testing
 
 /// What one peer can take, in requests, in time and in memory.
 @Suite struct ServerBoundsTests {
     @Test func aCancelledCallIsEndedAndToldSo() async throws {
-        try await withConnection { connection, server, stage in
+        try await withStubConnection { connection, server, stub in
             try await connection.send(request(2, "test.wait", "{\"name\":\"a\"}"))
-            #expect(await eventually { stage.arrived == ["a"] })
+            #expect(await eventually { stub.gates.arrived == ["a"] })
             try await connection.send(
                 "{\"cancel\":2}", "{\"cancel\":2}", "{\"cancel\":99}", request(3, "test.echo", "{\"text\":\"\"}"))
             #expect(try await connection.next()?.code == .cancelled)
             #expect(try await connection.next()?.id == 3)
-            #expect(await eventually { stage.cancelled == ["a"] && server.status.requestsInFlight == 0 })
+            #expect(await eventually { stub.gates.cancelled == ["a"] && server.status.requestsInFlight == 0 })
         }
     }
 
     @Test func aDeadlineEndsACall() async throws {
-        try await withConnection { connection, server, stage in
+        try await withStubConnection { connection, server, stub in
             try await connection.send(
                 request(2, "test.wait", "{\"name\":\"a\"}", deadline: 5_000),
                 request(3, "test.wait", "{\"name\":\"b\"}", deadline: 50))
             let frame = try await connection.next()
             #expect(frame?.id == 3)
             #expect(frame?.code == .deadlineExceeded)
-            #expect(await eventually { stage.cancelled == stage.arrived.filter { $0 == "b" } })
-            stage.letGo("a")
+            #expect(await eventually { stub.gates.cancelled == stub.gates.arrived.filter { $0 == "b" } })
+            stub.gates.open("a")
             #expect(try await connection.next()?.id == 2)
             #expect(await eventually { server.status.requestsInFlight == 0 })
         }
     }
 
     @Test func readingStopsWhenEnoughIsInFlight() async throws {
-        try await withConnection { connection, server, stage in
+        try await withStubConnection { connection, server, stub in
             let waits = (2...201).map { request($0, "test.wait", "{\"name\":\"\($0)\"}") }
             try await connection.send((waits + ["{\"ping\":7}"]).flatMap(framed))
-            #expect(await eventually { stage.arrived.count == 128 })
+            #expect(await eventually { stub.gates.arrived.count == 128 })
             try await Task.sleep(for: .milliseconds(100))
-            #expect(stage.arrived.count == 128)
+            #expect(stub.gates.arrived.count == 128)
             #expect(server.status.requestsInFlight == 128)
             #expect(connection.bytesReceived < 150)  // nothing but the answer of session.open: the ping stands behind
-            stage.letGo("2")
+            stub.gates.open("2")
             #expect(try await connection.next()?.id == 2)
-            #expect(await eventually { stage.arrived.count == 129 })
-            for id in 3...201 { stage.letGo("\(id)") }
+            #expect(await eventually { stub.gates.arrived.count == 129 })
+            for id in 3...201 { stub.gates.open("\(id)") }
             let frames = try await connection.next(200)
             #expect(Set(frames.compactMap(\.id)) == Set(3...201))
             #expect(frames.contains(.pong(7)))
@@ -53,26 +54,23 @@ import Testing
     }
 
     @Test func aKeyHasItsBoundOverAllConnections() async throws {
-        try await withConnection(stage: Stage(mostInFlightPerKey: 2)) { first, server, stage in
+        try await withStubConnection(stub: StubHandlers(maxInFlightPerKey: 2)) { first, server, stub in
             let second = try await RawConnection(port: server.port)
             try await second.open()
             let other = try await RawConnection(port: server.port)
             try await other.open(key: "other")
             try await first.send(request(2, "test.wait", "{\"name\":\"a\"}"))
             try await second.send(request(2, "test.wait", "{\"name\":\"b\"}"))
-            #expect(await eventually { stage.arrived.count == 2 })
+            #expect(await eventually { stub.gates.arrived.count == 2 })
             try await first.send(request(3, "test.echo", "{\"text\":\"\"}"))
             guard case .error(3, let error)? = try await first.next() else { throw TookTooLong() }
             #expect(error.code == .resourceExhausted)
             #expect(error.details.integer("retry_after_ms") == 100)
-            #expect(error.details.string("limit") == "requests_in_flight_per_key")
-            #expect(error.details.integer("limit_value") == 2)
-            #expect(
-                error.message.contains("2 requests in flight") && error.message.contains("(requests_in_flight_per_key)")
-            )
+            #expect(error.names(Limits.requestsInFlightPerKey, as: 2), "\(error)")
+            #expect(error.message.contains("2 requests in flight"))
             try await other.send(request(2, "test.echo", "{\"text\":\"\"}"))
             #expect(try await other.next()?.code == nil)
-            stage.letAllGo()
+            stub.gates.openAll()
             #expect(try await first.next()?.id == 2)
             try await first.send(request(4, "test.echo", "{\"text\":\"\"}"))
             #expect(try await first.next() == .reply(id: 4, body: "{\"text\":\"\"}"))
@@ -81,15 +79,15 @@ import Testing
     }
 
     @Test func aConnectionTooManyIsToldSo() async throws {
-        var bounds = quickBounds
+        var bounds = RPCServerSettings.Bounds.quick
         bounds.connections = 1
-        try await withConnection(bounds: bounds) { first, server, _ in
+        try await withStubConnection(bounds: bounds) { first, server, _ in
             let second = try await RawConnection(port: server.port)
             guard case .error(0, let error)? = try await second.rest().first else { throw TookTooLong() }
             #expect(error.code == .resourceExhausted)
             #expect(error.details.integer("retry_after_ms") == 1_000)
-            #expect(error.details.string("limit") == "connections" && error.details.integer("limit_value") == 1)
-            #expect(error.message.contains("1 connections") && error.message.contains("(connections)"))
+            #expect(error.names(Limits.connections, as: 1), "\(error)")
+            #expect(error.message.contains("1 connections"))
             try await first.send("{\"ping\":1}")
             #expect(try await first.next() == .pong(1))
         }
@@ -97,7 +95,7 @@ import Testing
 
     @Test(arguments: ["{\"cancel\":7}", "{\"ping\":7}", "{\"id\":7,\"method\":\"x\",\"body\":7}"])
     func aFloodEndsTheConnection(message: String) async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubConnection { connection, _, _ in
             try await connection.send(Array(repeating: framed(message), count: 300).flatMap { $0 })
             let frames = try await connection.rest()
             #expect(frames.last == .goaway(lastID: 1, reason: "too many cancels, pings or wrong messages"))
@@ -106,35 +104,35 @@ import Testing
     }
 
     @Test func whoDoesNotOpenIsClosed() async throws {
-        var bounds = quickBounds
+        var bounds = RPCServerSettings.Bounds.quick
         bounds.open = .milliseconds(100)
-        try await withConnection(bounds: bounds, open: false) { connection, _, stage in
+        try await withStubConnection(bounds: bounds, open: false) { connection, _, stub in
             let frames = try await connection.rest()
             #expect(frames.map(\.code) == [.deadlineExceeded])
         }
         bounds.open = .seconds(1)
-        try await withConnection(bounds: bounds, open: false) { connection, _, stage in
+        try await withStubConnection(bounds: bounds, open: false) { connection, _, stub in
             try await connection.send(request(1, "session.open", "{\"key\":\"slow\"}"))
             let frames = try await connection.rest()
             #expect(frames.map(\.code) == [.deadlineExceeded])
-            #expect(await eventually { stage.cancelled == ["open"] })
+            #expect(await eventually { stub.gates.cancelled == ["open"] })
         }
     }
 
     @Test func whoIsIdleIsSentAway() async throws {
-        var bounds = quickBounds
+        var bounds = RPCServerSettings.Bounds.quick
         bounds.idle = .milliseconds(200)
-        try await withConnection(bounds: bounds) { connection, _, _ in
+        try await withStubConnection(bounds: bounds) { connection, _, _ in
             let frames = try await connection.rest()
             #expect(frames == [.goaway(lastID: 1, reason: "idle")])
         }
     }
 
     @Test func whoIsSilentIsAskedAndThenClosed() async throws {
-        var bounds = quickBounds
+        var bounds = RPCServerSettings.Bounds.quick
         bounds.silence = .milliseconds(100)
         bounds.pong = .milliseconds(1_500)
-        try await withConnection(bounds: bounds) { connection, _, _ in
+        try await withStubConnection(bounds: bounds) { connection, _, _ in
             #expect(try await connection.next() == .ping(1))
             try await connection.send("{\"pong\":1}")
             #expect(try await connection.next() == .ping(1))
@@ -143,9 +141,9 @@ import Testing
     }
 
     @Test func aFrameThatNeverEndsIsClosed() async throws {
-        var bounds = quickBounds
+        var bounds = RPCServerSettings.Bounds.quick
         bounds.frame = .milliseconds(1_000)
-        try await withConnection(bounds: bounds) { connection, _, _ in
+        try await withStubConnection(bounds: bounds) { connection, _, _ in
             try await connection.send([0, 0, 0, 1, 0, 0x7B])
             let frames = try await connection.rest()
             #expect(frames.map(\.code) == [.deadlineExceeded])
@@ -156,16 +154,16 @@ import Testing
     }
 
     @Test func whoDoesNotReadIsClosed() async throws {
-        var bounds = quickBounds
+        var bounds = RPCServerSettings.Bounds.quick
         bounds.unread = .milliseconds(200)
-        try await withServer(bounds: bounds) { server, stage in
+        try await withStubServer(bounds: bounds) { server, stub in
             let connection = try await RawConnection(port: server.port, reads: false)
             try await connection.send(request(1, "session.open", "{\"key\":\"good\"}"))
             let text = String(repeating: "x", count: 100_000)
             let frames = (2...120).flatMap { framed(request($0, "test.echo", "{\"text\":\"\(text)\"}")) }
             connection.channel.writeAndFlush(ByteBuffer(bytes: frames), promise: nil)
             #expect(await eventually { server.status.connections == 0 })
-            #expect(stage.attempts < 119)
+            #expect(stub.attempts < 119)
             await connection.close()
         }
     }

@@ -1,11 +1,12 @@
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
+import TestSupport
 import Testing
 
 @Suite struct ServerConversationTests {
     @Test func aSessionIsOpenedAndACallAnswered() async throws {
-        try await withConnection(open: false) { connection, _, _ in
+        try await withStubConnection(open: false) { connection, _, _ in
             try await connection.send(request(1, "session.open", "{\"key\":\"good\"}"))
             #expect(
                 try await connection.next()
@@ -16,24 +17,24 @@ import Testing
     }
 
     @Test(arguments: ["test.echo", "no.such"]) func nothingGoesBeforeOpening(method: String) async throws {
-        try await withConnection(open: false) { connection, _, stage in
+        try await withStubConnection(open: false) { connection, _, stub in
             try await connection.send(
                 request(1, method, "{\"text\":\"x\"}"), request(2, "session.open", "{\"key\":\"good\"}"))
             let frames = try await connection.rest()
             #expect(frames.map(\.code) == [.unauthenticated])
-            #expect(stage.attempts == 0)
+            #expect(stub.attempts == 0)
         }
     }
 
     @Test func aRefusedKeyIsToldAndTheConnectionClosed() async throws {
-        try await withConnection(open: false) { connection, _, _ in
+        try await withStubConnection(open: false) { connection, _, _ in
             try await connection.send(request(1, "session.open", "{\"key\":\"bad\"}"), request(2, "test.echo"))
             #expect(try await connection.rest() == [.error(id: 1, RPCError(.unauthenticated, "this key is no good"))])
         }
     }
 
     @Test func aSessionIsOpenedOnce() async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubConnection { connection, _, _ in
             try await connection.send(request(2, "session.open", "{\"key\":\"good\"}"))
             #expect(try await connection.next()?.code == .failedPrecondition)
             try await connection.send(request(3, "test.echo", "{\"text\":\"on\"}"))
@@ -42,18 +43,18 @@ import Testing
     }
 
     @Test func whatComesBehindOpeningWaitsForIt() async throws {
-        try await withConnection(open: false) { connection, _, stage in
+        try await withStubConnection(open: false) { connection, _, stub in
             try await connection.send(
                 request(1, "session.open", "{\"key\":\"slow\"}"), request(2, "test.echo", "{\"text\":\"x\"}"))
-            #expect(await eventually { stage.arrived == ["open"] })
-            #expect(stage.attempts == 0)
-            stage.letGo("open")
+            #expect(await eventually { stub.gates.arrived == ["open"] })
+            #expect(stub.attempts == 0)
+            stub.gates.open("open")
             #expect(try await connection.next(2).map(\.id) == [1, 2])
         }
     }
 
     @Test func everyByteMayComeAlone() async throws {
-        try await withConnection(open: false) { connection, _, _ in
+        try await withStubConnection(open: false) { connection, _, _ in
             let bytes = [request(1, "session.open", "{\"key\":\"good\"}"), request(2, "test.echo", "{\"text\":\"x\"}")]
                 .flatMap(framed)
             for byte in bytes { try await connection.send([byte]) }
@@ -62,7 +63,7 @@ import Testing
     }
 
     @Test func aThousandFramesInOneWriteGetAThousandAnswers() async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubConnection { connection, _, _ in
             let frames = (2...1_001).flatMap { framed(request($0, "test.echo", "{\"text\":\"\($0)\"}")) }
             try await connection.send(frames + framed(request(2_000, "test.echo")).dropLast(7))
             try await connection.finishSending()
@@ -74,17 +75,17 @@ import Testing
     }
 
     @Test func repliesComeInTheOrderInWhichTheyAreReady() async throws {
-        try await withConnection { connection, _, stage in
+        try await withStubConnection { connection, _, stub in
             try await connection.send(
                 request(2, "test.wait", "{\"name\":\"late\"}"), request(3, "test.echo", "{\"text\":\"early\"}"))
             #expect(try await connection.next()?.id == 3)
-            stage.letGo("late")
+            stub.gates.open("late")
             #expect(try await connection.next()?.id == 2)
         }
     }
 
     @Test func anUnknownMethodAndABadBodyCostOnlyTheirCall() async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubConnection { connection, _, _ in
             try await connection.send(
                 request(2, "no.such"), request(3, "test.echo", "{\"text\":7}"), request(4, "test.echo", "{}"),
                 "{\"id\":5,\"method\":\"test.echo\"}", "{\"id\":6,\"method\":\"test.echo\",\"body\":[]}",
@@ -99,7 +100,7 @@ import Testing
     }
 
     @Test func aLargeCallIsAnswered() async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubConnection { connection, _, _ in
             let text = String(repeating: "x", count: 300_000)
             try await connection.send(
                 request(2, "test.echo", "{\"text\":\"\(text)\"}"), request(3, "test.echo", "{\"text\":\"\"}"))
@@ -110,7 +111,7 @@ import Testing
     }
 
     @Test func aPingIsAnswered() async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubConnection { connection, _, _ in
             try await connection.send("{\"ping\":42}")
             #expect(try await connection.next() == .pong(42))
         }

@@ -1,6 +1,7 @@
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// What a peer may send that is no conversation: the connection ends, and nothing else does.
@@ -8,7 +9,7 @@ import Testing
     /// The only frame that comes before the server closes.
     private func onlyFrame(_ bytes: [UInt8], open: Bool = false) async throws -> Frame? {
         var frames: [Frame] = []
-        try await withConnection(open: open) { connection, server, _ in
+        try await withStubConnection(open: open) { connection, server, _ in
             try await connection.send(bytes)
             frames = try await connection.rest()
             #expect(await eventually { server.status.connections == 0 })
@@ -30,8 +31,8 @@ import Testing
             return framed(request(1, "session.open", "{\"key\":\"good\"\(padding)}"))
         }
         let refusal = try await onlyFrame(Array(opening(of: 16 * 1_024 + 1).prefix(5)))
-        expectLimit(refusal, "frame_bytes_before_open", 16 * 1_024)
-        try await withConnection(open: false) { connection, _, _ in
+        expectTooLong(refusal, Limits.frameBeforeOpen, 16 * 1_024)
+        try await withStubConnection(open: false) { connection, _, _ in
             try await connection.send(opening(of: 16 * 1_024))
             #expect(try await connection.next()?.id == 1)
             #expect(!connection.isClosed)
@@ -39,11 +40,11 @@ import Testing
     }
 
     @Test func afterOpeningAFrameHoldsFourMebibytes() async throws {
-        expectLimit(try await onlyFrame([0, 0, 0x40, 0, 1], open: true), "frame_bytes", 4 << 20)
+        expectTooLong(try await onlyFrame([0, 0, 0x40, 0, 1], open: true), Limits.frame, 4 << 20)
     }
 
     @Test func everyFlagIsRefused() async throws {
-        try await withServer { server, _ in
+        try await withStubServer { server, _ in
             for flags in UInt8(1)...255 {
                 let connection = try await RawConnection(port: server.port)
                 try await connection.send([flags])
@@ -63,7 +64,7 @@ import Testing
 
     @Test func noiseIsClosed() async throws {
         var generator = SystemRandomNumberGenerator()
-        try await withServer { server, _ in
+        try await withStubServer { server, _ in
             for _ in 0..<50 {
                 let connection = try await RawConnection(port: server.port)
                 try await connection.send((0..<1_024).map { _ in UInt8.random(in: 1...255, using: &generator) })
@@ -87,7 +88,7 @@ import Testing
     }
 
     @Test func aRepeatedIdEndsTheConnection() async throws {
-        try await withConnection { connection, server, stage in
+        try await withStubConnection { connection, server, stub in
             let wait = request(2, "test.wait", "{\"name\":\"a\"}")
             try await connection.send(wait, wait)
             #expect(try await connection.rest().map(\.code) == [.invalidArgument])
@@ -97,7 +98,7 @@ import Testing
 
     @Test(arguments: [[], [0], [0, 0, 0, 0], framed(request(1, "session.open")).dropLast(3)] as [[UInt8]])
     func whoStopsInTheMiddleIsClosed(bytes: [UInt8]) async throws {
-        try await withConnection(open: false) { connection, server, _ in
+        try await withStubConnection(open: false) { connection, server, _ in
             try await connection.send(bytes)
             try await connection.finishSending()
             #expect(try await connection.rest() == [])
@@ -106,13 +107,11 @@ import Testing
     }
 }
 
-/// A refusal names the limit and its value, for people and programs.
-private func expectLimit(_ frame: Frame?, _ name: String, _ value: Int) {
+private func expectTooLong(_ frame: Frame?, _ limit: Limit, _ value: Int) {
     guard case .error(0, let error)? = frame else {
-        Issue.record("no refusal: \(String(describing: frame))")
+        Issue.record("no error: \(String(describing: frame))")
         return
     }
     #expect(error.code == .resourceExhausted && error.details.reason == .tooLong)
-    #expect(error.details.string("limit") == name && error.details.integer("limit_value") == Int64(value))
-    #expect(error.message.contains(name) && error.message.contains("\(value)"))
+    #expect(error.names(limit, as: value), "\(error)")
 }

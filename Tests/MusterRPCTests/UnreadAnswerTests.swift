@@ -4,9 +4,10 @@ import MusterServer
 import MusterTestSupport
 import NIOConcurrencyHelpers
 import NIOCore
+import TestSupport
 import Testing
 
-/// Answers that nobody reads, over all connections.
+/// Unread replies, over all connections.
 @Suite struct UnreadAnswerTests {
     /// Asks for answers of 100 KB and reads nothing.
     private func greedy(_ server: RPCServer, _ count: Int = 120) async throws -> RawConnection {
@@ -19,9 +20,9 @@ import Testing
     }
 
     @Test func beyondTheBudgetThoseWhoTakeNothingAreCutAndOthersAreAnswered() async throws {
-        var bounds = quickBounds
+        var bounds = RPCServerSettings.Bounds.quick
         bounds.unreadAnswers = 3 << 20
-        try await withServer(bounds: bounds) { server, stage in
+        try await withStubServer(bounds: bounds) { server, stub in
             let good = try await RawConnection(port: server.port)
             try await good.open()
             var peers: [RawConnection] = []
@@ -42,21 +43,21 @@ import Testing
 
     /// Of one connection no more begins than its own unread answers leave room for.
     @Test func aConnectionsLargeCallsWaitForItsOwnUnreadAnswers() async throws {
-        var bounds = quickBounds
+        var bounds = RPCServerSettings.Bounds.quick
         bounds.unreadAnswersOfOne = 200 << 10
-        try await withServer(bounds: bounds) { server, stage in
+        try await withStubServer(bounds: bounds) { server, stub in
             let connection = try await RawConnection(port: server.port)
             try await connection.open()
             // Room of 128 KiB is kept for each, so that one is made at a time.
             let calls = (2...5).map { request($0, "test.large", "{\"name\":\"\($0)\",\"bytes\":131072}") }
             try await connection.send(calls.flatMap(framed))
             for id in 2...5 {
-                #expect(await eventually { stage.arrived.count == id - 1 })
+                #expect(await eventually { stub.gates.arrived.count == id - 1 })
                 try await Task.sleep(for: .milliseconds(50))
-                #expect(stage.arrived.count == id - 1)
+                #expect(stub.gates.arrived.count == id - 1)
                 #expect(server.answerBytes >= 131_072)
-                stage.letGo(stage.arrived.last ?? "")
-                #expect(try await connection.next()?.id == Int64(stage.arrived[id - 2]))
+                stub.gates.open(stub.gates.arrived.last ?? "")
+                #expect(try await connection.next()?.id == Int64(stub.gates.arrived[id - 2]))
             }
             #expect(await eventually { server.answerBytes == 0 })
             // One that waits for room ends with its deadline, and one that is cancelled too.
@@ -64,8 +65,8 @@ import Testing
                 request(6, "test.large", "{\"name\":\"6\",\"bytes\":131072}"),
                 request(7, "test.large", "{\"name\":\"7\",\"bytes\":131072}", deadline: 100))
             #expect(try await connection.next()?.code == .deadlineExceeded)
-            #expect(stage.arrived.last == "6")
-            stage.letAllGo()
+            #expect(stub.gates.arrived.last == "6")
+            stub.gates.openAll()
             #expect(try await connection.next()?.id == 6)
             #expect(await eventually { server.answerBytes == 0 && server.status.requestsInFlight == 0 })
         }
@@ -73,23 +74,23 @@ import Testing
 
     /// Turns are by key: many calls of one don't keep those of another waiting.
     @Test func anotherKeysLargeCallIsNext() async throws {
-        var bounds = quickBounds
+        var bounds = RPCServerSettings.Bounds.quick
         bounds.answersInMaking = 128 << 10
-        try await withServer(bounds: bounds) { server, stage in
+        try await withStubServer(bounds: bounds) { server, stub in
             let many = try await RawConnection(port: server.port)
             try await many.open(key: "many")
             let one = try await RawConnection(port: server.port)
             try await one.open(key: "one")
             let calls = (2...9).map { request($0, "test.large", "{\"name\":\"many-\($0)\",\"bytes\":131072}") }
             try await many.send(calls.flatMap(framed))
-            #expect(await eventually { server.status.requestsInFlight == 8 && stage.arrived.count == 1 })
+            #expect(await eventually { server.status.requestsInFlight == 8 && stub.gates.arrived.count == 1 })
             try await one.send(request(2, "test.large", "{\"name\":\"one\",\"bytes\":131072}"))
             #expect(await eventually { server.status.requestsInFlight == 9 })
-            stage.letGo(stage.arrived[0])
-            #expect(await eventually { stage.arrived.count == 2 })
-            stage.letGo(stage.arrived[1])
-            #expect(await eventually { stage.arrived.count == 3 })
-            #expect(stage.arrived.prefix(3).contains("one"))
+            stub.gates.open(stub.gates.arrived[0])
+            #expect(await eventually { stub.gates.arrived.count == 2 })
+            stub.gates.open(stub.gates.arrived[1])
+            #expect(await eventually { stub.gates.arrived.count == 3 })
+            #expect(stub.gates.arrived.prefix(3).contains("one"))
             for connection in [many, one] { await connection.close() }
             #expect(await eventually { server.answerBytes == 0 })
         }

@@ -2,6 +2,7 @@ import MusterListener
 import MusterTestSupport
 import NIOConcurrencyHelpers
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import MusterServer
@@ -26,8 +27,8 @@ import Testing
     ])
     func theRepliesOfAReadBatchLeaveInOneWrite(messages: [String]) async throws {
         let writes = NIOLockedValueBox(0)
-        let shared = Shared(router: router(Stage()), bounds: quickBounds, logger: quiet)
-        let listener = Listener(name: "RPC", settings: .init(port: 0, allowPlaintext: true), logger: quiet)
+        let shared = Shared(router: StubHandlers().router, bounds: .quick, logger: quietLogger)
+        let listener = Listener(name: "RPC", settings: .init(port: 0, allowPlaintext: true), logger: quietLogger)
         try await listener.start { channel, address in
             let connection = Connection(
                 shared: shared, tools: LoopTools(channel.eventLoop), answers: shared.answers.open {})

@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import TestSupport
 import Testing
 
 @testable import muster_server
@@ -48,7 +49,7 @@ struct ComposeTests {
 
     /// The variables of a service, as Compose would give them to it: it reads the YAML first, and puts in values then.
     private func environment(of service: String, _ variables: [String: String]) throws -> [String: String] {
-        let root = URL(filePath: #filePath).appending(path: "../../..").standardizedFileURL
+        let root = Repository.root
         let file = try String(contentsOf: root.appending(path: "docker-compose.yml"), encoding: .utf8)
         var found: [String: String] = [:]
         var path: [String] = []

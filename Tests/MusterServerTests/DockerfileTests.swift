@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What can be said of the image without a Docker.
 struct DockerfileTests {
-    private let root = URL(filePath: #filePath).appending(path: "../../..").standardizedFileURL
+    private let root = Repository.root
 
     /// The package manager refuses a manifest with a target whose folder isn't there.
     @Test func everyFolderOfTheManifestIsInTheBuild() throws {

@@ -57,7 +57,7 @@ struct EnvironmentTests {
 
     // MARK: Empty variables
 
-    /// `${X:-}` of Compose and an empty value of a chart: whoever leaves a setting alone writes just that.
+    /// `${X:-}` of Compose and an empty value of a chart mean that the setting is not set.
     @Test(arguments: ["", " ", "\n"]) func anEmptyVariableIsAnUnsetOne(empty: String) async throws {
         for setting in Setting.all where setting != .opsHost {
             let settings = try await load([setting.variable: empty])

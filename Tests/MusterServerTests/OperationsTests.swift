@@ -8,6 +8,7 @@ import MusterServer
 import MusterTestSupport
 import Postgres
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 @testable import muster_server

@@ -3,6 +3,7 @@ import MusterProtocol
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import muster_server
@@ -21,13 +22,13 @@ struct OwnerTests {
 
     @Test func aSchemaThatMayNotBeUsedIsNamedToo() async throws {
         try await withRole { test, role, url in
-            try await script("REVOKE ALL ON SCHEMA public FROM PUBLIC", test)
+            try await test.run("REVOKE ALL ON SCHEMA public FROM PUBLIC")
             let words = try await refusal(url)
             #expect(words.contains(#"there is no schema for \#(role) to make tables in"#))
             #expect(words.contains(#"("$user", public)"#))
             try await follow(words, test)
             // Of the server's role `migrate` would say the same next.
-            try await script("GRANT USAGE ON SCHEMA public TO muster_server", test)
+            try await test.run("GRANT USAGE ON SCHEMA public TO muster_server")
             try await migrate(url)
         }
     }
@@ -73,7 +74,7 @@ struct OwnerTests {
     /// Runs the GRANT that a sentence names.
     private func follow(_ words: String, _ test: TestDatabase) async throws {
         let grant = try #require(words.firstMatch(of: /GRANT [^.]*/))
-        try await script(String(grant.output), test)
+        try await test.run(String(grant.output))
     }
 
     /// A role that makes roles, in a database that belongs to another.
@@ -81,19 +82,12 @@ struct OwnerTests {
         try await TestDatabase.withEmpty { test in
             var url = try ConnectionString(test.ownerURL)
             let role = "muster_maker_\(UInt32.random(in: 0 ... .max))"
-            try await script("CREATE ROLE \(role) LOGIN CREATEROLE PASSWORD 'x'", test)
+            try await test.run("CREATE ROLE \(role) LOGIN CREATEROLE PASSWORD 'x'")
             (url["user"], url["password"]) = (role, "x")
             let result: Result<Void, any Error>
             do { result = .success(try await body(test, role, url.text)) } catch { result = .failure(error) }
-            try await script(
-                "REASSIGN OWNED BY \(role) TO CURRENT_USER; DROP OWNED BY \(role); DROP ROLE \(role)", test)
+            try await test.run("REASSIGN OWNED BY \(role) TO CURRENT_USER; DROP OWNED BY \(role); DROP ROLE \(role)")
             try result.get()
-        }
-    }
-
-    private func script(_ script: String, _ test: TestDatabase) async throws {
-        try await TestDatabase.open(test.ownerURL, connections: 1) { database in
-            try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
         }
     }
 }

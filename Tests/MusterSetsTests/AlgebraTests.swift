@@ -1,10 +1,11 @@
 import MusterSets
+import TestSupport
 import Testing
 
 @Suite struct AlgebraTests {
     @Test func algebraAgreesWithSwiftsSet() {
-        for seed in seeds(60) {
-            var random = Random(seed)
+        for seed in TestSeed.several(60) {
+            var random = SeededRandom(seed: seed)
             let (a, b) = (random.numbers(of: [0, 1, 2, 0xFFFF]), random.numbers(of: [0, 1, 2, 0xFFFF]))
             let (left, right) = (MemberSet(a), MemberSet(b))
             #expect(left.union(right) == MemberSet(a.union(b)), "MUSTER_SEED=\(seed)")
@@ -21,8 +22,8 @@ import Testing
     }
 
     @Test func anEffectiveChangeIsWhatReallyChangesAndItsOwnInverse() {
-        for seed in seeds(60) {
-            var random = Random(seed)
+        for seed in TestSeed.several(60) {
+            var random = SeededRandom(seed: seed)
             let near: [UInt32] = [0, 1, 2]
             let (before, adding) = (MemberSet(random.numbers(of: near)), MemberSet(random.numbers(of: near)))
             let removing = MemberSet(random.numbers(of: near)).subtracting(adding)
@@ -39,8 +40,8 @@ import Testing
     }
 
     @Test func chunksSliceASetAndMergingGivesItBack() {
-        for seed in seeds(60) {
-            var random = Random(seed)
+        for seed in TestSeed.several(60) {
+            var random = SeededRandom(seed: seed)
             let set = MemberSet(random.numbers())
             let slices = set.chunks.map { (chunk: $0, members: set.members(inChunk: $0)) }
             #expect(slices.allSatisfy { !$0.members.isEmpty }, "MUSTER_SEED=\(seed)")
@@ -60,8 +61,8 @@ import Testing
     }
 
     @Test func chunksThatDifferAreThoseOfTheChangedNumbers() {
-        for seed in seeds(60) {
-            var random = Random(seed)
+        for seed in TestSeed.several(60) {
+            var random = SeededRandom(seed: seed)
             let before = MemberSet(random.numbers())
             let change = before.effectiveChange(
                 adding: MemberSet(random.numbers(blocks: 2)), removing: MemberSet(random.numbers(blocks: 2)))

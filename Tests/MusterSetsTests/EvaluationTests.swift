@@ -1,4 +1,5 @@
 import MusterSets
+import TestSupport
 import Testing
 
 /// The same algebra, number by number: which operands a number is in decides about it, so numbers are grouped by that.
@@ -42,7 +43,7 @@ private struct Naive {
     }
 }
 
-extension Random {
+extension SeededRandom {
     fileprivate mutating func expression(depth: Int, operands: Int) -> SetExpression {
         switch depth == 0 ? below(12) : 8 + below(24) {
         case 0...9: return .set(below(operands))
@@ -62,8 +63,8 @@ extension Random {
 @Suite struct EvaluationTests {
     private static let blocks: [UInt32] = [0, 1, 0xFFFF]
 
-    @Test(arguments: seeds(100)) func randomTreesAgreeWithSwiftsSets(seed: UInt64) {
-        var random = Random(seed)
+    @Test(arguments: TestSeed.several(100)) func randomTreesAgreeWithSwiftsSets(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
         let sets = (0..<4).map { _ in random.numbers(blocks: 3, of: Self.blocks) }
         let universe = random.numbers(blocks: 5, of: Self.blocks).union([0, 65_536, .max])
         let naive = Naive(universe: universe, operands: sets)

@@ -1,10 +1,11 @@
 import MusterSets
+import TestSupport
 import Testing
 
 @Suite struct MemberSetTests {
     @Test func aSetHoldsWhatItWasBuiltFrom() {
-        for seed in seeds(80) {
-            var random = Random(seed)
+        for seed in TestSeed.several(80) {
+            var random = SeededRandom(seed: seed)
             let numbers = random.numbers()
             let sorted = numbers.sorted()
             let repeated = sorted + sorted.prefix(10) + sorted.reversed().prefix(10)
@@ -18,8 +19,8 @@ import Testing
     }
 
     @Test func containsAgreesWithSwiftsSet() {
-        for seed in seeds(100) {
-            var random = Random(seed)
+        for seed in TestSeed.several(100) {
+            var random = SeededRandom(seed: seed)
             let numbers = random.numbers()
             let set = MemberSet(numbers)
             let near = numbers.prefix(300).flatMap { [$0 &- 1, $0, $0 &+ 1, $0 ^ 0x10000] }
@@ -49,8 +50,8 @@ import Testing
     }
 
     @Test func singleChangesAgreeWithSwiftsSet() {
-        for seed in seeds(40) {
-            var random = Random(seed)
+        for seed in TestSeed.several(40) {
+            var random = SeededRandom(seed: seed)
             var numbers = random.numbers(blocks: 2, of: [0, 1])
             var set = MemberSet(numbers)
             let known = numbers.sorted()
@@ -92,8 +93,8 @@ import Testing
     }
 
     @Test func pagesJoinUpToTheSet() {
-        for seed in seeds(60) {
-            var random = Random(seed)
+        for seed in TestSeed.several(60) {
+            var random = SeededRandom(seed: seed)
             let set = MemberSet(random.numbers(blocks: 3))
             let limit = 1 + random.below(3000)
             var (pages, last): ([UInt32], UInt32?) = ([], nil)
@@ -110,6 +111,6 @@ import Testing
     }
 }
 
-extension Random {
+extension SeededRandom {
     mutating func next32() -> UInt32 { UInt32(truncatingIfNeeded: next()) }
 }

@@ -1,10 +1,11 @@
 import MusterSets
+import TestSupport
 import Testing
 
 @Suite struct PortableRoaringTests {
     @Test func weReadWhatCRoaringWrites() throws {
-        for seed in seeds(80) {
-            var random = Random(seed)
+        for seed in TestSeed.several(80) {
+            var random = SeededRandom(seed: seed)
             let numbers = random.numbers(blocks: 6).sorted()
             let roaring = Roaring(numbers)
             let set = MemberSet(numbers)
@@ -15,8 +16,8 @@ import Testing
     }
 
     @Test func cRoaringReadsWhatWeWrite() throws {
-        for seed in seeds(80) {
-            var random = Random(seed)
+        for seed in TestSeed.several(80) {
+            var random = SeededRandom(seed: seed)
             let numbers = random.numbers(blocks: 6).sorted()
             let bytes = PortableRoaring.encode(MemberSet(numbers))
             #expect(Roaring(portable: bytes)?.numbers == numbers, "MUSTER_SEED=\(seed)")
@@ -94,8 +95,8 @@ import Testing
     }
 
     @Test func mutatedBytesAreRefusedOrAreAnotherSet() throws {
-        for seed in seeds(60) {
-            var random = Random(seed)
+        for seed in TestSeed.several(60) {
+            var random = SeededRandom(seed: seed)
             let roaring = Roaring(random.numbers(blocks: 3, of: [0, 1, 2]).sorted())
             if random.below(2) == 0 { roaring.optimize() }
             let bytes = roaring.portable
@@ -110,7 +111,7 @@ import Testing
     }
 }
 
-extension Random {
+extension SeededRandom {
     /// Bytes changed (mostly in the header, where it matters), inserted, removed or cut off.
     fileprivate mutating func mutate(_ bytes: inout [UInt8]) {
         for _ in 0...below(3) {

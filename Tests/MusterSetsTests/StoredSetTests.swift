@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import MusterSets
@@ -23,8 +24,8 @@ import Testing
     }
 
     @Test func whatWasStoredIsReadAgain() throws {
-        for seed in seeds(100) {
-            var random = Random(seed)
+        for seed in TestSeed.several(100) {
+            var random = SeededRandom(seed: seed)
             let set = MemberSet(random.numbers(blocks: 6))
             #expect(try decode(stored: StoredSet.encode(set)) == set, "MUSTER_SEED=\(seed)")
         }

@@ -2,12 +2,13 @@ import Foundation
 import Glibc
 import MusterTestSupport
 import Synchronization
+import TestSupport
 
 /// A balancer of connections as operators run them: it asks `/readyz` of each server ten times a second, gives each new
 /// connection to one that was ready, and copies bytes. It repeats nothing.
 final class Balancer: Sendable {
     let port: UInt16
-    private let listener: Int32
+    private let listener: LoopbackSocket
     private let servers = Mutex<[(ops: UInt16, port: UInt16)]>([])
     private let ready = Mutex<[UInt16]>([])
     private let isOver = Flag()
@@ -20,17 +21,8 @@ final class Balancer: Sendable {
     }
 
     private init() throws {
-        port = try ServerProcess.freePort()
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var (address, on) = (sockaddr_in(), Int32(1))
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        let bound = withUnsafeBytes(of: &address) { bytes in
-            bind(listener, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress, socklen_t(bytes.count))
-        }
-        guard bound == 0, listen(listener, 64) == 0 else { throw ServerProcess.NotServing() }
+        listener = try LoopbackSocket(port: Loopback.freePort())
+        port = listener.port
         // Threads, since all of it blocks. They end with `stop`.
         Thread.detachNewThread { self.accept() }
         // Ends with `stop` too.
@@ -42,7 +34,7 @@ final class Balancer: Sendable {
 
     private func stop() {
         isOver.raise()
-        shutdown(listener, Int32(SHUT_RDWR))
+        shutdown(listener.descriptor, Int32(SHUT_RDWR))
     }
 
     private func watch() async {
@@ -59,15 +51,15 @@ final class Balancer: Sendable {
 
     /// The client would try again and again to reach a server that does not listen yet, and hold up the others.
     private static func isReady(_ ops: UInt16) async -> Bool {
-        guard accepts(ops) else { return false }
+        guard Loopback.accepts(ops) else { return false }
         return (try? await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz"))?.status == 200
     }
 
     private func accept() {
         while true {
-            let client = Glibc.accept(listener, nil, nil)
+            let client = Glibc.accept(listener.descriptor, nil, nil)
             guard client >= 0 else { break }
-            guard let port = ready.withLock({ $0.randomElement() }), let server = connect(to: port) else {
+            guard let port = ready.withLock({ $0.randomElement() }), let server = Loopback.connect(to: port) else {
                 close(client)
                 continue
             }
@@ -75,7 +67,6 @@ final class Balancer: Sendable {
             Thread.detachNewThread { pair.copy(from: client, to: server) }
             Thread.detachNewThread { pair.copy(from: server, to: client) }
         }
-        close(listener)
     }
 }
 

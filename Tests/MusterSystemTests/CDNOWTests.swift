@@ -1,6 +1,7 @@
 import MusterClient
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// The main job on real data: every set that the data set's description names is found through segments.

@@ -4,11 +4,12 @@ import MusterProtocol
 import MusterSets
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
 
-/// Merges and erasures by a server that has none of the cohorts in memory: it takes them in while there is room, and otherwise reads
+/// Merges and erasures by a server with an empty cache: it caches cohorts while memory allows, and otherwise reads
 /// the chunks with these users, and nothing else.
 @Suite struct CohortsOfUsersTests {
     private static let users = ["near", "other", "far", "farther"].map { Identifier($0) }

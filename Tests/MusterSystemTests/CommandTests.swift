@@ -4,6 +4,7 @@ import MusterClient
 import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// The commands as operators type them, against servers in processes of their own.
@@ -53,7 +54,7 @@ import Testing
             for (arguments, variables, words) in [
                 ([], [:], "Pass --tls"), (["--tls"], [:], "--ca-file or MUSTER_CA_FILE"),
                 ([], ["MUSTER_TLS": "1"], "not signed by a trusted authority"),
-                (["--ca-file", certificates.file("stranger.pem")], [:], "not signed by a trusted authority"),
+                (["--ca-file", certificates.file("other.pem")], [:], "not signed by a trusted authority"),
                 (["--ca-file", "/nowhere.pem"], [:], "/nowhere.pem"),
                 (["--ca-file", ca, "--server", "127.1:\(server.port)"], [:], "is for localhost, 127.0.0.1"),
             ] as [([String], [String: String], String)] {

@@ -3,23 +3,25 @@ import MusterClient
 import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
-/// A real server is ended in the middle of an import load, and the recorded history is compared with what clients were told.
+/// A real server is ended in the middle of an import load, and the recorded history is compared with what clients were
+/// told.
 @Suite struct CrashTests {
     private static let userCount = 200
 
     @Test func aKilledServerLosesNothingItAcknowledgedAndAppliesNothingTwice() async throws {
         try await TestDatabase.with { database in
             let workspace = try await database.makeAdministered("test")
-            var random = Random(seed: Length.newSeed(of: "crash test"))
-            let load = Load(port: try ServerProcess.freePort(), key: workspace.adminKey, users: Self.userCount)
+            var random = TestSeed("crash test").random
+            let load = Load(port: try Loopback.freePort(), key: workspace.adminKey, users: Self.userCount)
             let (acknowledged, failures) = try await ServerProcess.withSeveral(database.serverURL) { starter in
                 try await withThrowingTaskGroup(of: ([Load.Sent], Int).self) { group in
                     var server = try starter.start(port: load.port)
                     try await load.prepare()
                     for client in 0..<8 { group.addTask { try await load.run(client) } }
-                    for _ in 0..<Length.crashCycles {
+                    for _ in 0..<RunLength.crashCycles {
                         try await Task.sleep(for: .milliseconds(random.int(20..<600)))
                         server.send(SIGKILL)
                         #expect(await server.ended() == -1)
@@ -35,7 +37,7 @@ import Testing
                 }
             }
             print("crash test: \(acknowledged.count) imports, \(failures) of them had to be sent anew")
-            #expect(acknowledged.count > Length.crashCycles)
+            #expect(acknowledged.count > RunLength.crashCycles)
             try await load.judge(acknowledged, database, workspace)
             #expect(try await ServerProcess.run(["verify"], databaseURL: database.ownerURL) == 0)
         }
@@ -130,7 +132,7 @@ private final class Load: Sendable {
             let history = try await database.history(of: cohort, in: workspace.id)
             history.expectSound()
             let own = sent.filter { $0.call.cohortID == cohort }
-            // Each import has a version of its own, and no version is nobody's: none was lost and none was applied twice.
+            // Each import has one version, and each version one import: none was lost and none was applied twice.
             #expect(own.map(\.reply.version).sorted() == Array(1..<history.version + 1))
             let recorded = try await receipts(of: cohort, through: client)
             #expect(recorded.count == own.count)

@@ -8,7 +8,7 @@ import Testing
 
 /// A server with few descriptors, and one that a fault ends.
 @Suite(.serialized) struct DescriptorTests {
-    /// The server accepts no more of them than it has places for, cuts the oldest, and so can serve whoever has a key.
+    /// The server accepts as many as its limit, closes the oldest, and so can serve clients with a key.
     @Test func moreIdleConnectionsThanDescriptorsKeepNobodyOut() async throws {
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey

@@ -3,6 +3,7 @@ import MusterClient
 import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// SIGTERM to a real server under load.
@@ -16,7 +17,7 @@ import Testing
     @Test func aServerToldToEndAnswersWhatItAcceptedAndClientsMoveOn() async throws {
         try await TestDatabase.with { database in
             let workspace = try await database.makeAdministered("test")
-            let port = try ServerProcess.freePort()
+            let port = try Loopback.freePort()
             try await ServerProcess.withSeveral(database.serverURL) { starter in
                 let first = try starter.start(port: port)
                 let patient = ServerProcess.client(port: port, key: workspace.adminKey)

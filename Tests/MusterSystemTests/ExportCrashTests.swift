@@ -5,9 +5,10 @@ import MusterProtocol
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
-/// A real server is ended in the middle of an export, and another one begins it anew.
+/// A real server is ended during an export, and another one starts the export again.
 @Suite(.timeLimit(.minutes(2))) struct ExportCrashTests {
     private static let userCount = 30_000
 
@@ -40,7 +41,7 @@ import Testing
         }
     }
 
-    /// Whoever was thought dead and goes on must not write into the archive of the one that took over.
+    /// A server that was thought dead must not write into the archive of the one that took over.
     @Test func aServerThatLostItsLeaseWritesNothingMore() async throws {
         try await withMuster(users: .users(0..<3_000)) { muster in
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "s", filter: .everyone))

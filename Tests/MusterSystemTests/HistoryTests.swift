@@ -2,11 +2,13 @@ import MusterClient
 import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 @testable import MusterStore
 
-/// Clients write into the same cohorts through two servers, and read in between; the recorded history judges every answer.
+/// Clients write into the same cohorts through two servers, and read in between; the recorded history judges every
+/// answer.
 @Suite struct HistoryTests {
     private static let userCount = 300
     private static let cohorts: [Identifier] = ["a", "b"]
@@ -16,7 +18,7 @@ import Testing
             for cohort in Self.cohorts { _ = try await pair.throughA.importCohort(cohort, removing: ["u-0"]) }
             _ = try await pair.throughA.send(
                 CreateSegment(segmentID: "a-not-b", name: "s", filter: .all([.cohort("a"), .not(.cohort("b"))])))
-            let seed = Length.newSeed(of: "history test")
+            let seed = TestSeed("history test").value
             let folding = Task { try await foldAgainAndAgain(pair) }
             var told: [Told] = []
             try await withThrowingTaskGroup(of: [Told].self) { group in
@@ -45,12 +47,12 @@ import Testing
     // MARK: What clients do
 
     private func work(_ number: Int, _ pair: Pair, seed: UInt64) async throws -> [Told] {
-        var random = Random(seed: seed &+ UInt64(number))
+        var random = SeededRandom(seed: seed &+ UInt64(number))
         var told: [Told] = []
         let client = pair.clients[number % 2]
-        for round in 0..<Length.historyImports {
+        for round in 0..<RunLength.historyImports {
             told.append(try await importSome(through: client, Identifier("\(number)-\(round)"), &random))
-            // Whatever server the caller comes to, now and then both.
+            // On either server, now and then on both.
             for reader in random.chance(30) ? pair.clients : [pair.clients[random.int(0..<2)]] {
                 told.append(random.chance(70) ? try await size(reader) : try await check(reader, &random))
             }
@@ -58,7 +60,8 @@ import Testing
         return told
     }
 
-    private func importSome(through client: MusterClient, _ id: Identifier, _ random: inout Random) async throws -> Told
+    private func importSome(through client: MusterClient, _ id: Identifier, _ random: inout SeededRandom) async throws
+        -> Told
     {
         let cohort = Self.cohorts[random.int(0..<2)]
         let adding = Set((0..<random.int(1..<20)).map { _ in UInt32(random.int(0..<Self.userCount)) })
@@ -80,7 +83,7 @@ import Testing
         return Told(what: .size(reply.size, nodes, try #require(reply.versions)), started: started, ended: .now)
     }
 
-    private func check(_ client: MusterClient, _ random: inout Random) async throws -> Told {
+    private func check(_ client: MusterClient, _ random: inout SeededRandom) async throws -> Told {
         let users = (0..<10).map { _ in UInt32(random.int(0..<Self.userCount)) }
         let started = ContinuousClock.now
         let reply = try await client.send(
@@ -102,7 +105,7 @@ import Testing
             #expect(imports.map(\.reply.version).sorted() == Array(2..<history.version + 1))
             let recorded = try await receipts(of: cohort, through: pair.throughA)
             for imported in imports { judge(imported, history, recorded[imported.requestID]) }
-            // What everybody sees in the end is what the history comes to.
+            // In the end every server shows the last state of the history.
             for client in pair.clients {
                 #expect(try await client.size(of: .cohort(cohort)) == history.states.last?.count)
             }
@@ -137,7 +140,7 @@ import Testing
         }
     }
 
-    /// What began after something had been answered has at least its version, in whatever way and on whatever server.
+    /// A call that begins after a reply sees at least its version, through every call and server.
     private func judgeOrder(of told: [Told]) {
         for cohort in Self.cohorts {
             let known = told.compactMap { one in one.versions?[cohort].map { (version: $0, one: one) } }

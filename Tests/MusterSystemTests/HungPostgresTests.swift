@@ -6,12 +6,14 @@ import MusterProtocol
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 /// A PostgreSQL that takes what is sent and answers nothing, as one does whose disk or machine hangs.
 @Suite(.enabled(if: PrivateCluster.isPossible, "PostgreSQL's programs are not on this machine"))
 struct HungPostgresTests {
-    /// Eight requests over REST, since the client sends no more at once, by method, path and body; nil stands for no body.
+    /// Eight requests over REST, since the client sends no more at once, by method, path and body; nil stands for no
+    /// body.
     private static func requests(_ importKey: String) -> [(method: String, path: String, body: String?)] {
         let partner = #""client_secret":"\#(importKey)","cohort_id":"c""#
         return [
@@ -28,7 +30,7 @@ struct HungPostgresTests {
         ]
     }
 
-    /// Twice: at once, beside a patient call, and when every key must be proved anew.
+    /// Twice: at once, beside a call with a long deadline, and when every key must be verified again.
     @Test func everyRequestIsAnsweredBeforeItsSenderGivesUp() async throws {
         try await withServer { server, client, url in
             let importKey = try await client.send(CreateKey(kind: .import, partner: "tinyclues", name: "push")).secret
@@ -74,7 +76,8 @@ struct HungPostgresTests {
     }
 
     private func withServer(_ body: (TestServer, MusterClient, String) async throws -> Void) async throws {
-        try await PrivateCluster.with { url in
+        try await PrivateCluster.with { cluster in
+            let url = cluster.url
             let workspace = try await TestDatabase.open(url) { owner in
                 let schema = Schema(database: owner)
                 try await schema.migrate(logger: quietLogger, deadline: .soon)

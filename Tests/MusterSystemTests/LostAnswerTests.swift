@@ -4,13 +4,15 @@ import MusterProtocol
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
-/// COMMIT waits for a standby that there is not, and then its backend is ended: applied, and nobody heard of it.
+/// COMMIT waits for a missing standby, and then its backend is ended: it is applied, and its reply is lost.
 @Suite(.enabled(if: PrivateCluster.isPossible, "PostgreSQL's programs are not on this machine"))
 struct LostAnswerTests {
     @Test func aWriteWhoseCommitIsNotAnsweredIsNeverAnsweredWrongly() async throws {
-        try await PrivateCluster.with { url in
+        try await PrivateCluster.with { cluster in
+            let url = cluster.url
             // A session of its own choice: this one waits for no standby.
             try await TestDatabase.open(url + " options='-c synchronous_commit=local'") { owner in
                 let schema = Schema(database: owner)
@@ -39,7 +41,8 @@ struct LostAnswerTests {
         await client.close()
     }
 
-    /// The backend is ended while COMMIT waits: what the server then says is what was recorded, with a caller's id or its own.
+    /// The backend is ended while COMMIT waits: what the server then says is what was recorded, with a caller's id or
+    /// its own.
     private func endedImports(_ client: MusterClient, _ cluster: Cluster) async throws {
         for (round, id) in ([nil, "r-1", nil, "r-2"] as [Identifier?]).enumerated() {
             try await cluster.waitForStandbys(true)
@@ -80,7 +83,8 @@ struct LostAnswerTests {
         await impatient.close()
     }
 
-    /// The time of a REST request passes while COMMIT waits: it says that it doesn't know, and the repeat says what was recorded.
+    /// The time of a REST request passes while COMMIT waits: it says that it doesn't know, and the repeat says what was
+    /// recorded.
     private func lateImportOverREST(_ client: MusterClient, _ cluster: Cluster) async throws {
         let key = try await client.send(CreateKey(kind: .import, partner: "tinyclues", name: "REST")).secret
         let post: @Sendable () async throws -> RESTReply = {

@@ -2,6 +2,7 @@ import Foundation
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -35,8 +36,9 @@ import Testing
 
     /// `pg_dump` by itself would end with 0 and a dump without rows. The lines are those of docs/backup.md.
     @Test func anOwnerWhoSeesNoRowsTakesNoDump() async throws {
-        let page = URL(filePath: #filePath).appending(path: "../../../docs/backup.md").standardizedFileURL
-        let logical = try #require(String(contentsOf: page, encoding: .utf8).split(separator: "\n## Logical\n").last)
+        let logical = try #require(
+            String(contentsOf: Repository.file("docs/backup.md"), encoding: .utf8).split(separator: "\n## Logical\n")
+                .last)
         let lines = try #require(logical.firstMatch(of: /```sh\n([^`]+)```/)).1
         let folder = FileManager.default.temporaryDirectory.appending(path: "muster-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -104,7 +106,7 @@ import Testing
         }
     }
 
-    /// Who restores a backup and migrates serves nobody who was erased since.
+    /// After a restore, `migrate` erases the users again that were erased since the backup.
     @Test func migrateErasesAgainWhomJournalsName() async throws {
         try await TestDatabase.with { test in
             try await withTemporaryFile { first in
@@ -126,7 +128,7 @@ import Testing
                     #expect(try await left(in: test) == ["u-2"])
                     let again = try await command(["migrate"], test.ownerURL, setting)
                     #expect(again.status == 0 && again.output.contains(#""erased":0,"named":1,"not_found":1"#))
-                    // Nobody has erased anything as yet.
+                    // Nothing has been erased yet.
                     let none = ["MUSTER_ERASURE_JOURNAL": "\(second).not"]
                     #expect(try await command(["migrate"], test.ownerURL, none).status == 0)
                     try Data((String(repeating: "x ", count: 9) + "\n").utf8).write(to: URL(filePath: second))
@@ -137,7 +139,7 @@ import Testing
         }
     }
 
-    /// Registers somebody; the line that the journal would have of the erasure.
+    /// Registers a user, and returns the line of the journal for its erasure.
     private func line(naming id: Identifier, in test: TestDatabase) async throws -> JournalLine {
         try await test.withStore { store in
             _ = try await store.upsert(

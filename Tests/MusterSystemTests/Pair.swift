@@ -3,6 +3,7 @@ import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -70,14 +71,6 @@ struct Pair: Sendable {
             ) { row in try row.value(0, as: Int32.self) }
         }
         return try #require(number)
-    }
-}
-
-extension TestDatabase {
-    func asOwner<R: Sendable>(_ body: @escaping @Sendable (borrowing Connection) throws -> R) async throws -> R {
-        try await Self.open(ownerURL, connections: 1) { database in
-            try await database.transaction(deadline: .soon, body)
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 import Foundation
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import muster_server
@@ -13,8 +14,9 @@ import Testing
     ]
 
     @Test func eachPasswordWorksInEachWay() async throws {
-        try await PrivateCluster.with { owner in
-            try await askForPasswords(owner)
+        try await PrivateCluster.with { cluster in
+            let owner = cluster.url
+            try await requirePasswords(cluster)
             for password in Self.passwords {
                 // As a mounted secret has it.
                 let migrated = try await ServerProcess.run(
@@ -60,20 +62,9 @@ import Testing
         return ways
     }
 
-    private func askForPasswords(_ owner: String) async throws {
-        try await TestDatabase.open(owner, connections: 1) { database in
-            try await database.withConnection(deadline: .soon) { connection in
-                try connection.run(
-                    script: """
-                        DO $$ BEGIN
-                            EXECUTE format(
-                                'COPY (VALUES (''local all muster trust''), (''local all all scram-sha-256'')) TO %L',
-                                current_setting('hba_file'));
-                            PERFORM pg_reload_conf();
-                        END $$
-                        """)
-            }
-        }
+    private func requirePasswords(_ cluster: PrivateCluster) async throws {
+        try cluster.setAuthentication(["local all muster trust", "local all all scram-sha-256"])
+        let owner = cluster.url
         let migrated = try await ServerProcess.run(["migrate"], databaseURL: owner)
         try #require(migrated == 0)
         // The postmaster reads the file when it gets to it.

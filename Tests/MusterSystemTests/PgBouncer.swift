@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 /// A pgbouncer of a test's own, before the PostgreSQL of `DATABASE_URL`.
@@ -15,7 +16,7 @@ final class PgBouncer: Sendable {
 
     private let directory: URL
     private let port: UInt16
-    private let child: Child
+    private let child: ChildProcess
 
     /// Runs `body` with a pooler whose configuration has these lines.
     static func with(_ lines: String, before url: String, _ body: (PgBouncer) async throws -> Void) async throws {
@@ -34,13 +35,13 @@ final class PgBouncer: Sendable {
 
     private init(_ lines: String, before url: String) throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "muster-pooler-\(UUID().uuidString)")
-        port = try ServerProcess.freePort()
+        port = try Loopback.freePort()
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         try Self.write(lines, before: url, port: port, into: directory)
         let file = directory.appending(path: "pgbouncer.ini").path
         // It refuses to run as root.
         let identity = ["/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        child = try Child((geteuid() == 0 ? identity : []) + ["/usr/sbin/pgbouncer", "-q", file])
+        child = try ChildProcess((geteuid() == 0 ? identity : []) + ["/usr/sbin/pgbouncer", "-q", file])
     }
 
     /// What a server reads as its connection string to come through the pooler.
@@ -57,7 +58,7 @@ final class PgBouncer: Sendable {
     }
 
     private func untilListening() async throws {
-        guard await eventually({ accepts(port) }) else { throw NotStarted() }
+        guard await eventually({ Loopback.accepts(port) }) else { throw NotStarted() }
     }
 
     private static func write(_ lines: String, before url: String, port: UInt16, into directory: URL) throws {
@@ -84,26 +85,4 @@ final class PgBouncer: Sendable {
         }
         chmod(directory.path, 0o755)
     }
-}
-
-/// Whether a connection to a port of this machine is accepted now.
-func accepts(_ port: UInt16) -> Bool {
-    guard let descriptor = connect(to: port) else { return false }
-    close(descriptor)
-    return true
-}
-
-/// A connection to a port of this machine; nil where it is refused.
-func connect(to port: UInt16) -> Int32? {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    let status = withUnsafeBytes(of: &address) { bytes in
-        Glibc.connect(descriptor, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress, socklen_t(bytes.count))
-    }
-    if status == 0 { return descriptor }
-    close(descriptor)
-    return nil
 }

@@ -6,6 +6,7 @@ import MusterStore
 import MusterTestSupport
 import Postgres
 import Synchronization
+import TestSupport
 import Testing
 
 /// A pooler between server and PostgreSQL: session mode loses nothing, any other mode is refused, and never is
@@ -182,7 +183,7 @@ struct PoolerTests {
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey
             try await PgBouncer.with("default_pool_size = 30", before: database.serverURL) { pooler in
-                let ops = try ServerProcess.freePort()
+                let ops = try Loopback.freePort()
                 let url = try pooler.url(for: database.serverURL)
                 try await ServerProcess.with(url, settings: ["MUSTER_OPS_PORT": "\(ops)"]) { server in
                     let client = ServerProcess.client(port: server.port, key: key) { $0.repeats = false }

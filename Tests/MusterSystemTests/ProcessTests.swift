@@ -6,6 +6,7 @@ import MusterProtocol
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 /// `muster-server` as a process: what it refuses to begin with, and what it makes of signals.
@@ -49,7 +50,7 @@ import Testing
                 try await old.untilServing()
                 try certificates.replaceServer()
                 server.send(SIGHUP)
-                let new = client("stranger.pem")
+                let new = client("other.pem")
                 var isNew = false
                 for _ in 0..<50 where !isNew {
                     isNew = (try? await new.send(ListPartners(), deadline: .milliseconds(500))) != nil
@@ -197,7 +198,7 @@ import Testing
         }
     }
 
-    /// Runs `body` while nobody else can lock the head of any set.
+    /// Runs `body` while the heads of all sets are locked.
     private func holdingHeads(of database: TestDatabase, _ body: () async throws -> Void) async throws {
         try await TestDatabase.open(database.ownerURL, connections: 1) { other in
             let (isHeld, mayGo) = (Flag(), Flag())

@@ -2,6 +2,7 @@ import Foundation
 import MusterHandlers
 import MusterServer
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// `examples/python`, a client written from `proto-docs` alone, does its job on real data.
@@ -47,44 +48,23 @@ struct PythonClientTests {
 
 /// The example's files, where there is a Python and the data to run it with.
 private struct PythonExample {
-    private let script = URL(filePath: #filePath).appending(path: "../../../examples/python/cdnow.py").standardized.path
+    private let script = Repository.file("examples/python/cdnow.py").path
 
     static let isPossible = CDNOW.isHere && hasPython
 
     func run(for server: TestServer, key: String? = nil) async throws -> (status: Int32, output: String) {
-        try await Self.run(
-            ["-B", script, CDNOW.path, "127.0.0.1:\(server.rpc.boundPort ?? 0)"],
-            key: key ?? server.workspace.adminKey.text)
+        try await Shell.run(
+            ["python3", "-B", script, CDNOW.path, "127.0.0.1:\(server.rpc.boundPort ?? 0)"],
+            environment: ["MUSTER_KEY": key ?? server.workspace.adminKey.text])
     }
 
     private static var hasPython: Bool {
-        let process = python(["-c", "import sys; sys.exit(sys.version_info < (3, 9))"])
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["python3", "-c", "import sys; sys.exit(sys.version_info < (3, 9))"]
         process.standardError = FileHandle.nullDevice
         guard (try? process.run()) != nil else { return false }
         process.waitUntilExit()
         return process.terminationStatus == 0
-    }
-
-    private static func python(_ arguments: [String]) -> Process {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3"] + arguments
-        return process
-    }
-
-    private static func run(_ arguments: [String], key: String) async throws -> (status: Int32, output: String) {
-        let process = python(arguments)
-        process.environment = ProcessInfo.processInfo.environment.merging(["MUSTER_KEY": key]) { $1 }
-        let pipe = Pipe()
-        (process.standardOutput, process.standardError) = (pipe, pipe)
-        try process.run()
-        // Read on another thread: the server under test needs those of this process's tasks.
-        let output = await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                continuation.resume(returning: (try? pipe.fileHandleForReading.readToEnd()) ?? Data())
-            }
-        }
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
     }
 }

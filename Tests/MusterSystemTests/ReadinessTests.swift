@@ -6,6 +6,7 @@ import MusterProtocol
 import MusterTestSupport
 import Postgres
 import Synchronization
+import TestSupport
 import Testing
 
 /// What `/readyz` says at each moment of a start and of a stop, and what follows from it for a rolling update.
@@ -17,18 +18,18 @@ import Testing
 
         init(_ starter: ServerProcess.Starter, _ settings: [String: String] = [:]) throws {
             (rpc, rest, ops) = (
-                try ServerProcess.freePort(), try ServerProcess.freePort(), try ServerProcess.freePort()
+                try Loopback.freePort(), try Loopback.freePort(), try Loopback.freePort()
             )
             let ports = ["MUSTER_REST_PORT": "\(rest)", "MUSTER_OPS_PORT": "\(ops)"]
             process = try starter.start(port: rpc, ports.merging(settings) { $1 })
         }
 
-        var acceptsAll: Bool { accepts(rpc) && accepts(rest) }
+        var acceptsAll: Bool { Loopback.accepts(rpc) && Loopback.accepts(rest) }
 
-        /// The answer of `/readyz`; nil while nobody answers.
+        /// The response of `/readyz`; nil where no server answers.
         func readiness() async -> RESTReply? {
             // The client would try to connect for a minute.
-            accepts(ops) ? try? await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz") : nil
+            Loopback.accepts(ops) ? try? await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz") : nil
         }
 
         func untilReady() async throws {

@@ -4,6 +4,7 @@ import MusterProtocol
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 /// COMMIT itself is refused, by a constraint trigger that waits until then; and connections are cut under a load.

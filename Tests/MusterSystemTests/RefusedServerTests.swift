@@ -5,6 +5,7 @@ import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 /// Commands whose connection is refused until an operator changes something.
@@ -32,7 +33,7 @@ import Testing
         }
 
         private func run(_ script: String) async throws {
-            try await database.asOwner { try $0.run(script: script) }
+            try await database.run(script)
         }
     }
 
@@ -61,13 +62,13 @@ import Testing
     @Test func aServerSaysWhyItIsRefusedAndServesOnceThatIsMended() async throws {
         try await withRole { role, key in
             try await withTemporaryFile { file in
-                let ops = try ServerProcess.freePort()
+                let ops = try Loopback.freePort()
                 let settings = ["MUSTER_OPS_PORT": "\(ops)", "MUSTER_LOG_LEVEL": "warning"]
                 try await ServerProcess.with(try role.url(), settings: settings, errors: file) { server in
                     func readiness() async throws -> RESTReply {
                         try await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz")
                     }
-                    try #require(await eventually { accepts(ops) })
+                    try #require(await eventually { Loopback.accepts(ops) })
                     // From the beginning, and still when it has been tried several times.
                     for rest in [0, 3] {
                         try await Task.sleep(for: .seconds(rest))

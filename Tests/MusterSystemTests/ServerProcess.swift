@@ -4,6 +4,7 @@ import MusterClient
 import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// A `muster-server` in a process of its own, as operators run it, to be ended as badly as one likes, and in any case
@@ -13,7 +14,7 @@ final class ServerProcess: Sendable {
     struct NotServing: Error {}
 
     let port: UInt16
-    private let child: Child
+    private let child: ChildProcess
 
     /// Starts `muster-server serve` on `port` and returns at once.
     ///
@@ -32,7 +33,7 @@ final class ServerProcess: Sendable {
             "MUSTER_LOG_LEVEL": "critical",
         ]
         let limit = openFiles.map { ["/usr/bin/env", "prlimit", "--nofile=\($0)"] } ?? []
-        child = try Child(
+        child = try ChildProcess(
             limit + [try Self.binary("muster-server"), "serve"], variables.merging(settings) { $1 }, errors: errors)
     }
 
@@ -47,7 +48,8 @@ final class ServerProcess: Sendable {
         openFiles: Int? = nil, _ body: (ServerProcess) async throws -> R
     ) async throws -> R {
         let server = try ServerProcess(
-            databaseURL, port: try port ?? freePort(), settings: settings, errors: errors, openFiles: openFiles)
+            databaseURL, port: try port ?? Loopback.freePort(), settings: settings, errors: errors, openFiles: openFiles
+        )
         return try await cleaningUp({ await server.child.remove() }, after: { try await body(server) })
     }
 
@@ -119,7 +121,7 @@ final class ServerProcess: Sendable {
         _ program: String, _ arguments: [String], _ environment: [String: String]
     ) async throws -> (status: Int32, output: String) {
         try await withTemporaryFile { file in
-            let child = try Child([try binary(program)] + arguments, environment, output: file, errors: file)
+            let child = try ChildProcess([try binary(program)] + arguments, environment, output: file, errors: file)
             let status = await child.ended()
             return (status, try String(contentsOfFile: file, encoding: .utf8))
         }
@@ -139,7 +141,7 @@ final class ServerProcess: Sendable {
 
     /// Runs a command to its end. Its output is of no interest, but for the exit code.
     static func run(_ arguments: [String], databaseURL: String) async throws -> Int32 {
-        try await Child([try binary("muster-server")] + arguments, ["MUSTER_DATABASE_URL": databaseURL]).ended()
+        try await ChildProcess([try binary("muster-server")] + arguments, ["MUSTER_DATABASE_URL": databaseURL]).ended()
     }
 
     /// A client of this server, or of the one that comes after it on the same port.
@@ -152,24 +154,6 @@ final class ServerProcess: Sendable {
         settings.longestPause = .milliseconds(200)
         change(&settings)
         return MusterClient(settings, logger: quietLogger)
-    }
-
-    /// Below the ports that the kernel gives to outgoing connections, or one of those could have it a moment later.
-    static func freePort() throws -> UInt16 {
-        for _ in 0..<100 {
-            let port = UInt16.random(in: 20_000..<32_000)
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            defer { close(descriptor) }
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = port.bigEndian
-            address.sin_addr.s_addr = inet_addr("127.0.0.1")
-            let bound = withUnsafeBytes(of: &address) { bytes in
-                bind(descriptor, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress, socklen_t(bytes.count))
-            }
-            if bound == 0 { return port }
-        }
-        throw NotServing()
     }
 
     /// The product of this build stands beside the tests.

@@ -1,5 +1,6 @@
 import Foundation
 public import MusterProtocol
+import TestSupport
 
 /// The purchases of 23,570 customers of a music shop, with the sets that anyone can work out from them.
 public struct CDNOW: Sendable {
@@ -45,7 +46,7 @@ public struct CDNOW: Sendable {
     /// `MUSTER_CDNOW` can name the file; else it is looked for beside the project.
     public static let path =
         ProcessInfo.processInfo.environment["MUSTER_CDNOW"]
-        ?? URL(filePath: #filePath).appending(path: "../../../../shared/data/cdnow/CDNOW_master.txt").standardized.path
+        ?? Repository.file("../shared/data/cdnow/CDNOW_master.txt").path
 
     /// Money is counted in cents: a sum of binary fractions would decide on `big` by luck.
     private static func cents(_ text: Substring) -> Int? {

@@ -1,4 +1,5 @@
 public import Postgres
+import TestSupport
 
 extension Database {
     /// A figure of each table, by the table's name, all of one moment. (`query_to_xml` would do, but not every build

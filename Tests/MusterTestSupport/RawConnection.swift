@@ -2,6 +2,7 @@ public import MusterProtocol
 import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
+import TestSupport
 
 /// What came in one frame.
 public enum Frame: Equatable, Sendable {
@@ -33,11 +34,6 @@ public enum Frame: Equatable, Sendable {
     }
 
     public var code: RPCCode? { if case .error(_, let error) = self { error.code } else { nil } }
-}
-
-/// What a test waited for did not come.
-public struct TookTooLong: Error {
-    public init() {}
 }
 
 /// A socket that sends what it is told to, byte by byte if need be, and knows nothing of calls.

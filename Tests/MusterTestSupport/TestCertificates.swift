@@ -1,7 +1,7 @@
 public import Foundation
 public import MusterListener
 
-/// Certificates made by the openssl command, which is all that a test needs of it: `server` and `stranger`.
+/// Certificates made by the openssl command: `server`, and `other`, which no client trusts.
 public struct TestCertificates: ~Copyable {
     public let folder: URL
 
@@ -13,7 +13,7 @@ public struct TestCertificates: ~Copyable {
     public init() throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "muster-tls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        for name in ["server", "stranger"] { try make(name) }
+        for name in ["server", "other"] { try make(name) }
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
@@ -23,11 +23,11 @@ public struct TestCertificates: ~Copyable {
         .init(certificateFile: file("server.pem"), keyFile: file("server.key"))
     }
 
-    /// Puts the stranger's certificate in the place of the server's.
+    /// Replaces the server's certificate by the other one.
     public func replaceServer() throws {
         for end in ["pem", "key"] {
             try FileManager.default.removeItem(atPath: file("server.\(end)"))
-            try FileManager.default.copyItem(atPath: file("stranger.\(end)"), toPath: file("server.\(end)"))
+            try FileManager.default.copyItem(atPath: file("other.\(end)"), toPath: file("server.\(end)"))
         }
     }
 

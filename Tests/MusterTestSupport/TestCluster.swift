@@ -4,6 +4,7 @@ import MusterProtocol
 import MusterStore
 import Postgres
 import Synchronization
+import TestSupport
 
 #if canImport(Glibc)
     import Glibc
@@ -25,7 +26,7 @@ final class TestCluster: Sendable {
     /// The one of this process, made when the first test asks.
     static func shared() async throws -> TestCluster { try await making.value }
 
-    /// All tests of a process wait for one making, whichever of them came first: hence a task of nobody's.
+    /// All tests of a process await the same task, whichever starts it: hence an unstructured one.
     private static let making = Task { try await TestCluster() }
 
     private init() async throws {
@@ -51,7 +52,7 @@ final class TestCluster: Sendable {
     private static func removeTemplate() {
         guard let (template, given) = leftover.withLock({ $0 }) else { return }
         let done = DispatchSemaphore(value: 0)
-        // Nobody is left to be the parent of this task, and the semaphore waits for it.
+        // The process is ending, so the task has no parent; the semaphore waits for it.
         Task.detached {
             try? await drop(template, given)
             done.signal()
@@ -69,7 +70,7 @@ final class TestCluster: Sendable {
     func drop(_ name: String) async throws { try await Self.drop(name, given) }
     func url(of name: String) -> String { Self.url(of: name, given) }
 
-    /// Lets nobody into a database and ends who is in, or lets them in again.
+    /// Refuses connections to a database and ends its open ones, or accepts connections again.
     func setReachable(_ isReachable: Bool, _ name: String) async throws {
         try await Self.run("ALTER DATABASE \(name) ALLOW_CONNECTIONS \(isReachable)", given)
         guard !isReachable else { return }
@@ -124,7 +125,7 @@ final class TestCluster: Sendable {
         return string.text
     }
 
-    /// Copying fails while somebody is connected to the template; the connection that migrated it may be a moment in going.
+    /// Copying fails while the template has a connection; the one that migrated it may need a moment to end.
     private static func create(_ name: String, from template: String, _ given: ConnectionString) async throws {
         for attempt in 1...100 {
             do {
@@ -148,7 +149,7 @@ final class TestCluster: Sendable {
     }
 }
 
-/// So many at once; who comes later waits.
+/// A semaphore: `count` holders at once, later callers wait.
 actor Turns {
     private var free: Int
     private var waiting: [CheckedContinuation<Void, Never>] = []

@@ -1,8 +1,9 @@
-import Postgres
+public import Postgres
+import TestSupport
 
 extension TestDatabase {
     /// Runs `body` with an empty database and its owner's connection string. The usual owner of test databases is a
-    /// superuser, whom no policy stops: that would prove nothing.
+    /// superuser and bypasses row-level security: that would prove nothing.
     public static func withPlainOwner(_ body: (TestDatabase, String) async throws -> Void) async throws {
         try await withEmpty { test in
             try await test.withRole("LOGIN CREATEROLE") { owner in
@@ -30,10 +31,19 @@ extension TestDatabase {
         return url.text
     }
 
-    /// Runs a script as the superuser.
+    /// Runs a script as the superuser who owns the tables.
     public func run(_ script: String) async throws {
         try await Self.open(ownerURL, connections: 1) { database in
             try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
+        }
+    }
+
+    /// Runs statements as the same, in one transaction.
+    public func asOwner<R: Sendable>(
+        _ body: @escaping @Sendable (borrowing Connection) throws -> R
+    ) async throws -> R {
+        try await Self.open(ownerURL, connections: 1) { database in
+            try await database.transaction(deadline: .soon, body)
         }
     }
 }

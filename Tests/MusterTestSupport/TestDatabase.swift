@@ -1,7 +1,8 @@
-public import Logging
+import Logging
 import MusterProtocol
 public import MusterStore
 public import Postgres
+import TestSupport
 
 /// A migrated database of a test's own, with a workspace; dropped when `with` returns.
 ///
@@ -81,7 +82,7 @@ public struct TestDatabase: Sendable {
         }
     }
 
-    /// Ends all connections and lets nobody in, as if PostgreSQL were gone, or lets them in again.
+    /// Ends all connections and refuses new ones, as if PostgreSQL were unreachable, or accepts them again.
     public func setReachable(_ isReachable: Bool) async throws {
         let name = try ConnectionString(ownerURL)["dbname"] ?? ""
         try await TestCluster.shared().setReachable(isReachable, name)
@@ -92,16 +93,4 @@ public struct TestDatabase: Sendable {
         try await Self.open(ownerURL, connections: 1) { database in try await TestCluster.makeWorkspace(name, database)
         }
     }
-}
-
-/// Says nothing but what must not be.
-public let quietLogger: Logger = {
-    var logger = Logger(label: "test")
-    logger.logLevel = .critical
-    return logger
-}()
-
-extension ContinuousClock.Instant {
-    /// Later than any test takes.
-    public static var soon: ContinuousClock.Instant { .now + .seconds(30) }
 }

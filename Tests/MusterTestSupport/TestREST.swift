@@ -24,7 +24,8 @@ public struct MissingHeader: Error {
 }
 
 extension TestServer {
-    /// Sends a request over a real socket. Throws where the answer lacks one of the three headers that every answer has.
+    /// Sends a request over a real socket. Throws where the answer lacks one of the three headers that every answer
+    /// has.
     ///
     /// - Parameters:
     ///   - path: with its query.

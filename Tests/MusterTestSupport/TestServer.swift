@@ -7,6 +7,7 @@ public import MusterREST
 public import MusterServer
 public import MusterStore
 import Postgres
+public import TestSupport
 
 /// A server in this process, on a port of its own, over a workspace of its own; clients talk to it over real sockets.
 public final class TestServer: Sendable {
@@ -54,7 +55,7 @@ public final class TestServer: Sendable {
         try await rpc.start()
         // Ends with `stop` too.
         answering = Task { try await rest.run() }
-        // Ends with `stop`; the test owns the server, and nobody waits for this.
+        // Ends with `stop`, which the test calls; no one awaits it.
         guarding = Task { await keyGuard.run { isMeant in rpc.endSessions(where: isMeant) } }
     }
 

@@ -23,7 +23,7 @@ import Testing
     /// Passes on while the one connection of the database is in use; it is free again afterwards.
     private func whileBusy(_ database: Database, _ body: () async throws -> Void) async throws {
         let busy = Task { try await database.transaction(deadline: soon) { try $0.execute("SELECT pg_sleep(20)") } }
-        try await eventually { database.statistics.running == 1 }
+        try await untilTrue { database.statistics.running == 1 }
         try await body()
         #expect(database.statistics.running == 1)
         busy.cancel()
@@ -55,7 +55,7 @@ import Testing
                     try $0.execute("SELECT pg_sleep(20)")
                 }
             }
-            try await eventually { database.statistics.running == 0 }
+            try await untilTrue { database.statistics.running == 0 }
             let read = try await failure {
                 _ = try await database.read(deadline: .now + .milliseconds(100), "SELECT pg_sleep(20)") { _ in }
             }
@@ -73,7 +73,7 @@ import Testing
             let before = try await backend(database)
             for _ in 0..<20 {
                 // Callers hear before the connection is free again.
-                try await eventually { database.statistics.running == 0 }
+                try await untilTrue { database.statistics.running == 0 }
                 let error = try await failure {
                     try await database.transaction(deadline: .now + .milliseconds(100)) { connection in
                         try connection.execute("SET LOCAL statement_timeout = 0")
@@ -100,7 +100,7 @@ import Testing
             }
             #expect(error.kind == .deadlineExceeded)
             #expect(ContinuousClock.now - start < .seconds(5))
-            try await eventually { try await !isRunning("later_statement") }
+            try await untilTrue { try await !isRunning("later_statement") }
             #expect(try await database.read(deadline: soon, "SELECT id FROM t") { _ in }.isEmpty)
         }
     }
@@ -125,7 +125,7 @@ import Testing
                 try connection.execute("SELECT id FROM t FOR UPDATE")
                 try connection.execute("SELECT pg_sleep(1)")
             }
-            try await eventually { try await isRunning("pg_sleep(1)") }
+            try await untilTrue { try await isRunning("pg_sleep(1)") }
             let error = try await failure {
                 try await database.transaction(lockTimeoutMilliseconds: 50, deadline: soon) {
                     try $0.execute("SELECT id FROM t FOR UPDATE")
@@ -146,7 +146,7 @@ import Testing
                     try connection.execute("SELECT pg_sleep(20) AS to_be_cancelled")
                 }
             }
-            try await eventually { try await isRunning("to_be_cancelled") }
+            try await untilTrue { try await isRunning("to_be_cancelled") }
             let start = ContinuousClock.now
             task.cancel()
             let error = try await failure { try await task.value }
@@ -163,7 +163,7 @@ import Testing
                 let task = Task {
                     try await database.transaction(deadline: soon) { try $0.execute("INSERT INTO t VALUES (1)") }
                 }
-                try await eventually { database.statistics.waiting == 1 }
+                try await untilTrue { database.statistics.waiting == 1 }
                 task.cancel()
                 let error = try await failure { try await task.value }
                 #expect(error.kind == .cancelled)
@@ -196,7 +196,7 @@ import Testing
                     while gate.value == 0 { usleep(1000) }
                 }
             }
-            try await eventually { inside.value == 1 }
+            try await untilTrue { inside.value == 1 }
             task.cancel()
             gate.add()
             let error = try await failure { try await task.value }
@@ -229,7 +229,7 @@ import Testing
                     }
                 }
             }
-            try await eventually { database.statistics.running == 0 }
+            try await untilTrue { database.statistics.running == 0 }
             #expect(database.statistics.waiting == 0)
         }
     }
@@ -244,7 +244,7 @@ import Testing
                 for count in 1...2 {
                     waiting.append(
                         Task { try await database.transaction(deadline: soon) { try $0.execute("SELECT 1") } })
-                    try await eventually { database.statistics.waiting == count }
+                    try await untilTrue { database.statistics.waiting == count }
                 }
                 let error = try await failure {
                     try await database.transaction(deadline: soon) { try $0.execute("SELECT 1") }
@@ -264,11 +264,11 @@ import Testing
                     while gate.value == 0 { usleep(1000) }
                 }
             }
-            try await eventually { database.statistics.running == 1 }
+            try await untilTrue { database.statistics.running == 1 }
             let waiting = Task {
                 try await database.transaction(deadline: soon) { try $0.execute("INSERT INTO t VALUES (2)") }
             }
-            try await eventually { database.statistics.waiting == 1 }
+            try await untilTrue { database.statistics.waiting == 1 }
             let closing = Task {
                 await database.close()
                 return gate.value

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Postgres
+import TestSupport
 import Testing
 
 @Suite struct ErrorTests {
@@ -81,33 +82,12 @@ import Testing
     }
 
     @Test func noticesGoToTheLogWithoutDetail() async throws {
-        let lines = Lines()
-        let database = Database(
-            DatabaseSettings(connectionString: try databaseURL()), logger: Logger(label: "test") { _ in lines })
+        let log = CapturedLog(level: .trace)
+        let database = Database(DatabaseSettings(connectionString: try databaseURL()), logger: log.logger)
         let script = "DO $$ BEGIN RAISE WARNING 'careful' USING DETAIL = 'secret'; END $$"
         try await database.transaction(deadline: soon) { try $0.run(script: script) }
         await database.close()
-        #expect(lines.all.contains { $0.contains("careful") || $0.contains("01000") })
-        #expect(!lines.all.contains { $0.contains("secret") })
-    }
-}
-
-/// A log that a test reads.
-struct Lines: LogHandler {
-    private final class Store: @unchecked Sendable {  // all access is under its lock
-        let lock = NSLock()
-        var lines: [String] = []
-    }
-    private let store = Store()
-    var logLevel = Logger.Level.trace
-    var metadata = Logger.Metadata()
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-    var all: [String] { store.lock.withLock { store.lines } }
-
-    func log(event: LogEvent) {
-        store.lock.withLock { store.lines.append("\(event.level) \(event.message) \(event.metadata ?? [:])") }
+        #expect(log.lines.contains { $0.contains("careful") || $0.contains("01000") })
+        #expect(!log.lines.contains { $0.contains("secret") })
     }
 }

@@ -13,7 +13,7 @@ import Testing
                 }
             }
         }
-        try await eventually { database.statistics.running + database.statistics.waiting == count }
+        try await untilTrue { database.statistics.running + database.statistics.waiting == count }
         let outcome: (any Error)?
         do {
             try await body()
@@ -56,7 +56,7 @@ import Testing
                     _ = try await database.read(isUrgent: true, deadline: soon, "SELECT pg_sleep(20)") { _ in }
                 }
             }
-            try await eventually {
+            try await untilTrue {
                 let now = database.statistics
                 return now.connected == 5 && now.running >= 2 && now.running + now.waiting == 10
             }
@@ -67,18 +67,18 @@ import Testing
         }
     }
 
-    /// What a program does by itself has nobody who would repeat it.
+    /// Background work has no client that would repeat it.
     @Test func whatHasBegunIsNeverRefusedForWantOfRoom() async throws {
         try await withDatabase { settings in
             settings.connections = 1
             settings.queueCapacity = 1
         } _: { database in
             try await whileWriting(1, database) {
-                try await eventually { database.statistics.running == 1 }
+                try await untilTrue { database.statistics.running == 1 }
                 let waiting = Task {
                     try await database.transaction(for: Caller(group: 1), deadline: soon) { try $0.execute("SELECT 1") }
                 }
-                try await eventually { database.statistics.waiting == 1 }
+                try await untilTrue { database.statistics.waiting == 1 }
                 let background = Task {
                     try await database.transaction(for: Caller(group: 1, hasBegun: true), deadline: .now + .seconds(1))
                     {
@@ -103,7 +103,7 @@ import Testing
             $0.connections = 4
         } _: { database in
             try await whileWriting(10, database) {
-                try await eventually { database.statistics.running == 2 }
+                try await untilTrue { database.statistics.running == 2 }
                 #expect(database.statistics.waiting == 8)
                 for _ in 0..<10 { try await one(database, within: .seconds(5)) }
             }
@@ -126,10 +126,10 @@ import Testing
                 }
             }
             var units = [unit(of: 1)]
-            try await eventually { database.statistics.running == 1 }
+            try await untilTrue { database.statistics.running == 1 }
             for count in 1...9 {
                 units.append(unit(of: count == 9 ? 2 : 1))
-                try await eventually { database.statistics.waiting == count }
+                try await untilTrue { database.statistics.waiting == count }
             }
             gate.add()
             for unit in units { try await unit.value }

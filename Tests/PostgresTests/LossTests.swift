@@ -1,6 +1,7 @@
 import Foundation
 import Postgres
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite struct LossTests {
@@ -119,7 +120,7 @@ import Testing
             }
             try await withDatabase({ $0.connections = 4 }, at: adding("user=\(role) password=few", to: databaseURL())) {
                 database in
-                try await eventually { database.statistics.connected == 1 }
+                try await untilTrue { database.statistics.connected == 1 }
                 for _ in 0..<10 { _ = try await backend(database) }
                 #expect(database.statistics.connected == 1)
                 try await withDatabase(one, at: adding("user=\(role) password=few", to: databaseURL())) { crowded in
@@ -162,7 +163,7 @@ import Testing
     }
 
     @Test func closingDoesNotWaitForASilentHost() async throws {
-        let silent = try SilentServer()
+        let silent = try LoopbackSocket()
         try await withDatabase(at: "host=127.0.0.1 port=\(silent.port) user=nobody") { database in
             let start = ContinuousClock.now
             await database.close()
@@ -172,10 +173,10 @@ import Testing
 }
 
 /// What must stop a server of its own.
-@Suite(.enabled(if: PrivateServer.isPossible, "these tests stop PostgreSQL, and none is installed here to be stopped"))
+@Suite(.enabled(if: PrivateCluster.isPossible, "these tests stop PostgreSQL, and none is installed here to be stopped"))
 struct ServerLossTests {
     @Test func itServesOncePostgreSQLIsThereAndAgainWhenItIsBack() async throws {
-        try await PrivateServer.with { server in
+        try await PrivateCluster.withStopped { server in
             try await withDatabase(at: server.url) { database in
                 async let early: Void = database.transaction(deadline: .now + .seconds(30)) {
                     try $0.execute("SELECT 1")
@@ -197,11 +198,11 @@ struct ServerLossTests {
     }
 
     @Test func hostsThatAreDeadOrSilentArePassedOver() async throws {
-        try await PrivateServer.with { server in
+        try await PrivateCluster.withStopped { server in
             try await server.start()
-            let silent = try SilentServer()
+            let silent = try LoopbackSocket()
             let url =
-                "host=127.0.0.1,127.0.0.1,127.0.0.1 port=1,\(silent.port),\(server.port) user=muster dbname=postgres"
+                "host=127.0.0.1,127.0.0.1,127.0.0.1 port=1,\(silent.port),\(server.port ?? 0) user=muster dbname=postgres"
             try await withDatabase({ $0.connectTimeoutMilliseconds = 200 }, at: url) { database in
                 try await database.transaction(deadline: soon) { try $0.execute("SELECT 1") }
             }
@@ -209,9 +210,9 @@ struct ServerLossTests {
     }
 
     @Test func aCommitWhoseAnswerIsLostIsOfUnknownOutcome() async throws {
-        try await PrivateServer.with { server in
+        try await PrivateCluster.withStopped { server in
             try await server.start()
-            // Nobody replicates, so a commit that asks for it is kept here and waits for ever to be answered.
+            // There is no standby, so a synchronous commit is durable here and its reply waits forever.
             try await withDatabase({ $0.sessionSettings["synchronous_commit"] = "local" }, at: server.url) { admin in
                 try await admin.withConnection(deadline: soon) { connection in
                     try connection.execute("CREATE TABLE t (id int4)")
@@ -239,7 +240,7 @@ struct ServerLossTests {
                     try $0.execute("INSERT INTO t VALUES (\(id))")
                 }
             }
-            try await eventually { try await isCommitting(admin) }
+            try await untilTrue { try await isCommitting(admin) }
             task.cancel()  // too late: COMMIT is under way, and goes on
             try await Task.sleep(for: .milliseconds(200))
             #expect(try await isCommitting(admin))
@@ -251,7 +252,7 @@ struct ServerLossTests {
             #expect(error.kind == .commitOutcomeUnknown, "\(function)")
             #expect(!error.isTransient)
             // The row is there all the same, soon after the backend has stopped waiting.
-            try await eventually {
+            try await untilTrue {
                 try await !admin.read(deadline: soon, "SELECT id FROM t WHERE id = \(id)") { $0.count }.isEmpty
             }
         }

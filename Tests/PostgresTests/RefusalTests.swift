@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -85,7 +86,7 @@ import Testing
     @Test func thoseAreLibpqsWords() async throws {
         for wrong in ["service=muster-nope", "hostaddr=300.1.1.1"] {
             try await withDatabase(at: wrong) { database in
-                try await eventually { database.refusal != nil }
+                try await untilTrue { database.refusal != nil }
             }
         }
     }
@@ -142,30 +143,31 @@ import Testing
 
 /// The same with a server that refuses.
 @Suite(
-    .enabled(if: PrivateServer.isPossible, "these tests change who may connect, and no PostgreSQL is installed here"))
+    .enabled(if: PrivateCluster.isPossible, "these tests change who may connect, and no PostgreSQL is installed here"))
 struct RefusingServerTests {
-    /// A server that lets `few` in with a password, `muster` without, and nobody else.
-    private func withServer(_ body: (PrivateServer, _ admin: Database) async throws -> Void) async throws {
-        try await PrivateServer.with { server in
+    /// A server that `few` may connect to with a password, `muster` without, and no other role.
+    private func withServer(_ body: (PrivateCluster, _ admin: Database) async throws -> Void) async throws {
+        try await PrivateCluster.withStopped { server in
             try await server.start()
             try await withDatabase(at: server.url) { admin in
                 try await admin.withConnection(deadline: soon) { connection in
-                    let file: String? = try connection.first("SELECT current_setting('hba_file')") { try $0.value(0) }
-                    let lines = "host all muster 127.0.0.1/32 trust\nhost all few 127.0.0.1/32 scram-sha-256"
                     for statement in [
                         "CREATE ROLE few LOGIN PASSWORD 'right'",
                         "CREATE DATABASE shut", "CREATE DATABASE private",
                         "ALTER DATABASE shut ALLOW_CONNECTIONS false", "REVOKE CONNECT ON DATABASE private FROM public",
-                        "COPY (SELECT unnest(string_to_array('\(lines)', E'\\n'))) TO '\(file ?? "")'",
                     ] { try connection.run(script: statement) }
-                    try connection.execute("SELECT pg_reload_conf()")
                 }
+                try server.setAuthentication([
+                    "host all muster 127.0.0.1/32 trust", "host all few 127.0.0.1/32 scram-sha-256",
+                ])
+                // The server reads the file a moment later.
+                try await untilTrue { try await connecting(server, "user=few").cause.contains("the password") }
                 try await body(server, admin)
             }
         }
     }
 
-    private func connecting(_ server: PrivateServer, _ more: String) async throws -> PostgresError {
+    private func connecting(_ server: PrivateCluster, _ more: String) async throws -> PostgresError {
         try await withDatabase(at: adding(more, to: server.url)) { database in
             try await failure {
                 try await database.transaction(deadline: soon) { try $0.execute("SELECT 1") }
@@ -208,21 +210,21 @@ struct RefusingServerTests {
 
     /// Attempts that are given up because the database is closed say nothing of PostgreSQL.
     @Test func closingIsNoReasonToWarnOf() async throws {
-        let silent = try SilentServer()
-        let log = LineCollector()
+        let silent = try LoopbackSocket()
+        let log = CapturedLog()
         let url = "host=127.0.0.1 port=\(silent.port) user=muster dbname=postgres"
-        try await withDatabase(at: url, logger: log.logger) { _ in try await eventually { silent.isAsked } }
+        try await withDatabase(at: url, logger: log.logger) { _ in try await untilTrue { silent.hasPendingConnection } }
         #expect(log.warnings == [])
     }
 
     @Test func aRefusalIsLoggedOnceAndOverWhenItIsMended() async throws {
         try await withServer { server, admin in
-            let log = LineCollector()
+            let log = CapturedLog()
             try await withDatabase(
                 { $0.connections = 4 }, at: adding("user=few password=new", to: server.url), logger: log.logger
             ) {
                 database in
-                try await eventually { database.refusal != nil }
+                try await untilTrue { database.refusal != nil }
                 try await Task.sleep(for: .milliseconds(700))
                 #expect(
                     log.warnings.count == 1 && log.warnings.first?.contains("check the user") == true, "\(log.warnings)"
@@ -230,7 +232,7 @@ struct RefusingServerTests {
                 try await admin.withConnection(deadline: soon) {
                     try $0.run(script: "ALTER ROLE few PASSWORD 'new'")
                 }
-                try await eventually { database.refusal == nil && database.statistics.connected > 0 }
+                try await untilTrue { database.refusal == nil && database.statistics.connected > 0 }
                 try await database.transaction(deadline: soon) { try $0.execute("SELECT 1") }
                 #expect(log.warnings.count == 1, "\(log.warnings)")
             }

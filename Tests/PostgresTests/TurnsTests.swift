@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Postgres
 
-/// Who goes first, and who is refused, where more work comes than can be done. No clock but the real one, no
+/// The order of queued work, and what is rejected under overload. No clock but the real one, no
 /// PostgreSQL.
 @Suite struct TurnsTests {
     /// Groups and members in the order in which they are taken.
@@ -102,11 +103,11 @@ import Testing
         #expect(turns.waitingSince(Caller(group: 1, member: 2)) == nil)
     }
 
-    /// The model: whatever is added, taken and removed, each unit comes out once, and the counts agree. The seed is
+    /// Compared with a model: each job that was added comes out once, and the counts agree. The seed is
     /// printed.
     @Test func nothingIsLostOrDoubled() {
-        let seed = UInt64.random(in: 0 ... .max)
-        var random = SplitMix(state: seed)
+        let seed = TestSeed("turns").value
+        var random = SeededRandom(seed: seed)
         var turns = Turns()
         var (inside, came): ([ObjectIdentifier: Work], [ObjectIdentifier]) = ([:], [])
         for _ in 0..<20_000 {
@@ -219,17 +220,5 @@ import Testing
         #expect(admission.unit[Work.Lane.write.rawValue] < 10)
         for _ in 0..<100 { admission.learn(.write, took: 400) }
         #expect(admission.unit[Work.Lane.write.rawValue] > 300)
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var bits = state
-        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
-        return bits ^ (bits >> 31)
     }
 }

@@ -1,28 +1,29 @@
 import Foundation
 import Postgres
+import TestSupport
 import Testing
 
 @Suite struct TypeTests {
     @Test func everyTypeComesBackAsItWent() async throws {
-        var random = Seeded()
+        let seed = TestSeed("types of PostgreSQL")
+        var random = seed.random
         try await withDatabase { database in
             for _ in 0..<25 {
-                let seed = random.seed
                 let values = Values(&random)
                 let back = try await database.read(deadline: soon, values.sql) { try Values($0) }
-                #expect(back == [values], "seed \(seed)")
+                #expect(back == [values], "MUSTER_SEED=\(seed.value)")
             }
         }
     }
 
     @Test func arraysComeBackWithTheirNulls() async throws {
-        var random = Seeded()
+        let seed = TestSeed("types of PostgreSQL")
+        var random = seed.random
         try await withDatabase { database in
             for _ in 0..<25 {
-                let seed = random.seed
                 let values = Arrays(&random)
                 let back = try await database.read(deadline: soon, values.sql) { try Arrays($0) }
-                #expect(back == [values], "seed \(seed)")
+                #expect(back == [values], "MUSTER_SEED=\(seed.value)")
             }
         }
     }
@@ -132,23 +133,7 @@ import Testing
     }
 }
 
-/// SplitMix64 with a printed seed, so that a failure can be seen again: `SEED=…`.
-struct Seeded: RandomNumberGenerator {
-    private(set) var seed: UInt64
-
-    init() {
-        seed = ProcessInfo.processInfo.environment["SEED"].flatMap(UInt64.init) ?? .random(in: 0...UInt64.max)
-        print("SEED=\(seed)")
-    }
-
-    mutating func next() -> UInt64 {
-        seed &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = seed
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SeededRandom {
     mutating func text() -> String {
         let scalars = (0..<Int.random(in: 0...12, using: &self)).compactMap { _ in
             Unicode.Scalar(UInt32.random(in: 1...0x10FFFF, using: &self))
@@ -160,11 +145,11 @@ struct Seeded: RandomNumberGenerator {
         (0..<Int.random(in: 0...40, using: &self)).map { _ in UInt8.random(in: 0...255, using: &self) }
     }
 
-    mutating func maybe<T>(_ make: (inout Seeded) -> T) -> T? {
+    mutating func maybe<T>(_ make: (inout SeededRandom) -> T) -> T? {
         Int.random(in: 0..<4, using: &self) == 0 ? nil : make(&self)
     }
 
-    mutating func many<T>(_ make: (inout Seeded) -> T) -> [T] {
+    mutating func many<T>(_ make: (inout SeededRandom) -> T) -> [T] {
         (0..<Int.random(in: 0...5, using: &self)).map { _ in make(&self) }
     }
 }
@@ -173,7 +158,7 @@ struct Values: Equatable {
     let bool: Bool?, int16: Int16?, int32: Int32?, int64: Int64?, int: Int?, double: Double?
     let string: String?, bytes: [UInt8]?, uuid: UUID?, timestamp: Timestamp?, jsonb: JSONB?, text: Text?
 
-    init(_ random: inout Seeded) {
+    init(_ random: inout SeededRandom) {
         bool = random.maybe { Bool.random(using: &$0) }
         int16 = random.maybe { Int16.random(in: .min ... .max, using: &$0) }
         int32 = random.maybe { Int32.random(in: .min ... .max, using: &$0) }
@@ -228,7 +213,7 @@ struct Arrays: Equatable {
     let bools: [Bool?], int32s: [Int32], maybes: [Int32?], int64s: [Int64], doubles: [Double?], texts: [Text?]
     let bytes: [[UInt8]?], uuids: [UUID], timestamps: [Timestamp], documents: [JSONB], flat: TextArray
 
-    init(_ random: inout Seeded) {
+    init(_ random: inout SeededRandom) {
         bools = random.many { $0.maybe { Bool.random(using: &$0) } }
         int32s = random.many { Int32.random(in: .min ... .max, using: &$0) }
         maybes = random.many { $0.maybe { Int32.random(in: .min ... .max, using: &$0) } }
@@ -269,7 +254,7 @@ struct Arrays: Equatable {
 }
 
 extension UUID {
-    static func random(using random: inout Seeded) -> UUID {
+    static func random(using random: inout SeededRandom) -> UUID {
         var uuid = UUID()
         withUnsafeMutableBytes(of: &uuid) {
             for index in $0.indices { $0[index] = .random(in: 0...255, using: &random) }

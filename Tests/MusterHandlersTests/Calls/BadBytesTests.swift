@@ -2,8 +2,8 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// Bytes that are no request: refused in words that say why, and nothing applied. The connection goes on where the request's id could be
-/// read; where it could not, nobody knows whose answer it would be, and it ends.
+/// Bytes that are no request: refused in words that say why, and nothing applied. The connection goes on where the
+/// request's id could be read; otherwise the reply has no request to belong to, and the connection ends.
 @Suite struct BadBytesTests {
     enum Ending { case goesOn, ends }
 

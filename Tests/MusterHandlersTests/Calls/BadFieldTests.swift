@@ -1,9 +1,11 @@
 import MusterProtocol
 import MusterServer
 import MusterTestSupport
+import TestSupport
 import Testing
 
-/// Every field of every call with every kind of value that it must not have: refused with the place, and nothing applied.
+/// Every field of every call with every kind of value that it must not have: refused with the place, and nothing
+/// applied.
 @Suite struct BadFieldTests {
     @Test func aValueOfAnotherKindIsRefusedWithItsPlace() async throws {
         try await eachCall(moreThan: 700) { call, body, session in

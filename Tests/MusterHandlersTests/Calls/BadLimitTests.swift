@@ -2,7 +2,8 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// One more than every limit of a call, and one less than what it needs: refused with the place and the limit, and nothing applied.
+/// One more than every limit of a call, and one less than what it needs: refused with the place and the limit, and
+/// nothing applied.
 @Suite struct BadLimitTests {
     struct Case: CustomStringConvertible, Sendable {
         let method: String

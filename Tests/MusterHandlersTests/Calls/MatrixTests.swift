@@ -6,9 +6,10 @@ import MusterTestSupport
 import Postgres
 import Testing
 
-/// Every call × {an object of the caller's workspace, one that only another workspace has, one that nobody has} × every kind of key.
+/// Every call × {an object of the caller's workspace, of another workspace only, of none} × every kind of key.
 ///
-/// Both workspaces have objects of the same names; what is the other's says so in every name, and no answer may show it.
+/// Both workspaces have objects of the same names; what is the other's says so in every name, and no answer may show
+/// it.
 @Suite struct MatrixTests {
     enum Target: String, CaseIterable {
         case own = ""
@@ -163,7 +164,7 @@ import Testing
                         segmentID: named(segment), name: mark + "x", filter: .cohort("tinyclues", named("active"))))
             }
             _ = try await client.send(ExportSegment(segmentID: named("lapsed")))
-            try await database.asOwner(
+            try await database.run(
                 """
                 INSERT INTO api_key (workspace_id, key_id, digest, kind, partner, name, scopes, created_at)
                 VALUES (\(server.workspace.id.rawValue), 'k_3f9a1c07be42\(target.rawValue)',

@@ -3,11 +3,12 @@ import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
 
-/// Receipts of a partner, whatever cohort they are of.
+/// Receipts of a partner, over all its cohorts.
 @Suite struct ImportFindingTests {
     @Test func aReceiptIsFoundByItsRequestIDAlone() async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
@@ -23,7 +24,7 @@ import Testing
 
             _ = try await muster.send(SetPartner(partner: "other"))
             try await muster.importCohort("c", adding: ["u-1"])
-            try await muster.database.asOwner(
+            try await muster.database.run(
                 "UPDATE cohort_import SET request_id = 'servers-own' WHERE NOT from_caller")
             for (partner, id) in [("tinyclues", "r-3"), ("tinyclues", "servers-own"), ("other", "r-1"), ("no", "r-1")] {
                 await refused(.notFound, "this partner has no import of this request_id") {
@@ -72,7 +73,7 @@ import Testing
             for size in [1, 2, 3, 7] { #expect(try await listed(size) == whole, "pages of \(size)") }
 
             // What happened in the same microsecond has an order too.
-            try await muster.database.asOwner("UPDATE cohort_import SET imported_at = '2026-01-01'")
+            try await muster.database.run("UPDATE cohort_import SET imported_at = '2026-01-01'")
             let together = try await listed(nil)
             #expect(Set(together.map(\.requestID)) == Set(names))
             for size in [1, 2, 3] { #expect(try await listed(size) == together, "pages of \(size)") }
@@ -107,7 +108,7 @@ import Testing
     @Test func theListIsReadFromItsIndex() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             // One among two hundred partners, with half of twenty thousand imports.
-            try await muster.database.asOwner(
+            try await muster.database.run(
                 """
                 INSERT INTO partner (workspace_id, partner, display_name, created_at)
                 SELECT workspace_id, 'p-' || n, 'P', now() FROM workspace, generate_series(1, 200) n;

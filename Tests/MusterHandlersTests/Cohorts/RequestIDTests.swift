@@ -3,7 +3,7 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// The request id of an import: one effect, the same answer, whoever repeats it and whatever happened since.
+/// The request id of an import: a repeat has no second effect and gets the recorded reply.
 @Suite struct RequestIDTests {
     private let call = ImportCohort(
         partner: "tinyclues", cohortID: "c", requestID: "r-1",

@@ -2,6 +2,7 @@ import MusterProtocol
 import MusterTestSupport
 import Postgres
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import MusterHandlers
@@ -84,7 +85,7 @@ struct KeyGuardTests {
                 "SELECT last_used_at FROM api_key WHERE workspace_id = \(rig.workspace) AND key_id = \(made.keyID)"
             ) { row in try row.value(0, as: Instant.self) }
             #expect(stored.count == 1 && stored.allSatisfy { [before, hour()].contains($0.microseconds) }, "\(stored)")
-            // Nobody is told of a use before the key was made.
+            // The last use is never earlier than the key.
             let key = try await rig.keys.list(ListKeys(), rig.caller("*")).keys.first { $0.keyID == made.keyID }
             #expect(
                 key?.lastUsedAt.map { used in stored.allSatisfy { used >= $0 } && used >= key?.createdAt ?? .now }

@@ -1,6 +1,7 @@
 import MusterProtocol
 import MusterStore
 import MusterTestSupport
+import TestSupport
 import Testing
 
 @testable import MusterHandlers

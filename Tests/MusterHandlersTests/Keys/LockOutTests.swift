@@ -3,6 +3,7 @@ import MusterProtocol
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 /// A workspace is never left without a key that can make others, unless its operator insists.

@@ -4,6 +4,7 @@ import MusterProtocol
 import MusterServer
 import MusterStore
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// Keys, partners and the server itself, as an operator sees them over the wire.
@@ -82,7 +83,7 @@ import Testing
         try await withMuster { muster in
             let workspace = muster.server.workspace.id.rawValue
             let name = #"repeat('"', 512)"#
-            try await muster.database.asOwner(
+            try await muster.database.run(
                 """
                 INSERT INTO partner (workspace_id, partner, display_name, created_at)
                 SELECT \(workspace), 'p-' || n, \(name), now() FROM generate_series(1, 5000) n;
@@ -140,7 +141,7 @@ import Testing
                 CreateKey(
                     kind: .service, name: "x", scopes: ["*"],
                     expiresAt: Instant(microseconds: Instant.now.microseconds + 3_600_000_000)))
-            try await muster.database.asOwner(
+            try await muster.database.run(
                 "UPDATE api_key SET expires_at = now() - interval '1 s' WHERE key_id = '\(expiring.keyID)'")
             var answers: Set<String> = []
             for key in [
@@ -176,7 +177,7 @@ import Testing
 
     @Test func aServerMeetingAnotherSchemaSaysSo() async throws {
         try await withMuster { muster in
-            try await muster.database.asOwner(
+            try await muster.database.run(
                 "INSERT INTO migration (version, name, applied_at) VALUES (999, 'later', now())")
             let session = try await RawSession.open(muster.server)
             let answer = try await session.answer(GetHealth.method, "{}")

@@ -2,6 +2,7 @@ import MusterClient
 import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 @testable import MusterStore

@@ -3,7 +3,8 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// `segments.check` and `segments.of`: by every way to name a user, in one state, as old as the caller allows and no older.
+/// `segments.check` and `segments.of`: by every way to name a user, in one state, as old as the caller allows and no
+/// older.
 @Suite struct CheckTests {
     @Test func aUserIsFoundByEveryIdentifier() async throws {
         try await withMuster { muster in
@@ -88,7 +89,7 @@ import Testing
                 try await muster.importCohort("c", adding: wanted ? ["u-1"] : [], removing: wanted ? [] : ["u-1"])
                 let changed = ContinuousClock.now
                 if try await isIn(60_000) == [!wanted, !wanted, !wanted] { wasStale = true }
-                // Whatever was kept is older than this by now.
+                // Every cached state is older than this by now.
                 try await Task.sleep(for: .milliseconds(60))
                 let allowed = Int((ContinuousClock.now - changed) / .milliseconds(1)) - 5
                 #expect(try await isIn(allowed) == [wanted, wanted, wanted])
@@ -118,7 +119,7 @@ import Testing
         }
     }
 
-    /// Whatever a caller allows for: the server that erased has forgotten what it read before, others within what is allowed.
+    /// The erasing server drops its cached states at once, others within the allowed age.
     @Test(arguments: ["deleted", "merged", "identified"])
     func anErasedUserIsInNoAnswerOfTheServerThatErased(how: String) async throws {
         try await withMuster(users: ["kept"]) { muster in
@@ -141,7 +142,7 @@ import Testing
             default: _ = try await muster.send(IdentifyUser(user: gone, externalID: "kept"))
             }
             let acknowledged = ContinuousClock.now
-            // A device moves to the user who is kept, and is nobody's after an erasure.
+            // A device moves to the kept user, and has no user after an erasure.
             let expected = CheckResult(how == "deleted" ? .unknown : .known, in: [how != "deleted"])
             #expect(try await muster.send(check).results == [expected])
             #expect(try await muster.send(size).size == (how == "deleted" ? 0 : 1))

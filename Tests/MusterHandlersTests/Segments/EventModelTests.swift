@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -39,7 +40,7 @@ import Testing
     }
 }
 
-/// Who there is, and all that was done.
+/// The users, and all their events and purchases.
 private struct EventModel {
     static let names: [Identifier] = (10..<40).map { Identifier("u-\($0)") }
 
@@ -79,7 +80,8 @@ private struct EventModel {
 
     private mutating func randomName() -> Identifier { ["a", "b", "c"].randomElement(using: &random) ?? "a" }
 
-    /// Half a day beside every bound, so that the time that the test takes decides nothing: some in months that have a partition, some not.
+    /// Half a day beside every bound, so that the time that the test takes decides nothing: some in months that have a
+    /// partition, some not.
     private mutating func randomTime() -> Instant {
         let days = [Int.random(in: 0...10, using: &random), Int.random(in: 0...400, using: &random), 10_000]
         return now.earlier(seconds: 86_400 * (Double(days.randomElement(using: &random) ?? 0) - 0.5))

@@ -3,7 +3,7 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// Listings in pages: all of one state, whatever happens between two pages, and on whatever connection or server they are asked for.
+/// Listings in pages: all pages show one state, on every connection and server.
 @Suite struct PagingTests {
     private static let ids = (0..<3_000).map { Identifier("u-\($0)") }
     private static let filter = Filter.not(.cohort("tinyclues", "few"))
@@ -49,13 +49,13 @@ import Testing
                 try await change(muster, afterPage: number)
                 number += 1
             }
-            // Page n is followed by: an import, u-(1000+n) erased, u-(1200+n) merged into u-(1400+n), and u-(1600+n) into u-(3).
-            // Whoever is erased before her page is left out; who is merged into somebody of the listing too.
+            // Page n is followed by: an import, u-(1000+n) erased, u-(1200+n) merged into u-(1400+n), and u-(1600+n)
+            // into u-(3). A user erased before her page is left out, and so is one merged into a listed user.
             let gone = Set(
                 (0..<10).map { "u-\(1_000 + $0)" } + (0..<12).map { "u-\(1_200 + $0)" }
                     + (0..<16).map { "u-\(1_600 + $0)" } + ["u-3", "u-1999"])
             var expected = ids.map(\.text).filter { !gone.contains($0) }
-            // The one whom several were merged into, and who was not listed, stands where the first of them stood.
+            // An unlisted user into whom several listed ones were merged takes the position of the first.
             expected.insert("u-3", at: expected.firstIndex(of: "u-1616") ?? 0)
             #expect(members.map(\.text) == expected)
             #expect(Set(members).count == members.count)
@@ -107,12 +107,12 @@ import Testing
             var second = call
             second.pageToken = first.nextPageToken
             _ = try await muster.send(second)
-            try await muster.database.asOwner(
+            try await muster.database.run(
                 "UPDATE set_head SET expires_at = now() - interval '1 s' WHERE kind = 'listing'")
             await refused(.outOfRange, "page_token is of a listing older than 3600 seconds (listing_seconds)") {
                 _ = try await muster.send(second)
             }
-            try await muster.database.asOwner("DELETE FROM set_head WHERE kind = 'listing'")
+            try await muster.database.run("DELETE FROM set_head WHERE kind = 'listing'")
             await refused(.outOfRange, "page_token is of a listing older than 3600 seconds (listing_seconds)") {
                 _ = try await muster.send(second)
             }

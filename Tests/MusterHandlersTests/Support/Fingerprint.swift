@@ -1,10 +1,11 @@
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 
 extension TestDatabase {
-    /// A digest of every row of every table, as the owner sees them, but for the last use of keys, which is noted beside the calls.
-    /// With `workspace`, of its rows only.
+    /// A digest of every row of every table, as the owner sees them, but for the last use of keys, which is noted
+    /// beside the calls. With `workspace`, of its rows only.
     func fingerprint(of workspace: WorkspaceID? = nil) async throws -> [String: String] {
         let only = workspace.map { "\($0.rawValue)" } ?? ""
         return try await Self.open(ownerURL, connections: 1) { database in
@@ -14,13 +15,6 @@ extension TestDatabase {
                 FROM (SELECT to_jsonb(r) - 'last_used_at' AS j FROM %1$I r) t
                 WHERE '\(only)' IN ('', t.j ->> 'workspace_id')
                 """)
-        }
-    }
-
-    /// Runs a script as the owner.
-    func asOwner(_ script: String) async throws {
-        try await Self.open(ownerURL, connections: 1) { database in
-            try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
         }
     }
 }

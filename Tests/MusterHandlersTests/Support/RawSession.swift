@@ -80,10 +80,10 @@ func expectReadable(
         }
         return
     }
-    let limit = Limits.all.first { $0.name == name }
-    #expect(limit != nil, "\(context)", sourceLocation: location)
-    let value = details.integer("limit_value")
-    #expect(value == limit.map { Int64($0.value) }, "\(context)", sourceLocation: location)
-    #expect(message.contains(name), "\(context)", sourceLocation: location)
-    if let value { #expect(message.contains("\(value)"), "\(context)", sourceLocation: location) }
+    guard let limit = Limits.all.first(where: { $0.name == name }) else {
+        Issue.record("there is no limit \(name): \(context)", sourceLocation: location)
+        return
+    }
+    let error = RPCError(code ?? .unknown, message, details: details)
+    #expect(error.names(limit, as: limit.value), "\(context)", sourceLocation: location)
 }

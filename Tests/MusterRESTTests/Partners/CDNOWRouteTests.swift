@@ -2,6 +2,7 @@ import MusterClient
 import MusterProtocol
 import MusterTestSupport
 import NIOConcurrencyHelpers
+import TestSupport
 import Testing
 
 /// Real sets through the partner route, as connectors send them: side by side, again, and cut off in the middle.

@@ -3,7 +3,7 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// Who may send, and what those hear who may not.
+/// The credentials of partners, and the errors without them.
 @Suite struct PartnerCredentialTests {
     private static let naming = #""cohort_id":"c","name":"C","created_at":"2024-01-01""#
     private static let change = #""cohort_id":"c","cohort_changes":[{"user_ids":["u-1"]}]"#
@@ -91,7 +91,7 @@ import Testing
             #expect(try await connector.send("/users", #"{"client_secret":"x",\#(nonsense)}"#).status == 401)
             _ = try await muster.send(SetPartner(partner: "tinyclues", partnerAPIKey: "partner-key-of-tinyclues"))
             #expect(try await connector.post("/users", nonsense).message == "Invalid Partner API key")
-            // Wrong in both: whoever has no good secret learns nothing of the partner.
+            // Both are wrong: without a valid secret the error shows nothing of the partner.
             #expect(
                 try await connector.send("/users", #"{"client_secret":"x","partner_api_key":"y",\#(nonsense)}"#).message
                     == "Invalid client secret")

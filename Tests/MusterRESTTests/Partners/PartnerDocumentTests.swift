@@ -1,6 +1,7 @@
 import Foundation
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// `docs/partners.md` and `scripts/partner-check`, as a partner would use them.
@@ -11,7 +12,7 @@ import Testing
         let output: String
     }
 
-    @Test(.enabled(if: Shell.hasCurl, "there is no curl (Debian: scripts/packages curl)"))
+    @Test(.enabled(if: Shell.has("curl"), "there is no curl (Debian: scripts/packages curl)"))
     func everyLineOfTheDocumentPrintsWhatItSays() async throws {
         let lines = try Self.lines(of: "docs/partners.md")
         #expect(lines.count >= 5)
@@ -28,13 +29,13 @@ import Testing
     }
 
     @Test func theDocumentNamesEveryAnswerOfTheContract() throws {
-        let text = try String(contentsOf: Shell.root.appending(path: "docs/partners.md"), encoding: .utf8)
+        let text = try String(contentsOf: Repository.file("docs/partners.md"), encoding: .utf8)
         for status in [200, 201, 400, 401, 404, 405, 413, 415, 422, 423, 429, 431, 500, 501, 503, 504] {
             #expect(text.contains("\n| \(status) |"), "\(status)")
         }
     }
 
-    @Test(.enabled(if: Shell.hasCurl, "there is no curl (Debian: scripts/packages curl)"))
+    @Test(.enabled(if: Shell.has("curl"), "there is no curl (Debian: scripts/packages curl)"))
     func partnerCheckFindsThatEverythingHolds() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
@@ -49,7 +50,7 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: Shell.hasCurl, "there is no curl (Debian: scripts/packages curl)"))
+    @Test(.enabled(if: Shell.has("curl"), "there is no curl (Debian: scripts/packages curl)"))
     func partnerCheckFailsWhereSomethingDoesNotHold() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
@@ -63,7 +64,7 @@ import Testing
         #expect(try await Shell.run([Self.script]).status == 2)
     }
 
-    private static let script = Shell.root.appending(path: "scripts/partner-check").path
+    private static let script = Repository.file("scripts/partner-check").path
 
     private func check(_ connector: Connector, _ partnerKey: String? = nil) async throws -> (
         status: Int32, output: String
@@ -73,7 +74,7 @@ import Testing
     }
 
     private static func lines(of document: String) throws -> [Line] {
-        let text = try String(contentsOf: Shell.root.appending(path: document), encoding: .utf8)
+        let text = try String(contentsOf: Repository.file(document), encoding: .utf8)
         var lines: [Line] = []
         var (fence, blocks): (String?, [String]) = (nil, [])
         for line in text.components(separatedBy: "\n") {

@@ -3,6 +3,7 @@ import MusterProtocol
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 /// What a connector hears of faults that pass.
@@ -51,7 +52,7 @@ import Testing
         let started = clock.now
         let reply = try await send()
         #expect(reply.status == 423)
-        let problem = try JSONDecoding.decode(Problem.self, from: Array(reply.text.utf8))
+        let problem = try reply.problem
         #expect(problem.message == "Resource locked")
         #expect(problem.details?.limit == Limits.restLockWait.name && problem.details?.limitValue == 1_000)
         #expect(reply.headers["retry-after"] == "1")

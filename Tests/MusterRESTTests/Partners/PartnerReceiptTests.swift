@@ -96,7 +96,8 @@ import Testing
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             let id = try #require(try await connector.change("c", #"{"user_ids":["u-1"]}"#).imported?.id)
-            // MS5j is 1.c, Mi5j is 2.c, MS5k is 1.d, MS4 is 1., MS7__g has bytes that are no UTF-8; the others are no ids.
+            // MS5j is 1.c, Mi5j is 2.c, MS5k is 1.d, MS4 is 1., MS7__g has bytes that are no UTF-8; the others are no
+            // ids.
             #expect(id == "MS5j")
             for wrong in ["Mi5j", "MS5k", "MS4", "MS7__g", "MS5j=", "MS5", "x", "-", "1.c", "%00"] {
                 let reply = try await connector.receipt(wrong)

@@ -110,8 +110,8 @@ import Testing
             #expect(refused.status == 400)
             #expect(
                 refused.message == "Only 1,000 `user_ids`, `device_ids`, and `aliases` are allowed per request")
-            let problem = try refused.decode(Problem.self)
-            #expect(problem.details?.limit == "rest_import_identifiers" && problem.details?.limitValue == 1_000)
+            let problem = try refused.problem
+            #expect(problem.names(Limits.restImportIdentifiers, as: 1_000))
             #expect(
                 problem.errors == [
                     "cohort_changes has 1001 identifiers; send at most 1000 in one request (rest_import_identifiers)"

@@ -1,6 +1,7 @@
 import MusterProtocol
 import MusterREST
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// What a body may be, and what it may hold of the server.
@@ -96,7 +97,7 @@ import Testing
             let refused = try await second.answer()
             #expect(refused?.status == 503 && refused?.headers["retry-after"] == "1")
             #expect(refused?.names(Limits.restBodies, as: 100_000) == true, "\(refused?.body ?? "")")
-            // Strangers have their own.
+            // Unauthenticated requests have their own budget.
             let partner = try await RawHTTP(port: server.port)
             try await partner.send("POST", namePath, body: stage.naming("c"))
             #expect(try await partner.answer()?.status == 201)

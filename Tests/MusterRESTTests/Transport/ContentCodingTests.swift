@@ -6,6 +6,7 @@ import MusterTestSupport
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import MusterREST
@@ -99,7 +100,7 @@ import Testing
         }
     }
 
-    /// Nobody is charged any more for what it unpacks to, so that it must end by itself.
+    /// No budget is charged for its unpacked bytes any more, so it must stop by itself.
     @Test func theBodyOfAClientThatHasGoneIsUnpackedNoFurther() async throws {
         let body = gzip(String(repeating: " ", count: 50_000_000))
         let loop = MultiThreadedEventLoopGroup.singleton.next()

@@ -2,6 +2,7 @@ import MusterProtocol
 import MusterREST
 import MusterStore
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// One request after the other, and clients that stop, stall or go.
@@ -98,7 +99,7 @@ import Testing
         try await withServer(bounds: bounds) { server, stage in
             let good = try await RawHTTP(port: server.port)
             let other = try await RawHTTP(port: server.port)
-            // Whoever has shown no key would make room.
+            // An unauthenticated connection would be closed for another one.
             for connection in [good, other] {
                 try await connection.send("POST", namePath, body: stage.naming())
                 #expect(try await connection.answer()?.status == 201)
@@ -142,7 +143,7 @@ import Testing
             }
             #expect(
                 await eventually { strangers.map(\.isClosed) == [true, true, true, true, true, false, false, false] })
-            // A key that is no good leaves its sender a stranger.
+            // A request with an invalid key leaves its connection unauthenticated.
             try await strangers[5].send(
                 "POST", namePath, body: stage.naming().replacing(stage.key, with: "wrong"))
             #expect(try await strangers[5].answer()?.status == 401)

@@ -5,11 +5,12 @@ import MusterMetrics
 import MusterProtocol
 import MusterTestSupport
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import MusterREST
 
-/// Every answer over HTTP is in the metrics, whoever gives it; and what nobody reads is bounded.
+/// Every HTTP response is counted, whichever layer sends it; unread responses are bounded.
 @Suite struct CountedHTTPAnswerTests {
     /// Answers by status.
     private func counted(_ server: RESTServer) -> [String: Int] {

@@ -1,4 +1,5 @@
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// Where a request ends is seen alike by the server and by any proxy in front of it: what two readers may take for two

@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// What a header may be.

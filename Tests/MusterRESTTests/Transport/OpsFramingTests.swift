@@ -1,6 +1,7 @@
 import MusterMetrics
 import MusterREST
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// The listener for operators tells requests apart as the one for partners and services does: it may stand behind a
@@ -59,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func requestsBehindEachOtherAreAnsweredInTheirOrder() async throws {
+    @Test func requestsSentAtOnceAreAnsweredInOrder() async throws {
         try await withOps { connection in
             let targets = [("/livez", 200), ("/readyz", 200), ("/nothing", 404), ("/livez?a=b", 200)]
             try await connection.send(targets.map { "GET \($0.0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined())

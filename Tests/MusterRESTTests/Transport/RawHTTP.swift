@@ -3,6 +3,7 @@ import MusterTestSupport
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import TestSupport
 
 /// An answer, as its bytes stood on the wire.
 struct RawAnswer: Sendable, Equatable {
@@ -15,15 +16,10 @@ struct RawAnswer: Sendable, Equatable {
     /// Whether the server will close after it.
     var closes: Bool { headers["connection"] == "close" }
     /// What every answer has; nil where this one has not.
-    var message: String? {
-        struct Body: Decodable { let message: String }
-        return try? JSONDecoding.decode(Body.self, from: Array(body.utf8)).message
-    }
-    /// Whether it names a limit and its value, for people and programs.
+    var message: String? { try? JSONDecoding.decode(RESTProblem.self, from: Array(body.utf8)).message }
+    /// Whether it names a limit and its value, in its details and in a sentence.
     func names(_ limit: Limit, as value: Int) -> Bool {
-        guard let problem = try? JSONDecoding.decode(Problem.self, from: Array(body.utf8)) else { return false }
-        return problem.details?.limit == limit.name && problem.details?.limitValue == value
-            && problem.message.contains(limit.name) && problem.message.contains("\(value)")
+        (try? JSONDecoding.decode(RESTProblem.self, from: Array(body.utf8)))?.names(limit, as: value) == true
     }
 }
 

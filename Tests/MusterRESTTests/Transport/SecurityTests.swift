@@ -6,6 +6,7 @@ import MusterTestSupport
 import NIOCore
 import NIOHTTP1
 import NIOSSL
+import TestSupport
 import Testing
 
 /// HTTP behind TLS.
@@ -38,7 +39,7 @@ import Testing
 
     @Test func requestsPassThroughTLSAndACertificateIsReadAgain() async throws {
         let certificates = try TestCertificates()
-        let (old, new) = (certificates.file("old.pem"), certificates.file("stranger.pem"))
+        let (old, new) = (certificates.file("old.pem"), certificates.file("other.pem"))
         try FileManager.default.copyItem(atPath: certificates.file("server.pem"), toPath: old)
         let tls = files(certificates)
         try await withServer(tls: tls) { server, stage in

@@ -4,11 +4,12 @@ import MusterListener
 import MusterProtocol
 import MusterTestSupport
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import MusterREST
 
-/// Clients that send or read too slowly, who hold memory for nothing.
+/// Clients that send or read too slowly and hold memory meanwhile.
 @Suite struct SlowPeerTests {
     private func bounds(_ change: (inout RESTServerSettings.Bounds) -> Void) -> RESTServerSettings.Bounds {
         var bounds = quickBounds

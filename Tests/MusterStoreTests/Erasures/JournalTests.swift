@@ -2,6 +2,7 @@ import Foundation
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -74,7 +75,7 @@ import Testing
                     if isRepeated {
                         #expect(try await other.delete([.externalID("u-1")], requestID: "r-1").deleted == 1)
                     } else {
-                        // Whoever is still at it is left alone.
+                        // An erasure that is still running is left alone.
                         #expect(try await store.upkeep(Retention()).erasuresJournalled == 0)
                         try await other.age()
                         #expect(try await store.upkeep(Retention()).erasuresJournalled == 1)

@@ -2,6 +2,7 @@ import Foundation
 import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -33,7 +34,7 @@ struct RestoredErasureTests {
     }
 
     private func check(_ copy: TestDatabase, _ workspace: WorkspaceID, files: [String]) async throws {
-        // The numbers of x-10 and x-11, and the external id of somebody who was erased elsewhere, become others'.
+        // The numbers of x-10 and x-11, and the external id of a user erased elsewhere, are given to other users.
         try await copy.withStore { store in try await store.register(["y-10", "y-11"], in: workspace) }
         var journal = JournalContent()
         for file in files { journal.formUnion(try JournalContent(file: file)) }
@@ -50,7 +51,7 @@ struct RestoredErasureTests {
             }
             return applied
         }
-        // Once, not again, and nobody in a workspace that the backup lacks.
+        // Once, and no user of a workspace that the backup lacks.
         #expect(applied == [3, 0, 0])
         let (left, size, problems) = try await copy.withStore { store in
             var left: [String] = []

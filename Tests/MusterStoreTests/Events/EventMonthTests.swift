@@ -1,6 +1,7 @@
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -63,7 +64,7 @@ struct EventMonthTests {
         try await Place.with { place in
             try await place.upsert(.external("ada"))
             // As if the schema had been made in January: the months since then have partitions.
-            try await place.asOwner(
+            try await place.database.run(
                 """
                 DO $$ BEGIN
                     EXECUTE 'DROP TABLE ' || (SELECT relname FROM pg_class WHERE relname ~ '^user_event_before_[0-9]{6}$');
@@ -130,12 +131,6 @@ extension Place {
     func ownerCount(_ sql: SQL) async throws -> Int64? {
         try await TestDatabase.open(database.ownerURL, connections: 1) { database in
             try await database.read(deadline: .soon, sql) { row in try row.value(0, as: Int64.self) }.first
-        }
-    }
-
-    func asOwner(_ script: String) async throws {
-        try await TestDatabase.open(database.ownerURL, connections: 1) { database in
-            try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
         }
     }
 }

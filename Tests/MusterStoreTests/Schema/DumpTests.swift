@@ -4,6 +4,7 @@ import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore

@@ -3,11 +3,12 @@ import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
 
-/// Answers are the same on every database, whatever its locale and its settings of dates.
+/// Replies do not depend on the locale and the date settings of the database.
 struct LocaleTests {
     /// Names and texts to look for, whose cases locales disagree about.
     private static let names = [

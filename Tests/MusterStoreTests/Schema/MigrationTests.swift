@@ -5,6 +5,7 @@ import MusterSchema
 import MusterStore
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 struct MigrationTests {
@@ -28,7 +29,7 @@ struct MigrationTests {
     }
 
     @Test func everyFileOfTheFolderIsAStep() throws {
-        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../sql").standardized
+        let folder = Repository.file("sql")
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".sql") }
         #expect(files.sorted() == Migration.all.map { "\($0.name).sql" })
         #expect(Migration.all.map(\.version) == Array(1...files.count))

@@ -1,5 +1,6 @@
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -62,7 +63,8 @@ struct RolePasswordTests {
 
     @Test(.enabled(if: PrivateCluster.isPossible, "there is no PostgreSQL to start here"))
     func aPasswordIsNeverInTheServersLog() async throws {
-        try await PrivateCluster.with { url in
+        try await PrivateCluster.with { cluster in
+            let url = cluster.url
             try await run("ALTER SYSTEM SET log_statement = 'all'", url)
             try await run("CREATE ROLE plain LOGIN; CREATE ROLE asked LOGIN; SELECT pg_reload_conf()", url)
             let role = try #require(ServerRole("asked"))
@@ -78,20 +80,15 @@ struct RolePasswordTests {
 
     @Test(.enabled(if: PrivateCluster.isPossible, "there is no PostgreSQL to start here"))
     func aPasswordIsAcceptedOnlyWherePostgreSQLAsksForIt() async throws {
-        try await PrivateCluster.with { url in
+        try await PrivateCluster.with { cluster in
+            let url = cluster.url
             try await run("CREATE ROLE asked LOGIN", url)
             try await set("right", try #require(ServerRole("asked")), url)
             var asked = try ConnectionString(url)
             (asked["user"], asked["password"]) = ("asked", "right")
-            // It trusts everybody so far: nothing is known of the password.
+            // It trusts every connection so far, so the password is not checked.
             #expect(await !asked.isPasswordAccepted())
-            try await run(
-                """
-                DO $$ BEGIN EXECUTE format(
-                    'COPY (SELECT unnest(ARRAY[''local all asked scram-sha-256'', ''local all all trust''])) TO %L',
-                    current_setting('hba_file')); END $$;
-                SELECT pg_reload_conf();
-                """, url)
+            try cluster.setAuthentication(["local all asked scram-sha-256", "local all all trust"])
             for _ in 0..<100 where await !asked.isPasswordAccepted() { try await Task.sleep(for: .milliseconds(50)) }
             #expect(await asked.isPasswordAccepted())
             asked["password"] = "wrong"

@@ -3,6 +3,7 @@ import MusterREST
 import MusterSchema
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -32,7 +33,7 @@ struct UpgradeTests {
             try await test.run("REVOKE DELETE ON partner FROM muster_server")
             try await TestDatabase.open(test.ownerURL, connections: 1) { database in
                 let schema = Schema(database: database)
-                let log = LogRecord()
+                let log = CapturedLog()
                 let applied = try await schema.migrate(logger: log.logger, deadline: .soon)
                 #expect(applied == [])
                 #expect(

@@ -2,11 +2,12 @@ import MusterProtocol
 import MusterSets
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
 
-/// What holds whoever comes at the same moment. `Place` checks at the end that everyone is who has a row, and that no set has
+/// Concurrent calls. `Place` checks at the end that everyone has exactly the users with a row, and that no set has
 /// anybody else; that versions have no gaps and their tags chain is seen by loading the sets from their changes.
 @Suite struct ConcurrencyTests {
     @Test func overlappingUsersAreMadeOnce() async throws {
@@ -92,7 +93,7 @@ import Testing
                 for task in 0..<8 { group.addTask { try await place.doSomething(as: task, with: cohorts) } }
                 return try await group.reduce(0, +)
             }
-            // Some mean a user whom another task has erased; if all did, nothing was tried here.
+            // Some refer to a user that another task erased; if all did, nothing would be tested.
             #expect(refusals < 160)
         }
     }

@@ -2,6 +2,7 @@ import Foundation
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 /// E-mail addresses and telephone numbers, by which users are found: the same whichever call wrote them.
@@ -82,7 +83,7 @@ import Testing
     /// By the statement of docs/operations.md; what builds from before the rule wrote is put here by hand.
     @Test func usersOfBeforeAreFoundByTheStatementAndMendedByTheirOwnValue() async throws {
         let page = try String(
-            contentsOf: URL(filePath: #filePath).appending(path: "../../../../docs/operations.md").standardized,
+            contentsOf: Repository.file("docs/operations.md"),
             encoding: .utf8)
         let statement = try #require(page.firstMatch(of: /```sql\n(SELECT w.name[^`]*)```/)?.1)
         let values: [(String, AttributeValue)] = [

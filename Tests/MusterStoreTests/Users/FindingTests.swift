@@ -1,6 +1,7 @@
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -40,7 +41,7 @@ import Testing
             #expect(try await found(.unidentified, .mostRecentlyUpdated) == "anonymous new")
             #expect(try await found(.unidentified, .leastRecentlyUpdated) == "anonymous old")
             #expect(try await found(.identified, .leastRecentlyUpdated) == "old")
-            // More than one is left, so nobody is meant.
+            // More than one is left, so the reference is ambiguous.
             #expect(try await found(.identified) == nil)
             #expect(try await found(.unidentified) == nil)
             try await place.delete(.externalID("old"))
@@ -64,7 +65,7 @@ import Testing
         }
     }
 
-    /// Under the wall, and for a table that the planner takes for small.
+    /// With row-level security, and for a table that the planner takes for small.
     @Test func anAddressIsFoundByAnIndex() async throws {
         try await Place.with { place in
             try await place.upsert((0..<50).map { .external(Identifier("u-\($0)"), ["email": "a@x.eu"]) })

@@ -1,6 +1,7 @@
 import MusterProtocol
 import MusterSets
 import MusterTestSupport
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -12,7 +13,7 @@ import Testing
             let counter = try await place.identityCounter()
             #expect(try await place.identify(.deviceID("d"), as: "u-1") == .identified)
             #expect(try await place.number(of: .externalID("u-1")) == 0)
-            // In imports its device matches nobody from here on, so whoever resolved it before must look again.
+            // Imports no longer match its device, so an import that resolved it before must resolve again.
             #expect(try await place.identityCounter() == counter + 1)
             #expect(try await place.identify(.crm("1"), as: "u-1") == .unchanged)
             #expect(try await place.identify(.externalID("u-1"), as: "u-1") == .unchanged)
@@ -55,7 +56,7 @@ import Testing
             let counter = try await place.identityCounter()
             let reply = try await place.delete(
                 .externalID("u-0"), .deviceID("d"), .externalID("nobody"), .crm("nobody"), .externalID("nobody"))
-            // A user who is named twice is one; each reference that finds nobody counts.
+            // A user named twice counts once; each reference without a user counts.
             #expect(reply == .init(deleted: 1, unknown: 3))
             #expect(try await place.identityCounter() == counter + 1)
             for reference in [UserReference.externalID("u-0"), .crm("0"), .deviceID("d")] {

@@ -1,15 +1,17 @@
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
 
 @Suite(.enabled(if: PrivateCluster.isPossible, "PostgreSQL's programs are not on this machine"))
 struct LostCommitTests {
-    /// COMMIT waits for a standby that there is not, and then its backend is ended: it was applied, and nobody heard of it.
+    /// COMMIT waits for a missing standby, and then its backend is ended: it is applied, and its reply is lost.
     @Test func aCommitWhoseAnswerIsLostIsFoundOutOrCalledUnknown() async throws {
-        try await PrivateCluster.with { url in
+        try await PrivateCluster.with { cluster in
+            let url = cluster.url
             // A session of its own choice: this one waits for no standby.
             try await TestDatabase.open(url + " options='-c synchronous_commit=local'") { owner in
                 let workspace = try await Self.prepare(owner)
@@ -40,7 +42,7 @@ struct LostCommitTests {
             in: workspace, deadline: .soon)
         try await owner.endWhoeverWaits()
         try await owner.waitForStandbys(false)
-        // Run again, it would find nobody to merge: the record decides.
+        // A second run would find no user to merge: the recorded request decides.
         #expect(try await reply.changedSets == 0)
         #expect(try await store.user(.externalID("gone"), in: workspace, deadline: .soon) == nil)
     }
@@ -51,7 +53,7 @@ struct LostCommitTests {
         #expect(try await owner.eventually { $0 > 0 }, "COMMIT waits for a standby")
         let kind = await outcome
         #expect(kind == .commitOutcomeUnknown)
-        // The expired deadline had it cancelled, which ends the wait and leaves what was committed; nobody has to end a backend.
+        // The deadline cancels the wait and leaves the commit; no backend has to be ended.
         #expect(try await owner.eventually { $0 == 0 }, "nobody waits for a standby any more")
         let user = try await store.user(.externalID("u-1"), in: workspace, deadline: .soon)
         #expect(user != nil)

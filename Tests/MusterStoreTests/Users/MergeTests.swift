@@ -2,6 +2,7 @@ import MusterProtocol
 import MusterSets
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -24,7 +25,7 @@ import Testing
             #expect(try await place.number(of: .deviceID("d-g")) == 0)
             #expect(try await place.get(.externalID("gone")) == nil)
             #expect(try await place.get(.crm("g")) == nil)
-            // Nobody has that external id any more, so it can be a new user's.
+            // The external id is free now, so a new user can have it.
             #expect(try await place.upsert(.external("gone")).outcomes == [.created])
             #expect(try await place.number(of: .externalID("gone")) == 2)
         }
@@ -45,7 +46,7 @@ import Testing
             print("1,100 cohorts: merged in \(merging), erased in \(erasing)")
             for (number, set) in sets.enumerated() where number % 50 < 2 || (498...502).contains(number) {
                 #expect(try await place.members(of: set) == [0])
-                // One step for each call and no more, whatever the number of changes.
+                // One step for each call, for any number of changes.
                 #expect(try await place.stored(set).at.version == 3)
             }
         }
@@ -103,7 +104,7 @@ import Testing
             }
             #expect(try await place.merge(.externalID("b"), into: .externalID("a")) == 0)
             #expect(try await place.members(of: set) == [0, 1])
-            // Back to a cohort without the number that is nobody's, for the checks at the end.
+            // Back to a cohort without the unused number, for the checks at the end.
             try await place.store.transaction(in: workspace, deadline: .soon) { connection in
                 try connection.execute("DELETE FROM set_head WHERE workspace_id = \(workspace) AND set_number = \(set)")
             }

@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    /// Whatever their order in the request.
+    /// In any order of the request.
     @Test func whatIsAddedIsThereToBeRemovedAndWhatIsLeftToBeUpdated() async throws {
         try await Place.with { place in
             _ = try await place.after(
@@ -138,7 +138,7 @@ import Testing
             #expect(reply.errors.filter { $0.index == 1 }.count == 1)
             let user = try #require(try await place.attributes(of: .externalID("u")))
             #expect(user.count == 3 && user[Array("a".utf8)] == 1 && user[Array("n".utf8)] == "text")
-            // An object of which nothing is left makes nobody.
+            // An object without valid fields creates no user.
             #expect(try await place.get(.externalID("v")) == nil)
         }
     }

@@ -2,6 +2,7 @@ import MusterProtocol
 import MusterSets
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -124,7 +125,7 @@ struct Place: Sendable {
             try await store.read(in: workspace, deadline: .soon, sql) { row in try row.value(0, as: Int64.self) }.first)
     }
 
-    /// What holds after whatever was done: everyone is who has a row, no set has anybody else, and memory says what is stored.
+    /// The invariants: everyone has exactly the users with a row, no set has others, and the cache equals the rows.
     func checkInvariants() async throws {
         let workspace = workspace
         let (rows, heads) = try await store.transaction(in: workspace, deadline: .soon) { connection in

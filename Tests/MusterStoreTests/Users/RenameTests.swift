@@ -1,6 +1,7 @@
 import MusterProtocol
 import MusterSets
 import MusterTestSupport
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -39,7 +40,7 @@ extension Place {
             #expect(try await place.number(of: .externalID("a")) == 0)
             #expect(try await place.upsert(.external("a", ["n": 2])).outcomes == [.updated])
             #expect(try await place.get(.externalID("c"))?.attributes["n"] == 2)
-            // Nobody else can take it, in whatever way.
+            // No other user can take it, by any call.
             #expect(try await place.rename(("b", "a")) == [.taken])
             try await place.upsert(UserEntry(deviceIDs: ["d"]))
             #expect(try await place.identify(.deviceID("d"), as: "a") == .merged)

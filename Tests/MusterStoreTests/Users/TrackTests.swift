@@ -1,6 +1,7 @@
 import MusterProtocol
 import MusterTestSupport
 import Postgres
+import TestSupport
 import Testing
 
 @testable import MusterStore
@@ -130,7 +131,7 @@ extension Place {
                     {"email":"Made@x.eu","a":1}, {"email":"made@X.eu","b":2}, {"email":"not@x.eu","_update_existing_only":true},
                     {"phone":"+33","a":1}, {"push_token_import":true,"push_tokens":[{"token":"t","device_id":"made"}]}]}
                 """)
-            // What names nobody and makes nobody is processed.
+            // An object that finds and creates no user counts as processed.
             #expect(reply.attributesProcessed == 10 && reply.errors.isEmpty)
             #expect(try await place.get(.externalID("made")) != nil)
             #expect(try await place.get(.externalID("not")) == nil)

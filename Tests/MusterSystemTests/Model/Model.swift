@@ -50,7 +50,7 @@ struct ModelSegment {
 struct Model {
     private(set) var users: [Int: ModelUser] = [:]
     private(set) var holders: [UserReference: Int] = [:]
-    /// Who stands for a merged user.
+    /// The kept user of each merged one.
     private(set) var kept: [Int: Int] = [:]
     private(set) var everyone: [Set<Int>] = [[]]
     var cohorts: [Identifier: ModelCohort] = [:]
@@ -175,7 +175,7 @@ struct Model {
 
     // MARK: Imports
 
-    /// What becomes of each identifier of an import; the cohort is made where there is none.
+    /// The outcome of each identifier of an import, which creates a missing cohort.
     mutating func importCohort(_ call: ImportCohort) -> [Outcome] {
         let positions = call.changes.flatMap { change in
             resolutions(of: change).map { (found: $0, removes: change.shouldRemove) }

@@ -62,7 +62,7 @@ extension Model {
         if case .strings(let texts) = value { texts.contains(wanted.bytes) } else { false }
     }
 
-    /// Who is shown for the members of an earlier state: erased users not at all, merged ones as the kept one, each once.
+    /// The users shown for an earlier state: no erased ones, merged ones as the kept one, each once.
     func shown(_ members: Set<Int>) -> Set<Int> {
         Set(
             members.compactMap { number in

@@ -1,5 +1,6 @@
 import MusterClient
 import MusterProtocol
+import TestSupport
 
 extension ModelRun {
     /// One question, to Muster and to the model.
@@ -177,7 +178,7 @@ extension ModelRun {
 }
 
 extension ModelRun {
-    /// How a question about an earlier moment is refused: what it names is gone, was changed, or was made anew.
+    /// The error of a read at an earlier state: something it names was deleted, changed, or created again.
     private func refusal(of filter: Filter, at moment: ModelMoment) -> RPCCode? {
         guard namesWhatIsThere(filter) else { return .invalidArgument }
         let leaves = model.leaves(of: filter)

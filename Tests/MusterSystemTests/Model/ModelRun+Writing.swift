@@ -1,5 +1,6 @@
 import MusterClient
 import MusterProtocol
+import TestSupport
 
 extension ModelRun {
     /// One operation, on Muster and on the model.

@@ -3,16 +3,17 @@ import MusterHandlers
 import MusterProtocol
 import MusterStore
 import MusterTestSupport
+import TestSupport
 import Testing
 
 /// Random operations on two servers, and on a model of dictionaries and sets that says what must come of them.
 @Suite struct ModelTests {
     @Test func musterSaysWhatANaiveModelSays() async throws {
-        let end = Length.modelSeconds.map { ContinuousClock.now + .seconds($0) }
+        let end = RunLength.modelSeconds.map { ContinuousClock.now + .seconds($0) }
         repeat {
-            let seed = Length.newSeed(of: "model test")
+            let seed = TestSeed("model test").value
             let isSame = try await run(seed)
-            if !isSame || Length.seed != nil { return }
+            if !isSame || TestSeed.given != nil { return }
         } while end.map { .now < $0 } ?? false
     }
 
@@ -26,7 +27,7 @@ import Testing
             do {
                 _ = try await run.client.send(SetPartner(partner: "tinyclues"))
                 try await run.upsert(Vocabulary.bulk.map { UserEntry(externalID: Vocabulary.bulkUser($0)) })
-                while step < Length.modelOperations {
+                while step < RunLength.modelOperations {
                     step += 1
                     last = try await run.step()
                     for _ in 0..<2 { try await run.compare() }
@@ -37,7 +38,7 @@ import Testing
                 Issue.record("MUSTER_SEED=\(seed), step \(step), after \(last): \(error)")
             }
             await run.end()
-            return step == Length.modelOperations
+            return step == RunLength.modelOperations
         }
     }
 }

@@ -1,4 +1,5 @@
 import MusterProtocol
+import TestSupport
 
 /// Few names, so that operations meet the same users, cohorts and segments again and again.
 struct Vocabulary {
@@ -8,9 +9,9 @@ struct Vocabulary {
 
     static func bulkUser(_ number: Int) -> Identifier { Identifier("b-\(number)") }
 
-    var random: Random
+    var random: SeededRandom
 
-    init(seed: UInt64) { random = Random(seed: seed) }
+    init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     mutating func externalID() -> Identifier {
         // Composed and decomposed: two users to us, one string to Swift.
@@ -122,7 +123,7 @@ struct Vocabulary {
         return change
     }
 
-    /// What can't be an identifier, or is nobody's.
+    /// An invalid identifier, or an unknown one.
     private mutating func odd() -> Identifier {
         switch random.int(0..<4) {
         case 0: ""

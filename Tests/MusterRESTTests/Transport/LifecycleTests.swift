@@ -1,0 +1,89 @@
+import MusterHandlers
+import MusterListener
+import MusterREST
+import MusterTestSupport
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+/// How a server begins and ends.
+@Suite struct LifecycleTests {
+    /// A server that is told to end as the process is, while `body` runs.
+    private func withShutdown(
+        _ bounds: RESTServerSettings.Bounds = quickBounds,
+        _ body: (RESTServer, Stage, _ end: () async -> Void) async throws -> Void
+    ) async throws {
+        let stage = Stage()
+        let server = RESTServer(
+            settings: .init(listener: .init(port: 0, allowPlaintext: true), bounds: bounds), router: stage.router,
+            gate: stage.gate,
+            archives: nil, splitRequests: nil, logger: quietLogger)
+        let group = ServiceGroup(services: [Ending(server: server)], logger: quietLogger)
+        let running = Task { try await group.run() }
+        #expect(await eventually { server.boundPort != nil })
+        try await body(server, stage) { await group.triggerGracefulShutdown() }
+        try await running.value
+    }
+
+    private struct Ending: Service {
+        let server: RESTServer
+        func run() async throws { try await server.run() }
+    }
+
+    @Test func whatIsInFlightIsAnsweredAndNothingNewIsTaken() async throws {
+        try await withShutdown { server, stage, end in
+            let busy = try await RawHTTP(port: server.port)
+            let idle = try await RawHTTP(port: server.port)
+            try await idle.send("POST", namePath, body: stage.naming())
+            #expect(try await idle.answer()?.status == 201)
+            try await busy.send("POST", importPath, body: stage.importing("a"))
+            #expect(await eventually { stage.arrived == ["a"] })
+            let port = server.port
+            await end()
+            #expect(await idle.closes())
+            await #expect(throws: (any Error).self) { try await RawHTTP(port: port) }
+            stage.letGo("a")
+            let answer = try await busy.answer()
+            #expect(answer?.status == 201 && answer?.closes == true)
+            #expect(await busy.closes())
+        }
+    }
+
+    @Test func whatLastsTooLongIsCut() async throws {
+        var bounds = quickBounds
+        bounds.drain = .milliseconds(200)
+        let began = ContinuousClock.now
+        try await withShutdown(bounds) { server, stage, end in
+            let busy = try await RawHTTP(port: server.port)
+            try await busy.send("POST", importPath, body: stage.importing("a"))
+            let half = try await RawHTTP(port: server.port)
+            try await half.send("POST", importPath, headers: ["Content-Length: 1000"])
+            #expect(await eventually { stage.arrived == ["a"] && server.status.requestsInFlight == 2 })
+            await end()
+            #expect(await busy.closes())
+            #expect(await half.closes())
+            #expect(await eventually { stage.cancelled == ["a"] })
+        }
+        #expect(ContinuousClock.now - began < .seconds(5))
+    }
+
+    @Test func aSecondServerOnThePortSaysWhy() async throws {
+        try await withServer { server, stage in
+            let second = RESTServer(
+                settings: .init(listener: .init(port: server.port, allowPlaintext: true)), router: stage.router,
+                gate: stage.gate,
+                archives: nil, splitRequests: nil, logger: quietLogger)
+            await #expect(throws: ListenerError.addressInUse(host: "127.0.0.1", port: server.port)) {
+                try await second.run()
+            }
+        }
+    }
+
+    @Test func plaintextMustBeAskedFor() async throws {
+        let server = RESTServer(
+            settings: .init(listener: .init(port: 0)), router: Stage().router, gate: Stage().gate, archives: nil,
+            splitRequests: nil,
+            logger: quietLogger)
+        await #expect(throws: ListenerError.plaintextNotAllowed) { try await server.run() }
+    }
+}

@@ -1,0 +1,76 @@
+public import MusterHandlers
+public import MusterProtocol
+import MusterStore
+import Synchronization
+public import TestSupport
+
+/// Handlers of the stub calls, for tests of the connection, the client and the listener. They need no database.
+///
+/// Every key is good but `bad`; `slow` waits at the gate `open`.
+public final class StubHandlers: Sendable {
+    /// Where `WaitCall` and `LargeCall` wait, by their name.
+    public let gates = Gates()
+    private let attemptCount = Mutex(0)
+    private let maxInFlightPerKey: Int
+
+    /// - Parameter maxInFlightPerKey: the limit that the router holds each key to.
+    public init(maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value) {
+        self.maxInFlightPerKey = maxInFlightPerKey
+    }
+
+    /// How often `EchoCall` and `FailCall` were handled.
+    public var attempts: Int { attemptCount.withLock(\.self) }
+
+    private func attempt() -> Int {
+        attemptCount.withLock { count in
+            count += 1
+            return count
+        }
+    }
+
+    /// A router of these handlers.
+    public var router: Router {
+        Router(
+            routes: routes,
+            open: { [gates] call, _ in
+                if call.key == "slow" { try await gates.wait(at: "open") }
+                guard call.key != "bad" else { throw RPCError(.unauthenticated, "this key is no good") }
+                let session = Session(
+                    workspaceID: .init(rawValue: 1), workspace: "acme", keyID: call.key, kind: .service, partner: nil,
+                    scopes: ["*"], expiresAt: nil)
+                return (session, OpenSession.Reply(workspace: "acme", keyID: call.key, scopes: ["*"]))
+            },
+            verify: { _, _ in }, mostInFlightPerKey: maxInFlightPerKey, logger: quietLogger)
+    }
+
+    private var routes: [Route] {
+        [
+            Route(EchoCall.self) { call, _ in
+                _ = self.attempt()
+                return .init(text: call.text)
+            },
+            Route(WaitCall.self) { call, _ in
+                try await self.gates.wait(at: call.name)
+                return Done()
+            },
+            Route(LargeCall.self) { call, _ in
+                try await self.gates.wait(at: call.name)
+                return Done()
+            },
+            Route(FailCall.self) { call, _ in
+                let attempt = self.attempt()
+                guard attempt > call.times else {
+                    throw RPCError(
+                        call.code, "as told",
+                        details: call.retryAfter.map { ["retry_after_ms": .integer(Int64($0))] } ?? [:])
+                }
+                return .init(attempts: attempt)
+            },
+            Route(CountCall.self) { call, _ in
+                let start = call.pageToken.flatMap { Int($0) } ?? 0
+                let end = min(call.count, start + (call.pageSize ?? 10))
+                return .init(numbers: Array(start..<end), nextPageToken: end < call.count ? "\(end)" : nil)
+            },
+        ]
+    }
+}
