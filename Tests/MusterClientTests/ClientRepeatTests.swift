@@ -7,14 +7,14 @@ import TestSupport
 import Testing
 
 @Suite struct ClientRepeatTests {
-    @Test(arguments: [RPCCode.unavailable, .aborted, .unknown]) func whatIsSafeIsRepeated(code: RPCCode) async throws {
+    @Test(arguments: [RPCCode.unavailable, .aborted, .unknown]) func safeCallsAreRepeated(code: RPCCode) async throws {
         try await withStubClient { client, _, _ in
             let reply = try await client.send(FailCall(code: code, times: 3, safe: true))
             #expect(reply.attempts == 4)
         }
     }
 
-    @Test(arguments: [RPCCode.unavailable, .aborted, .unknown]) func whatIsNotSafeIsNot(code: RPCCode)
+    @Test(arguments: [RPCCode.unavailable, .aborted, .unknown]) func unsafeCallsAreNotRepeated(code: RPCCode)
         async throws
     {
         try await withStubClient { client, _, stub in
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test(arguments: [RPCCode.notFound, .internal, .invalidArgument, .resourceExhausted])
-    func whatWillNotGoBetterIsNotRepeated(code: RPCCode) async throws {
+    func permanentErrorsAreNotRepeated(code: RPCCode) async throws {
         try await withStubClient { client, _, stub in
             let error = await rpcError {
                 try await client.send(FailCall(code: code, times: 3, safe: true))
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func anExhaustedServerIsLeftAloneForAsLongAsItSays() async throws {
+    @Test func aClientWaitsAsLongAsAnExhaustedServerAsks() async throws {
         try await withStubClient { client, _, _ in
             let started = ContinuousClock.now
             let call = FailCall(code: .resourceExhausted, times: 1, safe: true, retryAfter: 150)
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func aServerThatIsAwayIsNamedWhenTimeIsOver() async throws {
+    @Test func anUnreachableServerIsNamedAtTheDeadline() async throws {
         let server = RPCServer(
             settings: .init(listener: .init(port: 0, allowPlaintext: true)), router: StubHandlers().router,
             logger: quietLogger)
@@ -143,7 +143,7 @@ import Testing
         await successor.cutNow()
     }
 
-    @Test func anUnsafeCallThatGoawayExcludedGoesElsewhere() async throws {
+    @Test func anUnsafeCallThatGoawayExcludedIsSentElsewhere() async throws {
         let stub = StubHandlers()
         let port = try LoopbackSocket(listens: false)
         let peer = try await ScriptedServer(port: port.number)

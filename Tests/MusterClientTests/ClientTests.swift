@@ -108,7 +108,7 @@ import Testing
         }
     }
 
-    @Test func aClosedClientAnswersNobody() async throws {
+    @Test func aClosedClientRefusesCalls() async throws {
         try await withStubClient { client, server, stub in
             let task = Task { await rpcError { try await client.send(WaitCall(name: "a")) } }
             #expect(await eventually { stub.gates.arrived == ["a"] })

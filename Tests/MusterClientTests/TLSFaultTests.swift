@@ -25,7 +25,7 @@ import Testing
         return error
     }
 
-    @Test func aPlaintextClientHearsThatTheServerSpeaksTLS() async throws {
+    @Test func aPlaintextClientReportsThatTheServerUsesTLS() async throws {
         let certificates = try TestCertificates()
         try await withStubServer(tls: certificates.server) { server, stub in
             let error = await fault(server, .plaintext)
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func aTLSClientHearsThatTheServerSpeaksPlaintext() async throws {
+    @Test func aTLSClientReportsThatTheServerUsesPlaintext() async throws {
         try await withStubServer { server, stub in
             let error = await fault(server, .tls())
             #expect(error?.cause as? TLSFault == .serverSpeaksPlaintext)
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    @Test func anExpiredCertificateIsNamedByItsEnd() async throws {
+    @Test func anExpiredCertificateIsReportedWithItsDate() async throws {
         let certificates = try TestCertificates()
         try certificates.make("expired", days: -1)
         try await withStubServer(tls: certificates.files("expired")) { server, stub in
@@ -78,7 +78,7 @@ import Testing
     @Test(arguments: [
         ("DNS:*.localhost,DNS:LOCALHOST", "localhost"), ("IP:127.0.0.1", "127.0.0.1"), ("DNS:localhost", "LOCALHOST."),
     ])
-    func aCertificateForThisNameIsTaken(names: String, host: String) async throws {
+    func aCertificateForThisNameIsAccepted(names: String, host: String) async throws {
         let certificates = try TestCertificates()
         try certificates.make("good", for: names)
         try await withStubServer(tls: certificates.files("good")) { server, _ in
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["nothing.pem", "server.key"]) func aFileWithoutAuthoritiesIsNamed(name: String) async throws {
+    @Test(arguments: ["nothing.pem", "server.key"]) func aFileWithoutAuthoritiesIsReported(name: String) async throws {
         let certificates = try TestCertificates()
         try await withStubServer(tls: certificates.server) { server, _ in
             let file = certificates.file(name)
@@ -108,7 +108,7 @@ import Testing
         }
     }
 
-    @Test func aCertificateThatCantBeReadIsNamedWithTheCause() async throws {
+    @Test func anUnreadableCertificateIsReportedWithTheCause() async throws {
         let certificates = try TestCertificates()
         for (files, reason) in [
             (
@@ -131,7 +131,7 @@ import Testing
         }
     }
 
-    @Test func aRefusedConnectionIsSaidInWords() async throws {
+    @Test func aRefusedConnectionIsReportedInWords() async throws {
         let port = try LoopbackSocket(listens: false)
         let client = stubClient(port: port.number, repeats: false)
         let error = await rpcError { try await client.send(EchoCall(text: "x")) }
@@ -140,7 +140,7 @@ import Testing
         await client.close()
     }
 
-    @Test func aServerOfAnotherProtocolIsNoFaultOfOurs() async throws {
+    @Test func anotherProtocolIsNotReportedAsATLSError() async throws {
         let port = try LoopbackSocket(listens: false)
         let server = try await ScriptedServer(port: port.number)
         let client = stubClient(port: port.number)

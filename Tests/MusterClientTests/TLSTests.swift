@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    @Test func aServerThatNobodyVouchesForIsRefusedAtOnce() async throws {
+    @Test func anUntrustedServerIsRefusedAtOnce() async throws {
         let certificates = try TestCertificates()
         try await withStubServer(tls: certificates.server) { server, stub in
             for authorities in [certificates.file("other.pem"), nil] {
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func aCertificateIsReadAgainAndABadOneKeepsTheOld() async throws {
+    @Test func aCertificateIsReloadedAndABadOneKeepsTheOld() async throws {
         let certificates = try TestCertificates()
         try await withStubServer(tls: certificates.server) { server, _ in
             try Data("nothing".utf8).write(to: certificates.folder.appending(path: "server.pem"))

@@ -13,7 +13,7 @@ import Testing
         ("25006", .unavailable), ("53300", .unavailable), ("53100", .resourceExhausted), ("53200", .resourceExhausted),
         ("XX001", .dataLoss), ("XX002", .dataLoss), ("XX000", .internal), ("23505", .internal), ("42501", .internal),
     ])
-    func aConditionOfPostgreSQLHasItsCode(state: String, code: RPCCode) {
+    func everySQLSTATEHasItsCode(state: String, code: RPCCode) {
         var cause = PostgresError(.server, "a row of SECRET")
         (cause.sqlState, cause.detail) = (SQLState(rawValue: state), "Key (external_id)=(SECRET)")
         let error = RPCError(handling: cause)
@@ -28,7 +28,7 @@ import Testing
         (.deadlineExceeded, .deadlineExceeded), (.cancelled, .cancelled), (.commitOutcomeUnknown, .unknown),
         (.encoding, .internal), (.decoding, .internal), (.misuse, .internal),
     ])
-    func aFaultOfTheConnectionHasItsCode(kind: PostgresError.Kind, code: RPCCode) {
+    func everyConnectionErrorHasItsCode(kind: PostgresError.Kind, code: RPCCode) {
         let error = RPCError(handling: PostgresError(kind, "SECRET"))
         #expect(error.code == code)
         #expect(!"\(error)".contains("SECRET"))
@@ -36,7 +36,7 @@ import Testing
         #expect((error.details.integer("retry_after_ms") != nil) == (kind == .overloaded))
     }
 
-    @Test func whatIsDamagedChangesTooFastOrIsUnheardOfHasItsCode() {
+    @Test func otherErrorsHaveTheirCode() {
         #expect(RPCError(handling: VersionNotKept()).code == .outOfRange)
         #expect(RPCError(handling: ListingExpired()).code == .outOfRange)
         #expect(RPCError(handling: ChangingTooFast()).code == .aborted)

@@ -6,7 +6,7 @@ import Testing
 
 /// What callers hear while PostgreSQL is away: UNAVAILABLE, soon, and afterwards all is as before.
 @Suite struct OutageTests {
-    @Test func everyCallIsUnavailableSoonAndServedAgain() async throws {
+    @Test func everyCallIsUnavailableDuringAnOutageAndServedAfterwards() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let session = try await RawSession.open(muster.server)
             try await muster.database.setReachable(false)
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func aServerThatNeverMetItsDatabaseSaysSoToo() async throws {
+    @Test func aServerThatNeverReachedItsDatabaseReportsIt() async throws {
         try await withMuster { muster in
             let server = try await TestServer(
                 databaseURL: "host=/nowhere/to/be/found user=nobody", workspace: muster.server.workspace)

@@ -12,7 +12,7 @@ import Testing
 @Suite struct TokenTests {
     private let ids = (0..<6).map { Identifier("u-\($0)") }
 
-    @Test func aTokenIsGoodOnAnyConnectionAndTwice() async throws {
+    @Test func aTokenIsValidOnAnyConnectionAndTwice() async throws {
         try await withMuster(users: ids) { muster in
             var call = ListSegmentMembers(filter: .everyone, pageSize: 4)
             call.pageToken = try await muster.send(call).nextPageToken
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func aTokenIsOfItsCallOnly() async throws {
+    @Test func aTokenIsBoundToItsCall() async throws {
         try await withMuster(users: ids) { muster in
             try await prepare(muster)
             let session = try await RawSession.open(muster.server)
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func aTokenIsOfItsWorkspaceOnly() async throws {
+    @Test func aTokenIsBoundToItsWorkspace() async throws {
         try await withMuster(users: ids) { muster in
             try await prepare(muster)
             let second = try await TestServer(
@@ -88,7 +88,7 @@ import Testing
     }
 
     /// The position is the number of a user, which is never shown.
-    @Test func aTokenShowsNothingOfItsPosition() async throws {
+    @Test func aTokenDoesNotRevealItsPosition() async throws {
         try await withMuster(users: ids) { muster in
             try await prepare(muster)
             let session = try await RawSession.open(muster.server)

@@ -41,7 +41,7 @@ import Testing
     // MARK: Places
 
     /// One more stays in the backlog, and comes in when another one has gone.
-    @Test func noMoreConnectionsAreAcceptedThanThereArePlaces() async throws {
+    @Test func connectionsBeyondTheLimitStayInTheBacklog() async throws {
         try await withListener(places: 4) { server in
             var connections: [RawConnection] = []
             for _ in 0..<4 {
@@ -63,7 +63,7 @@ import Testing
     }
 
     /// Every "no descriptors" of the system pauses accepting; afterwards connections of the backlog are accepted.
-    @Test func withoutDescriptorsAcceptingPauses() async throws {
+    @Test func acceptingPausesWithoutDescriptors() async throws {
         let pauses = NIOLockedValueBox(AcceptPauses())
         let captured = CapturedLog()
         let log = MinuteLog(captured.logger)
@@ -110,7 +110,7 @@ import Testing
     }
 
     /// The connections of one address leave room for others, even if all are unauthenticated.
-    @Test func theShareIsCountedByAddress() {
+    @Test func theConnectionShareIsCountedByAddress() {
         final class Connection: Sendable {}
         let all = (0..<6).map { _ in Connection() }
         let ids = all.map { ObjectIdentifier($0) }
@@ -130,7 +130,7 @@ import Testing
 
     // MARK: Proxies
 
-    @Test func theAddressIsWhatTheProxySays() async throws {
+    @Test func theAddressComesFromTheProxyHeader() async throws {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.connectionsPerAddress = 1
         try await withListener(headers: .seconds(5), bounds: bounds) { server in
@@ -177,7 +177,7 @@ import Testing
         }
     }
 
-    @Test func whoComesWithoutAHeaderIsClosed() async throws {
+    @Test func aConnectionWithoutAProxyHeaderIsClosed() async throws {
         try await withListener(headers: .milliseconds(300)) { server in
             let wrong = try await RawConnection(port: server.port)
             try await wrong.send(request(1, "session.open", "{\"key\":\"good\"}"))
@@ -195,7 +195,7 @@ import Testing
     }
 
     /// So many as come without header, the one that came first is closed for one more.
-    @Test func thoseWithoutHeaderAreFew() async throws {
+    @Test func connectionsWithoutAProxyHeaderAreBounded() async throws {
         try await withListener(headers: .seconds(60)) { server in
             var silent: [RawConnection] = []
             for _ in 0..<HeaderLine.most + 8 { silent.append(try await RawConnection(port: server.port)) }
@@ -208,7 +208,7 @@ import Testing
     // MARK: TLS
 
     /// Half a ClientHello, or a byte now and then, holds no connection for longer than a session has to be opened in.
-    @Test func aSlowHelloIsCutInTime() async throws {
+    @Test func aSlowTLSHandshakeIsClosedInTime() async throws {
         guard TestCertificates.isPossible else { return }
         let certificates = try TestCertificates()
         var bounds = RPCServerSettings.Bounds.quick

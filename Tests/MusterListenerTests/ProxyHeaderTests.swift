@@ -40,21 +40,21 @@ struct ProxyHeaderTests {
         #expect(ipv4 != ipv6 && ipv4 != nil)
     }
 
-    @Test func aProxyThatSpeaksForItselfHasNoSource() {
+    @Test func aLocalCommandOfTheProxyHasNoSource() {
         #expect(source(Self.header(0x20, 0x00, [])) == nil)
         #expect(source(Self.header(0x20, 0x11, Self.ofIPv4)) == nil)
         #expect(source(Self.header(0x20, 0x31, [1, 2, 3])) == nil)
         #expect(source(Self.header(0x21, 0x00, [])) == nil)
     }
 
-    @Test func addressesOfOneIPv6NetworkAreOne() throws {
+    @Test func addressesOfOneIPv6NetworkAreEqual() throws {
         #expect(try address("2001:db8:1:2::9") == address("2001:db8:1:2:ffff::1"))
         #expect(try address("2001:db8:1:2::9") != address("2001:db8:1:3::9"))
         #expect(try address("::ffff:192.0.2.7") == address("192.0.2.7"))
         #expect(try address("192.0.2.7") != address("192.0.2.8"))
     }
 
-    @Test func whatFollowsIsNotLookedAt() {
+    @Test func extensionsOfTheHeaderAreIgnored() {
         let header = Self.header(0x21, 0x11, Self.ofIPv4)
         #expect(ProxyHeader.read(header + [0xFF, 0, 1]) == ProxyHeader.read(header))
     }
@@ -79,7 +79,7 @@ struct ProxyHeaderTests {
         header(0x21, 0x11, ofIPv4 + [0x01]), header(0x21, 0x11, ofIPv4 + [0x01, 0]),
         header(0x21, 0x11, ofIPv4 + [0x01, 0, 2, 0x68]), header(0x21, 0x11, ofIPv4 + [0x01, 0xFF, 0xFF]),
     ])
-    func whatIsNoneIsRefused(_ bytes: [UInt8]) {
+    func anInvalidHeaderIsRefused(_ bytes: [UInt8]) {
         guard case .malformed(let reason) = ProxyHeader.read(bytes) else {
             Issue.record("\(bytes): \(ProxyHeader.read(bytes))")
             return
@@ -87,7 +87,7 @@ struct ProxyHeaderTests {
         #expect(!reason.isEmpty)
     }
 
-    @Test func theLongestHeaderIsTaken() throws {
+    @Test func theLongestHeaderIsAccepted() throws {
         let rest = ProxyHeader.mostPayload - 12 - 3
         let field = [0x04, UInt8(rest >> 8), UInt8(rest & 0xFF)] + [UInt8](repeating: 7, count: rest)
         #expect(try source(Self.header(0x21, 0x11, Self.ofIPv4 + field)) == address("192.0.2.7"))
@@ -95,7 +95,7 @@ struct ProxyHeaderTests {
 
     /// Good headers with bytes changed, added and taken away: read alike whole and in pieces, and never beyond their
     /// ends.
-    @Test func anyBytesAreReadAlikeInPieces() {
+    @Test func anyBytesAreReadTheSameInPieces() {
         let seed = TestSeed("anyBytesAreReadAlikeInPieces")
         var random = seed.random
         for round in 0..<20_000 {

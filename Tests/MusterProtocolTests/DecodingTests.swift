@@ -2,7 +2,7 @@ import MusterProtocol
 import Testing
 
 @Suite struct DecodingTests {
-    @Test func errorsNamePlaceAndKindNeverTheValue() {
+    @Test func errorsNamePathAndKindNeverTheValue() {
         let cases = [
             (#"{"partner":4711,"cohort_changes":[]}"#, "partner must be a string, and is a number"),
             (#"{"cohort_changes":[]}"#, "partner is missing"),
@@ -26,7 +26,7 @@ import Testing
         for (text, sentence) in cases { #expect(complaint(Import.self, text) == sentence) }
     }
 
-    @Test func pathsBeginAtWhatIsDecoded() throws {
+    @Test func pathsBeginAtTheDecodedValue() throws {
         try JSONReader().read(Array(#"{"id":1,"body":{"partner":1}}"#.utf8)) { message in
             let body = try #require(message.field("body"))
             let error = #expect(throws: JSONError.self) { try JSONDecoding.decode(Import.self, from: body) }
@@ -44,7 +44,7 @@ import Testing
 
     enum Colour: String, Codable { case red, blue }
 
-    @Test func theLibrarysOwnErrorsLoseTheValueTheyQuote() {
+    @Test func errorsOfTheLibraryDoNotQuoteTheValue() {
         #expect(
             complaint(Box<[Colour]>.self, #"{"v":["red","secret"]}"#)
                 == "v[1] is not one of the values that it may have")

@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    @Test func everyReasonOfARefusalIsExplained() throws {
+    @Test func everyErrorReasonIsExplained() throws {
         let page = try text("errors.md")
         let start = try #require(page.range(of: "## Reasons")?.upperBound)
         let rows = page[start...].matches(of: /\n\| `([a-z_]+)` \|/).map { String($0.1) }
@@ -40,7 +40,7 @@ import Testing
     }
 
     /// An error that a program can't read is easily written, and no caller says that it misses the reason.
-    @Test func noRefusalIsMadeWithoutAReason() throws {
+    @Test func noErrorLacksItsReason() throws {
         let sources = Self.root.appending(path: "../Sources").standardizedFileURL
         let codes = RPCCode.allCases.filter(\.needsReason).map { "\($0)" }.joined(separator: "|")
         // What follows the code is a reason: a case, a value that is called so, or a choice of cases.
@@ -77,7 +77,7 @@ import Testing
         for outcome in Outcome.allCases { #expect(receipts.contains("| `\(outcome.rawValue)` |")) }
     }
 
-    @Test func everyCallThatTakesEarlierStatesSaysWhichFiltersHaveNone() throws {
+    @Test func everyCallThatTakesEarlierStatesNamesTheFiltersWithoutHistory() throws {
         for call in allCalls where try call.fieldPaths().contains("at") {
             for leaf in ["an attribute", "an event", "a purchase", "refuses `at`"] {
                 #expect(call.notes.contains(leaf), "\(call.method): \(leaf)")
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func everyLinkLeadsSomewhere() throws {
+    @Test func everyLinkHasATarget() throws {
         for path in try FileManager.default.subpathsOfDirectory(atPath: Self.root.path) where path.hasSuffix(".md") {
             let folder = Self.root.appending(path: path).deletingLastPathComponent()
             for link in try text(path).matches(of: /\]\(([^)#:]+)(#[^)]*)?\)/) {
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test func whatIsShownAsJSONIsJSON() throws {
+    @Test func jsonExamplesAreJSON() throws {
         for path in try FileManager.default.subpathsOfDirectory(atPath: Self.root.path) where path.hasSuffix(".md") {
             for block in try text(path).matches(of: /```json\n([^`]+)```/) {
                 let wrapped = Array("{\"v\":\(block.1)}".utf8)
@@ -106,7 +106,7 @@ import Testing
 
     /// What the guide begins with is what a server says: calls that there are, and a refusal with all that this one
     /// has.
-    @Test func theFirstConversationIsOneThatIsHad() throws {
+    @Test func theFirstConversationInTheDocsIsARealOne() throws {
         let lines = try text("README.md").matches(of: /\n(→|←) (.+)/).map { (from: $0.1, line: String($0.2)) }
         #expect(lines.count == 6)
         var methods: [Int64: String] = [:]
@@ -142,7 +142,7 @@ import Testing
     }
 
     /// The example repeats the calls that may be, and no others, where they have no request id.
-    @Test func thePythonClientRepeatsWhatIsSafe() throws {
+    @Test func thePythonClientRepeatsSafeCallsOnly() throws {
         func isSafe<C: Call>(_: C.Type) -> Bool { C.example.call.isSafeToRepeat }
         let source = try text("../examples/python/muster.py")
         let list = try #require(try #/REPEATABLE = {([^}]+)}/#.firstMatch(in: source))

@@ -14,12 +14,12 @@ import Testing
         #expect(try encode(reply) == #"{"zebra":1,"mango":[3,0.5,0,1e+16,1e-07,123456789],"kiwi":{"v":true}}"#)
     }
 
-    @Test func onlyWhatMustBeIsEscaped() throws {
+    @Test func onlyRequiredCharactersAreEscaped() throws {
         let text = "\"\\/\u{1}\u{8}\u{9}\u{A}\u{C}\u{D}\u{1F}\u{7F}é😀\u{2028}"
         #expect(try encode(Box(v: text)) == #"{"v":"\"\\/\u0001\b\t\n\f\r\u001f"# + "\u{7F}é😀\u{2028}\"}")
     }
 
-    @Test(arguments: 0..<40) func everyByteIsEscapedOrNotWhereverItStands(place: Int) throws {
+    @Test(arguments: 0..<40) func escapingOfAByteDoesNotDependOnItsPosition(place: Int) throws {
         for byte in UInt8(1)..<0x80 {
             var bytes = Array(repeating: UInt8(ascii: "x"), count: 40)
             bytes[place] = byte
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func whatNoReaderWouldTakeIsNotWritten() {
+    @Test func valuesThatNoReaderAcceptsAreNotWritten() {
         #expect(throws: JSONError.self) { try encode(Box(v: Double.infinity)) }
         #expect(throws: JSONError.self) { try encode(Box(v: Double.nan)) }
         #expect(throws: JSONError.self) { try encode(Box(v: Float.infinity)) }
@@ -44,7 +44,7 @@ import Testing
     }
 
     /// An import counts it in its place; one that is not sent would lose those beside it.
-    @Test func aStringWithNULIsWrittenForItsReaderToJudge() throws {
+    @Test func aStringWithNULIsWrittenAndLeftToItsReader() throws {
         #expect(try encode(Box(v: "a\u{0}b")) == #"{"v":"a\u0000b"}"#)
         #expect(try encode(Box(v: IdentifierList(["a", "\u{0}"]))) == #"{"v":["a","\u0000"]}"#)
     }
@@ -82,7 +82,7 @@ import Testing
         #expect(try encode(Manual { _ in }) == "{}")
     }
 
-    @Test func whatCannotBeWrittenInOneGoIsAnError() {
+    @Test func encodingOutOfOrderIsAnError() {
         let late = Manual { encoder in
             var outer = encoder.container(keyedBy: Key.self)
             var list = outer.nestedUnkeyedContainer(forKey: .a)

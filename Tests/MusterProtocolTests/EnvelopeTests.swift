@@ -41,7 +41,7 @@ import Testing
         for (text, expected) in cases { #expect(try Self.read(text) == expected) }
     }
 
-    @Test func whatIsWrongIsSaidWithTheIDToAnswer() throws {
+    @Test func anErrorCarriesTheIDOfItsRequest() throws {
         let cases: [(String, Int64?, String)] = [
             ("{}", nil, "the message has none of the fields that begin a message of this protocol"),
             (#"{"id":3}"#, 3, "the message has none of the fields that begin a message of this protocol"),
@@ -112,7 +112,7 @@ import Testing
         #expect(RPCCode.allCases.count == 16)
     }
 
-    @Test func aWrongMessageIsTheSendersFault() {
+    @Test func aMalformedMessageIsTheSendersError() {
         #expect(
             RPCError(JSONError(at: "a[0]", "is wrong"))
                 == RPCError(.invalidArgument, .wrongType, field: "a[0]", "a[0] is wrong"))

@@ -7,7 +7,7 @@ import Testing
         fields.map { "\($0.path): \($0.type), \($0.presence.map { "\($0)" } ?? "-")" }
     }
 
-    @Test func aCallTellsItsFieldsTheirTypesAndWhichMustBeThere() throws {
+    @Test func aCallDescribesItsFieldsTheirTypesAndWhichAreRequired() throws {
         #expect(
             lines(try ImportCohort.bodyFields()) == [
                 "partner: string, required", "cohort_id: string, required", "request_id: string, optional",
@@ -39,7 +39,7 @@ import Testing
         #expect(lines(try GetUser.bodyFields()).contains("user.external_id: string, choice"))
     }
 
-    @Test func aReplyTellsWhatMayBeAbsent() throws {
+    @Test func aReplyDescribesWhichFieldsAreOptional() throws {
         #expect(
             lines(try CreateCohort.replyFields()) == [
                 "outcome: `\"created\"`, `\"renamed\"`, `\"unchanged\"`, required", "version: whole number, required",

@@ -11,7 +11,7 @@ import Testing
         return bytes + Array(text.utf8)
     }
 
-    @Test(arguments: 1...31) func thePiecesMakeNoDifference(piece: Int) throws {
+    @Test(arguments: 1...31) func aMessageIsReadInAnyPieces(piece: Int) throws {
         let texts = [#"{"ping":1}"#, "", "x", String(repeating: "long", count: 100), #"{"cancel":7}"#]
         let stream = texts.flatMap(Self.frame)
         for cut in piece == 1 ? 0..<stream.count : 0..<1 {
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func theClaimIsJudgedBeforeAnythingComes() throws {
+    @Test func theClaimedLengthIsCheckedBeforeTheBodyArrives() throws {
         let cases: [([UInt8], Int)] = [
             ([0, 0, 0, 0x40, 1], 0x4001), ([0, 0x7F, 0xFF, 0xFF, 0xFF], Int(Int32.max)), ([0, 0x80, 0, 0, 0], 1 << 31),
             ([0, 0xFF, 0xFF, 0xFF, 0xFF], Int(UInt32.max)),
@@ -66,7 +66,7 @@ import Testing
         #expect(try decoder.next { $0.count } == 11)
     }
 
-    @Test func aMessageWhoseReaderThrowsIsTaken() throws {
+    @Test func aMessageIsConsumedEvenIfItsReaderThrows() throws {
         struct Stop: Error {}
         var decoder = FrameDecoder(limit: Self.bytes(10))
         decoder.append(Self.frame("a") + Self.frame("b"))

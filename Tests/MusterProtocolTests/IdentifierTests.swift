@@ -13,7 +13,7 @@ import Testing
         #expect(list[0] == list[2])
     }
 
-    @Test func theirOrderIsThatOfTheBytes() {
+    @Test func identifiersAreOrderedByTheirBytes() {
         let sorted: [Identifier] = ["", "B", "a", "a\u{1}", "aa", "ab", "b", "z", "\u{E9}", "\u{FFFF}", "\u{10000}"]
         for (i, a) in sorted.enumerated() {
             for (j, b) in sorted.enumerated() {
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test func nothingPrintsThem() throws {
+    @Test func identifiersAreNeverPrinted() throws {
         let user: Identifier = "someone@example.com"
         let list: IdentifierList = ["someone@example.com", "u-2"]
         let attributes: Attributes = ["someone": "someone@example.com", "age": 7]
@@ -43,7 +43,7 @@ import Testing
         #expect("\(user)" == "‹identifier›")
     }
 
-    @Test func whatCannotBeAnIdentifierIsJudgedNotRefused() throws {
+    @Test func aStringThatCannotBeAnIdentifierIsReadAndMarked() throws {
         let cases: [(Identifier, Identifier.Validity)] = [
             ("", .empty), ("u", .valid), (Identifier(bytes: Array(repeating: 0x61, count: 1_024)), .valid),
             (Identifier(bytes: Array(repeating: 0x61, count: 1_025)), .tooLong), ("a\u{1F}", .controlCharacter),

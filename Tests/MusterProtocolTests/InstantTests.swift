@@ -13,7 +13,7 @@ import Testing
         "2021-01-21T19:20:30:000Z",
         "2021-01-21 19:20:30:000", "2021-01-21T20:20:30:000+1:00",
     ])
-    func oneMomentInManyForms(text: String) {
+    func oneInstantHasManyForms(text: String) {
         #expect(Instant(iso8601: text.utf8)?.iso8601 == "2021-01-21T19:20:30Z")
     }
 
@@ -35,9 +35,9 @@ import Testing
         "2021-01-21T19:20:250",
         "11/20/2026", "2021-01-21T19:20:30+01:", "2021-01-21T19:20:30ZZ", "2021-W03-4", "1611256830", " 2021-01-21",
     ])
-    func whatCanBeReadInTwoWaysIsNone(text: String) { #expect(Instant(iso8601: text.utf8) == nil) }
+    func anAmbiguousTimeIsRefused(text: String) { #expect(Instant(iso8601: text.utf8) == nil) }
 
-    @Test func timesAreReckonedToTheMicrosecond() {
+    @Test func timesAreExactToTheMicrosecond() {
         let moment = Instant(microseconds: -1)
         #expect((moment + .microseconds(1)).microseconds == 0 && (moment - .days(1)).microseconds == -86_400_000_001)
         #expect((moment + .hours(1)).microseconds == 3_599_999_999)

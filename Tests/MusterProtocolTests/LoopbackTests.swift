@@ -14,7 +14,7 @@ import Testing
         "", "127.+0.0.1", "127.0.0.01x", "localhost.example.com", "localhost:1", "http://localhost", "::", "[::]",
         "::2", "::ffff:128.0.0.1", "[127.0.0.1]", "::1.example.com", "localhost\0.example.com", "1::1",
     ])
-    func nothingElseIs(host: String) { #expect(!isLoopback(host)) }
+    func otherAddressesAreNotLoopback(host: String) { #expect(!isLoopback(host)) }
 
     @Test(arguments: [
         ("Muster.Example.COM.", "muster.example.com"), ("muster_server", "muster_server"), ("0.0.0.0", "0.0.0.0"),
@@ -27,7 +27,7 @@ import Testing
         "", ".", "a..b", "https://example.com", "example.com/x", "example.com:7878", "user@example.com", "a b", "*",
         "[::1", "::1]", "[example.com]", "[::1]:7878", "::1%", "é.example.com", "a\n",
     ])
-    func whatIsNoHostHasNone(written: String) { #expect(normalizedHost(written) == nil) }
+    func anInvalidHostHasNoForm(written: String) { #expect(normalizedHost(written) == nil) }
 
     @Test(arguments: [
         ("localhost", "localhost", 7_878), ("LOCALHOST:1", "localhost", 1), ("127.0.0.1:65535", "127.0.0.1", 65_535),
@@ -44,5 +44,5 @@ import Testing
         "", ":7878", "a:", "a:0", "a:65536", "a:+1", "a: 1", "a:1:2", "[::1]7878", "[::1]:", "2001:db8::1:99999",
         "https://a:443", "a:443/", "tcp://10.96.12.7:7878",
     ])
-    func orItIsRefused(written: String) { #expect(hostAndPort(written, defaultPort: 7_878) == nil) }
+    func aWrongPortIsRefused(written: String) { #expect(hostAndPort(written, defaultPort: 7_878) == nil) }
 }

@@ -83,7 +83,7 @@ extension SeededRandom {
 }
 
 @Suite struct RoundTripTests {
-    @Test func whatIsWrittenReadsAsItWas() throws {
+    @Test func writtenValuesAreReadUnchanged() throws {
         let seed = TestSeed("round trips")
         var dice = seed.random
         let reader = JSONReader()

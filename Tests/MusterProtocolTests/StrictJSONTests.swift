@@ -11,7 +11,7 @@ import Testing
         "{\"a\":\"\u{7F}\u{2028}\u{FEFF}\u{FFFF}\u{10FFFF}\"}", #"{"a":[1,[2,{"b":[]}],"c",{}]}"#,
     ]
 
-    @Test(arguments: accepted) func takesWhatJSONAllows(text: String) {
+    @Test(arguments: accepted) func acceptsValidJSON(text: String) {
         #expect(refusal(of: text) == nil)
     }
 
@@ -32,7 +32,7 @@ import Testing
         "{\"a\":18446744073709551616000}",
     ]
 
-    @Test(arguments: malformed) func refusesWhatJSONForbids(text: String) {
+    @Test(arguments: malformed) func refusesInvalidJSON(text: String) {
         #expect(refusal(of: text)?.reason == .malformed)
     }
 
@@ -44,7 +44,7 @@ import Testing
         [0xF0, 0x9F, 0x98], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xFE], [0xFF],
     ]
 
-    @Test(arguments: notUTF8) func refusesWhatIsNotUTF8(bytes: [UInt8]) {
+    @Test(arguments: notUTF8) func refusesInvalidUTF8(bytes: [UInt8]) {
         #expect(refusal(of: Array("{\"a\":\"".utf8) + bytes + Array("\"}".utf8))?.reason == .malformed)
         #expect(refusal(of: Array("{\"".utf8) + bytes + Array("\":1}".utf8))?.reason == .malformed)
         #expect(refusal(of: Array("{}".utf8) + bytes)?.reason == .malformed)
@@ -69,11 +69,11 @@ import Testing
         "{" + (0..<13).map { "\"k\($0)\":0," }.joined() + "\"\\u006b0\":1}",
     ]
 
-    @Test(arguments: duplicates) func refusesAKeyThatStandsTwice(text: String) {
+    @Test(arguments: duplicates) func refusesADuplicateKey(text: String) {
         #expect(refusal(of: text)?.reason == .duplicateKey)
     }
 
-    @Test(arguments: [2, 11, 12, 13, 14, 33, 5_000]) func findsOneDuplicateAmong(count: Int) {
+    @Test(arguments: [2, 11, 12, 13, 14, 33, 5_000]) func findsADuplicateAmongManyKeys(count: Int) {
         let keys = (0..<count).map { "key number \($0)" }
         #expect(refusal(of: "{" + keys.map { "\"\($0)\":{}" }.joined(separator: ",") + "}") == nil)
         for (first, second) in [(0, count - 1), (count / 2, count / 2 + 1), (count - 1, 0)] where second < count {
@@ -100,7 +100,7 @@ import Testing
         #"{"a":"\ud83d\ud83d\ude00"}"#,
     ]
 
-    @Test(arguments: unusable) func aStringThatCantBeKeptIsReadAndMarked(text: String) throws {
+    @Test(arguments: unusable) func aStringThatPostgreSQLCannotStoreIsReadAndMarked(text: String) throws {
         func unusable(in value: JSONValue) throws -> Int {
             switch value.kind {
             case .string: return value.isUnusable ? 1 : 0
@@ -114,7 +114,7 @@ import Testing
         #expect(refusal(of: text) == nil)
     }
 
-    @Test func whatCantBeKeptIsRefusedWithItsPathWhereItIsWanted() throws {
+    @Test func aMarkedStringIsRefusedWithItsPathWhereItIsUsed() throws {
         for bad in [#"a\u0000b"#, #"\ud800"#] {
             let problem = "v has U+0000 or half of a surrogate pair, which text can't contain"
             #expect(complaint(Box<String>.self, #"{"v":"\#(bad)"}"#) == problem)
@@ -138,14 +138,14 @@ import Testing
         ("{\"a\":[9007199254740993]}", 6, "±2^53"), ("{\"a\":1,\"b\":{\"c\":1,\"d\":2,\"c\":3}}", 24, "duplicate key"),
     ]
 
-    @Test(arguments: faults) func saysWhatIsWrongAndWhere(text: String, offset: Int, says: String) {
+    @Test(arguments: faults) func errorsSayWhatIsWrongAndWhere(text: String, offset: Int, says: String) {
         let error = refusal(of: text)
         #expect(error?.offset == offset)
         #expect(error?.description.contains(says) == true, "\(error?.description ?? "")")
         #expect(error?.description.hasSuffix("at byte \(offset)") == true)
     }
 
-    @Test func saysUTF8OnlyWhereItIsNot() {
+    @Test func onlyInvalidUTF8IsReportedAsSuch() {
         let error = refusal(of: Array("{\"a\":\"é".utf8) + [0xFF] + Array("\"}".utf8))
         #expect(error?.description == "the message is not valid UTF-8, at byte 8")
         for text in Self.malformed where !text.unicodeScalars.contains("\u{FEFF}") {
@@ -165,7 +165,7 @@ import Testing
         (#"{"id":7,"body":{"a":"x}}"#, 7), (#"[{"id":7,"x":}]"#, nil),
     ]
 
-    @Test(arguments: ids) func tellsTheIDWhereItIsCertain(text: String, id: Int64?) {
+    @Test(arguments: ids) func anErrorHasTheIDWhereItIsUnambiguous(text: String, id: Int64?) {
         let error = refusal(of: text)
         #expect(error != nil)
         #expect(error?.requestID == id)
@@ -185,7 +185,7 @@ import Testing
     }
 
     /// REST clients send ids as numbers. Only ids accept such large integers.
-    @Test(arguments: bigIntegers) func aReaderThatTakesThemGivesTheirDigitsToIDsOnly(text: String) throws {
+    @Test(arguments: bigIntegers) func largeIntegersAreGivenToIDsOnly(text: String) throws {
         let bytes = Array("{\"a\":\(text),\"b\":[1]}".utf8)
         try JSONReader(takesWideIntegers: true).read(bytes) { message in
             let value = try #require(message.field("a"))
@@ -204,7 +204,7 @@ import Testing
     @Test(arguments: [
         "1e309", "-1e309", "18446744073709551616", "-9223372036854775809", "123456789012345678901234567890", "1E+999",
     ])
-    func aReaderThatTakesThemReadsANumberThatNothingHolds(text: String) throws {
+    func aLenientReaderReadsANumberThatNoTypeHolds(text: String) throws {
         let bytes = Array("{\"a\":\(text),\"b\":\"1e309 \\\" 1e309 \\ud800\",\"c\":[\(text)]}".utf8)
         #expect(refusal(of: bytes)?.reason == .malformed)
         try JSONReader(takesWideIntegers: true).read(bytes) { message in
@@ -264,7 +264,7 @@ import Testing
         #expect(time < .seconds(30))
     }
 
-    @Test func aReaderGoesOnAfterARefusal() throws {
+    @Test func aReaderCanBeUsedAgainAfterAnError() throws {
         let reader = JSONReader(depth: 8, values: 50)
         for text in ["{", #"{"a":1,"a":2}"#, #"{"b":{"a":1,"a":2}}"#, #"{"a":[[[[[[[[[]]]]]]]]]}"#, #"{"a":"\x0000"}"#]
         {
@@ -283,7 +283,7 @@ import Testing
         try reader.read(Array("{}".utf8)) { _ in }
     }
 
-    @Test func everyBeginningOfAMessageIsRefused() {
+    @Test func everyTruncatedMessageIsRefused() {
         let text = Array(#"{"id":7,"m":"é\n\u00e9","n":[1.5e3,-2,{}],"o":{"p":null,"q":[true,false]}}"#.utf8)
         #expect(refusal(of: text) == nil)
         for count in 0..<text.count { #expect(refusal(of: Array(text.prefix(count))) != nil) }

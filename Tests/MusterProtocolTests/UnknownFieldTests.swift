@@ -21,7 +21,7 @@ import Testing
         #expect(objects > 100)
     }
 
-    @Test func theNearestNameIsTold() throws {
+    @Test func theErrorSuggestsTheNearestName() throws {
         for call in allCalls {
             for path in try paths(of: call) where !path.contains("[]") && !path.contains(".") {
                 let misspelt = String(path.dropLast())
@@ -74,7 +74,7 @@ import Testing
         (#"{"attributes":[{"push_tokens":[{"devic_id":"x"}]}]}"#, "did you mean device_id?"),
         (#"{"purchases":[{"product":"a"}]}"#, "purchases[0].product is not a field; did you mean product_id?"),
     ])
-    func namesInTrackedObjectsAreTheirs(body: String, sentence: String) {
+    func trackedObjectsMayHaveAnyFieldName(body: String, sentence: String) {
         #expect(refusal(of: TrackUsers.self, body)?.description.contains(sentence) == true)
     }
 
@@ -83,7 +83,7 @@ import Testing
         #expect(refusal(of: GetUser.self, body)?.description.contains("prioritization") == true)
     }
 
-    @Test func whatIsNotARequestIgnoresFieldsThatItDoesNotKnow() throws {
+    @Test func repliesAndStoredFiltersIgnoreUnknownFields() throws {
         _ = try decode(SizeSegment.Reply.self, #"{"size":1,"newer":2}"#)
         _ = try decode(Filter.self, #"{"everyone":{},"newer":2}"#)
     }

@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func aUserComesWithAllThatIsKnownOfHerInBrazesForm() async throws {
+    @Test func anExportedUserHasAllFieldsInBrazesForm() async throws {
         try await withMuster { muster in
             try await seed(muster)
             let reply = try await export(muster, #"{"external_ids":["ada"]}"#)
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func everyWayToNameAUserFindsHer() async throws {
+    @Test func everyIdentifierFindsItsUser() async throws {
         try await withMuster { muster in
             _ = try await muster.send(
                 UpsertUsers(users: [
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func whatSheDidAndBoughtIsSummedUp() async throws {
+    @Test func eventsAndPurchasesAreSummedUp() async throws {
         try await withMuster(users: ["ada", "ben"]) { muster in
             try await muster.database.run(
                 """
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func whatAUserLacksIsNoField() async throws {
+    @Test func missingValuesAreMissingFields() async throws {
         try await withMuster { muster in
             try await seed(muster)
             let reply = try await export(
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test func onlyTheFieldsThatAreAskedForCome() async throws {
+    @Test func onlyRequestedFieldsAreExported() async throws {
         try await withMuster { muster in
             try await seed(muster)
             let body = #"{"external_ids":["ada"],"fields_to_export":["external_id","custom_attributes","apps"]}"#
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test func whoIsNotFoundIsListedAndTheOthersCome() async throws {
+    @Test func unknownUsersAreListedAndTheOthersExported() async throws {
         try await withMuster(users: ["12345"]) { muster in
             try await seed(muster)
             let body = """
@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    @Test func aBucketStaysTheSameAndBucketsAreSpread() async throws {
+    @Test func randomBucketsAreStableAndSpread() async throws {
         try await withMuster(users: (0..<50).map { Identifier("u-\($0)") }) { muster in
             let ids = (0..<50).map { "\"u-\($0)\"" }.joined(separator: ",")
             let body = #"{"external_ids":[\#(ids)],"fields_to_export":["external_id","random_bucket"]}"#
@@ -133,7 +133,7 @@ import Testing
         }
     }
 
-    @Test func moreThanFiftyOrNobodyOrNonsenseIsRefused() async throws {
+    @Test func tooManyUsersNoUsersAndNonsenseAreRefused() async throws {
         try await withMuster { muster in
             let many = (0..<51).map { "\"u-\($0)\"" }.joined(separator: ",")
             let refused = [

@@ -30,7 +30,7 @@ import Testing
         return try await muster.send(ExportSegment(segmentID: "s"))
     }
 
-    @Test func anExportIsFollowedFromItsBeginningToItsEnd() async throws {
+    @Test func theStateOfAnExportIsReported() async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             let begun = try await begin(muster)
             try await expect(.waiting, 202, of: begun, muster)
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test func anExportThatEndsOtherwiseSaysHow() async throws {
+    @Test func theStateOfAFailedExportSaysWhy() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let begun = try await begin(muster)
             _ = try await muster.send(CancelExport(segmentID: "s"))
@@ -85,7 +85,7 @@ import Testing
     }
 
     /// What can't be, unless the database was changed by hand: it is no export that will be there later.
-    @Test func anExportThatIsDoneWithoutAnArchiveIsTheServersFault() async throws {
+    @Test func aFinishedExportWithoutAnArchiveIsAServerError() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let begun = try await begin(muster)
             try await muster.database.run(
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func whoMayBeginAnExportMaySeeHowFarItIs() async throws {
+    @Test func theScopeToBeginAnExportAllowsToFollowIt() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let begun = try await begin(muster)
             let call = GetExport(objectPrefix: Identifier(begun.objectPrefix))

@@ -51,7 +51,7 @@ import Testing
     }
 
     /// The permission check before a call is not counted as a call.
-    @Test func onlyCallsAreCountedAsCalls() async throws {
+    @Test func requestsThatReachNoCallAreNotCountedAsCalls() async throws {
         let router = Stage().router
         func context(_ scopes: [String]) -> CallContext {
             let session = Session(
@@ -96,7 +96,7 @@ import Testing
         return try await muster.send(SizeSegment(filter: filter)).size
     }
 
-    @Test func aRepeatGetsTheRecordedAnswerAndOtherContentIsRefused() async throws {
+    @Test func aRepeatGetsTheRecordedResponseAndOtherContentIsRefused() async throws {
         try await withUsers { muster in
             for write in Self.writes {
                 let key = "k of \(write.path)"
@@ -157,7 +157,7 @@ import Testing
         }
     }
 
-    @Test func aNameThatCannotBeOneIsRefusedAndNothingDone() async throws {
+    @Test func anInvalidIdempotencyKeyIsRefusedBeforeAnyWork() async throws {
         try await withUsers { muster in
             for write in Self.writes {
                 for key in ["", String(repeating: "k", count: 256)] {
@@ -174,7 +174,7 @@ import Testing
     }
 
     /// One namespace for both wires, as imports have: what a service repeats over the other one is a repeat.
-    @Test func theNameIsTheRequestIDOfTheCall() async throws {
+    @Test func theIdempotencyKeyIsTheRequestIDOfTheCall() async throws {
         try await withUsers { muster in
             _ = try await post(muster, "/users/delete", #"{"external_ids":["d-1"]}"#, key: "k")
             let reply = try await muster.send(DeleteUsers(users: [.externalID("d-1")], requestID: "k"))
@@ -187,7 +187,7 @@ import Testing
     }
 
     /// Its words are about the objects, and belong to the name as any answer does: mended objects are other content.
-    @Test func anAnswerInWhichNoObjectWasGoodIsRecorded() async throws {
+    @Test func aResponseWithoutAValidObjectIsRecorded() async throws {
         try await withUsers { muster in
             let bad = #"{"events":[{"external_id":"u-1","name":"e","time":"never"}]}"#
             let good = #"{"events":[{"external_id":"u-1","name":"e","time":"2026-01-01"}]}"#
@@ -199,7 +199,7 @@ import Testing
         }
     }
 
-    @Test func aKeyWithoutTheScopeTakesNoNames() async throws {
+    @Test func aKeyWithoutTheScopeRecordsNoIdempotencyKey() async throws {
         try await withUsers { muster in
             let weak = try await muster.send(CreateKey(kind: .service, name: "w", scopes: ["users.get"])).secret
             for write in Self.writes {

@@ -25,7 +25,7 @@ import Testing
         try await muster.send(GetExport(objectPrefix: Identifier(begun.objectPrefix))).state
     }
 
-    @Test func upkeepDeletesTheArchiveThatHoldsAnErasedUser() async throws {
+    @Test func maintenanceDeletesTheArchiveOfAnErasedUser() async throws {
         try await withMuster(users: ["u-1", "u-2", "other"]) { muster in
             try await muster.importCohort("c", adding: ["u-1", "u-2"])
             let begun = try await begin(muster, .cohort("tinyclues", "c"))
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func aMergedUserIsInTheArchiveUntilTheKeptOneIsErased() async throws {
+    @Test func aMergedUserStaysInTheArchiveUntilTheKeptUserIsErased() async throws {
         try await withMuster(users: ["kept", "merged"]) { muster in
             try await muster.importCohort("c", adding: ["merged"])
             let begun = try await begin(muster, .cohort("tinyclues", "c"))
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test func anExportDuringWhichSomebodyIsErasedIsMadeAnew() async throws {
+    @Test func anErasureDuringAnExportRestartsTheExport() async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             let begun = try await begin(muster)
             let isFirst = NIOLockedValueBox(true)

@@ -30,7 +30,7 @@ import Testing
     @Test(arguments: [
         ("win+back", "win back"), ("win%20back", "win back"), ("win%2Bback", "win+back"), ("win%2bback", "win+back"),
         ("a%26b=c%2541", "a&b=c%41"), ("%C3%A9lan", "élan"), ("win+back&other=%zz", "win back"),
-    ]) func aPlusIsABlank(written: String, id: String) async throws {
+    ]) func aPlusIsASpace(written: String, id: String) async throws {
         try await withSegments { muster in
             let reply = try await get(muster, "/segments/details?segment_id=\(written)")
             #expect(reply.status == 200 && reply.body.contains("\"name\":\"named \(id)\""), "\(reply.body)")
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func whatCannotBeReadIsSaidToBe() async throws {
+    @Test func anUnreadableQueryIsReported() async throws {
         let (unreadable, twice) = ("segment_id must be UTF-8, with %", "segment_id stands in the query more than once")
         let unknown = "segment_id must be a string of the Segment api identifier"
         try await withSegments { muster in
@@ -62,7 +62,7 @@ import Testing
         ("2026-11-27+10%3A00%3A00", 27), ("2026-11-27T00:30:00+01:00", 26), ("2026-11-27T00:30:00%2B01:00", 26),
         ("2026-11-27+00:30:00+01:00", 26), ("2026-11-27T00:30:00+00:00", 27), ("2026-11-26T23:30:00-01:00", 27),
         ("2026-11-26T23:59:59.5Z", 26), ("2026-11-27", 27), ("2026-11-26", 26), ("20261127T003000+0100", 26),
-    ]) func aTimeIsReadHoweverItsPlusIsWritten(time: String, day: Int) async throws {
+    ]) func aTimeIsReadWithEveryFormOfPlus(time: String, day: Int) async throws {
         try await withSegments { muster in
             for day in ["2026-11-26", "2026-11-27"] {
                 _ = try await muster.server.store.recordSizes(
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func aTimeWithTwoBlanksIsRefused() async throws {
+    @Test func aTimeWithTwoSpacesIsRefused() async throws {
         try await withSegments { muster in
             let time = "2026-11-27%2010:00:00%20%2B0000"
             let reply = try await get(

@@ -9,7 +9,7 @@ import Testing
 
 /// How many requests a key has in an hour.
 @Suite struct RateLimitTests {
-    @Test func everyAnswerToAKeySaysWhatIsLeft() async throws {
+    @Test func everyResponseSaysHowManyRequestsAreLeft() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             let before = Instant.now.microseconds / 1_000_000
@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test func overItsHourAKeyIsTurnedAwayAndOtherKeysAreNot() async throws {
+    @Test func aKeyOverItsHourlyLimitIsRefusedAndOthersAreNot() async throws {
         try await withMuster { muster in
             let server = try await TestServer(
                 databaseURL: muster.server.databaseURL, workspace: muster.server.workspace, restRequestsPerHour: 3)
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test func servicesAreCountedByALimitOfTheirOwn() async throws {
+    @Test func serviceKeysHaveALimitOfTheirOwn() async throws {
         try await withMuster { muster in
             let server = try await TestServer(
                 databaseURL: muster.server.databaseURL, workspace: muster.server.workspace, restRequestsPerHour: 1,
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    @Test func everyHourBeginsAnew() throws {
+    @Test func theCountStartsAgainEveryHour() throws {
         let clock = NIOLockedValueBox<Int64>(7_200 + 3_599)
         let limiter = RateLimiter(importKeys: 1, serviceKeys: 2) { clock.withLockedValue { $0 } }
         let session = Session(

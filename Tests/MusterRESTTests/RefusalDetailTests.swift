@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test func aRefusedRequestOfAServiceSaysWhy() async throws {
+    @Test func aRefusedServiceRequestHasAReason() async throws {
         try await withMuster { muster in
             try await expect(
                 [
@@ -79,7 +79,7 @@ import Testing
         }
     }
 
-    @Test func aRefusedQuestionForAReceiptSaysWhy() async throws {
+    @Test func aRefusedReceiptRequestHasAReason() async throws {
         try await withMuster { muster in
             _ = try await muster.send(SetPartner(partner: "tinyclues"))
             let key = try await muster.send(CreateKey(kind: .import, partner: "tinyclues", name: "x")).secret
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNoRequestOfHTTPSaysWhy() async throws {
+    @Test func anInvalidHTTPRequestHasAReason() async throws {
         try await withMuster { muster in
             for (bytes, reason) in [
                 ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", RefusalReason.malformed),

@@ -24,7 +24,7 @@ import Testing
     }
 
     /// Connectors repeat 423, 429 and 5xx, and take any other status for final.
-    @Test func aPassingFaultIsNeverFinal() {
+    @Test func aTransientErrorIsNeverAPermanentStatus() {
         let passing: [RPCCode] = [
             .aborted, .resourceExhausted, .unavailable, .unknown, .cancelled, .deadlineExceeded, .internal,
         ]
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func whatMayPassSaysWhenToComeAgain() {
+    @Test func aTransientErrorSaysWhenToRetry() {
         for (milliseconds, seconds) in [(nil, "1"), (1, "1"), (1_000, "1"), (1_001, "2")] as [(Int64?, String)] {
             var error = RPCError(.unavailable, "m")
             if let milliseconds { error.details.set("retry_after_ms", .integer(milliseconds)) }
@@ -44,7 +44,7 @@ import Testing
         #expect(Refusal(RPCError(.notFound, "m")).answer.headers[.retryAfter] == nil)
     }
 
-    @Test func aRequestThatIsGivenUpNamesTheLimit() {
+    @Test func anAbortedRequestNamesTheLimit() {
         let body = String(decoding: Refusal(RPCError(.deadlineExceeded, "m")).answer.body, as: UTF8.self)
         #expect(body.contains("m; a request has 1800 milliseconds (rest_time_ms)"), "\(body)")
         #expect(body.contains(#""limit":"rest_time_ms","limit_value":1800"#), "\(body)")
@@ -58,7 +58,7 @@ import Testing
         for status in 100..<600 { #expect(page.text.contains("muster_http_answers_total{status=\"\(status)\"} 1")) }
     }
 
-    @Test func anOutcomeThatNobodyKnowsIsSaidToBeUnknown() {
+    @Test func anUnknownOutcomeIsReportedAsUnknown() {
         let answer = Refusal(RPCError(.unknown, "m", details: ["outcome": "unknown"])).answer
         #expect(String(decoding: answer.body, as: UTF8.self) == #"{"message":"m","outcome":"unknown"}"#)
     }

@@ -92,7 +92,7 @@ import Testing
         },
     ]
 
-    @Test func everyRouteTakesWhatIsAllowedAndNothingOfMore() async throws {
+    @Test func everyRouteAcceptsItsLimitAndAppliesNothingBeyondIt() async throws {
         try await withMuster { muster in
             try await register(muster)
             for bound in Self.bounds {

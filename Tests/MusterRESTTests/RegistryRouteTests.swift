@@ -18,7 +18,7 @@ import Testing
 
     private static func alias(_ name: Identifier) -> UserReference { .alias(Alias(label: "crm", name: name)) }
 
-    @Test func aliasesAreGivenAndMakeUsers() async throws {
+    @Test func newAliasesAreAddedAndCreateUsers() async throws {
         try await withMuster(users: ["7"]) { muster in
             let answer = try await muster.post(
                 "/users/alias/new",
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func anAliasThatNoneCanBeIsSaidToBe() async throws {
+    @Test func anInvalidAliasIsReported() async throws {
         try await withMuster(users: ["u"]) { muster in
             let (label, name) = (String(repeating: "l", count: 257), String(repeating: "n", count: 1_025))
             let added = try await muster.post(
@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func anonymousUsersAreIdentifiedByWhateverNamesThem() async throws {
+    @Test func anonymousUsersAreIdentifiedByAnyIdentifier() async throws {
         try await withMuster(users: ["known"]) { muster in
             _ = try await muster.send(
                 UpsertUsers(users: [
@@ -109,7 +109,7 @@ import Testing
     }
 
     @Test(arguments: [("merge", true), ("none", false)])
-    func whetherTwoUsersBecomeOneIsTheRequestsToSay(behavior: String, merges: Bool) async throws {
+    func mergeBehaviorDecidesWhetherUsersAreMerged(behavior: String, merges: Bool) async throws {
         try await withMuster(users: ["known"]) { muster in
             _ = try await muster.send(
                 UpsertUsers(users: [UserEntry(aliases: [Alias(label: "crm", name: "a")], attributes: ["n": 1])]))
@@ -127,7 +127,7 @@ import Testing
         }
     }
 
-    @Test func usersWithAnAliasUnderTheSameLabelStayTwo() async throws {
+    @Test func usersWithAliasesUnderTheSameLabelAreNotMerged() async throws {
         try await withMuster { muster in
             _ = try await muster.send(
                 UpsertUsers(users: [
@@ -150,7 +150,7 @@ import Testing
         return try await muster.post("/users/identify", #"{"aliases_to_identify":[\#(user)],\#(more)}"#)
     }
 
-    @Test func entriesThatNameNobodyAndListsThatAreEmptyAreRefused() async throws {
+    @Test func entriesWithoutIdentifierAndEmptyListsAreRefused() async throws {
         try await withMuster { muster in
             let long = String(repeating: "x", count: 1_025)
             for (body, message) in [
@@ -206,7 +206,7 @@ import Testing
         }
     }
 
-    @Test func usersAreErasedByWhateverNamesThem() async throws {
+    @Test func usersAreErasedByAnyIdentifier() async throws {
         try await withMuster(users: ["a", "7", "b"]) { muster in
             _ = try await muster.send(
                 UpsertUsers(users: [
@@ -230,7 +230,7 @@ import Testing
         }
     }
 
-    @Test func anExternalIDThatCanBeNoneIsRefusedWithItsLimit() async throws {
+    @Test func anInvalidExternalIDIsRefusedWithItsLimit() async throws {
         try await withMuster(users: ["abc"]) { muster in
             for (id, problem) in [
                 (String(repeating: "x", count: 2_000), "is over 1024 bytes (identifier_bytes)"), ("", "is empty"),
@@ -247,7 +247,7 @@ import Testing
     }
 
     /// An invalid identifier finds no user, like an unknown one.
-    @Test func anIdentifierOverTheLimitFindsNobody() async throws {
+    @Test func anIdentifierOverTheLimitFindsNoUser() async throws {
         let long = String(repeating: "x", count: 1_025)
         let label = String(repeating: "x", count: 257)
         try await withMuster(users: ["abc"]) { muster in
@@ -364,7 +364,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNoServiceKeyIs401AndIsNotEchoed() async throws {
+    @Test func anInvalidServiceKeyIs401AndIsNotEchoed() async throws {
         try await withMuster { muster in
             let importing = try await muster.send(CreateKey(kind: .import, partner: "tinyclues", name: "i")).secret
             for (path, body, _, _) in Self.routes {

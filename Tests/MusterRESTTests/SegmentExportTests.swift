@@ -18,7 +18,7 @@ import Testing
     }
 
     /// The connection is still good afterwards, though nothing of the archive can be read.
-    @Test func whoAsksForTheHeadOfAnArchiveReadsNothingOfIt() async throws {
+    @Test func aHEADRequestReadsNothingOfTheArchive() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster, #"{"segment_id":"s","fields_to_export":["external_id"]}"#)
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test func anArchiveOfNobodyIsOneToo() async throws {
+    @Test func anEmptySegmentHasAnArchiveToo() async throws {
         try await withMuster { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster)
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test func anArchiveOfMoreThanOneChunkComesWhole() async throws {
+    @Test func anArchiveOfSeveralChunksIsComplete() async throws {
         try await withMuster { muster in
             // What doesn't get smaller by being zipped.
             var random = TestSeed("archive of more than one chunk").random
@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func aHundredExportsAreAsManyAsAWorkspaceMayHave() async throws {
+    @Test func aWorkspaceMayHaveAHundredUnfinishedExports() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             for number in 0...100 { try await muster.saveSegment(.everyone, id: "s-\(number)") }
             for number in 0..<100 { _ = try await begin(muster, #"{"segment_id":"s-\#(number)"}"#) }
@@ -154,7 +154,7 @@ import Testing
         }
     }
 
-    @Test func anAddressEndsAfterItsHoursAndTheArchiveWithIt() async throws {
+    @Test func aDownloadURLExpiresWithItsArchive() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster)
@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test func noArchiveShowsSomebodyWhoWasErased() async throws {
+    @Test func noArchiveShowsAnErasedUser() async throws {
         try await withMuster(users: ["u-1", "u-2", "u-3", "u-4"]) { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster)
@@ -188,7 +188,7 @@ import Testing
         }
     }
 
-    @Test func aRepeatGetsTheSameAddressThoughNoAnswerThatIsRecordedHoldsIt() async throws {
+    @Test func aRepeatGetsTheSameURLWhichNoRecordedResponseHolds() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.saveSegment(.everyone)
             let call = ExportSegment(segmentID: "s", requestID: "r-1")
@@ -212,7 +212,7 @@ import Testing
     }
 
     /// Clients may write any character of a path so.
-    @Test func anAddressIsTheSameWithPercentSigns() async throws {
+    @Test func aDownloadURLMayBePercentEncoded() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await muster.send(ExportSegment(segmentID: "s"))
@@ -222,7 +222,7 @@ import Testing
         }
     }
 
-    @Test func nobodyGuessesAnAddressAndTheTokenIsNotStored() async throws {
+    @Test func aDownloadURLCannotBeGuessedAndItsTokenIsNotStored() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster)

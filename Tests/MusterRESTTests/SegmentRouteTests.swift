@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func detailsSayTheFilterInWords() async throws {
+    @Test func detailsDescribeTheFilterInWords() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.importCohort("win-back", adding: ["u-1"])
             let filter = Filter.all([
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func detailsSayWhatUsersDidAndBought() async throws {
+    @Test func detailsDescribeEventAndPurchaseFilters() async throws {
         try await withMuster { muster in
             let filter = Filter.all([
                 .event(EventFilter(name: "visit", count: CountTest(.greaterThan, 2), withinDays: 30)),
@@ -92,7 +92,7 @@ import Testing
     }
 
     /// Also where there are as many of them as one round takes.
-    @Test(arguments: [1, 20]) func segmentsThatCannotBeCountedKeepNoOtherFromBeingRecorded(bad: Int) async throws {
+    @Test(arguments: [1, 20]) func aSegmentThatCannotBeCountedDoesNotStopTheOthers(bad: Int) async throws {
         try await withMuster(users: ["u-1"]) { muster in
             for id: Identifier in ["a", "b"] { try await muster.importCohort(id, adding: ["u-1"]) }
             for id in (0..<bad).map({ Identifier("a-\($0)") }) {
@@ -154,7 +154,7 @@ import Testing
         }
     }
 
-    @Test func aRoundRecordsABoundedNumberAndTheNextGoesOn() async throws {
+    @Test func aPassRecordsABoundedNumberAndTheNextContinues() async throws {
         try await withMuster { muster in
             for number in 0..<23 {
                 _ = try await muster.send(

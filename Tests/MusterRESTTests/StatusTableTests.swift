@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    @Test func allIsWellWhereNothingIsWrong() async throws {
+    @Test func everyRouteSucceedsWithoutFaults() async throws {
         try await withSegment { muster in
             try await sendAll(muster) { route, reply in
                 let isWell = route.isOpen ? reply.status == 404 : [200, 201, 202].contains(reply.status)
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test func aFaultInTheDatabaseIsTheServersOwnAndSaysNothingOfItself() async throws {
+    @Test func aDatabaseErrorIs500AndShowsNoCause() async throws {
         try await withSegment { muster in
             _ = try await importKey.get(muster)
             try await muster.database.run(
@@ -137,7 +137,7 @@ import Testing
         }
     }
 
-    @Test func aDatabaseThatIsAwayIsUnavailableOnEveryRoute() async throws {
+    @Test func anUnreachableDatabaseIs503OnEveryRoute() async throws {
         try await withSegment { muster in
             _ = try await importKey.get(muster)
             try await muster.database.setReachable(false)
@@ -150,7 +150,7 @@ import Testing
     }
 
     /// Every read of what a route needs, and of what it writes the first statement, lasts longer than clients wait.
-    @Test func whatLastsTooLongIs504OnEveryRouteAndNothingOfItIsApplied() async throws {
+    @Test func aSlowRequestIs504OnEveryRouteAndAppliesNothing() async throws {
         try await withSegment { muster in
             _ = try await importKey.get(muster)
             try await muster.database.run(
@@ -185,7 +185,7 @@ import Testing
         }
     }
 
-    @Test func overItsHourAKeyIsTurnedAwayOnEveryRoute() async throws {
+    @Test func aKeyOverItsHourlyLimitIs429OnEveryRoute() async throws {
         try await withSegment { muster in
             let server = try await TestServer(
                 databaseURL: muster.server.databaseURL, workspace: muster.server.workspace, restRequestsPerHour: 1,
@@ -199,7 +199,7 @@ import Testing
         }
     }
 
-    @Test func whoIsNobodyIs401AndOtherMethodsAre405OnEveryRoute() async throws {
+    @Test func aMissingKeyIs401AndAnotherMethodIs405OnEveryRoute() async throws {
         try await withSegment { muster in
             try await sendAll(muster, isKnown: false) { route, reply in
                 let status = route.isOpen ? 404 : 401
@@ -216,12 +216,12 @@ import Testing
         try await expectAll(413, headers: ["Content-Length: \((4 << 20) + 1)"], where: { $0.method == "POST" })
     }
 
-    @Test func aCodingThatIsNotTakenIs415OnEveryRoute() async throws {
+    @Test func anUnsupportedCodingIs415OnEveryRoute() async throws {
         try await expectAll(
             415, headers: ["Content-Encoding: br", "Content-Length: 2"], body: "{}", where: { $0.method == "POST" })
     }
 
-    @Test func aHeaderThatIsTooLongIs431OnEveryRoute() async throws {
+    @Test func aTooLongHeaderIs431OnEveryRoute() async throws {
         try await expectAll(431, headers: ["X-Long: \(String(repeating: "x", count: 9_000))"])
     }
 

@@ -6,7 +6,7 @@ import Testing
 
 /// What a request's time is spent by.
 @Suite struct TimeBudgetTests {
-    @Test func whatTheClientTakesForItsBodyIsNoTimeOfTheServers() async throws {
+    @Test func theTimeToReceiveTheBodyDoesNotCount() async throws {
         try await withConnection { connection, _, stage in
             let body = Array(stage.naming())
             try await connection.send("POST", namePath, headers: ["Content-Length: \(body.count)"])

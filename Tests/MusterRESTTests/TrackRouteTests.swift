@@ -9,7 +9,7 @@ import Testing
         _ muster: MusterUnderTest, _ body: String, _ path: String = "/users/track"
     ) async throws -> RESTReply { try await muster.post(path, body) }
 
-    @Test func aRequestRegistersAUserAndSaysWhatItCounted() async throws {
+    @Test func aRequestRegistersAUserAndReportsCounts() async throws {
         try await withMuster { muster in
             let all = try await post(
                 muster,
@@ -70,7 +70,7 @@ import Testing
     }
 
     /// `+1:00`, and milliseconds behind a colon.
-    @Test func timesAreTakenAsBrazesPagesPrintThem() async throws {
+    @Test func timesAreAcceptedInTheFormsOfBrazesDocs() async throws {
         try await withMuster { muster in
             let times = ["2023-11-20T19:20:30+1:00", "2023-11-20T19:20:30:250+0100"]
             let objects = times.map {
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func whatIsWrongWithSingleObjectsStandsBesideWhatWasDone() async throws {
+    @Test func errorsOfSingleObjectsAreReportedBesideTheCounts() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let answer = try await post(
                 muster,
@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    @Test func seventyFiveObjectsAnArrayAreTakenAndOneMoreIsNot() async throws {
+    @Test func seventyFiveObjectsAnArrayAreAcceptedAndOneMoreIsNot() async throws {
         try await withMuster { muster in
             func objects(_ count: Int, _ more: String = "") -> String {
                 "[" + (0..<count).map { #"{"external_id":"u-\#($0)"\#(more)}"# }.joined(separator: ",") + "]"
@@ -162,7 +162,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNoObjectAndATokenWithoutADeviceAreErrorsOfTheirOwn() async throws {
+    @Test func nonObjectsAndPushTokensWithoutADeviceAreErrorsOfTheirOwn() async throws {
         try await withMuster { muster in
             let answer = try await post(
                 muster,
@@ -177,7 +177,7 @@ import Testing
         }
     }
 
-    @Test func aHundredObjectsOfOneUserAreTakenInBulk() async throws {
+    @Test func aHundredObjectsOfOneUserAreAcceptedInBulk() async throws {
         try await withMuster { muster in
             func body(_ numbers: Int) -> String {
                 let named =

@@ -9,7 +9,7 @@ import Testing
 @Suite struct CancelTests {
     private static let answered = Set<Int64>(2...1_001)
 
-    @Test func aThousandCancelsInFlightEndNobodysConnection() async throws {
+    @Test func aThousandCancelsInFlightKeepTheConnection() async throws {
         try await withStubConnection { connection, server, stub in
             try await connection.send(request(5_000, "test.wait", "{\"name\":\"other\"}"))
             let frames = Self.answered.sorted().flatMap { id in
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test func aCancelThatCrossesItsAnswerIsNoAbuse() async throws {
+    @Test func aCancelThatCrossesItsReplyIsNotAFlood() async throws {
         try await withStubConnection { connection, _, _ in
             try await connection.send(
                 Self.answered.sorted().flatMap { framed(request(Int($0), "test.echo", "{\"text\":\"\"}")) })
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func aFullConnectionStillHearsCancelsAndPings() async throws {
+    @Test func aFullConnectionStillReadsCancelsAndPings() async throws {
         try await withStubConnection { connection, _, stub in
             let waits = (2...129).map { request($0, "test.wait", "{\"name\":\"\($0)\"}") }
             try await connection.send((waits + ["{\"ping\":7}", "{\"cancel\":2}"]).flatMap(framed))
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func aClientCancelsWhateverIsNotAwaitedAnyMore() async throws {
+    @Test func aClientCancelsCallsThatNoTaskAwaits() async throws {
         try await withStubClient { client, server, stub in
             let other = Task { try await client.send(WaitCall(name: "other"), deadline: .seconds(60)) }
             #expect(await eventually { stub.gates.arrived == ["other"] })

@@ -52,7 +52,7 @@ import Testing
         try result.get()
     }
 
-    @Test func oneOfEachRefusalIsCountedAsItIsReceived() async throws {
+    @Test func eachRefusalIsCountedByTheCodeThatIsSent() async throws {
         try await with(.quick) { server, stub, router in
             var received = Received()
             let connection = try await RawConnection(port: server.port)
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test func connectionsTooManyAndCallsAfterGoawayAreCounted() async throws {
+    @Test func surplusConnectionsAndCallsAfterGoawayAreCounted() async throws {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.connections = 1
         try await with(bounds) { server, stub, router in
@@ -115,7 +115,7 @@ import Testing
     }
 
     /// The documented alert looks at calls, too.
-    @Test func whatAKeysOwnLimitRefusesIsACallThatWasRefused() async throws {
+    @Test func aCallOverTheLimitOfItsKeyIsCountedAsRefused() async throws {
         try await with(.quick) { server, stub, router in
             let connection = try await RawConnection(port: server.port)
             try await connection.open()

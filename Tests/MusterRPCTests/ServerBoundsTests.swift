@@ -7,7 +7,7 @@ import Testing
 
 /// What one peer can take, in requests, in time and in memory.
 @Suite struct ServerBoundsTests {
-    @Test func aCancelledCallIsEndedAndToldSo() async throws {
+    @Test func aCancelledCallEndsWithCancelled() async throws {
         try await withStubConnection { connection, server, stub in
             try await connection.send(request(2, "test.wait", "{\"name\":\"a\"}"))
             #expect(await eventually { stub.gates.arrived == ["a"] })
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func aKeyHasItsBoundOverAllConnections() async throws {
+    @Test func theLimitOfAKeyCoversAllItsConnections() async throws {
         try await withStubConnection(stub: StubHandlers(maxInFlightPerKey: 2)) { first, server, stub in
             let second = try await RawConnection(port: server.port)
             try await second.open()
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test func aConnectionTooManyIsToldSo() async throws {
+    @Test func aSurplusConnectionGetsAnError() async throws {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.connections = 1
         try await withStubConnection(bounds: bounds) { first, server, _ in
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test func whoDoesNotOpenIsClosed() async throws {
+    @Test func aConnectionThatOpensNoSessionIsClosed() async throws {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.open = .milliseconds(100)
         try await withStubConnection(bounds: bounds, open: false) { connection, _, stub in
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func whoIsIdleIsSentAway() async throws {
+    @Test func anIdleConnectionIsClosed() async throws {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.idle = .milliseconds(200)
         try await withStubConnection(bounds: bounds) { connection, _, _ in
@@ -128,7 +128,7 @@ import Testing
         }
     }
 
-    @Test func whoIsSilentIsAskedAndThenClosed() async throws {
+    @Test func aSilentConnectionIsPingedAndThenClosed() async throws {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.silence = .milliseconds(100)
         bounds.pong = .milliseconds(1_500)
@@ -153,7 +153,7 @@ import Testing
         }
     }
 
-    @Test func whoDoesNotReadIsClosed() async throws {
+    @Test func aConnectionThatDoesNotReadIsClosed() async throws {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.unread = .milliseconds(200)
         try await withStubServer(bounds: bounds) { server, stub in

@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["test.echo", "no.such"]) func nothingGoesBeforeOpening(method: String) async throws {
+    @Test(arguments: ["test.echo", "no.such"]) func noCallIsHandledBeforeTheSessionIsOpen(method: String) async throws {
         try await withStubConnection(open: false) { connection, _, stub in
             try await connection.send(
                 request(1, method, "{\"text\":\"x\"}"), request(2, "session.open", "{\"key\":\"good\"}"))
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func aRefusedKeyIsToldAndTheConnectionClosed() async throws {
+    @Test func aRejectedKeyGetsAnErrorAndTheConnectionIsClosed() async throws {
         try await withStubConnection(open: false) { connection, _, _ in
             try await connection.send(request(1, "session.open", "{\"key\":\"bad\"}"), request(2, "test.echo"))
             #expect(try await connection.rest() == [.error(id: 1, RPCError(.unauthenticated, "this key is no good"))])
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func whatComesBehindOpeningWaitsForIt() async throws {
+    @Test func callsSentAfterOpenWaitForIt() async throws {
         try await withStubConnection(open: false) { connection, _, stub in
             try await connection.send(
                 request(1, "session.open", "{\"key\":\"slow\"}"), request(2, "test.echo", "{\"text\":\"x\"}"))
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func everyByteMayComeAlone() async throws {
+    @Test func framesMayArriveByteByByte() async throws {
         try await withStubConnection(open: false) { connection, _, _ in
             let bytes = [request(1, "session.open", "{\"key\":\"good\"}"), request(2, "test.echo", "{\"text\":\"x\"}")]
                 .flatMap(framed)
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test func repliesComeInTheOrderInWhichTheyAreReady() async throws {
+    @Test func repliesAreSentInTheOrderOfCompletion() async throws {
         try await withStubConnection { connection, _, stub in
             try await connection.send(
                 request(2, "test.wait", "{\"name\":\"late\"}"), request(3, "test.echo", "{\"text\":\"early\"}"))

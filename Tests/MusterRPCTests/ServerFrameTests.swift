@@ -18,7 +18,7 @@ import Testing
         return frames.first
     }
 
-    @Test(arguments: [false, true]) func aHeaderIsJudgedBeforeItsFrameComes(open: Bool) async throws {
+    @Test(arguments: [false, true]) func aHeaderIsCheckedBeforeItsFrameArrives(open: Bool) async throws {
         let frame = try await onlyFrame([0, 0xFF, 0xFF, 0xFF, 0xFF], open: open)
         #expect(frame?.id == 0)
         #expect(frame?.code == .resourceExhausted)
@@ -83,7 +83,7 @@ import Testing
         "{\"id\":2,\"id\":2,\"method\":\"x\"}", "{\"id\":2}{\"id\":3}",
 
     ])
-    func aMessageThatIsNoneEndsTheConnection(message: String) async throws {
+    func aMalformedMessageEndsTheConnection(message: String) async throws {
         #expect(try await onlyFrame(framed(message), open: true)?.code == .invalidArgument)
     }
 
@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test(arguments: [[], [0], [0, 0, 0, 0], framed(request(1, "session.open")).dropLast(3)] as [[UInt8]])
-    func whoStopsInTheMiddleIsClosed(bytes: [UInt8]) async throws {
+    func aTruncatedFrameEndsTheConnection(bytes: [UInt8]) async throws {
         try await withStubConnection(open: false) { connection, server, _ in
             try await connection.send(bytes)
             try await connection.finishSending()

@@ -58,7 +58,7 @@ import Testing
         try await running.value
     }
 
-    @Test func aSecondServerOnThePortSaysWhy() async throws {
+    @Test func aTakenPortIsReported() async throws {
         try await withStubServer { server, _ in
             let port = server.port
             let second = RPCServer(
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func plaintextMustBeAskedFor() async throws {
+    @Test func plaintextMustBeAllowed() async throws {
         let server = RPCServer(
             settings: .init(listener: .init(port: 0)), router: StubHandlers().router, logger: quietLogger)
         await #expect(throws: ListenerError.plaintextNotAllowed) { try await server.start() }
@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test func peersThatComeAndGoLeaveNothing() async throws {
+    @Test func closedConnectionsLeaveNothingBehind() async throws {
         try await withStubServer { server, stub in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for worker in 0..<8 {
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test func whoIsGoneHasItsCallsCancelled() async throws {
+    @Test func aClosedConnectionHasItsCallsCancelled() async throws {
         try await withStubConnection { connection, server, stub in
             try await connection.send(request(2, "test.wait", "{\"name\":\"a\"}"))
             #expect(await eventually { stub.gates.arrived == ["a"] })

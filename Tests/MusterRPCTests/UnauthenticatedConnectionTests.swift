@@ -13,7 +13,7 @@ import Testing
         return bounds
     }
 
-    @Test func strangersWhoDoNothingKeepNobodyOut() async throws {
+    @Test func idleUnauthenticatedConnectionsKeepNoClientOut() async throws {
         try await withStubConnection(bounds: bounds) { session, server, _ in
             var idle: [RawConnection] = []
             for number in 0..<8 {
@@ -41,7 +41,7 @@ import Testing
     }
 
     /// Unauthenticated connections get what sessions leave, down to none.
-    @Test func sessionsMayHaveEveryPlace() async throws {
+    @Test func sessionsMayUseEveryConnection() async throws {
         try await withStubServer(bounds: bounds) { server, _ in
             var sessions: [RawConnection] = []
             for _ in 0..<5 {
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(.enabled(if: TestCertificates.isPossible, "there is no openssl command"))
-    func strangersAreCutWithoutTheirConsentUnderTLS() async throws {
+    func unauthenticatedTLSConnectionsAreClosedWithoutTheirConsent() async throws {
         var bounds = bounds
         bounds.strangerConnections = 1
         let certificates = try TestCertificates()

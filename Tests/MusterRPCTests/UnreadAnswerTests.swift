@@ -19,7 +19,7 @@ import Testing
         return connection
     }
 
-    @Test func beyondTheBudgetThoseWhoTakeNothingAreCutAndOthersAreAnswered() async throws {
+    @Test func beyondTheBudgetOnlyConnectionsThatDoNotReadAreClosed() async throws {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.unreadAnswers = 3 << 20
         try await withStubServer(bounds: bounds) { server, stub in
@@ -42,7 +42,7 @@ import Testing
     }
 
     /// Of one connection no more begins than its own unread answers leave room for.
-    @Test func aConnectionsLargeCallsWaitForItsOwnUnreadAnswers() async throws {
+    @Test func largeCallsWaitForTheUnreadRepliesOfTheirConnection() async throws {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.unreadAnswersOfOne = 200 << 10
         try await withStubServer(bounds: bounds) { server, stub in
@@ -73,7 +73,7 @@ import Testing
     }
 
     /// Turns are by key: many calls of one don't keep those of another waiting.
-    @Test func anotherKeysLargeCallIsNext() async throws {
+    @Test func theNextLargeCallIsOfAnotherKey() async throws {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.answersInMaking = 128 << 10
         try await withStubServer(bounds: bounds) { server, stub in

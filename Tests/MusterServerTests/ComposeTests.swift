@@ -34,7 +34,7 @@ struct ComposeTests {
         #expect(try ConnectionString(server.databaseURL)["user"] == "muster_server")
     }
 
-    @Test func aPasswordThatIsMissingIsAskedFor() throws {
+    @Test func aMissingPasswordIsReported() throws {
         for service in ["postgres", "migrate", "server"] {
             #expect(throws: Missing.self) { try environment(of: service, [:]) }
         }

@@ -11,14 +11,14 @@ struct DescriptorPlanTests {
         return try DescriptorPlan(settings, limit: limit, open: open, ofEventLoops: loops)
     }
 
-    @Test func whereThereAreEnoughAllIsAsItIsSet() async throws {
+    @Test func enoughDescriptorsKeepEverySetting() async throws {
         let plan = try await plan(65_536)
         #expect(!plan.isLowered && plan.connections == 1_024 && plan.surplus == 64)
         #expect(try await self.plan(plan.needed).isLowered == false)
         #expect(try await self.plan(plan.needed - 1).isLowered)
     }
 
-    @Test(arguments: [160, 256, 512, 1_024, 2_048]) func connectionsFitBesideAllElse(limit: Int) async throws {
+    @Test(arguments: [160, 256, 512, 1_024, 2_048]) func connectionsFitIntoTheLimit(limit: Int) async throws {
         let plan = try await plan(limit)
         #expect(
             plan.isLowered && plan.connections >= DescriptorPlan.leastConnections && (1...64).contains(plan.surplus))
@@ -27,7 +27,7 @@ struct DescriptorPlanTests {
         #expect(others > DescriptorPlan.reserve)
     }
 
-    @Test func moreOfTheDatabaseLeavesFewerForCallers() async throws {
+    @Test func moreDatabaseConnectionsLeaveFewerForClients() async throws {
         let (few, many) = try await (plan(1_024), plan(1_024, [.databaseConnections: "100"]))
         #expect(many.connections < few.connections - 100)
         let loops = try await plan(1_024, loops: 192)
@@ -46,7 +46,7 @@ struct DescriptorPlanTests {
         #expect(plan.isLowered && plan.connections == 10)
     }
 
-    @Test func aLimitThatLeavesNextToNothingIsRefusedBySaying() async throws {
+    @Test func aTooLowLimitIsRefusedByName() async throws {
         for (limit, flags) in [(100, [:]), (256, [Setting.databaseConnections: "64"])] {
             let error = await #expect(throws: SettingsError.self) { try await plan(limit, flags) }
             #expect(error?.description.contains("\(limit)") == true)

@@ -18,7 +18,7 @@ struct EnvironmentTests {
 
     // MARK: Service links
 
-    @Test func whatKubernetesSetsForAServiceIsPassedOver() async throws {
+    @Test func serviceLinksOfKubernetesAreIgnored() async throws {
         var environment = ["MUSTER_REST_HOST": "0.0.0.0", "MUSTER_REST_INSECURE": "true"]
         for service in ["MUSTER", "MUSTER_REST", "MUSTER_OPS", "MUSTER_LISTEN", "MUSTER_SERVER", "MUSTER_KEY"] {
             environment["\(service)_SERVICE_HOST"] = "10.96.12.7"
@@ -39,7 +39,7 @@ struct EnvironmentTests {
     }
 
     /// No variable of a Service can be mistaken for another setting: only `…_PORT` is one and is told by its value.
-    @Test func noOtherSettingIsCalledLikeAServiceLink() {
+    @Test func noSettingIsNamedLikeAServiceLink() {
         let taken = Setting.all.map(\.variable) + ["MUSTER_CONFIG", "MUSTER_KEY", "MUSTER_TLS", "MUSTER_CA_FILE"]
         for variable in taken {
             #expect(!variable.hasSuffix("_SERVICE_HOST") && !variable.contains("_SERVICE_PORT"))
@@ -51,7 +51,7 @@ struct EnvironmentTests {
     }
 
     @Test(arguments: ["tcp://", "tcp://10.96.12.7", "tcp://10.96.12.7:http", "http://10.96.12.7:7880", "10.96.12.7:80"])
-    func whatIsNoServiceLinkIsRefused(value: String) async {
+    func aValueThatIsNotAServiceLinkIsRefused(value: String) async {
         #expect(await refusal(["MUSTER_REST_PORT": value]).contains("MUSTER_REST_PORT"))
     }
 
@@ -90,7 +90,7 @@ struct EnvironmentTests {
         #expect(settings.tls?.certificate == "chain.pem" && settings.tls?.key == "key.pem")
     }
 
-    @Test(arguments: ["\n", "\r\n", "\n\n"]) func lineEndsAreCutFromSecretsAndBlanksAreNot(end: String) async throws {
+    @Test(arguments: ["\n", "\r\n", "\n\n"]) func lineEndsAreCutFromSecretsAndSpacesAreNot(end: String) async throws {
         let settings = try await load([
             "MUSTER_DATABASE_URL": "postgresql://a@h/d\(end)", "MUSTER_SERVER_ROLE_PASSWORD": " a\nb \(end)",
         ])
@@ -123,7 +123,7 @@ struct EnvironmentTests {
         "postgresql://u@server:sesame@db/muster", "postgresql://u:p@@sesame/muster", "host=a,b@sesame", "port=sesame",
         "hostaddr=x@sesame", "postgresql://db:5432,other:sesame/muster",
     ])
-    func aPasswordThatIsTakenForAHostOrPortIsRefusedUnseen(url: String) async throws {
+    func aPasswordParsedAsAHostOrPortIsRefusedAndNotShown(url: String) async throws {
         let settings = try await load(["MUSTER_DATABASE_URL": url])
         let words = #expect(throws: SettingsError.self) { try settings.checkDatabase() }?.description ?? ""
         #expect(words.contains("MUSTER_DATABASE_URL") && words.contains("percent-encoding"), "\(words)")
@@ -135,7 +135,7 @@ struct EnvironmentTests {
         "host=a,b port=1,2", "host=a,b port=,", "postgresql:///muster", "postgresql://[::1]:5432/a%40b", "dbname=a@b",
         "user=a@b password=c@d/e",
     ])
-    func everyOtherHostAndPortIsTaken(url: String) async throws {
+    func everyOtherHostAndPortIsAccepted(url: String) async throws {
         try await load(["MUSTER_DATABASE_URL": url]).checkDatabase()
     }
 
@@ -145,7 +145,7 @@ struct EnvironmentTests {
         ("localhost", "localhost"), ("LOCALHOST", "localhost"), ("127.0.0.1", "127.0.0.1"), ("::1", "::1"),
         ("[::1]", "::1"), ("0:0:0:0:0:0:0:1", "::1"), ("0000:0000:0000:0000:0000:0000:0000:0001", "::1"),
     ])
-    func everyFormOfThisMachineIsThisMachine(written: String, host: String) async throws {
+    func everyFormOfLoopbackIsLoopback(written: String, host: String) async throws {
         let settings = try await load([
             "MUSTER_LISTEN_HOST": written, "MUSTER_REST_HOST": written, "MUSTER_OPS_HOST": written,
         ])
@@ -155,14 +155,14 @@ struct EnvironmentTests {
     }
 
     @Test(arguments: ["*", "a:7878", "[::1]:7878", "https://a", "a/b", "a b"])
-    func whatIsNoHostIsRefusedByName(written: String) async {
+    func anInvalidHostIsRefusedByName(written: String) async {
         for variable in ["MUSTER_LISTEN_HOST", "MUSTER_REST_HOST", "MUSTER_OPS_HOST"] {
             #expect(await refusal([variable: written]).contains(variable))
         }
     }
 
     @Test(arguments: ["muster.example.com", "ftp://a", "https://", "https:///x", "https://a?b", "https://a b"])
-    func whatIsNoURLIsRefusedByName(url: String) async {
+    func anInvalidURLIsRefusedByName(url: String) async {
         #expect(await refusal(["MUSTER_PUBLIC_REST_URL": url]).contains("MUSTER_PUBLIC_REST_URL"))
     }
 

@@ -57,7 +57,7 @@ import Testing
         try result.get()
     }
 
-    @Test func aServerThatServesIsAliveAndReady() async throws {
+    @Test func aServingServerIsAliveAndReady() async throws {
         try await TestDatabase.with { database in
             try await withServing(database.serverURL) { running in
                 try await running.untilListening { running.serving.rest.boundPort }
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test func aServerThatDrainsIsNotReadyUntilItEnds() async throws {
+    @Test func aDrainingServerIsNotReady() async throws {
         try await TestDatabase.with { database in
             try await withServing(database.serverURL) { running in
                 try await running.untilListening { running.serving.rest.boundPort }
@@ -123,7 +123,7 @@ import Testing
 
     // MARK: Metrics
 
-    @Test func theMetricsSayWhatWasDoneAndNameNobody() async throws {
+    @Test func metricsCountTheWorkAndNameNoUser() async throws {
         try await TestDatabase.with { database in
             let workspace = try await database.makeAdministered("CaNaRy")
             try await withServing(database.serverURL) { running in

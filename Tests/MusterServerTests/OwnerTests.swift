@@ -10,7 +10,7 @@ import Testing
 
 /// What `migrate` says to a role that can't make tables: what is missing, and the statement that helps.
 struct OwnerTests {
-    @Test func aRoleWithoutCreateOnTheSchemaIsToldTheStatementThatHelps() async throws {
+    @Test func aRoleWithoutCreateOnTheSchemaGetsTheStatementThatHelps() async throws {
         try await withRole { test, role, url in
             let words = try await refusal(url)
             #expect(words.contains("\(role) has no CREATE on schema public"))
@@ -20,7 +20,7 @@ struct OwnerTests {
         }
     }
 
-    @Test func aSchemaThatMayNotBeUsedIsNamedToo() async throws {
+    @Test func aSchemaWithoutUsageIsNamedToo() async throws {
         try await withRole { test, role, url in
             try await test.run("REVOKE ALL ON SCHEMA public FROM PUBLIC")
             let words = try await refusal(url)
@@ -33,7 +33,7 @@ struct OwnerTests {
         }
     }
 
-    @Test func whatIsWrongWithANewKeyIsNamedByItsField() async throws {
+    @Test func anInvalidNewKeyIsReportedByItsField() async throws {
         try await TestDatabase.with { test in
             try await TestDatabase.open(test.ownerURL, connections: 1) { database in
                 let schema = Schema(database: database)

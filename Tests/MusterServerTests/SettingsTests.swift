@@ -23,7 +23,7 @@ struct SettingsTests {
     }
 
     /// What an operator may set is told as it was set.
-    @Test func theLimitsThatAreToldAreThoseThatWereSet() async throws {
+    @Test func theReportedLimitsAreTheConfiguredOnes() async throws {
         let flags: [Setting: String] = [
             .connections: "7", .strangerConnections: "3", .lockTimeout: "1234", .drainSeconds: "5",
             .restRequestsPerHour: "11", .restServiceRequestsPerHour: "0",
@@ -74,7 +74,7 @@ struct SettingsTests {
         ("MUSTER_REST_INSECURE", "perhaps"), ("MUSTER_LOG_LEVEL", "loud"), ("MUSTER_LOG_FORMAT", "xml"),
         ("MUSTER_TLS_KEY", "key.pem"), ("MUSTER_SERVER_ROLE", "a'b"), ("MUSTER_SERVER_ROLE", "pg_x"),
     ])
-    func aValueThatCantBeIsRefusedByItsNames(_ variable: String, _ value: String) async throws {
+    func anInvalidValueIsRefusedWithTheNamesOfItsSetting(_ variable: String, _ value: String) async throws {
         let error = await #expect(throws: SettingsError.self) {
             try await Settings.load(flags: [:], environment: [variable: value], file: nil)
         }
@@ -83,7 +83,7 @@ struct SettingsTests {
     }
 
     @Test(arguments: ["{\"listen\":{\"prot\":1}}", "[]", "{", "{\"listen\":{\"port\":\"x\"}}"])
-    func aFileThatIsWrongIsRefused(_ text: String) async throws {
+    func anInvalidFileIsRefused(_ text: String) async throws {
         try await withFile(text) { file in
             await #expect(throws: SettingsError.self) {
                 try await Settings.load(flags: [:], environment: [:], file: file)

@@ -87,14 +87,14 @@ extension SeededRandom {
         }
     }
 
-    @Test func ofNoneAllIsEveryoneAndAnyIsNothing() {
+    @Test func emptyAllIsEveryoneAndEmptyAnyIsEmpty() {
         let universe = MemberSet(0..<70_000)
         #expect(Evaluation(.all([]), universe: universe, operands: []).count() == 70_000)
         #expect(Evaluation(.any([]), universe: universe, operands: []).count() == 0)
         #expect(Evaluation(.any([]), universe: universe, operands: []).contains(1) == false)
     }
 
-    @Test func whatIsNotInTheUniverseIsAMemberOfNothing() {
+    @Test func aNumberOutsideTheUniverseIsInNoSet() {
         let evaluation = Evaluation(.set(0), universe: [2, 3], operands: [MemberSet(0..<200_000)])
         #expect(evaluation.members() == [2, 3] && evaluation.count() == 2)
         #expect(!evaluation.contains(1) && !evaluation.contains(100_000) && evaluation.contains(2))

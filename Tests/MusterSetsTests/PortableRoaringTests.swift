@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct PortableRoaringTests {
-    @Test func weReadWhatCRoaringWrites() throws {
+    @Test func bitmapsOfCRoaringAreRead() throws {
         for seed in TestSeed.several(80) {
             var random = SeededRandom(seed: seed)
             let numbers = random.numbers(blocks: 6).sorted()
@@ -15,7 +15,7 @@ import Testing
         }
     }
 
-    @Test func cRoaringReadsWhatWeWrite() throws {
+    @Test func cRoaringReadsOurBitmaps() throws {
         for seed in TestSeed.several(80) {
             var random = SeededRandom(seed: seed)
             let numbers = random.numbers(blocks: 6).sorted()
@@ -72,11 +72,11 @@ import Testing
     ]
 
     @Test(arguments: refused)
-    func bytesThatAreNoSetAreRefused(error: StoredSetError, bytes: [UInt8]) {
+    func bytesThatAreNotASetAreRefused(error: StoredSetError, bytes: [UInt8]) {
         #expect(throws: error) { try decode(portable: bytes) }
     }
 
-    @Test func neighbouringRunsAreReadThoughWeWouldJoinThem() throws {
+    @Test func adjacentRunsAreRead() throws {
         let bytes: [UInt8] = [0x3B, 0x30, 0, 0, 1, 0, 0, 3, 0, 2, 0, 5, 0, 1, 0, 7, 0, 1, 0]
         #expect(try decode(portable: bytes) == [5, 6, 7, 8])
     }

@@ -23,7 +23,7 @@ import Testing
         #expect(Array(StoredSet.encode(set)[..<8]) == [0x1D, 0x95, 0xB1, 0xE0, 0x66, 0xFA, 0xDF, 0x59])
     }
 
-    @Test func whatWasStoredIsReadAgain() throws {
+    @Test func aStoredSetIsReadUnchanged() throws {
         for seed in TestSeed.several(100) {
             var random = SeededRandom(seed: seed)
             let set = MemberSet(random.numbers(blocks: 6))

@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func cohortsAreTakenIntoMemoryWhileThereIsRoom() async throws {
+    @Test func cohortsAreCachedWhileMemoryAllows() async throws {
         try await withChunks(cacheBytes: 64 << 20) { pair in
             let set = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet("first"))
             _ = try await pair.throughB.send(DeleteUsers(users: [.externalID("other")]))
@@ -85,7 +85,7 @@ import Testing
     }
 
     /// What reads have in memory stays there, and what they have not is not kept.
-    @Test func whereThereIsNoRoomNoCohortIsTakenIntoMemory() async throws {
+    @Test func withoutMemoryNoCohortIsCached() async throws {
         try await withChunks(cacheBytes: 400) { pair in
             let first = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet("first"))
             let both = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet("both"))

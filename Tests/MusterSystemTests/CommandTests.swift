@@ -9,7 +9,7 @@ import Testing
 
 /// The commands as operators type them, against servers in processes of their own.
 @Suite(.timeLimit(.minutes(2))) struct CommandTests {
-    @Test func theOwnersKeyOpensALockedWorkspace() async throws {
+    @Test func aKeyOfTheOwnerOpensALockedWorkspace() async throws {
         try await ServerProcess.withServing { server, client, database in
             let key = try await client.send(ListKeys()).keys[0].keyID
             await #expect(throws: RPCError.self) { try await client.send(InvalidateKey(keyID: key)) }
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(.enabled(if: TestCertificates.isPossible, "there is no openssl command"))
-    func tlsIsAskedForAndItsFaultsAreFinal() async throws {
+    func tlsErrorsArePermanent() async throws {
         let certificates = try TestCertificates()
         let tls = [
             "MUSTER_TLS_CERTIFICATE": certificates.file("server.pem"),
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNoServerOrNoKeyIsRefusedByItsSource() async throws {
+    @Test func anInvalidServerOrKeyIsReportedWithItsSource() async throws {
         for (arguments, variables, words) in [
             (["--server", "https://muster.example.com"], [:], "not a URL, in --server"),
             ([], ["MUSTER_SERVER": "tcp://10.96.12.7:7878"], "not a URL, in MUSTER_SERVER"),
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func aServerWithoutCertificateOpensNoListenerThatNobodyAllowed() async throws {
+    @Test func aServerWithoutCertificateOpensOnlyAllowedListeners() async throws {
         let names = ["LISTEN", "REST", "OPS"]
         for open in names {
             var settings = ["MUSTER_\(open)_HOST": "0.0.0.0"]
@@ -94,7 +94,7 @@ import Testing
     }
 
     /// The log of a server as a program reads it.
-    @Test func jsonLogsHaveNumbersAsNumbersAndNameOpenListenersAndPassedVariables() async throws {
+    @Test func jsonLogsHaveNumbersAndNameOpenListenersAndIgnoredVariables() async throws {
         let log = FileManager.default.temporaryDirectory.appending(path: "muster-log-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: log) }
         let settings = [
@@ -156,7 +156,7 @@ import Testing
     }
 
     @Test(.enabled(if: TestCertificates.isPossible, "there is no openssl command"))
-    func aServerSaysWhyATLSHandshakeFailed() async throws {
+    func aFailedTLSHandshakeIsLoggedWithItsCause() async throws {
         let certificates = try TestCertificates()
         let log = FileManager.default.temporaryDirectory.appending(path: "muster-log-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: log) }

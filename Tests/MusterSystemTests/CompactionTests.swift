@@ -11,7 +11,7 @@ import Testing
 
 /// Snapshots are written while imports go on, may be ended at any point, and change no answer.
 @Suite struct CompactionTests {
-    @Test func aFoldThatIsUnderWayHoldsNoImportUp() async throws {
+    @Test func aCompactionDoesNotBlockImports() async throws {
         try await Pair.with(users: .users(0..<20)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
             // The first snapshot of a set, and a later one.
@@ -32,7 +32,7 @@ import Testing
     }
 
     /// Ended before its first chunk, and between two.
-    @Test func aFoldThatIsEndedInTheMiddleChangesNothing() async throws {
+    @Test func anAbortedCompactionChangesNothing() async throws {
         try await Pair.with(users: .users(0..<20)) { pair in
             try await spreadNumbers(pair)
             try await pair.throughA.importCohort("c", adding: .users(0..<30))
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test func twoFoldsAtOnceAreOne() async throws {
+    @Test func concurrentCompactionsHaveOneEffect() async throws {
         try await Pair.with(users: .users(0..<200)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
             let imports = Task {
@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test func aVersionThatIsForgottenIsOutOfRangeAndTheRestIsRight() async throws {
+    @Test func aPrunedVersionIsOutOfRangeAndTheOthersAreExact() async throws {
         try await Pair.with(users: .users(0..<20)) { pair in
             for number in 0..<10 { try await pair.throughA.importCohort("c", adding: [Identifier("u-\(number)")]) }
             try await fold("c", pair.a, pair)

@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func aGoodDatabaseIsCalledGood() async throws {
+    @Test func aSoundDatabaseHasNoProblems() async throws {
         try await withHistory { pair, _ in
             #expect(try await ServerProcess.run(["verify"], databaseURL: pair.database.ownerURL) == 0)
             let report = try await pair.b.store.verify(deadline: .soon)
@@ -133,7 +133,7 @@ import Testing
     }
 
     /// Every checksum holds: only verify, which knows the users, can tell.
-    @Test func aMemberWhoIsNoUser() async throws {
+    @Test func aMemberWithoutAUser() async throws {
         try await withHistory { pair, set in
             let bytes = StoredSet.encode([12, 13, 14, 4_711]).map { String($0, radix: 16).leftPadded }.joined()
             try await damage(

@@ -9,7 +9,7 @@ import Testing
 /// A server with few descriptors, and one that a fault ends.
 @Suite(.serialized) struct DescriptorTests {
     /// The server accepts as many as its limit, closes the oldest, and so can serve clients with a key.
-    @Test func moreIdleConnectionsThanDescriptorsKeepNobodyOut() async throws {
+    @Test func moreIdleConnectionsThanDescriptorsKeepNoClientOut() async throws {
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey
             try await ServerProcess.with(database.serverURL, openFiles: 200) { server in
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func withNextToNoDescriptorsItSaysSoAndDoesNotStart() async throws {
+    @Test func withTooFewDescriptorsTheServerDoesNotStart() async throws {
         try await TestDatabase.with { database in
             let (status, said) = try await ServerProcess.untilEnded(database.serverURL, openFiles: 100)
             #expect(status != 0 && said.contains("limit of open files is 100"), "\(said)")

@@ -14,7 +14,7 @@ import Testing
         var error: RPCCode?
     }
 
-    @Test func aServerToldToEndAnswersWhatItAcceptedAndClientsMoveOn() async throws {
+    @Test func aStoppedServerAnswersAcceptedCallsAndClientsMoveOn() async throws {
         try await TestDatabase.with { database in
             let workspace = try await database.makeAdministered("test")
             let port = try Loopback.freePort()

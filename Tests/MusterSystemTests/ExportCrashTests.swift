@@ -12,7 +12,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct ExportCrashTests {
     private static let userCount = 30_000
 
-    @Test func anotherServerGoesOnWhereOneIsKilledWhileItExports() async throws {
+    @Test func anotherServerContinuesTheExportOfAKilledOne() async throws {
         try await withMuster(users: .users(0..<Self.userCount)) { muster in
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "s", filter: .everyone))
             let begun = try await ServerProcess.with(muster.database.serverURL) { first in
@@ -42,7 +42,7 @@ import Testing
     }
 
     /// A server that was thought dead must not write into the archive of the one that took over.
-    @Test func aServerThatLostItsLeaseWritesNothingMore() async throws {
+    @Test func aServerThatLostItsLeaseStopsWriting() async throws {
         try await withMuster(users: .users(0..<3_000)) { muster in
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "s", filter: .everyone))
             let second = try await TestServer(

@@ -13,7 +13,7 @@ import Testing
     private static let userCount = 300
     private static let cohorts: [Identifier] = ["a", "b"]
 
-    @Test func everyAnswerIsThatOfOneOrderOfAllImports() async throws {
+    @Test func everyReplyFitsOneOrderOfAllImports() async throws {
         try await Pair.with(users: .users(0..<Self.userCount), cacheBytes: (8_000, 64 << 20)) { pair in
             for cohort in Self.cohorts { _ = try await pair.throughA.importCohort(cohort, removing: ["u-0"]) }
             _ = try await pair.throughA.send(

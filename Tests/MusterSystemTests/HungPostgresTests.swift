@@ -31,7 +31,7 @@ struct HungPostgresTests {
     }
 
     /// Twice: at once, beside a call with a long deadline, and when every key must be verified again.
-    @Test func everyRequestIsAnsweredBeforeItsSenderGivesUp() async throws {
+    @Test func everyRequestIsAnsweredBeforeItsClientGivesUp() async throws {
         try await withServer { server, client, url in
             let importKey = try await client.send(CreateKey(kind: .import, partner: "tinyclues", name: "push")).secret
             let requests = Self.requests(importKey)

@@ -10,7 +10,7 @@ import Testing
 /// COMMIT waits for a missing standby, and then its backend is ended: it is applied, and its reply is lost.
 @Suite(.enabled(if: PrivateCluster.isPossible, "PostgreSQL's programs are not on this machine"))
 struct LostAnswerTests {
-    @Test func aWriteWhoseCommitIsNotAnsweredIsNeverAnsweredWrongly() async throws {
+    @Test func aWriteWithoutACommitReplyIsNeverReportedWrongly() async throws {
         try await PrivateCluster.with { cluster in
             let url = cluster.url
             // A session of its own choice: this one waits for no standby.

@@ -10,7 +10,7 @@ import Testing
 
 /// What is past its time goes, and no sooner; what is damaged or slow is its own trouble.
 @Suite struct MaintenanceTests {
-    @Test func whatIsPastItsTimeGoesAndTheRestStays() async throws {
+    @Test func expiredRowsAreDeletedAndTheOthersStay() async throws {
         try await Pair.with(users: .users(0..<9)) { pair in
             for cohort in ["live", "ended", "lately"] as [Identifier] {
                 for place in 0..<3 { try await pair.throughA.importCohort(cohort, adding: .users(place..<place + 1)) }
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func aDamagedSetFailsNoQuestionAboutOthers() async throws {
+    @Test func aDamagedSetDoesNotFailReadsOfOthers() async throws {
         try await Pair.with(users: .users(0..<20)) { pair in
             for cohort in ["good", "bad"] as [Identifier] {
                 try await pair.throughA.importCohort(cohort, adding: .users(0..<3))

@@ -9,7 +9,7 @@ import Testing
 
 /// What the owner's commands say, and how they end, as processes.
 @Suite struct OwnerCommandTests {
-    @Test func anotherOwnerIsRefusedUntilItHasMigrated() async throws {
+    @Test func anotherOwnerIsRefusedUntilItMigrates() async throws {
         try await TestDatabase.withPlainOwner { database, first in
             #expect(try await command(["migrate"], first).status == 0)
             #expect(try await command(["workspace", "create", "one"], first).status == 0)
@@ -35,7 +35,7 @@ import Testing
     }
 
     /// `pg_dump` by itself would end with 0 and a dump without rows. The lines are those of docs/backup.md.
-    @Test func anOwnerWhoSeesNoRowsTakesNoDump() async throws {
+    @Test func anOwnerThatSeesNoRowsTakesNoDump() async throws {
         let logical = try #require(
             String(contentsOf: Repository.file("docs/backup.md"), encoding: .utf8).split(separator: "\n## Logical\n")
                 .last)
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test(arguments: ["SQL_ASCII", "LATIN1"])
-    func aDatabaseOfAnotherEncodingIsRefusedBeforeAnythingIsMade(_ encoding: String) async throws {
+    func aDatabaseOfAnotherEncodingIsRefusedUnchanged(_ encoding: String) async throws {
         try await TestDatabase.with { test in
             var url = try ConnectionString(test.ownerURL)
             let name = "\(url["dbname"] ?? "")_\(encoding.lowercased())"
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test func anOlderMigrateSaysThatTheSchemaIsNewer() async throws {
+    @Test func anOlderMigrateReportsTheNewerSchema() async throws {
         try await TestDatabase.with { test in
             let current = try await command(["migrate"], test.ownerURL)
             #expect(current.status == 0 && current.output.contains("Schema is current"), "\(current.output)")
@@ -107,7 +107,7 @@ import Testing
     }
 
     /// After a restore, `migrate` erases the users again that were erased since the backup.
-    @Test func migrateErasesAgainWhomJournalsName() async throws {
+    @Test func migrateErasesTheUsersOfJournalsAgain() async throws {
         try await TestDatabase.with { test in
             try await withTemporaryFile { first in
                 try await withTemporaryFile { second in

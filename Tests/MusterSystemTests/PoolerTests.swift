@@ -114,7 +114,7 @@ struct PoolerTests {
     }
 
     @Test(arguments: ["transaction", "statement"])
-    func anotherModeEndsAServerThatIsToldToEndForThat(_ mode: String) async throws {
+    func anotherModeEndsAServerThatMustExitOnRefusal(_ mode: String) async throws {
         try await TestDatabase.with { database in
             try await PgBouncer.with("pool_mode = \(mode)", before: database.serverURL) { pooler in
                 let url = try pooler.url(for: database.serverURL)
@@ -128,7 +128,7 @@ struct PoolerTests {
     }
 
     /// Two databases with connections of their own, whose statements differ, over fewer backends than connections.
-    @Test func inTransactionModeNoStatementOfAnotherIsEverRun() async throws {
+    @Test func inTransactionModeNoStatementOfAnotherClientRuns() async throws {
         try await TestDatabase.with { database in
             let lines = "pool_mode = transaction\ndefault_pool_size = 3\nignore_startup_parameters = options"
             try await PgBouncer.with(lines, before: database.serverURL) { pooler in
@@ -179,7 +179,7 @@ struct PoolerTests {
         } catch { return .wrong("\(error)") }
     }
 
-    @Test func aPoolerThatChangesItsModeUnderAServerIsSeen() async throws {
+    @Test func aPoolerThatChangesItsModeIsDetected() async throws {
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey
             try await PgBouncer.with("default_pool_size = 30", before: database.serverURL) { pooler in

@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(.enabled(if: TestCertificates.isPossible, "there is no openssl command"))
-    func sighupReadsTheCertificateAgain() async throws {
+    func sighupReloadsTheCertificate() async throws {
         let certificates = try TestCertificates()
         let tls = [
             "MUSTER_TLS_CERTIFICATE": certificates.file("server.pem"),
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func aServerThatStartsWithoutItsDatabaseServesOnceItIsThere() async throws {
+    @Test func aServerStartedWithoutItsDatabaseServesOnceItIsReachable() async throws {
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey
             try await database.setReachable(false)
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    @Test func asTheOwnerItServesOnlyWhenToldTo() async throws {
+    @Test func aServerServesAsTheOwnerOnlyWhenAllowed() async throws {
         try await TestDatabase.with { database in
             let key = try await database.makeAdministered("test").adminKey
             let said = try await refusal(database.ownerURL)
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test func anotherSchemaIsRefusedByBothNumbers() async throws {
+    @Test func anotherSchemaIsRefusedWithBothVersions() async throws {
         try await TestDatabase.with { database in
             let (next, own) = ("\(try await schema(of: database) + 1)", "\(try await schema(of: database))")
             try await database.asOwner { connection in
@@ -138,7 +138,7 @@ import Testing
     }
 
     /// As after a restore into a cluster where the role was made by hand.
-    @Test func aRoleWithoutGrantsIsToldOfThemAndNotOfAnotherSchema() async throws {
+    @Test func aRoleWithoutGrantsIsReportedAsSuch() async throws {
         try await TestDatabase.with { database in
             try await database.withRole("LOGIN") { role in
                 let unread = try await refusal(try database.url(of: role))
@@ -152,7 +152,7 @@ import Testing
     }
 
     /// A write to a socket whose peer is gone must not end the process.
-    @Test func peersThatVanishWhileTheyAreAnsweredDoNoHarm() async throws {
+    @Test func peersThatVanishDuringAReplyDoNoHarm() async throws {
         try await ServerProcess.withServing { server, client, _ in
             for _ in 0..<30 {
                 let connection = try await RawConnection(port: Int(server.port))
@@ -163,7 +163,7 @@ import Testing
         }
     }
 
-    @Test func theCommandTellsProgramsHowItWent() async throws {
+    @Test func theExitCodeOfTheCommandTellsTheOutcome() async throws {
         try await ServerProcess.withServing { server, client, _ in
             let made = try await client.send(CreateKey(kind: .service, name: "few", scopes: ["partners.list"]))
             let place = ["MUSTER_SERVER": "127.0.0.1:\(server.port)"]

@@ -19,7 +19,7 @@ struct PythonClientTests {
     }
 
     /// Answers are lost on the way, so that it has to connect again and repeat its batches under their request ids.
-    @Test func thePythonClientFindsItsWayBack() async throws {
+    @Test func thePythonClientReconnects() async throws {
         let example = PythonExample()
         try await withMuster { muster in
             let cutting = Task {
@@ -36,7 +36,7 @@ struct PythonClientTests {
         }
     }
 
-    @Test func thePythonClientSaysWhenItsKeyIsRefused() async throws {
+    @Test func thePythonClientReportsARejectedKey() async throws {
         let example = PythonExample()
         try await withMuster { muster in
             let run = try await example.run(for: muster.server, key: "mus_srv_1_nobody")

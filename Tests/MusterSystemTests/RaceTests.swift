@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func anErasedUserWhoIsRegisteredAgainIsTheNewOne() async throws {
+    @Test func anErasedUserRegisteredAgainIsANewUser() async throws {
         try await Pair.with(users: .users(0..<3)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
             let reply = try await importing(.removing(userIDs: ["u-0", "u-1"]), pair) { client in
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test func aMergedUsersAliasMeansTheKeptOne() async throws {
+    @Test func anAliasOfAMergedUserFindsTheKeptUser() async throws {
         try await Pair.with { pair in
             let alias = Alias(label: "crm", name: "1")
             _ = try await pair.throughA.send(
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test func aDeviceWhoseUserIsJoinedToAnotherChangesNothing() async throws {
+    @Test func aDeviceWhoseUserIsMergedChangesNothing() async throws {
         try await Pair.with(users: ["u-0"]) { pair in
             _ = try await pair.throughA.send(UpsertUsers(users: [UserEntry(deviceIDs: ["d-0"])]))
             try await pair.throughB.importCohort("c", removing: ["u-0"])
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test func aCohortThatIsDeletedMeanwhileIsMadeAnew() async throws {
+    @Test func aCohortDeletedDuringAnImportIsCreatedAgain() async throws {
         try await Pair.with(users: .users(0..<3)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
             let reply = try await importing(.adding(userIDs: ["u-1"]), pair) { client in
@@ -112,7 +112,7 @@ import Testing
     }
 
     /// The same without anybody being held: whichever comes first, an erased user comes back nowhere.
-    @Test func whoIsErasedWhileSheIsImportedComesBackNowhere() async throws {
+    @Test func aUserErasedDuringHerImportIsInNoSet() async throws {
         try await Pair.with(users: .users(0..<40)) { pair in
             for round in 0..<40 {
                 let user = Identifier("u-\(round)")

@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func itIsReadyNoSoonerThanBothListenersAccept() async throws {
+    @Test func theServerIsReadyOnceBothListenersAccept() async throws {
         try await TestDatabase.with { database in
             try await database.setReachable(false)
             try await ServerProcess.withSeveral(database.serverURL) { starter in
@@ -87,7 +87,7 @@ import Testing
     }
 
     /// Not even where PostgreSQL was asked before SIGTERM and answers after it.
-    @Test func fromTheMomentOfSIGTERMItIsNotReady() async throws {
+    @Test func theServerIsNotReadyAfterSIGTERM() async throws {
         try await TestDatabase.with { database in
             try await ServerProcess.withSeveral(database.serverURL) { starter in
                 let server = try Server(starter, ["MUSTER_SHUTDOWN_DELAY_SECONDS": "6"])

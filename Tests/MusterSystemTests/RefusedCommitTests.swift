@@ -9,7 +9,7 @@ import Testing
 
 /// COMMIT itself is refused, by a constraint trigger that waits until then; and connections are cut under a load.
 @Suite struct RefusedCommitTests {
-    @Test func aSerializationFailureAtCommitIsTriedAgain() async throws {
+    @Test func aSerializationFailureAtCommitIsRetried() async throws {
         try await Pair.with(users: .users(0..<3)) { pair in
             try await refuseCommits(3, "40001", pair)
             // By the server itself: this client repeats nothing.
@@ -23,14 +23,14 @@ import Testing
         }
     }
 
-    @Test func oneWithoutEndIsAborted() async throws {
+    @Test func endlessSerializationFailuresAreAborted() async throws {
         try await Pair.with(users: .users(0..<3)) { pair in
             try await refuseCommits(1_000, "40001", pair)
             try await expectNothingApplied([.aborted], pair)
         }
     }
 
-    @Test func aCommitThatIsRefusedIsNeverOK() async throws {
+    @Test func aRefusedCommitIsNeverReportedAsDone() async throws {
         try await Pair.with(users: .users(0..<3)) { pair in
             try await refuseCommits(1_000, "23514", pair)
             try await expectNothingApplied([.internal, .failedPrecondition], pair)
@@ -77,7 +77,7 @@ import Testing
     }
 
     /// Backends end at any point of a transaction, COMMIT among them, again and again.
-    @Test func connectionsThatAreCutUnderALoadCostNothing() async throws {
+    @Test func abortedConnectionsUnderLoadLoseNothing() async throws {
         try await Pair.with(users: .users(0..<100)) { pair in
             let cutting = Task { try await cutAgainAndAgain(pair) }
             let replies = try await withThrowingTaskGroup(of: [ImportCohort.Reply].self) { group in

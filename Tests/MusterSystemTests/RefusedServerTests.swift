@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func aServerSaysWhyItIsRefusedAndServesOnceThatIsMended() async throws {
+    @Test func aServerReportsWhyItIsRefusedAndServesOnceThatIsFixed() async throws {
         try await withRole { role, key in
             try await withTemporaryFile { file in
                 let ops = try Loopback.freePort()
@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test func aServerThatIsToldToEndsWithTheCause() async throws {
+    @Test func aServerThatMustExitOnRefusalEndsWithTheCause() async throws {
         try await withRole { role, _ in
             let (status, said) = try await ServerProcess.untilEnded(
                 try role.url(), ["MUSTER_EXIT_ON_REFUSAL": "true"])
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test func aServerThatIsToldToEndsAlsoLater() async throws {
+    @Test func aServerThatMustExitOnRefusalEndsLaterToo() async throws {
         try await withRole { role, key in
             try await role.make()
             let settings = ["MUSTER_EXIT_ON_REFUSAL": "true"]

@@ -10,7 +10,7 @@ import Testing
 
 /// Two servers on one database say the same, at once.
 @Suite struct TwoServerTests {
-    @Test func whatIsImportedThroughEitherIsInTheNextReadOfTheOther() async throws {
+    @Test func anImportThroughOneServerIsInTheNextReadOfTheOther() async throws {
         try await Pair.with(users: .users(0..<60), cacheBytes: (1_000, 64 << 20)) { pair in
             _ = try await pair.throughA.importCohort("c", removing: ["u-0"])
             _ = try await pair.throughA.send(CreateSegment(segmentID: "s", name: "s", filter: .cohort("c")))
@@ -32,7 +32,7 @@ import Testing
     }
 
     /// Definitions, users and attributes are kept in memory too.
-    @Test func aSegmentThatIsMadeAnewUnderItsOldIDIsTheNewOne() async throws {
+    @Test func aSegmentCreatedAgainUnderItsOldIDIsTheNewOne() async throws {
         try await Pair.with(users: .users(0..<3)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
             var versions: Set<Int64> = []
@@ -57,7 +57,7 @@ import Testing
     }
 
     /// Each server knows definitions of different age: a mix of them may name what is gone, or go in a circle.
-    @Test func definitionsOfDifferentAgeAreNoFault() async throws {
+    @Test func cachedDefinitionsOfDifferentAgeAreNoError() async throws {
         try await Pair.with(users: .users(0..<3)) { pair in
             let (writer, reader) = (pair.throughA, pair.throughB)
             try await writer.importCohort("c", adding: ["u-0"])
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func aFilterOfMoreThanFitsIntoMemoryIsAnswered() async throws {
+    @Test func aFilterLargerThanMemoryIsAnswered() async throws {
         try await Pair.with(users: .users(0..<600), cacheBytes: (1_000, 4_000)) { pair in
             for number in 0..<8 {
                 try await pair.throughA.importCohort(
@@ -97,7 +97,7 @@ import Testing
     // MARK: A history that is rewound
 
     /// As when PostgreSQL fails over to a standby that lacks the last commits, and others take their version numbers.
-    @Test func aHistoryThatWasRewoundUnderAWarmMemoryIsNoticed() async throws {
+    @Test func aRewoundHistoryIsNoticedDespiteAWarmCache() async throws {
         try await Pair.with(users: .users(0..<10)) { pair in
             _ = try await pair.throughA.send(
                 CreateSegment(segmentID: "s", name: "s", filter: .not(.attribute("n", .exists))))

@@ -68,7 +68,7 @@ import Testing
 
     /// PostgreSQL may be too busy to end a statement by itself in time. It is asked to, and until it has, a second at
     /// most, the caller need not wait.
-    @Test func aDeadlineThatTheServerMissesCostsNoConnection() async throws {
+    @Test func aMissedDeadlineKeepsTheConnection() async throws {
         try await withSchema(one, script: "CREATE TABLE t (id int4)") { database in
             let before = try await backend(database)
             for _ in 0..<20 {
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    @Test func aLockIsNotWaitedForLongerThanAsked() async throws {
+    @Test func aLockWaitEndsAtItsTimeout() async throws {
         try await withSchema(script: "CREATE TABLE t (id int4); INSERT INTO t VALUES (1)") { database in
             try await database.transaction(deadline: soon) { try $0.execute("SELECT 1") }
             async let holder: Void = database.transaction(deadline: soon) { connection in
@@ -206,7 +206,7 @@ import Testing
     }
 
     /// Cancellations at all moments: none may be lost, hit another's statement, or leave the counts wrong.
-    @Test func cancellationAtAnyMomentHitsOnlyItsOwn() async throws {
+    @Test func cancellationAtAnyMomentEndsOnlyItsOwnStatement() async throws {
         try await withDatabase { settings in
             settings.connections = 3
         } _: { database in
@@ -255,7 +255,7 @@ import Testing
         }
     }
 
-    @Test func closingWaitsForWhatRunsAndRefusesWhatWaits() async throws {
+    @Test func closingWaitsForRunningWorkAndRejectsQueuedWork() async throws {
         try await withSchema(one, script: "CREATE TABLE t (id int4)") { database in
             let gate = Counter()
             let running = Task {

@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func theFieldsOfTheServerAreThere() async throws {
+    @Test func theErrorCarriesTheServersFields() async throws {
         try await withSchema(script: tables) { database in
             let error = try await failure {
                 try await database.transaction(deadline: soon) { try $0.execute("INSERT INTO t VALUES ('secret', 2)") }
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test func aCatchCanNameTheCondition() async throws {
+    @Test func aCatchCanMatchTheCondition() async throws {
         try await withSchema(script: tables) { database in
             let caught = try await database.transaction(deadline: soon) { connection -> String in
                 do {

@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test func urgentWorkWaitsForNoOther() async throws {
+    @Test func urgentWorkDoesNotWaitForOtherWork() async throws {
         try await withDatabase { settings in
             settings.connections = 1
             settings.urgentConnections = 1
@@ -46,7 +46,7 @@ import Testing
     }
 
     /// A flood of questions that need no key must not take all connections.
-    @Test func urgentWorkLeavesConnectionsToOther() async throws {
+    @Test func urgentWorkLeavesConnectionsForOtherWork() async throws {
         try await withDatabase { settings in
             settings.connections = 4
             settings.urgentConnections = 1
@@ -68,7 +68,7 @@ import Testing
     }
 
     /// Background work has no client that would repeat it.
-    @Test func whatHasBegunIsNeverRefusedForWantOfRoom() async throws {
+    @Test func startedWorkIsNeverRejectedByAFullQueue() async throws {
         try await withDatabase { settings in
             settings.connections = 1
             settings.queueCapacity = 1
@@ -111,7 +111,7 @@ import Testing
     }
 
     /// Eight units of a neighbour wait; ours comes last and is the next.
-    @Test func aNeighbourWaitsForOneUnitOfWork() async throws {
+    @Test func aNeighbourWaitsForOneJob() async throws {
         try await withDatabase {
             $0.connections = 1
         } _: { database in

@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    @Test func aConnectionThatDiedWhileIdleIsNotNoticedByAnyone() async throws {
+    @Test func aConnectionLostWhileIdleIsReplacedSilently() async throws {
         try await withDatabase(one) { database in
             for _ in 0..<3 {
                 let pid = try await backend(database)
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test func aHiddenLossIsNotACommit() async throws {
+    @Test func aLossThatTheClosureHidesIsNotACommit() async throws {
         try await withSchema(one, script: "CREATE TABLE t (id int4)") { database in
             let error = try await failure {
                 try await database.transaction(deadline: soon) { connection in
@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    @Test func fewerConnectionsThanWantedStillServe() async throws {
+    @Test func fewerConnectionsThanConfiguredStillServe() async throws {
         let role = "few_\(UUID().uuidString.prefix(8).lowercased())"
         try await withDatabase { admin in
             try await admin.transaction(deadline: soon) {
@@ -149,7 +149,7 @@ import Testing
         }
     }
 
-    @Test func aConnectionStringThatCannotBeReadIsSaidWithoutShowingIt() async throws {
+    @Test func anInvalidConnectionStringIsReportedWithoutShowingIt() async throws {
         let settings = DatabaseSettings(connectionString: "password=secret nonsense")
         let invalid = try await failure { try settings.validate() }
         #expect(invalid.kind == .misuse)
@@ -175,7 +175,7 @@ import Testing
 /// What must stop a server of its own.
 @Suite(.enabled(if: PrivateCluster.isPossible, "these tests stop PostgreSQL, and none is installed here to be stopped"))
 struct ServerLossTests {
-    @Test func itServesOncePostgreSQLIsThereAndAgainWhenItIsBack() async throws {
+    @Test func itConnectsWhenPostgreSQLStartsAndReconnectsAfterARestart() async throws {
         try await PrivateCluster.withStopped { server in
             try await withDatabase(at: server.url) { database in
                 async let early: Void = database.transaction(deadline: .now + .seconds(30)) {
@@ -197,7 +197,7 @@ struct ServerLossTests {
         }
     }
 
-    @Test func hostsThatAreDeadOrSilentArePassedOver() async throws {
+    @Test func deadAndSilentHostsAreSkipped() async throws {
         try await PrivateCluster.withStopped { server in
             try await server.start()
             let silent = try LoopbackSocket()

@@ -12,7 +12,7 @@ import Testing
 
     private let server = #"connection to server at "db", port 5432 failed: "#
 
-    @Test func theSQLSTATEDecidesInWhateverLanguageTheServerSpeaks() {
+    @Test func theSQLSTATEDecidesInEveryServerLanguage() {
         let german = reading(
             server + "FATAL:  28P01: Passwort-Authentifizierung für Benutzer »muster« fehlgeschlagen\n"
                 + "LOCATION:  auth_failed, auth.c:326\n")
@@ -25,13 +25,13 @@ import Testing
     }
 
     @Test(arguments: ["28000", "28P01", "3D000", "42501", "42704", "22023"])
-    func whatAnOperatorMustChangeIsARefusal(_ state: String) {
+    func aConfigurationErrorIsARefusal(_ state: String) {
         let error = reading(server + "FATAL:  \(state): no\n")
         #expect(error.isRefusal && !error.isTransient && error.hint != nil)
     }
 
     @Test(arguments: ["53300", "57P03", "57P01", "55000", "08006"])
-    func whatPassesIsNone(_ state: String) {
+    func aTransientErrorIsNotARefusal(_ state: String) {
         let error = reading(server + "FATAL:  \(state): database \"x\" is not currently accepting connections\n")
         #expect(!error.isRefusal && error.isTransient)
     }
@@ -42,7 +42,7 @@ import Testing
         "server does not support SSL, but SSL was required", "SSL error: certificate verify failed",
         "fe_sendauth: no password supplied",
     ])
-    func poolersAndLibpqAreKnownByTheirWords(_ words: String) {
+    func poolersAndLibpqAreRecognisedByTheirMessages(_ words: String) {
         #expect(reading(server + words + "\n").isRefusal)
     }
 
@@ -53,11 +53,11 @@ import Testing
         "Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?",
         "server closed the connection unexpectedly", "session is read-only",
     ])
-    func whatAPoolerWaitsForIsWaitedForHereToo(_ words: String) {
+    func aConditionThatAPoolerWaitsForIsTransient(_ words: String) {
         #expect(!reading(server + words + "\n").isRefusal)
     }
 
-    @Test func ofSeveralHostsAllMustRefuse() {
+    @Test func severalHostsAreRefusedOnlyTogether() {
         let refused = server + "FATAL:  28000: role \"nobody\" does not exist\n"
         let away = server + "Connection refused\n\tIs the server running on that host?\n"
         #expect(reading(refused + refused).isRefusal)
@@ -78,12 +78,12 @@ import Testing
         "syntax error in service file \"/etc/pg_service.conf\", line 3",
         "could not parse network address \"300.1.1.1\": Name or service not known",
     ])
-    func whatTheStringNamesWronglyIsARefusal(_ words: String) {
+    func aWrongNameInTheConnectionStringIsARefusal(_ words: String) {
         let error = reading(words + "\n")
         #expect(error.isRefusal && error.hint == ConnectionFailure.checkString, "\(error)")
     }
 
-    @Test func thoseAreLibpqsWords() async throws {
+    @Test func libpqReportsTheExpectedMessages() async throws {
         for wrong in ["service=muster-nope", "hostaddr=300.1.1.1"] {
             try await withDatabase(at: wrong) { database in
                 try await untilTrue { database.refusal != nil }
@@ -92,7 +92,7 @@ import Testing
     }
 
     /// As in every other setting, and as libpq has it in a URL.
-    @Test func bracketsAroundAnAddressOfIPv6AreCut() throws {
+    @Test func bracketsAroundAnIPv6AddressAreRemoved() throws {
         for (written, read) in [("[::1]", "::1"), ("a,[fd00::7],b", "a,fd00::7,b"), ("[a]", "[a]"), ("[::1", "[::1")] {
             for keyword in ["host", "hostaddr"] {
                 let string = try ConnectionString("\(keyword)=\(written) port=1")
@@ -110,7 +110,7 @@ import Testing
     @Test(arguments: [
         ("22023", true), ("42704", true), ("55P02", true), ("42501", true), ("53200", false), ("XX000", false),
     ])
-    func onlyASettingThatCantBeSetIsARefusalOfTheFirstStatement(_ state: String, _ isRefusal: Bool) {
+    func onlyAnInvalidSettingMakesTheFirstStatementARefusal(_ state: String, _ isRefusal: Bool) {
         var error = PostgresError(.server, "no")
         error.sqlState = SQLState(rawValue: state)
         #expect(error.ofConnecting.isRefusal == isRefusal)
@@ -118,7 +118,7 @@ import Testing
     }
 
     /// As libpq has it, though what the string's options say is set by statement.
-    @Test func optionsOfTheConnectionStringTakeThePlaceOfPGOPTIONS() async throws {
+    @Test func optionsOfTheConnectionStringReplacePGOPTIONS() async throws {
         setenv("PGOPTIONS", "-c geqo=off", 1)
         defer { unsetenv("PGOPTIONS") }
         for (options, geqo) in [(nil, "off"), ("-c jit=off", "on"), ("-S 1024", "on"), ("", "on")] {
@@ -175,7 +175,7 @@ struct RefusingServerTests {
         }
     }
 
-    @Test func eachCauseIsToldAtOnceWithWhatToChange() async throws {
+    @Test func eachCauseIsReportedAtOnceWithItsRemedy() async throws {
         try await withServer { server, _ in
             for (more, words) in [
                 ("user=few password=wrong", "the password"), ("user=few", "the password"),
@@ -194,7 +194,7 @@ struct RefusingServerTests {
         }
     }
 
-    @Test func whatIsShutForAWhileIsWaitedFor() async throws {
+    @Test func aTemporarilyClosedDatabaseIsWaitedFor() async throws {
         try await withServer { server, admin in
             try await withDatabase(at: adding("dbname=shut", to: server.url)) { database in
                 async let waiting: Void = database.transaction(deadline: soon) { try $0.execute("SELECT 1") }
@@ -209,7 +209,7 @@ struct RefusingServerTests {
     }
 
     /// Attempts that are given up because the database is closed say nothing of PostgreSQL.
-    @Test func closingIsNoReasonToWarnOf() async throws {
+    @Test func closingLogsNoWarning() async throws {
         let silent = try LoopbackSocket()
         let log = CapturedLog()
         let url = "host=127.0.0.1 port=\(silent.port) user=muster dbname=postgres"
@@ -217,7 +217,7 @@ struct RefusingServerTests {
         #expect(log.warnings == [])
     }
 
-    @Test func aRefusalIsLoggedOnceAndOverWhenItIsMended() async throws {
+    @Test func aRefusalIsLoggedOnceAndEndsWhenItsCauseIsFixed() async throws {
         try await withServer { server, admin in
             let log = CapturedLog()
             try await withDatabase(

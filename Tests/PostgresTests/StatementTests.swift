@@ -18,7 +18,7 @@ import Testing
     }
 
     /// Behind a pooler that mixes sessions up, a name that two of them have would run another's statement.
-    @Test func noTwoConnectionsGiveAStatementTheSameName() async throws {
+    @Test func statementNamesDifferBetweenConnections() async throws {
         @Sendable func names(_ connection: borrowing Connection) throws -> [String] {
             for number in 0..<3 { try connection.execute("SELECT \(number) AS marked") }
             try connection.execute("SELECT 1")
@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    @Test func copyWhereAQueryBelongsIsAnErrorAndNotAHang() async throws {
+    @Test func copyInsteadOfAQueryIsAnErrorAndDoesNotHang() async throws {
         try await withSchema(one, script: "CREATE TABLE t (id int4)") { database in
             for sql: SQL in ["COPY t FROM STDIN", "COPY t TO STDOUT"] {
                 let error = try await failure { try await database.transaction(deadline: soon) { try $0.execute(sql) } }

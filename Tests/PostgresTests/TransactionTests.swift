@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func isolationIsReadCommittedWhateverTheServerPrefers() async throws {
+    @Test func isolationIsReadCommittedWhateverTheServersDefault() async throws {
         try await withDatabase { settings in
             settings.sessionSettings["default_transaction_isolation"] = "serializable"
         } _: { database in
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test func aConstraintThatFailsAtCommitIsAnAnswer() async throws {
+    @Test func aConstraintThatFailsAtCommitIsAnError() async throws {
         let tables = "CREATE TABLE t (id int4, CONSTRAINT once UNIQUE (id) DEFERRABLE INITIALLY DEFERRED)"
         try await withSchema(script: tables) { database in
             let error = try await failure {
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test func whatAConnectionWasLentForIsGoneAfterwards() async throws {
+    @Test func sessionStateIsResetAfterUse() async throws {
         try await withDatabase { settings in
             settings.connections = 1
         } _: { database in

@@ -13,7 +13,7 @@ import Testing
         return order
     }
 
-    @Test func groupsTakeTurnsAndMembersWithinThem() {
+    @Test func groupsAndTheirMembersAreServedRoundRobin() {
         var turns = Turns()
         for member in [1, 1, 1, 2] as [Int64] { turns.append(work(group: 1, member: member), at: .now) }
         turns.append(work(group: 2), at: .now)
@@ -22,7 +22,7 @@ import Testing
         #expect(turns.count == 0)
     }
 
-    @Test func whoHasBegunGoesFirstOfItsKeyAndNotBeforeOthers() {
+    @Test func startedWorkGoesFirstWithinItsKeyOnly() {
         var turns = Turns()
         let begun = work(group: 2, begun: true)
         let works = [work(group: 1), work(group: 2), work(group: 2, member: 7, begun: true), begun]
@@ -32,7 +32,7 @@ import Testing
         #expect(order(&turns) == ["2.7", "2.1"])
     }
 
-    @Test func whatIsPutBackIsFirstAgain() {
+    @Test func workThatIsPutBackIsFirstAgain() {
         var turns = Turns()
         for member in [1, 2] as [Int64] { turns.append(work(group: 1, member: member), at: .now) }
         turns.append(work(group: 2), at: .now)
@@ -56,7 +56,7 @@ import Testing
         #expect(order(&turns) == ["1.1", "2.1"])
     }
 
-    @Test func whatIsRemovedLeavesNoTurnBehind() {
+    @Test func removedWorkLeavesNoTurnBehind() {
         var turns = Turns()
         let unwanted = work(group: 1, member: 5)
         turns.append(unwanted, at: .now)
@@ -68,7 +68,7 @@ import Testing
         #expect(order(&turns) == ["2.1", "1.6"])
     }
 
-    @Test func roomIsMadeByWhoHasMost() {
+    @Test func aFullQueueEvictsFromTheLongestLine() {
         var turns = Turns()
         for member in [1, 2, 2] as [Int64] { turns.append(work(group: 1, member: member), at: .now) }
         let newest = turns.makeRoom(for: 2)
@@ -91,7 +91,7 @@ import Testing
     }
 
     /// A newcomer waits for one unit of each neighbour, however much they have; the greedy one for all of its own.
-    @Test func whatIsAheadIsReckonedByTurns() {
+    @Test func theWorkAheadIsCountedByTurns() {
         var turns = Turns()
         for _ in 0..<100 { turns.append(work(group: 1), at: .now) }
         for _ in 0..<3 { turns.append(work(group: 2), at: .now) }
@@ -160,7 +160,7 @@ import Testing
         return admission
     }
 
-    @Test func whatCannotBeDoneByItsDeadlineIsRefusedWhenItComes() {
+    @Test func workThatCannotMeetItsDeadlineIsRejectedOnArrival() {
         var admission = admission(unit: 100)
         let now = Moment.now
         let late = refusal(&admission, within: 1_000, ahead: 20, since: now, at: now)
@@ -171,7 +171,7 @@ import Testing
         #expect(refusal(&admission, within: 900, ahead: 20, at: now)?.kind == .overloaded)
     }
 
-    @Test func aBurstMayWaitAndALineMayNotStand() {
+    @Test func aBurstMayQueueButNotAStandingQueue() {
         var admission = admission(unit: 5)
         let now = Moment.now
         let (fresh, old) = (now.adding(milliseconds: -50), now.adding(milliseconds: -150))
@@ -214,7 +214,7 @@ import Testing
         #expect(admit(work(begun: true)) == nil && turns.count == 3)
     }
 
-    @Test func oneSlowUnitSaysLittleOfTheNext() {
+    @Test func oneSlowJobChangesTheEstimateLittle() {
         var admission = admission(unit: 1)
         admission.learn(.write, took: 60_000)
         #expect(admission.unit[Work.Lane.write.rawValue] < 10)

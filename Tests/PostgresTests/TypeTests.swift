@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct TypeTests {
-    @Test func everyTypeComesBackAsItWent() async throws {
+    @Test func everyTypeSurvivesARoundTrip() async throws {
         let seed = TestSeed("types of PostgreSQL")
         var random = seed.random
         try await withDatabase { database in
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func arraysComeBackWithTheirNulls() async throws {
+    @Test func arraysSurviveARoundTripWithTheirNulls() async throws {
         let seed = TestSeed("types of PostgreSQL")
         var random = seed.random
         try await withDatabase { database in
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func edgesComeBack() async throws {
+    @Test func extremeValuesSurviveARoundTrip() async throws {
         try await withDatabase { database in
             try await database.transaction(deadline: soon) { connection in
                 func echo<T: PostgresEncodable & PostgresDecodable & Equatable>(
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func theServerUnderstandsWhatIsSent() async throws {
+    @Test func theServerReadsTheValuesThatAreSent() async throws {
         try await withDatabase { database in
             let texts = try await database.read(
                 deadline: soon,
@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    @Test func endsThatDoNotFitAreRefused() async throws {
+    @Test func valuesOutOfRangeAreRefused() async throws {
         try await withDatabase { database in
             for ends: [Int32] in [[3], [2, 1], [-1], [.max]] {
                 let sql: SQL = "SELECT \(TextArray(bytes: [97, 98], ends: ends))"
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test func whatDoesNotFitIsAnErrorAndNotATrap() async throws {
+    @Test func aValueThatDoesNotFitIsAnErrorAndNotATrap() async throws {
         try await withDatabase { database in
             func decoding<T: PostgresDecodable & Sendable>(_ sql: SQL, _ type: T.Type, column: Int = 0) async throws {
                 let error = try await failure {

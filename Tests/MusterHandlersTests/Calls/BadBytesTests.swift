@@ -115,7 +115,7 @@ import Testing
         Case("nested attributes", #"{"users":\#(nested(90))}"#, "users[0] must be an object, and is an array", .goesOn),
     ]
 
-    @Test func whatIsNoRequestIsRefusedAndNotApplied() async throws {
+    @Test func invalidRequestsAreRefusedAndNotApplied() async throws {
         try await withMuster { muster in
             let before = try await muster.database.fingerprint()
             for bad in Self.duplicateKeys + Self.unusable + Self.numbers + Self.texts + Self.shapes {

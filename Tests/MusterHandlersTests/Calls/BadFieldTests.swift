@@ -7,7 +7,7 @@ import Testing
 /// Every field of every call with every kind of value that it must not have: refused with the place, and nothing
 /// applied.
 @Suite struct BadFieldTests {
-    @Test func aValueOfAnotherKindIsRefusedWithItsPlace() async throws {
+    @Test func aValueOfAnotherTypeIsRefusedWithItsPath() async throws {
         try await eachCall(moreThan: 700) { call, body, session in
             var count = 0
             for place in body.places() {
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func aRefusalNamesAFieldOfItsOwnCall() async throws {
+    @Test func anErrorNamesAFieldOfItsCall() async throws {
         try await withMuster { muster in
             let session = try await RawSession.open(muster.server)
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "s", filter: .everyone))
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func aFieldThatACallDoesNotHaveIsRefusedWithItsPlace() async throws {
+    @Test func anUnknownFieldIsRefusedWithItsPath() async throws {
         try await eachCall(moreThan: 100) { call, body, session in
             var count = 0
             let whole = (path: "", value: body, replacing: { (new: Tree) in new })
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func theEnvelopeMayHaveMoreThanTheProtocolKnows() async throws {
+    @Test func theEnvelopeMayHaveUnknownFields() async throws {
         try await withMuster { muster in
             let session = try await RawSession.open(muster.server)
             let traced = #"{"id":7,"trace":{"parent":"00-1"},"method":"server.health","body":{}}"#
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func aServerTellsTheFieldsThatItKnows() async throws {
+    @Test func aServerListsTheFieldsThatItKnows() async throws {
         try await withMuster { muster in
             let info = try await muster.send(GetInfo(withMethods: true))
             let methods = try #require(info.methods)
@@ -99,7 +99,7 @@ import Testing
     }
 
     @Test(arguments: ["{}", #"{"key":null}"#, #"{"key":7}"#, #"{"key":["x"]}"#, #"{"key":{}}"#, #"{"key":true}"#])
-    func aKeyOfAnotherKindEndsTheConnection(body: String) async throws {
+    func aKeyOfAnotherTypeEndsTheConnection(body: String) async throws {
         try await withMuster { muster in
             let connection = try await RawConnection(port: muster.server.rpc.boundPort ?? 0)
             try await connection.send(request(1, OpenSession.method, body))
@@ -132,7 +132,7 @@ import Testing
         (SizeSegment.method, "filter.event.count.comparison", "equals, not_equal, greater_than"),
         (SizeSegment.method, "filter.purchase.last_purchase.comparison", "before, after"),
     ])
-    func aNameThatIsNoneIsAnsweredWithThoseThereAre(method: String, path: String, names: String) async throws {
+    func anUnknownMethodIsRefusedWithTheKnownOnes(method: String, path: String, names: String) async throws {
         try await withMuster { muster in
             let session = try await RawSession.open(muster.server)
             let body =

@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func asManyAsALimitAreTaken() async throws {
+    @Test func asManyAsALimitAreAccepted() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.importCohort("active", adding: ["u-1"])
             let session = try await RawSession.open(muster.server)

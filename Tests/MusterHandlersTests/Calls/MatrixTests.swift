@@ -27,7 +27,7 @@ import Testing
         "5b1f4c2e-8f3e-4a53-9d2c-0a6f5f1f7c11-1763900000",
     ]
 
-    @Test func everyCellAnswersAsItsRuleSays() async throws {
+    @Test func everyCellOfTheMatrixFollowsItsRule() async throws {
         try await withMuster { muster in
             let first = muster.server
             let second = try await TestServer(

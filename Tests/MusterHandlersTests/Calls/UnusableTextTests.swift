@@ -8,7 +8,7 @@ import Testing
 @Suite struct UnusableTextTests {
     static let bad = [#"\u0000"#, #"a\u0000b"#, #"\ud800"#, #"x\udfff"#, #"\ud83d\u0041"#]
 
-    @Test(arguments: bad) func anImportCountsItAsInvalidInItsPlace(text: String) async throws {
+    @Test(arguments: bad) func anImportCountsItAsInvalid(text: String) async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             let session = try await RawSession.open(muster.server)
             let body = """

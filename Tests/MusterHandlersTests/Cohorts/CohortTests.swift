@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test func namingAtTheSameMomentMakesOneCohort() async throws {
+    @Test func concurrentNamingCreatesOneCohort() async throws {
         try await withMuster { muster in
             let outcomes = try await withThrowingTaskGroup(of: CreateCohort.Reply.Outcome.self) { group in
                 for _ in 0..<16 {
@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    @Test func aDifferenceTellsWhoCameAndWhoWent() async throws {
+    @Test func aDiffListsAddedAndRemovedUsers() async throws {
         try await withMuster(users: ["u-1", "u-2", "u-3", "u-4"]) { muster in
             try await muster.importCohort("c", adding: ["u-1", "u-2"])
             try await muster.importCohort("c", adding: ["u-3"], removing: ["u-1"])

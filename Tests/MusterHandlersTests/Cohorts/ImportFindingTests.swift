@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test func aReceiptGoesWithItsCohort() async throws {
+    @Test func aReceiptIsDeletedWithItsCohort() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.importCohort("a", adding: ["u-1"], requestID: "r-1")
             _ = try await muster.send(DeleteCohort(partner: "tinyclues", cohortID: "a"))
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func aDataImportKeyFindsThoseOfItsPartner() async throws {
+    @Test func aDataImportKeyFindsTheImportsOfItsPartner() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.importCohort("a", adding: ["u-1"], requestID: "r-1")
             _ = try await muster.send(SetPartner(partner: "other"))

@@ -31,7 +31,7 @@ import Testing
         return reply
     }
 
-    @Test func everyKindOfOutcomeIsCountedAtItsPlace() async throws {
+    @Test func everyOutcomeIsCountedWithItsPosition() async throws {
         try await withUsers { muster in
             _ = try await run(muster, [.adding(userIDs: ["u-2"])])
             let change = CohortChange.adding(
@@ -73,7 +73,7 @@ import Testing
             [.repeated, .repeated, .unchanged, .added], 1
         ),
     ])
-    func theLastChangeOfAUserDecides(changes: [(String, Bool)], outcomes: [Outcome], size: Int) async throws {
+    func theLastChangeOfAUserWins(changes: [(String, Bool)], outcomes: [Outcome], size: Int) async throws {
         try await withUsers { muster in
             let reply = try await run(
                 muster, changes.map { CohortChange(userIDs: [Identifier($0)], shouldRemove: $1) })
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func anEmptyImportMakesNothing() async throws {
+    @Test func anEmptyImportCreatesNothing() async throws {
         try await withUsers { muster in
             let before = try await muster.database.fingerprint()
             for changes in [[], [CohortChange.adding()], [.adding(), .removing()]] {
@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func anImportOfNobodyMakesTheCohort() async throws {
+    @Test func anImportOfUnknownUsersCreatesTheCohort() async throws {
         try await withUsers { muster in
             let reply = try await run(muster, [.adding(userIDs: ["nobody"])], into: "Weg & \u{E9}")
             #expect(reply.version == 1 && reply.size == 0 && reply.receipt == Receipt(received: 1, unknown: 1))
@@ -125,7 +125,7 @@ import Testing
         }
     }
 
-    @Test func whoeverMayNotImportIsRefused() async throws {
+    @Test func aKeyThatMayNotImportIsRefused() async throws {
         try await withUsers { muster in
             await refused(.notFound, "there is no such partner; make it with partners.set") {
                 _ = try await muster.send(
@@ -149,7 +149,7 @@ import Testing
         }
     }
 
-    @Test func fiftyThousandIdentifiersAreTakenAtOnce() async throws {
+    @Test func fiftyThousandIdentifiersAreImportedAtOnce() async throws {
         let ids = (0..<10_000).map { Identifier("u-\($0)") }
         try await withMuster(users: ids) { muster in
             let unknown = (0..<30_000).map { Identifier("x-\($0)") }

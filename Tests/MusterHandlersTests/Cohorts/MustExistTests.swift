@@ -13,7 +13,7 @@ import Testing
             mustExist: mustExist)
     }
 
-    @Test func aCohortThatIsNotThereIsNotMade() async throws {
+    @Test func anUnknownCohortIsNotCreated() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             _ = try await muster.send(CreateCohort(partner: "tinyclues", cohortID: "autumn", name: "Autumn"))
             let before = try await muster.database.fingerprint()
@@ -39,7 +39,7 @@ import Testing
     }
 
     /// The first one was applied; that its cohort went since is another story.
-    @Test func aRepeatGetsItsAnswerAlsoWhenTheCohortIsGone() async throws {
+    @Test func aRepeatGetsItsReplyEvenIfTheCohortIsGone() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             _ = try await muster.send(CreateCohort(partner: "tinyclues", cohortID: "a", name: "A"))
             let first = try await muster.send(call("a", requestID: "r-1"))
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test func itIsContentWhereItIsTrue() async throws {
+    @Test func mustExistIsPartOfTheContent() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let first = try await muster.send(call("a", requestID: "r-1", mustExist: nil))
             #expect(try await muster.send(call("a", requestID: "r-1", mustExist: false)) == first)
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func anUnknownPartnerIsSaidFirst() async throws {
+    @Test func anUnknownPartnerIsReportedFirst() async throws {
         try await withMuster { muster in
             await refused(.notFound, "there is no such partner") {
                 _ = try await muster.send(ImportCohort(partner: "nobody", cohortID: "a", changes: [], mustExist: true))

@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func theIDIsOfThePartnerAndNotOfTheKey() async throws {
+    @Test func theIDBelongsToThePartnerAndNotToTheKey() async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             let keys = try await [0, 1].asyncKeys(muster)
             let clients = keys.map { muster.server.client(key: $0.secret) }
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test func twinsAtTheSameMomentHaveOneEffect() async throws {
+    @Test func concurrentRepeatsHaveOneEffect() async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             let other = try await TestServer(databaseURL: muster.database.serverURL, workspace: muster.server.workspace)
             let clients = [muster.client, other.client()]

@@ -35,7 +35,7 @@ struct KeyGuardTests {
         }
     }
 
-    @Test func callsWaitForOneLookTogether() async throws {
+    @Test func concurrentChecksShareOneQuery() async throws {
         try await TestDatabase.with { test in
             try await test.withStore(connections: 1) { store in
                 let rig = KeyRig(store, test.workspace)
@@ -52,7 +52,7 @@ struct KeyGuardTests {
         }
     }
 
-    @Test func withoutPostgreSQLNoKeyIsProved() async throws {
+    @Test func withoutPostgreSQLNoKeyIsVerified() async throws {
         try await TestDatabase.with { test in
             var settings = DatabaseSettings(connectionString: test.serverURL)
             settings.connections = 1
@@ -93,7 +93,7 @@ struct KeyGuardTests {
         }
     }
 
-    @Test func oneImpatientCallerDoesNotFailTheOthers() async throws {
+    @Test func aShortDeadlineDoesNotFailTheOtherCallers() async throws {
         try await KeyRig.with { rig in
             let made = try await rig.keys.create(
                 CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
@@ -115,7 +115,7 @@ struct KeyGuardTests {
         }
     }
 
-    @Test func whoWaitsForTheProofOfAnotherHearsAtItsOwnDeadline() async throws {
+    @Test func aCallThatSharesAQueryEndsAtItsOwnDeadline() async throws {
         try await TestDatabase.with { test in
             try await test.withStore { store in
                 let rig = KeyRig(store, test.workspace)
@@ -157,7 +157,7 @@ struct KeyGuardTests {
         Issue.record("nobody locked the keys")
     }
 
-    @Test func sessionsEndWhileTheLastUseWaitsForALock() async throws {
+    @Test func sessionsEndEvenIfRecordingTheLastUseWaits() async throws {
         try await TestDatabase.with { test in
             try await test.withStore { store in
                 let rig = KeyRig(store, test.workspace)

@@ -74,7 +74,7 @@ struct KeyTests {
         }
     }
 
-    @Test func nobodyGivesAwayAScopeTheyLack() async throws {
+    @Test func aKeyCannotGrantAScopeItLacks() async throws {
         try await KeyRig.with { rig in
             let maker = rig.caller("keys.*", "segments.check")
             for scopes in [["*"], ["segments.*"], ["users.get"], ["segments.check", "users.*"]] {
@@ -91,7 +91,7 @@ struct KeyTests {
         }
     }
 
-    @Test func badInputIsRefusedAndMakesNothing() async throws {
+    @Test func invalidInputIsRefusedAndCreatesNothing() async throws {
         try await KeyRig.with { rig in
             let long = String(repeating: "n", count: Limits.nameBytes.value + 1)
             let tooMany = [String](repeating: "users.get", count: Limits.scopesPerKey.value + 1)
@@ -122,7 +122,7 @@ struct KeyTests {
         }
     }
 
-    @Test func whateverIsWrongWithAKeyIsRefusedInTheSameWords() async throws {
+    @Test func everyInvalidKeyIsRefusedWithTheSameMessage() async throws {
         try await KeyRig.with { rig in
             let call = CreateKey(kind: .service, name: "x", scopes: ["*"])
             let ended = try await rig.keys.create(call, rig.caller("*"))
@@ -142,7 +142,7 @@ struct KeyTests {
         }
     }
 
-    @Test func keysOfAnotherWorkspaceAreNotThere() async throws {
+    @Test func keysOfAnotherWorkspaceAreNotFound() async throws {
         try await TestDatabase.with { test in
             let other = try await test.makeWorkspace("other")
             try await test.withStore { store in
@@ -159,7 +159,7 @@ struct KeyTests {
     }
 
     /// Uses are kept to the hour, which began before the key was made.
-    @Test func noKeyWasUsedBeforeItWasMade() async throws {
+    @Test func aNewKeyHasNoLastUse() async throws {
         try await KeyRig.with { rig in
             let made = try await rig.keys.create(CreateKey(kind: .import, partner: "p", name: "x"), rig.caller("*"))
             let hour = Instant(microseconds: Instant.now.microseconds - 3_600_000_000)
@@ -186,7 +186,7 @@ struct KeyTests {
         }
     }
 
-    @Test func aPartnerKeepsWhatACallLeavesOut() async throws {
+    @Test func aPartnerKeepsTheFieldsThatACallLeavesOut() async throws {
         try await KeyRig.with { rig in
             let caller = rig.caller("*")
             let made = try await rig.partners.set(SetPartner(partner: "p"), caller)

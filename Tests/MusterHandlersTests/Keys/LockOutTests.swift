@@ -11,7 +11,7 @@ struct LockOutTests {
     /// The key that `TestDatabase` makes with its workspace.
     private static let admin = "k_000000000000"
 
-    @Test func theLastKeyThatMayDoEverythingIsEndedByForceOnly() async throws {
+    @Test func theLastAdminKeyIsInvalidatedByForceOnly() async throws {
         try await KeyRig.with { rig in
             _ = try await make(rig, scopes: ["keys.*", "users.*"])
             await refused(rig, Self.admin)
@@ -42,7 +42,7 @@ struct LockOutTests {
         }
     }
 
-    @Test func anExpiredKeyCountsForNothing() async throws {
+    @Test func anExpiredKeyDoesNotCount() async throws {
         try await TestDatabase.with { test in
             try await test.withStore { store in
                 let rig = KeyRig(store, test.workspace)
@@ -59,14 +59,14 @@ struct LockOutTests {
         }
     }
 
-    @Test func keysOfOtherWorkspacesAreNoHelp() async throws {
+    @Test func keysOfOtherWorkspacesDoNotCount() async throws {
         try await TestDatabase.with { test in
             _ = try await test.makeWorkspace("other")
             try await test.withStore { store in await refused(KeyRig(store, test.workspace), Self.admin) }
         }
     }
 
-    @Test func twoKeysThatEndEachOtherAtOneMomentDoNotBothSucceed() async throws {
+    @Test func twoKeysThatInvalidateEachOtherDoNotBothSucceed() async throws {
         try await KeyRig.with { rig in
             var keys = [try await make(rig), try await make(rig)]
             _ = try await end(rig, Self.admin)
@@ -84,7 +84,7 @@ struct LockOutTests {
         }
     }
 
-    @Test func theOwnerOfTheTablesMakesAKeyWhereNoneIsLeft() async throws {
+    @Test func theOwnerOfTheTablesCreatesAKeyWhereNoneIsLeft() async throws {
         try await TestDatabase.with { test in
             try await test.withStore { store in
                 let rig = KeyRig(store, test.workspace)

@@ -9,7 +9,7 @@ import Testing
 
 /// Keys, partners and the server itself, as an operator sees them over the wire.
 @Suite struct OperatorTests {
-    @Test func thePartnersPageHasWhatAnOperatorHandsOut() async throws {
+    @Test func partnersGetHasWhatAnOperatorHandsOut() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             _ = try await muster.send(SetPartner(partner: "tinyclues", displayName: "Tinyclues"))
             let old = try await muster.send(CreateKey(kind: .import, partner: "tinyclues", name: "old"))
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test func aSessionTellsWhatItsKeyMayDo() async throws {
+    @Test func aSessionListsTheScopesOfItsKey() async throws {
         try await withMuster { muster in
             let key = try await muster.send(CreateKey(kind: .import, partner: "tinyclues", name: "push"))
             let connection = try await RawConnection(port: muster.server.rpc.boundPort ?? 0)
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test func badKeysAreAllRefusedInTheSameWords() async throws {
+    @Test func everyInvalidKeyGetsTheSameMessage() async throws {
         try await withMuster { muster in
             let good = muster.server.workspace.adminKey.text
             let expiring = try await muster.send(
@@ -158,7 +158,7 @@ import Testing
         }
     }
 
-    @Test func theServerTellsWhatItIs() async throws {
+    @Test func theServerDescribesItself() async throws {
         try await withMuster { muster in
             let health = try await muster.send(GetHealth())
             #expect(health.status == .serving)
@@ -175,7 +175,7 @@ import Testing
         }
     }
 
-    @Test func aServerMeetingAnotherSchemaSaysSo() async throws {
+    @Test func aServerReportsAnotherSchema() async throws {
         try await withMuster { muster in
             try await muster.database.run(
                 "INSERT INTO migration (version, name, applied_at) VALUES (999, 'later', now())")

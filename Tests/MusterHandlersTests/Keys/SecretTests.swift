@@ -22,7 +22,7 @@ struct SecretTests {
         #expect(secret.text.utf8.count == "mus_imp_42_".utf8.count + 49)
     }
 
-    @Test func aSecretWithAnyOtherCharacterIsNone() {
+    @Test func aChangedSecretIsRefused() {
         let bytes = Array(secret.text.utf8)
         for index in bytes.indices {
             for other in Array("0Az_-é".utf8) where other != bytes[index] {
@@ -34,13 +34,13 @@ struct SecretTests {
     }
 
     @Test(arguments: ["", "mus_imp_", "mus_imp_1_", "hunter2", "mus_srv_0_", "mus_imp_-1_x", "mus_imp_99999999999_x"])
-    func whatWasNeverMadeIsNone(_ text: String) {
+    func arbitraryTextIsNotASecret(_ text: String) {
         #expect(Secret(text) == nil)
         #expect(Secret(secret.text + text + "x") == nil)
         #expect(Secret(" " + secret.text) == nil)
     }
 
-    @Test func theNumberOfAWorkspaceHasOneSpelling() {
+    @Test func theWorkspaceNumberHasOneSpelling() {
         let rest = secret.text.dropFirst("mus_imp_42_".count)
         for number in ["042", "+42", "４２"] { #expect(Secret("mus_imp_\(number)_\(rest)") == nil) }
     }
@@ -87,7 +87,7 @@ struct SecretTests {
         #expect(ids.allSatisfy { $0.utf8.count == 14 && $0.hasPrefix("k_") })
     }
 
-    @Test func digestsAreComparedWhole() throws {
+    @Test func digestsThatDifferInOneByteDiffer() throws {
         let digest = try secret.digest
         #expect(Secret.isSame(digest, digest))
         for index in digest.indices {

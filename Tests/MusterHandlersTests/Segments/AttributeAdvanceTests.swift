@@ -10,7 +10,7 @@ import Testing
 @Suite struct AttributeAdvanceTests {
     private static let isFive = Filter.attribute("x", .equals, .number(5))
 
-    @Test func aChangeOfSomebodyScansNobodyElse() async throws {
+    @Test func aChangedUserIsScannedAlone() async throws {
         try await withMuster { muster in
             try await muster.set("x", 5, of: ["ada", "ben"])
             #expect(try await muster.size(Self.isFive) == 2)
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func aVersionThatNotedNobodyAndALongWayMeanAScan() async throws {
+    @Test func aVersionWithoutNotesOrALongDistanceCausesAFullScan() async throws {
         try await withMuster { muster in
             try await muster.set("x", 5, of: ["ada"])
             #expect(try await muster.size(Self.isFive) == 1)
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func upkeepForgetsWhatNoLookReads() async throws {
+    @Test func maintenancePrunesNotesThatNoReadNeeds() async throws {
         try await withMuster { muster in
             let many = (0..<600).map { Identifier("u-\($0)") }
             try await muster.set("x", 1, of: many)
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func everyFilterSaysWhatAServerThatKnowsNothingSays() async throws {
+    @Test func everyFilterAnswersAsAFreshServerDoes() async throws {
         var random = TestSeed("Attributes").random
         let filters = ["x", "y", "z"].flatMap { (name: Identifier) -> [Filter] in
             let tests: [(Comparison, FilterValue?)] = [

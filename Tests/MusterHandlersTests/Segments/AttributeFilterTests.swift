@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func everyComparisonAnswersTheSameEverywhere() async throws {
+    @Test func everyComparisonAnswersTheSameInEveryCall() async throws {
         try await withUsers { muster in
             let all = Self.values.map(\.0)
             var segments: [(Identifier, Set<Identifier>)] = []

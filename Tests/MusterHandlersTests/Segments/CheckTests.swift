@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test func aStaleAnswerIsNeverOlderThanAsked() async throws {
+    @Test func aStaleReplyIsNeverOlderThanAllowed() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.importCohort("c", removing: ["u-1"])
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "x", filter: .cohort("tinyclues", "c")))
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test func aStaleAnswerShowsNobodyWhoWasErasedLongerAgo() async throws {
+    @Test func aStaleReplyShowsNoUserErasedBeforeIt() async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             try await muster.importCohort("c", adding: ["u-1"])
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "x", filter: .cohort("tinyclues", "c")))
@@ -121,7 +121,7 @@ import Testing
 
     /// The erasing server drops its cached states at once, others within the allowed age.
     @Test(arguments: ["deleted", "merged", "identified"])
-    func anErasedUserIsInNoAnswerOfTheServerThatErased(how: String) async throws {
+    func anErasedUserIsInNoReplyOfTheErasingServer(how: String) async throws {
         try await withMuster(users: ["kept"]) { muster in
             let gone = UserReference.deviceID("d-1")
             _ = try await muster.send(UpsertUsers(users: [UserEntry(deviceIDs: ["d-1"], attributes: ["a": 1])]))
@@ -205,7 +205,7 @@ import Testing
         }
     }
 
-    @Test func anEarlierStateIsRefusedWhereItCantBeKnown() async throws {
+    @Test func anEarlierStateWithoutHistoryIsRefused() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.importCohort("a", adding: ["u-1"])
             let attribute = Filter.any([.cohort("tinyclues", "a"), .attribute("x", .exists)])

@@ -9,7 +9,7 @@ import Testing
 @Suite struct EventFilterTests {
     private static let users: [Identifier] = ["ada", "ben", "cleo", "dan"]
 
-    @Test func countsAreComparedAndNobodyIsLeftOut() async throws {
+    @Test func countsAreComparedForUsersWithoutEventsToo() async throws {
         try await withMuster(users: Self.users) { muster in
             try await muster.server.append([
                 .event("ada", "login", "2026-03-01"), .event("ada", "login", "1997-03-01"),
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func onlyWhatLiesInTheWindowCounts() async throws {
+    @Test func onlyEventsInTheWindowCount() async throws {
         try await withMuster(users: Self.users) { muster in
             let now = Instant.now
             try await muster.server.append([
@@ -125,7 +125,7 @@ import Testing
         }
     }
 
-    @Test func mergesAndErasuresTakeTheEventsAlong() async throws {
+    @Test func eventsFollowMergesAndErasures() async throws {
         try await withMuster(users: Self.users) { muster in
             let twice = Filter.event(.init(name: "login", count: .init(.equals, 2)))
             try await muster.server.append([.event("ada", "login", "1997-03-01"), .event("ben", "login", "2026-03-01")])
@@ -158,7 +158,7 @@ import Testing
         }
     }
 
-    @Test func anAnswerMayBeAsOldAsTheCallerAllows() async throws {
+    @Test func aReplyMayBeAsOldAsTheCallerAllows() async throws {
         try await withMuster(users: Self.users) { muster in
             let filter = Filter.event(.init(name: "login"))
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "x", filter: filter))

@@ -7,7 +7,7 @@ import Testing
 
 /// Random filters over random histories, beside a list of deeds that is gone through one by one.
 @Suite struct EventModelTests {
-    @Test func everyFilterSaysWhatTheDeedsSay() async throws {
+    @Test func everyFilterAgreesWithTheModel() async throws {
         let seed = TestSeed("Events")
         try await withMuster(users: EventModel.names) { muster in
             var model = EventModel(random: seed.random)

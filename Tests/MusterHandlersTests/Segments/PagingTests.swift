@@ -33,7 +33,7 @@ import Testing
 
     /// A listing that stands still while the world moves: what comes in one go comes in pages too.
     @Test(arguments: [false, true])
-    func pagesShowOneStateWhateverHappensBetweenThem(withAttributes: Bool) async throws {
+    func pagesShowOneState(withAttributes: Bool) async throws {
         let ids = Self.ids.prefix(2_000)
         try await withMuster(users: Array(ids)) { muster in
             try await muster.importCohort("few", adding: ["u-3", "u-1999"])

@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test func savedFiltersStandForThemselvesInsideOthers() async throws {
+    @Test func savedFiltersWorkInsideOthers() async throws {
         try await withCohorts { muster in
             _ = try await muster.send(
                 CreateSegment(segmentID: "a-only", name: "x", filter: .all([Self.a, .not(Self.b)])))
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test func aFilterThatNamesWhatIsMissingIsRefusedWithThePath() async throws {
+    @Test func aFilterThatNamesSomethingMissingIsRefusedWithThePath() async throws {
         try await withCohorts { muster in
             let before = try await muster.database.fingerprint()
             let missing: [(Filter, String)] = [
@@ -175,7 +175,7 @@ import Testing
         }
     }
 
-    @Test func whatSegmentsUseCantGo() async throws {
+    @Test func aCohortOrSegmentInUseCannotBeDeleted() async throws {
         try await withCohorts { muster in
             _ = try await muster.send(CreateSegment(segmentID: "in", name: "x", filter: Self.a))
             _ = try await muster.send(CreateSegment(segmentID: "out", name: "x", filter: .not(.segment("in"))))

@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    @Test func usersAreCheckedByWhateverNamesThem() async throws {
+    @Test func usersAreCheckedByAnyIdentifier() async throws {
         try await withMuster { muster in
             _ = try await muster.send(
                 UpsertUsers(users: [.init(externalID: "u", attributes: ["email": "A@x.eu", "phone": "+1", "n": 1])]))
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func whoHasNothingElseIsShownByTheBrazeID() async throws {
+    @Test func aUserWithoutIdentifiersIsShownByTheBrazeID() async throws {
         try await withMuster(users: ["u"]) { muster in
             _ = try await muster.send(TrackUsers(attributes: [["email": "a@x.eu"]]))
             let id = try await muster.send(GetUser(user: .email(Contact("a@x.eu")))).brazeID

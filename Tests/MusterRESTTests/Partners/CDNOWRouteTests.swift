@@ -8,7 +8,7 @@ import Testing
 /// Real sets through the partner route, as connectors send them: side by side, again, and cut off in the middle.
 @Suite(.enabled(if: CDNOW.isHere, "CDNOW_master.txt is not here; MUSTER_CDNOW can name it"))
 struct CDNOWRouteTests {
-    @Test func eightSendersWithRepeatsAndCutsLeaveTheSetsExact() async throws {
+    @Test func eightSendersWithRepeatsAndAbortsLeaveTheSetsExact() async throws {
         let data = try CDNOW()
         let seed = TestSeed("CDNOW over REST")
         // Fewer than there are senders, so that some are turned away and send again.

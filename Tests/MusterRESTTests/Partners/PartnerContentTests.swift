@@ -10,7 +10,7 @@ import Testing
     private static let name = "`name` must be a non-empty string"
     private static let createdAt = "`created_at` must be a valid time as an ISO-8601 string"
 
-    @Test func aCohortNameThatIsWrongIsRefusedInTheContractsWords() async throws {
+    @Test func anInvalidCohortNameIsRefusedInTheContractsWords() async throws {
         let time = #""created_at":"2024-01-01""#
         let rows: [(String, String)] = [
             (#""name":"C",\#(time)"#, Self.cohortID),
@@ -33,7 +33,7 @@ import Testing
         try await expect(rows, at: "")
     }
 
-    @Test func aChangeThatIsWrongIsRefusedInTheContractsWordsAndAppliesNothing() async throws {
+    @Test func anInvalidChangeIsRefusedInTheContractsWordsAndAppliesNothing() async throws {
         let good = #"{"user_ids":["u-1"]}"#
         let wrong = [
             #"{}"#, #"{"should_remove":true}"#, #"{"user_ids":"u-1"}"#, #"{"user_ids":[7]}"#, #"{"user_ids":[null]}"#,
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test func beneathTheContractsWordsStandsWhatExactlyIsWrong() async throws {
+    @Test func errorsDetailTheContractsSentence() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             let reply = try await connector.change("c", #"{"user_ids":["u-1",7]}"#)
@@ -77,7 +77,7 @@ import Testing
 
     /// Connectors never repeat a 400: a thousand identifiers would be lost for one.
     @Test(arguments: [#"\u0000"#, #"a\u0000b"#, #"\ud800"#, #"\udc00\ud800"#])
-    func aStringThatNoTextCanHaveIsCountedAsInvalid(_ text: String) async throws {
+    func anUnstorableStringIsCountedAsInvalid(_ text: String) async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             let connector = try await Connector(muster)
             let change =
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test func aMistypedCohortIsRefusedWhereItMustExist() async throws {
+    @Test func aMistypedCohortIsRefusedWithMustExist() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             func change(_ cohortID: String, _ mustExist: String) async throws -> RESTReply {
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func aBodyThatCantBeReadIsAnsweredWithThePlace() async throws {
+    @Test func anUnreadableBodyIsRefusedWithThePosition() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             for (body, problem) in [
@@ -137,7 +137,7 @@ import Testing
     }
 
     @Test(arguments: ["", "{", "[]", "7", #"{"client_secret":"a","client_secret":"b"}"#, #"{"x":"\x0"}"#])
-    func whatIsNoProperJSONObjectIsRefused(_ body: String) async throws {
+    func aBodyThatIsNotAJSONObjectIsRefused(_ body: String) async throws {
         try await withMuster { muster in
             let reply = try await Connector(muster).send("/users", body)
             #expect(reply.status == 400)

@@ -13,7 +13,7 @@ import Testing
         #""client_secret":"not-a-key","#,
         #""client_secret":"mus_imp_1_0000000000000000000000000000000000000000000000000","#,
     ])
-    func whatIsNoSecretIsRefusedAndNotEchoed(_ field: String) async throws {
+    func anInvalidSecretIsRefusedAndNotEchoed(_ field: String) async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             for (path, rest) in [("", Self.naming), ("/users", Self.change), ("/users", #""cohort_id":7"#)] {
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func theKeyOfAServiceOrOfAnotherPartnerIsAnUnknownKey() async throws {
+    @Test func aServiceKeyOrAnotherPartnersKeyIsUnknown() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             _ = try await muster.send(SetPartner(partner: "segment"))
             let other = try await muster.send(CreateKey(kind: .import, partner: "segment", name: "Segment")).secret
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func aDisabledPartnerHearsSoWithoutItsSecret() async throws {
+    @Test func aDisabledPartnerIsRefusedWithoutItsSecret() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             _ = try await muster.send(SetPartner(partner: "tinyclues", enabled: false))
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test func aPartnerWithAKeyOfItsOwnMustSendIt() async throws {
+    @Test func aConfiguredPartnerAPIKeyIsRequired() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             #expect(try await connector.post("", #""partner_api_key":7,"# + Self.naming).status == 201)
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func credentialsAreJudgedBeforeContent() async throws {
+    @Test func credentialsAreCheckedBeforeTheContent() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             let nonsense = #""cohort_id":7,"cohort_changes":"x""#

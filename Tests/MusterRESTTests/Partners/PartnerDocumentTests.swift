@@ -13,7 +13,7 @@ import Testing
     }
 
     @Test(.enabled(if: Shell.has("curl"), "there is no curl (Debian: scripts/packages curl)"))
-    func everyLineOfTheDocumentPrintsWhatItSays() async throws {
+    func everyCommandOfTheDocumentPrintsTheShownOutput() async throws {
         let lines = try Self.lines(of: "docs/partners.md")
         #expect(lines.count >= 5)
         try await withMuster(users: ["u-1", "u-2"]) { muster in
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func theDocumentNamesEveryAnswerOfTheContract() throws {
+    @Test func theDocumentListsEveryResponseOfTheContract() throws {
         let text = try String(contentsOf: Repository.file("docs/partners.md"), encoding: .utf8)
         for status in [200, 201, 400, 401, 404, 405, 413, 415, 422, 423, 429, 431, 500, 501, 503, 504] {
             #expect(text.contains("\n| \(status) |"), "\(status)")
@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test(.enabled(if: Shell.has("curl"), "there is no curl (Debian: scripts/packages curl)"))
-    func partnerCheckFindsThatEverythingHolds() async throws {
+    func partnerCheckPassesOnAHealthyServer() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             let plain = try await check(connector)
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test(.enabled(if: Shell.has("curl"), "there is no curl (Debian: scripts/packages curl)"))
-    func partnerCheckFailsWhereSomethingDoesNotHold() async throws {
+    func partnerCheckFailsOnABrokenServer() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             _ = try await muster.send(SetPartner(partner: "tinyclues", enabled: false))

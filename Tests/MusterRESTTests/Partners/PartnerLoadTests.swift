@@ -8,7 +8,7 @@ import Testing
 
 /// What a connector hears of faults that pass.
 @Suite struct PartnerLoadTests {
-    @Test func aCohortThatAnotherConnectionHoldsIsLocked() async throws {
+    @Test func aCohortLockedByAnotherConnectionIsReportedAsLocked() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             try await muster.importCohort("c", adding: ["u-1"])
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func aLockOnTheRegistryIsNoFinalAnswer() async throws {
+    @Test func aLockOnTheRegistryIsARetryableError() async throws {
         try await withMuster { muster in
             try await held("SELECT FROM identity FOR UPDATE", muster) {
                 let clock = ContinuousClock()
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func whatTakesTooLongIsCutAndAppliesNothing() async throws {
+    @Test func aRequestThatTakesTooLongIsAbortedAndAppliesNothing() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             try await whenImporting("PERFORM pg_sleep(20)", muster)
@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    @Test func aFaultOfTheServersOwnSaysNothingOfItself() async throws {
+    @Test func anInternalErrorShowsNoCause() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             try await whenImporting("RAISE 'canary'", muster)
@@ -133,7 +133,7 @@ import Testing
         }
     }
 
-    @Test func aDatabaseThatIsAwayIsUnavailable() async throws {
+    @Test func anUnreachableDatabaseIsUnavailable() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             #expect(try await connector.change("c", "").status == 201)

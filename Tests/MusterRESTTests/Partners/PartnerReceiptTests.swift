@@ -5,7 +5,7 @@ import Testing
 
 /// Receipts that are read again, and requests that are sent again.
 @Suite struct PartnerReceiptTests {
-    @Test func anImportsReceiptShowsWhatBecameOfEachIdentifier() async throws {
+    @Test func aReceiptHasTheOutcomeOfEachIdentifier() async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             let connector = try await Connector(muster)
             let answer = try await connector.change(
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(arguments: ["c", "with space", "é/../?#%", "00000000000000000000000000000000000000000000000000"])
-    func theIDOfAnImportGoesIntoAURLAsItIs(_ cohortID: String) async throws {
+    func theIDOfAnImportNeedsNoEncodingInAURL(_ cohortID: String) async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             let id = try #require(try await connector.change(cohortID, #"{"user_ids":["u-1"]}"#).imported?.id)
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test func aReceiptIsOpenToItsPartnerAlone() async throws {
+    @Test func aReceiptIsReadableByItsPartnerOnly() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             let id = try #require(try await connector.change("c", #"{"user_ids":["u-1"]}"#).imported?.id)
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test func anImportIsFoundByTheNameItWasSentUnder() async throws {
+    @Test func anImportIsFoundByItsIdempotencyKey() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             let name = "autumn +/2026%20"
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNoImportIsNotFound() async throws {
+    @Test func anUnknownImportIsNotFound() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             let id = try #require(try await connector.change("c", #"{"user_ids":["u-1"]}"#).imported?.id)
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test func aRepeatUnderTheSameKeyGetsTheRecordedAnswer() async throws {
+    @Test func aRepeatUnderTheSameKeyGetsTheRecordedResponse() async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             let connector = try await Connector(muster)
             let first = try await connector.change("c", #"{"user_ids":["u-1"]}"#, idempotencyKey: "k-1")
@@ -137,7 +137,7 @@ import Testing
     }
 
     @Test(arguments: ["", String(repeating: "k", count: 256), "é"])
-    func anIdempotencyKeyThatCantBeOneIsRefused(_ key: String) async throws {
+    func anInvalidIdempotencyKeyIsRefused(_ key: String) async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             let reply = try await connector.change("c", #"{"user_ids":["u-1"]}"#, idempotencyKey: key)

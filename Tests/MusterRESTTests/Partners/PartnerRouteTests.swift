@@ -39,7 +39,7 @@ import Testing
     }
 
     /// Segment's test of credentials.
-    @Test func anEmptyChangeOnAnUnknownCohortIsASuccessThatMakesNothing() async throws {
+    @Test func anEmptyChangeOnAnUnknownCohortSucceedsAndCreatesNothing() async throws {
         try await withMuster { muster in
             let connector = try await Connector(muster)
             for changes in ["", #"{"user_ids":[],"device_ids":[],"aliases":[]}"#] {
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func segmentsBodiesAreUnderstoodAsTheyStand() async throws {
+    @Test func bodiesOfSegmentAreAccepted() async throws {
         try await withMuster(users: ["a", "b"]) { muster in
             let connector = try await Connector(muster)
             try await muster.importCohort("aud_1", adding: ["b"])
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test func objectsApplyInTheirOrderAndWhatIsUnknownIsPassedOver() async throws {
+    @Test func objectsApplyInOrderAndUnknownFieldsAreIgnored() async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             let connector = try await Connector(muster)
             let reply = try await connector.change(
@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    @Test func aThousandIdentifiersGoThroughAndOneMoreAppliesNothing() async throws {
+    @Test func aThousandIdentifiersAreAcceptedAndOneMoreAppliesNothing() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             let connector = try await Connector(muster)
             func objects(_ users: Int, _ devices: Int, _ aliases: Int) -> String {

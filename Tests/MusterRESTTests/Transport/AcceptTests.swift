@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func theAddressIsWhatTheProxySays() async throws {
+    @Test func theAddressComesFromTheProxyHeader() async throws {
         var bounds = quickBounds
         bounds.connectionsPerAddress = 1
         let stage = Stage()
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test(.enabled(if: TestCertificates.isPossible, "there is no openssl command"))
-    func aSlowHelloIsCutInTime() async throws {
+    func aSlowTLSHandshakeIsClosedInTime() async throws {
         let certificates = try TestCertificates()
         var bounds = quickBounds
         bounds.head = .seconds(1)

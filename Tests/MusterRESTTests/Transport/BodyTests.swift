@@ -6,7 +6,7 @@ import Testing
 
 /// What a body may be, and what it may hold of the server.
 @Suite struct BodyTests {
-    @Test func aBodyOfFourMillionBytesIsTakenAndOneMoreIsNot() async throws {
+    @Test func aBodyOfFourMillionBytesIsAcceptedAndOneMoreIsNot() async throws {
         try await withConnection { connection, _, stage in
             let small = stage.naming().utf8.count
             try await connection.send("POST", namePath, body: stage.naming("a", padding: 4_000_000 - small))
@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test func aDeclaredBodyThatIsTooLargeIsRefusedBeforeAByteOfIt() async throws {
+    @Test func aTooLargeContentLengthIsRefusedBeforeTheBody() async throws {
         try await withConnection { connection, _, _ in
             try await connection.send("POST", namePath, headers: ["Content-Length: 10000000000"])
             #expect(try await connection.answer()?.status == 413)
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func whoSendsTooMuchCanStillReadTheAnswer() async throws {
+    @Test func aClientThatSendsTooMuchCanReadTheResponse() async throws {
         try await withConnection { connection, _, _ in
             try await connection.send("POST", namePath, headers: ["Content-Length: 20000000"])
             // Goes on sending while the server has answered already.
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func aChunkedBodyIsCutAtTheLimit() async throws {
+    @Test func aChunkedBodyIsRefusedAtTheLimit() async throws {
         var bounds = quickBounds
         bounds.body = 1_000
         try await withConnection(bounds: bounds) { connection, _, stage in
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test func strangersShareABudget() async throws {
+    @Test func unauthenticatedRequestsShareABudget() async throws {
         var bounds = quickBounds
         bounds.strangers = 100_000
         try await withServer(bounds: bounds) { server, stage in
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func callersWithAGoodKeyShareAnotherBudget() async throws {
+    @Test func authenticatedRequestsShareAnotherBudget() async throws {
         var bounds = quickBounds
         (bounds.strangers, bounds.bodies) = (1_000, 100_000)
         try await withServer(bounds: bounds) { server, stage in
@@ -107,7 +107,7 @@ import Testing
         }
     }
 
-    @Test func whoseKeyIsGoodIsNoStrangerWhileHerCallRuns() async throws {
+    @Test func anAuthenticatedRequestLeavesTheUnauthenticatedBudget() async throws {
         try await withConnection { connection, server, stage in
             try await connection.send("POST", importPath, body: stage.importing("a"))
             #expect(await eventually { stage.arrived == ["a"] })
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test func theContentTypeIsOfNoInterest() async throws {
+    @Test func theContentTypeIsIgnored() async throws {
         try await withConnection { connection, _, stage in
             for type in ["Content-Type: text/plain", "Content-Encoding: identity", "X: y"] {
                 try await connection.send("POST", namePath, headers: [type], body: stage.naming())
@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func whoAsksWhetherToGoOnIsTold() async throws {
+    @Test func expect100ContinueIsAnswered() async throws {
         try await withConnection { connection, _, stage in
             let body = stage.naming()
             let length = "Content-Length: \(body.utf8.count)"

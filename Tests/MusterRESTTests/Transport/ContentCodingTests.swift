@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: ["gzip", "GZIP", "x-gzip", "gzip, identity", "utf-8, gzip"])
-    func whatGzipWroteIsTaken(coding: String) async throws {
+    func gzippedBodiesAreAccepted(coding: String) async throws {
         try await withConnection { connection, server, stage in
             try await post(connection, gzip(stage.naming("a", padding: 1_000_000)), coding)
             #expect(try await connection.answer()?.status == 201)
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test(arguments: ["utf-8", "UTF8", "identity", "identity, utf-8", ""])
-    func whatIsNoCodingIsPassedOver(coding: String) async throws {
+    func identityCodingIsIgnored(coding: String) async throws {
         try await withConnection { connection, _, stage in
             try await post(connection, Array(stage.naming("a").utf8), coding)
             #expect(try await connection.answer()?.status == 201)
@@ -62,7 +62,7 @@ import Testing
     }
 
     /// A connection whose client mistook something goes on: all of the body has come.
-    @Test func whatIsNotGzipIsSaidToBeWithoutHarm() async throws {
+    @Test func invalidGzipIsReported() async throws {
         try await withConnection { connection, server, stage in
             let good = gzip(stage.naming("a", padding: 300_000))
             var wrongSum = good
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func aBodyIsBoundedByWhatItUnpacksTo() async throws {
+    @Test func theLimitOfABodyCountsItsUnpackedBytes() async throws {
         try await withConnection { connection, server, stage in
             let small = stage.naming().utf8.count
             try await post(connection, gzip(stage.naming("a", padding: 4_000_000 - small)), "gzip")
@@ -101,7 +101,7 @@ import Testing
     }
 
     /// No budget is charged for its unpacked bytes any more, so it must stop by itself.
-    @Test func theBodyOfAClientThatHasGoneIsUnpackedNoFurther() async throws {
+    @Test func theBodyOfADisconnectedClientIsUnpackedNoFurther() async throws {
         let body = gzip(String(repeating: " ", count: 50_000_000))
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let budgets = BodyBudgets(strangers: ByteBudget(1 << 30), known: ByteBudget(1 << 30))
@@ -126,7 +126,7 @@ import Testing
         #expect(budgets.strangers.taken == 0 && budgets.known.taken == 0)
     }
 
-    @Test func whatIsUnpackedCountsAsHeld() async throws {
+    @Test func unpackedBytesCountAgainstTheBudget() async throws {
         var bounds = quickBounds
         bounds.strangers = 1_000_000
         try await withConnection(bounds: bounds) { connection, server, stage in
@@ -142,7 +142,7 @@ import Testing
         }
     }
 
-    @Test func servicesPackTheirBodiesToo() async throws {
+    @Test func serviceRequestsMayBeGzipped() async throws {
         try await withMuster { muster in
             let connection = try await RawHTTP(port: try await muster.server.restPort())
             let bearer = "Authorization: Bearer \(muster.server.workspace.adminKey.text)"

@@ -7,7 +7,7 @@ import Testing
 
 /// One request after the other, and clients that stop, stall or go.
 @Suite struct ConversationTests {
-    @Test func requestsSentAtOnceAreAnsweredInOrder() async throws {
+    @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
         try await withConnection { connection, _, stage in
             let names = (0..<100).map { "c\($0)" }
             let requests = names.map { name in
@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    @Test func aRequestInSmallPiecesIsThatRequest() async throws {
+    @Test func aRequestMayArriveInSmallPieces() async throws {
         try await withConnection { connection, _, stage in
             let body = stage.naming()
             let text = "POST \(namePath) HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test(arguments: ["Connection: close", "Connection: Upgrade\r\nUpgrade: websocket"])
-    func aClientThatWantsNoMoreIsClosed(header: String) async throws {
+    func connectionCloseIsHonoured(header: String) async throws {
         try await withConnection { connection, _, stage in
             try await connection.send("POST", namePath, headers: [header], body: stage.naming())
             let answer = try await connection.answer()
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func anOldClientIsAnsweredAndClosed() async throws {
+    @Test func anHTTP10ClientIsAnsweredAndClosed() async throws {
         try await withConnection { connection, _, stage in
             let body = stage.naming()
             try await connection.send(
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test func whoClosesHerHalfStillGetsTheAnswer() async throws {
+    @Test func aHalfClosedClientStillGetsTheResponse() async throws {
         try await withConnection { connection, _, stage in
             try await connection.send("POST", importPath, body: stage.importing("a"))
             try await connection.finishSending()
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func aClientThatGoesAwayEndsTheWorkOnItsRequest() async throws {
+    @Test func aDisconnectCancelsTheRequest() async throws {
         try await withConnection { connection, server, stage in
             try await connection.send("POST", importPath, body: stage.importing("a"))
             #expect(await eventually { stage.arrived == ["a"] })
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test func aKeyHasSoManyRequestsInFlightAndNoMore() async throws {
+    @Test func theRequestsInFlightOfAKeyAreBounded() async throws {
         try await withServer(stage: Stage(mostInFlightPerKey: 2)) { server, stage in
             var connections: [RawHTTP] = []
             for name in ["a", "b"] {
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test func oneConnectionMoreThanThereMayBeIsTold() async throws {
+    @Test func aSurplusConnectionGetsAResponse() async throws {
         var bounds = quickBounds
         bounds.connections = 2
         try await withServer(bounds: bounds) { server, stage in
@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    @Test func strangersWhoDoNothingKeepNobodyOut() async throws {
+    @Test func idleUnauthenticatedConnectionsKeepNoClientOut() async throws {
         var bounds = quickBounds
         bounds.connections = 6
         bounds.strangerConnections = 3

@@ -25,7 +25,7 @@ import Testing
             })
     }
 
-    @Test func oneOfEachRefusalIsCountedAsItIsReceived() async throws {
+    @Test func eachRefusalIsCountedByTheCodeThatIsSent() async throws {
         var bounds = quickBounds
         bounds.connections = 3
         try await withServer(bounds: bounds, stage: Stage(mostInFlightPerKey: 1)) { server, stage in
@@ -93,7 +93,7 @@ import Testing
         try result.get()
     }
 
-    @Test func beyondTheBudgetThoseWhoTakeNothingAreCut() async throws {
+    @Test func beyondTheBudgetConnectionsThatDoNotReadAreClosed() async throws {
         var bounds = quickBounds
         bounds.unreadAnswers = 8 << 20
         try await withLarge(bounds) { server in

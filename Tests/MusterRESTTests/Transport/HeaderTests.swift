@@ -9,7 +9,7 @@ import Testing
         (0..<count).map { "X-\($0): \(String(repeating: "x", count: bytes))" }
     }
 
-    @Test func aHeaderWithinTheLimitsIsTaken() async throws {
+    @Test func aHeaderWithinTheLimitsIsAccepted() async throws {
         try await withConnection { connection, _, stage in
             for headers in [fields(60), fields(3, bytes: 8_100), fields(3, bytes: 8_100) + fields(1, bytes: 7_000)] {
                 try await connection.send("POST", namePath, headers: headers, body: stage.naming())
@@ -41,7 +41,7 @@ import Testing
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "GET / HTTP/1.1\r\nHo st: a\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "FETCH / HTTP/1.1\r\nHost: a\r\n\r\n",
-    ]) func whatIsNoRequestIsRefusedAndTheConnectionClosed(text: String) async throws {
+    ]) func anInvalidRequestIsRefusedAndTheConnectionClosed(text: String) async throws {
         try await withConnection { connection, _, _ in
             try await connection.send(text)
             let answer = try await connection.answer()
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func aPathThatIsNotThereIsSaidNotToBe() async throws {
+    @Test func anUnknownPathIs404() async throws {
         try await withConnection { connection, _, _ in
             for path in [
                 "/", "/nothing", "/partners/p/cohorts/users/more", "/%00", "/../etc", "/partners/%2e%2e/cohorts/x",
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func aMethodThatAPathLacksIsNamedWithThoseItHas() async throws {
+    @Test func anotherMethodIs405WithTheAllowedOnes() async throws {
         try await withConnection { connection, _, _ in
             for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
                 try await connection.send(method, namePath)
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func anAnswerToHEADHasNoBody() async throws {
+    @Test func aResponseToHEADHasNoBody() async throws {
         try await withConnection { connection, _, stage in
             try await connection.send("HEAD", "/nothing")
             try await connection.send("POST", namePath, body: stage.naming())

@@ -30,7 +30,7 @@ import Testing
         func run() async throws { try await server.run() }
     }
 
-    @Test func whatIsInFlightIsAnsweredAndNothingNewIsTaken() async throws {
+    @Test func shutdownAnswersRequestsInFlightAndAcceptsNoMore() async throws {
         try await withShutdown { server, stage, end in
             let busy = try await RawHTTP(port: server.port)
             let idle = try await RawHTTP(port: server.port)
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test func whatLastsTooLongIsCut() async throws {
+    @Test func requestsThatOutlastTheShutdownAreAborted() async throws {
         var bounds = quickBounds
         bounds.drain = .milliseconds(200)
         let began = ContinuousClock.now
@@ -67,7 +67,7 @@ import Testing
         #expect(ContinuousClock.now - began < .seconds(5))
     }
 
-    @Test func aSecondServerOnThePortSaysWhy() async throws {
+    @Test func aTakenPortIsReported() async throws {
         try await withServer { server, stage in
             let second = RESTServer(
                 settings: .init(listener: .init(port: server.port, allowPlaintext: true)), router: stage.router,
@@ -79,7 +79,7 @@ import Testing
         }
     }
 
-    @Test func plaintextMustBeAskedFor() async throws {
+    @Test func plaintextMustBeAllowed() async throws {
         let server = RESTServer(
             settings: .init(listener: .init(port: 0)), router: Stage().router, gate: Stage().gate, archives: nil,
             splitRequests: nil,

@@ -28,25 +28,25 @@ import Testing
         ("Transfer-Encoding : chunked", 400), ("Transfer-Encoding: chunked\r\nContent-Length: 0", 400),
         ("Content-Length: 0\r\nContent-Length: 0", 400), ("Content-Length: +0", 400), ("Content-Length:\r\n 0", 400),
         ("Host: b", 400), ("X: y\r\n z", 400), ("X: a\nY: b", 400), ("X: a\u{0}", 400),
-    ]) func whatTwoReadersReadDifferentlyIsRefused(field: String, status: Int) async throws {
+    ]) func anAmbiguousRequestIsRefused(field: String, status: Int) async throws {
         try await refuses("GET /livez HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n0\r\n\r\n", with: status)
     }
 
     @Test(arguments: [
         "GET  /livez HTTP/1.1", "GET /livez  HTTP/1.1", "GET\t/livez HTTP/1.1", "GET /livez HTTP/1.1 ", "GET /livez",
-    ]) func aRequestLineHasThreePartsAndTwoBlanks(line: String) async throws {
+    ]) func aRequestLineHasThreePartsAndTwoSpaces(line: String) async throws {
         try await refuses("\(line)\r\nHost: a\r\n\r\n", with: 400)
     }
 
     /// It takes no bodies, so that nothing after one is a request.
     @Test(arguments: ["Content-Length: 45", "Content-Length: 9223372036854775808", "Transfer-Encoding: chunked"])
-    func aBodyIsTheLastOfItsConnection(field: String) async throws {
+    func aRequestWithABodyIsTheLastOfItsConnection(field: String) async throws {
         try await refuses("GET /livez HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n", with: 200)
     }
 
     /// White space around a value is no part of it.
     @Test(arguments: ["Host: a ", "Host:\ta\t", "Host: a\r\nContent-Length: 0 ", "Host: a\r\nContent-Length:\t0  "])
-    func whiteSpaceAroundAValueEndsNoCheck(fields: String) async throws {
+    func whiteSpaceAroundAValueSkipsNoCheck(fields: String) async throws {
         try await withOps { connection in
             for _ in 0..<2 {
                 try await connection.send("GET /livez HTTP/1.1\r\n\(fields)\r\n\r\n")
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func requestsSentAtOnceAreAnsweredInOrder() async throws {
+    @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
         try await withOps { connection in
             let targets = [("/livez", 200), ("/readyz", 200), ("/nothing", 404), ("/livez?a=b", 200)]
             try await connection.send(targets.map { "GET \($0.0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined())

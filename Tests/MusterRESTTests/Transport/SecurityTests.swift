@@ -37,7 +37,7 @@ import Testing
         .init(certificateFile: certificates.file("server.pem"), keyFile: certificates.file("server.key"))
     }
 
-    @Test func requestsPassThroughTLSAndACertificateIsReadAgain() async throws {
+    @Test func requestsPassThroughTLSAndTheCertificateIsReloaded() async throws {
         let certificates = try TestCertificates()
         let (old, new) = (certificates.file("old.pem"), certificates.file("other.pem"))
         try FileManager.default.copyItem(atPath: certificates.file("server.pem"), toPath: old)

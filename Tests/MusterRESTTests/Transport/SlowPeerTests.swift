@@ -17,7 +17,7 @@ import Testing
         return bounds
     }
 
-    @Test func aHeaderThatTakesTooLongIsCut() async throws {
+    @Test func aSlowHeaderIsAborted() async throws {
         try await withServer(bounds: bounds { $0.head = .milliseconds(200) }) { server, stage in
             let silent = try await RawHTTP(port: server.port)
             let dribbling = try await RawHTTP(port: server.port)
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func aBodyThatComesTooSlowlyIsCut() async throws {
+    @Test func aSlowBodyIsAborted() async throws {
         let bounds = bounds { bounds in
             bounds.bodyPatience = .milliseconds(100)
             bounds.bodyRate = 1_000
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test func aBodyThatComesFastEnoughForTooLongIsCut() async throws {
+    @Test func aBodyThatTakesTooLongIsAborted() async throws {
         let bounds = bounds { $0.bodyTime = .milliseconds(1_100) }
         try await withConnection(bounds: bounds) { connection, _, _ in
             try await connection.send("POST", namePath, headers: ["Content-Length: 3000000"])
@@ -80,7 +80,7 @@ import Testing
     }
 
     /// An answer that is larger than what the system holds for a client, so that it is stuck from the first one on.
-    @Test func aClientThatDoesNotReadIsCut() async throws {
+    @Test func aClientThatDoesNotReadIsClosed() async throws {
         let responder = RESTResponder { _ in
             Response(status: .ok, body: .init(byteBuffer: ByteBuffer(repeating: 0, count: 64 << 20)))
         } refuse: { _ in

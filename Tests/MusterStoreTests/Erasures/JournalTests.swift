@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test func theRegistrationsThatWereMergedIntoAnErasedOneAreNamedToo() async throws {
+    @Test func usersMergedIntoAnErasedUserAreJournalledToo() async throws {
         try await withFolder { folder in
             try await Place.with(journal: journal(folder)) { place in
                 let ids = try await place.register("a", "b", "c", "d")
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func anErasureWhoseServerEndsBeforeItsLineIsJournalledByAnother(isRepeated: Bool) async throws {
+    func anErasureOfAKilledServerIsJournalledByAnother(isRepeated: Bool) async throws {
         try await withFolder { folder in
             let (first, second) = ("\(folder)/1", "\(folder)/2")
             for folder in [first, second] {
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test func whatWasNotCommittedIsNotInTheJournal() async throws {
+    @Test func anUncommittedErasureIsNotInTheJournal() async throws {
         try await withFolder { folder in
             try await Place.with(journal: journal(folder)) { place in
                 try await place.register("u-0", "u-1")
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test func erasuresAtOnceAreAllInIt() async throws {
+    @Test func concurrentErasuresAreAllInTheJournal() async throws {
         try await withFolder { folder in
             try await Place.with(journal: journal(folder)) { place in
                 let names = (0..<16).map { Identifier("u-\($0)") }
@@ -127,7 +127,7 @@ import Testing
         }
     }
 
-    @Test func aLineThatACrashCutShortSwallowsNoOther() async throws {
+    @Test func aTruncatedLineSwallowsNoOther() async throws {
         try await withFolder { folder in
             let journal = journal(folder)
             let (one, two) = (line("aa", 1), line("bb", 2))
@@ -140,7 +140,7 @@ import Testing
         }
     }
 
-    @Test func everyCutOfALineIsCutAndEveryChangeIsDamage() async throws {
+    @Test func everyTruncatedLineIsTornAndEveryChangedLineIsDamaged() async throws {
         try await withFolder { folder in
             let whole = Array(line("3f9a1c07be425d6688a0b1c2", 7).bytes.dropLast())
             for count in 1..<whole.count {

@@ -9,7 +9,7 @@ import Testing
 
 /// Erasures after a restore of a backup of before them.
 struct RestoredErasureTests {
-    @Test func whoWasErasedStaysErasedAndNobodyElseIs() async throws {
+    @Test func erasedUsersStayErasedAfterARestore() async throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "muster-journal-\(UUID().uuidString)").path
         defer { for number in 1...2 { try? FileManager.default.removeItem(atPath: "\(file).\(number)") } }
         try await TestDatabase.with { test in

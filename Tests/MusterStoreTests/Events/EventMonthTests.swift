@@ -9,7 +9,7 @@ import Testing
 /// The partitions of events: made ahead, by several servers at once, and dropped by retention.
 struct EventMonthTests {
 
-    @Test func theMonthOfATimeAndTheNextTwoAreThereOnce() async throws {
+    @Test func theCurrentAndTheNextTwoMonthsHaveAPartition() async throws {
         try await Place.with { place in
             #expect(try await place.store.keepEvents(days: 0, at: .now) == EventUpkeep(), "the migration made them")
             let later = Instant.now + .days(200)
@@ -21,7 +21,7 @@ struct EventMonthTests {
         }
     }
 
-    @Test func rowsWithoutAMonthMoveIntoItWhenItIsMade() async throws {
+    @Test func rowsOfTheDefaultPartitionMoveToANewMonth() async throws {
         try await Place.with { place in
             try await place.upsert(.external("ada"))
             let later = Instant.now + .days(200)
@@ -34,7 +34,7 @@ struct EventMonthTests {
         }
     }
 
-    @Test func retentionForgetsMonthsThatEndedLongAgo() async throws {
+    @Test func retentionDropsOldMonths() async throws {
         try await Place.with { place in
             try await place.upsert(.external("ada"))
             let now = Instant.now
@@ -60,7 +60,7 @@ struct EventMonthTests {
         }
     }
 
-    @Test func aMonthThatIsOverIsDroppedWhole() async throws {
+    @Test func anExpiredMonthIsDroppedWhole() async throws {
         try await Place.with { place in
             try await place.upsert(.external("ada"))
             // As if the schema had been made in January: the months since then have partitions.
@@ -94,7 +94,7 @@ struct EventMonthTests {
             "SELECT add_event_month('user_event', '2030-01-01')", "SELECT wall_event_partition('user_event')",
             "SELECT count(*) FROM user_event_rest", "DELETE FROM user_event_rest", "TRUNCATE user_event",
         ] as [String])
-    func theServersRoleCanDoNoMoreThanItMust(script: String) async throws {
+    func theServersRoleHasTheLeastPrivileges(script: String) async throws {
         try await Place.with { place in
             _ = await #expect(throws: PostgresError.self) {
                 try await TestDatabase.open(place.database.serverURL, connections: 1) { database in
@@ -106,7 +106,7 @@ struct EventMonthTests {
         }
     }
 
-    @Test func nothingOfTheCallersStandsInForATable() async throws {
+    @Test func objectsOfTheCallerDoNotShadowTables() async throws {
         try await Place.with { place in
             try await TestDatabase.open(place.database.serverURL, connections: 1) { database in
                 try await database.withConnection(deadline: .soon) { connection in

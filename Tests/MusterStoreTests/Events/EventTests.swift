@@ -8,7 +8,7 @@ import Testing
 
 /// Events and purchases as they are stored, and what becomes of them with their users.
 struct EventTests {
-    @Test func whatWasAppendedIsSummedUpByName() async throws {
+    @Test func appendedEventsAreSummedUpByName() async throws {
         try await Place.with { place in
             try await place.upsert(.external("ada"), .external("ben"), .external("cleo"))
             try await place.append(
@@ -50,7 +50,7 @@ struct EventTests {
         #expect(Amount(millionths: .max).adding(Amount(millionths: 1)).millionths == .max)
     }
 
-    @Test func aMergedUsersEventsBecomeTheKeptOnes() async throws {
+    @Test func theEventsOfAMergedUserMoveToTheKeptUser() async throws {
         try await Place.with { place in
             try await place.upsert(.external("ada"), .external("ben"))
             try await place.append(

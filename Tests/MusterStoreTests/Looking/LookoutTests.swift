@@ -14,7 +14,7 @@ import Testing
     private let request = LookRequest(scope: LookScope(cohorts: [], segments: []))
 
     /// The second call waits for the next look, which it shares with the others.
-    @Test func everyCallHearsAtItsOwnDeadline() async throws {
+    @Test func everyCallEndsAtItsOwnDeadline() async throws {
         let started = ContinuousClock.now
         let patiences: [Duration] = [.milliseconds(2_500), .milliseconds(300), .seconds(3), .milliseconds(500)]
         try await withThrowingTaskGroup(of: (Int, PostgresError?, Duration).self) { group in

@@ -8,7 +8,7 @@ import Testing
 
 /// Policies, grants and row security that were changed by hand, and what `migrate` repairs.
 struct AccessTests {
-    @Test func aRoleThatMayReadNothingIsToldOfGrantsAndNotOfAnotherSchema() async throws {
+    @Test func aRoleWithoutGrantsIsNotReportedAsAnotherSchema() async throws {
         try await TestDatabase.with { test in
             try await test.withRole("LOGIN") { role in
                 try await TestDatabase.open(try test.url(of: role)) { database in
@@ -22,7 +22,7 @@ struct AccessTests {
         }
     }
 
-    @Test func whateverWasChangedByHandIsPutRight() async throws {
+    @Test func changesByHandAreRepaired() async throws {
         try await TestDatabase.with { test in
             try await test.run(
                 """
@@ -54,7 +54,7 @@ struct AccessTests {
     }
 
     /// Such as a copy of a table before a change by hand.
-    @Test func tablesThatAreNotMustersAreLeftAlone() async throws {
+    @Test func foreignTablesAreLeftAlone() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             try await withServerRole(test) { role in
                 try await migrate(owner, role: role)
@@ -72,7 +72,7 @@ struct AccessTests {
     }
 
     /// As `pg_dump` does, a transaction holds a table that is mended after others.
-    @Test func whoeverHoldsATableHoldsNobodyElseUpWhileAccessIsMended() async throws {
+    @Test func aLockedTableDoesNotBlockOtherCallsDuringRepair() async throws {
         try await TestDatabase.with { test in
             try await test.run("DROP POLICY one_workspace ON cohort; DROP POLICY one_workspace ON segment")
             try await TestDatabase.open(test.ownerURL, connections: 3) { database in
@@ -114,7 +114,7 @@ struct AccessTests {
         }
     }
 
-    @Test func aPolicyThatHidesRowsIsNamedAndNothingIsAnsweredBesideIt() async throws {
+    @Test func aPolicyThatHidesRowsIsNamed() async throws {
         try await TestDatabase.withPlainOwner { _, owner in
             try await migrate(owner)
             try await run("CREATE POLICY partly ON set_head AS RESTRICTIVE USING (set_number <> 16)", owner)
@@ -126,7 +126,7 @@ struct AccessTests {
 
     /// A new table, function or sequence must be known to what `migrate` puts right, and the steps must agree with it
     /// on all else.
-    @Test func aMigratedDatabaseNeedsNoRepairAndHasNothingUnknownToIt() async throws {
+    @Test func aMigratedDatabaseNeedsNoRepairAndHasNoUnknownObjects() async throws {
         try await TestDatabase.withPlainOwner { _, owner in
             let log = CapturedLog()
             try await migrate(owner, log: log)

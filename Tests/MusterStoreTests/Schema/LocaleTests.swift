@@ -24,7 +24,7 @@ struct LocaleTests {
         ("k", ["K"]), ("\\", []), ("[a-z]", []), ("", names),
     ]
 
-    @Test func namesAreFoundAlikeUnderEveryLocale() async throws {
+    @Test func namesAreFoundTheSameUnderEveryLocale() async throws {
         let locales = try await Self.locales()
         #expect(locales.count >= 2)
         for locale in locales {
@@ -71,7 +71,7 @@ struct LocaleTests {
     }
 
     /// `SQL, DMY` writes 11 October as 11/10, and India's time as IST, which is read as Israel's.
-    @Test func daysAndMonthsAreTheSameWhateverTheSettingsOfTheDatabase() async throws {
+    @Test func daysAndMonthsDoNotDependOnTheSettingsOfTheDatabase() async throws {
         let usual = try await TestDatabase.withEmpty { test in
             try await Self.migrate(test)
             return try await Self.bounds(test)

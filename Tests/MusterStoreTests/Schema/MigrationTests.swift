@@ -101,7 +101,7 @@ struct MigrationTests {
         }
     }
 
-    @Test func workspacesThatWereThereGetAPageTokenKeyOfTheirOwn() async throws {
+    @Test func existingWorkspacesGetAPageTokenKey() async throws {
         try await TestDatabase.withPlainOwner { _, url in
             try await TestDatabase.open(url) { database in
                 let before = Schema(database: database, migrations: Array(Migration.all.prefix(8)))

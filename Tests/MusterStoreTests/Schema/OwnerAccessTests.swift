@@ -10,7 +10,7 @@ import Testing
 struct OwnerAccessTests {
     /// With what `DROP OWNED` leaves of policies that name the old owner, and without it.
     @Test(arguments: ["", "DROP OWNED BY"])
-    func anotherOwnerSeesNothingUntilItMigratesAndAllAfterwards(_ more: String) async throws {
+    func anotherOwnerSeesNoRowsUntilItMigrates(_ more: String) async throws {
         try await TestDatabase.withPlainOwner { test, first in
             try await migrate(first)
             try await makeWorkspace(first)
@@ -40,7 +40,7 @@ struct OwnerAccessTests {
     }
 
     /// A superuser that migrates owns the new tables at first; they are given to the owner.
-    @Test func whatASuperuserAddsBelongsToTheOwner() async throws {
+    @Test func tablesAddedByASuperuserBelongToTheOwner() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             try await migrate(owner)
             let next = Migration.current + 1
@@ -60,7 +60,7 @@ struct OwnerAccessTests {
         }
     }
 
-    @Test func whoCantMigrateIsToldWhomTheTablesBelongTo() async throws {
+    @Test func aRoleThatCannotMigrateGetsTheNameOfTheOwner() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             try await migrate(owner)
             try await test.withRole("LOGIN CREATEROLE") { stranger in
@@ -73,7 +73,7 @@ struct OwnerAccessTests {
         }
     }
 
-    @Test func theOwnerIsNoRoleForTheServerAndNothingIsDoneForIt() async throws {
+    @Test func theOwnerIsRefusedAsTheRoleOfTheServer() async throws {
         try await TestDatabase.withPlainOwner { _, owner in
             let name = try #require(ServerRole(try ConnectionString(owner)["user"] ?? ""))
             try await expectRefusal(owner, ["\(name.name) owns", "server_role"], role: name)
@@ -83,7 +83,7 @@ struct OwnerAccessTests {
         }
     }
 
-    @Test func anOwnerWhoMayNotCreateRolesIsToldTheStatement() async throws {
+    @Test func anOwnerWithoutCREATEROLEGetsTheStatement() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             let name = try ConnectionString(owner)["user"] ?? ""
             try await test.run("ALTER ROLE \(name) NOCREATEROLE")

@@ -7,7 +7,7 @@ import Testing
 
 /// A role belongs to the whole cluster, and so does its password.
 struct RolePasswordTests {
-    @Test func aPasswordThatOtherDatabasesNeedIsChangedOnlyWhereAskedFor() async throws {
+    @Test func aPasswordSharedWithOtherDatabasesIsChangedOnlyOnRequest() async throws {
         try await withTwoDatabases { role, first, second in
             let before = try await verifier(of: role, first)
             let error = await #expect(throws: AccessProblem.self) { try await set("new", role, second.ownerURL) }
@@ -36,7 +36,7 @@ struct RolePasswordTests {
     }
 
     /// From 16 on a role administers those alone that it made, or that it was given with ADMIN OPTION.
-    @Test func anOwnerWhoMayNotChangeTheRoleIsToldTheStatementThatHelps() async throws {
+    @Test func anOwnerThatMayNotChangeTheRoleGetsTheStatementThatHelps() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             let name = try ConnectionString(owner)["user"] ?? ""
             let isNew = try await names("SHOW server_version_num", owner)[0] >= "160000"
@@ -79,7 +79,7 @@ struct RolePasswordTests {
     }
 
     @Test(.enabled(if: PrivateCluster.isPossible, "there is no PostgreSQL to start here"))
-    func aPasswordIsAcceptedOnlyWherePostgreSQLAsksForIt() async throws {
+    func aPasswordCountsAsAcceptedOnlyIfPostgreSQLAsksForIt() async throws {
         try await PrivateCluster.with { cluster in
             let url = cluster.url
             try await run("CREATE ROLE asked LOGIN", url)

@@ -8,7 +8,7 @@ import Testing
 /// Tables in another schema than `public`, and what a server or an owner that does not find them reports.
 struct SchemaAccessTests {
     @Test(arguments: ["CREATE SCHEMA $owner AUTHORIZATION $owner", appSchema])
-    func aServerThatDoesntFindTheTablesIsToldTheirSchema(_ script: String) async throws {
+    func aServerThatDoesNotFindTheTablesGetsTheirSchema(_ script: String) async throws {
         try await withOwnSchema(script) { test, owner, schema in
             let said = try await checkProblem(test.serverURL)
             #expect(said?.contains("Muster's tables are in schema \(schema), which") == true, "\(said ?? "")")
@@ -19,7 +19,7 @@ struct SchemaAccessTests {
     }
 
     /// As after a restore, which brings the schema and no role's settings.
-    @Test func noSecondMusterIsMadeBesideOneThatIsNotFound() async throws {
+    @Test func noSecondSetOfTablesIsCreated() async throws {
         try await withOwnSchema(Self.appSchema) { test, owner, schema in
             let name = try ConnectionString(owner)["user"] ?? ""
             try await test.run("ALTER ROLE \(name) IN DATABASE \(try databaseName(test)) RESET search_path")
@@ -30,7 +30,7 @@ struct SchemaAccessTests {
         }
     }
 
-    @Test func aNewOwnerIsToldOfTheSchemaOfTheOldOne() async throws {
+    @Test func aNewOwnerGetsTheSchemaOfTheOldOne() async throws {
         try await withOwnSchema("CREATE SCHEMA $owner AUTHORIZATION $owner") { test, first, schema in
             try await test.withRole("LOGIN CREATEROLE") { second in
                 try await test.run(
@@ -47,7 +47,7 @@ struct SchemaAccessTests {
     }
 
     /// A schema that comes before the one of the tables would get what later steps make.
-    @Test func aSchemaThatComesBeforeTheTablesIsNamed() async throws {
+    @Test func aSchemaEarlierInTheSearchPathIsNamed() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             try await migrate(owner)
             let name = try ConnectionString(owner)["user"] ?? ""
@@ -57,7 +57,7 @@ struct SchemaAccessTests {
         }
     }
 
-    @Test func aServerThatMayNotUseTheSchemaIsToldSo() async throws {
+    @Test func aServerWithoutUsageOfTheSchemaIsReported() async throws {
         try await TestDatabase.with { test in
             try await test.run("REVOKE ALL ON SCHEMA public FROM PUBLIC, muster_server")
             let said = try await checkProblem(test.serverURL)

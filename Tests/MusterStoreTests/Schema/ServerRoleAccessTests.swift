@@ -8,7 +8,7 @@ import Testing
 /// The role of the server: its name, its grants, and whether it may log in.
 struct ServerRoleAccessTests {
     /// After a restore into another cluster: the role is missing, with its policies and grants.
-    @Test func aMissingServerRoleIsMadeWithAllThatItNeeds() async throws {
+    @Test func aMissingServerRoleIsCreatedWithItsGrants() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             try await withServerRole(test) { role in
                 try await migrate(owner, role: role)
@@ -48,7 +48,7 @@ struct ServerRoleAccessTests {
         }
     }
 
-    @Test func whereThePoliciesDontSayWhichRoleItMustBeSaid() async throws {
+    @Test func ambiguousPoliciesRequireTheRolesName() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             try await withServerRole(test) { role in
                 try await migrate(owner, role: role)
@@ -71,9 +71,9 @@ struct ServerRoleAccessTests {
     @Test(arguments: [
         "", "pg_x", "public", "none", "a b", "a\"b", "a'b", "a%b", "ä", String(repeating: "a", count: 64),
     ])
-    func aRoleNameThatNeedsMoreThanQuotesIsRefused(_ name: String) { #expect(ServerRole(name) == nil) }
+    func anUnusableRoleNameIsRefused(_ name: String) { #expect(ServerRole(name) == nil) }
 
-    @Test func aServerRoleThatMayNotComeInIsLetInAgain() async throws {
+    @Test func lostLOGINAndCONNECTAreGrantedAgain() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             try await withServerRole(test) { role in
                 try await migrate(owner, role: role)
@@ -94,7 +94,7 @@ struct ServerRoleAccessTests {
         }
     }
 
-    @Test func whoMayNotLetTheServerInNamesTheStatement() async throws {
+    @Test func anOwnerThatMayNotGrantLOGINNamesTheStatement() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             try await withServerRole(test) { role in
                 try await migrate(owner, role: role)
@@ -119,7 +119,7 @@ struct ServerRoleAccessTests {
     }
 
     /// Where servers log in as members of it.
-    @Test func aServerRoleThatIsAGroupStaysOne() async throws {
+    @Test func aGroupRoleKeepsNOLOGIN() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             try await withServerRole(test) { role in
                 try await migrate(owner, role: role)

@@ -51,7 +51,7 @@ struct TenantIsolationTests {
         }
     }
 
-    @Test func everyTableOfAWorkspaceIsWalledAndLedByIt() async throws {
+    @Test func everyTableOfAWorkspaceHasRowSecurityAndKeysLedByIt() async throws {
         try await TestDatabase.with { test in
             try await TestDatabase.open(test.ownerURL) { database in
                 let outside = try await names(database, Self.tablesOutside)
@@ -63,7 +63,7 @@ struct TenantIsolationTests {
         }
     }
 
-    @Test func theServersRoleOwnsNothingAndTheOwnerIsRefused() async throws {
+    @Test func theServersRoleOwnsNothingAndTheOwnerIsReported() async throws {
         try await TestDatabase.with { test in
             let server = try await TestDatabase.open(test.serverURL) { database in
                 try await Schema(database: database).facts(deadline: .soon)

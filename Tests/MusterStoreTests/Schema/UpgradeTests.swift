@@ -19,7 +19,7 @@ struct UpgradeTests {
     private static let changing = Migration(
         version: next + 1, name: "\(next + 1)_changes", script: "ALTER TABLE partner RENAME note TO remark;")
 
-    @Test func aServerGoesOnWithANewerSchemaThatOnlyAdds() async throws {
+    @Test func aServerServesANewerSchemaThatOnlyAdds() async throws {
         try await TestDatabase.with { test in
             try await migrate(test.ownerURL, Migration.all + [Self.adding])
             try await TestDatabase.open(test.serverURL) { database in
@@ -46,7 +46,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test func aSchemaThatMayNotBeReadIsNotCalledAnotherOne() async throws {
+    @Test func anUnreadableSchemaIsNotReportedAsAnotherOne() async throws {
         try await TestDatabase.with { test in
             try await test.run("REVOKE SELECT ON migration FROM muster_server")
             try await TestDatabase.open(test.serverURL) { database in
@@ -57,7 +57,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test func oneStepThatDoesMoreIsEnoughToRefuseIt() async throws {
+    @Test func oneChangingStepIsEnoughToRefuseIt() async throws {
         try await TestDatabase.with { test in
             try await migrate(test.ownerURL, Migration.all + [Self.adding, Self.changing])
             try await TestDatabase.open(test.serverURL) { database in
@@ -80,7 +80,7 @@ struct UpgradeTests {
     }
 
     /// The column came with a step; those before it say nothing and are taken for changes.
-    @Test func aDatabaseOfBeforeTheColumnIsReadAsWell() async throws {
+    @Test func aDatabaseWithoutTheColumnIsReadToo() async throws {
         try await TestDatabase.withEmpty { test in
             try await TestDatabase.open(test.ownerURL, connections: 1) { database in
                 let old = Schema(
@@ -97,7 +97,7 @@ struct UpgradeTests {
         }
     }
 
-    @Test func eachStepIsRecordedWithWhatItSaysOfItself() async throws {
+    @Test func eachStepIsRecordedWithItsFlag() async throws {
         try await TestDatabase.with { test in
             let adding = try await names(
                 "SELECT name FROM migration WHERE only_adds ORDER BY version", test.ownerURL)

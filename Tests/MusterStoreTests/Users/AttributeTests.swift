@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test func everyValueComesBackAndIsFoundUnchanged() async throws {
+    @Test func everyValueIsStoredAndFoundUnchanged() async throws {
         try await Place.with { place in
             let user = try entry(
                 #"""
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func whatCouldNotBeReadAgainIsNotStored() async throws {
+    @Test func valuesThatCannotBeReadAgainAreNotStored() async throws {
         try await Place.with { place in
             let bad = [#"{"a": 1e20}"#, #"{"b": 1, "a": -1.5e300}"#, #"{"a": {"deep": [1, [2e16]]}}"#]
             for attributes in bad {
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test func aNameIsBytes() async throws {
+    @Test func anAttributeNameIsBytes() async throws {
         try await Place.with { place in
             try await place.upsert(.external("u", ["caf\u{E9}": 1, "cafe\u{301}": 2]))
             #expect(try await place.attributes(of: .externalID("u"))?.count == 2)

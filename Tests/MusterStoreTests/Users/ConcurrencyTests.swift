@@ -10,7 +10,7 @@ import Testing
 /// Concurrent calls. `Place` checks at the end that everyone has exactly the users with a row, and that no set has
 /// anybody else; that versions have no gaps and their tags chain is seen by loading the sets from their changes.
 @Suite struct ConcurrencyTests {
-    @Test func overlappingUsersAreMadeOnce() async throws {
+    @Test func concurrentUpsertsCreateEachUserOnce() async throws {
         try await Place.with { place in
             let created = try await withThrowingTaskGroup(of: Int.self) { group in
                 for task in 0..<8 {
@@ -64,7 +64,7 @@ import Testing
     }
 
     /// The same identifier, wanted by two new users at once, is one's.
-    @Test func anIdentifierIsOneUsers() async throws {
+    @Test func anIdentifierBelongsToOneUser() async throws {
         try await Place.with { place in
             let outcomes = try await withThrowingTaskGroup(of: [UpsertResult].self) { group in
                 for task in 0..<8 {
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func mergesErasuresIdentificationsImportsAndUpsertsGoTogether() async throws {
+    @Test func concurrentWritesOfAllKindsKeepTheInvariants() async throws {
         try await Place.with { place in
             try await place.upsert(
                 (0..<20).map { UserEntry(externalID: Identifier("u-\($0)"), deviceIDs: [Identifier("d-\($0)")]) })

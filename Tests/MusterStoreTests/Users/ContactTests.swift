@@ -34,7 +34,7 @@ import Testing
         return try await muster.send(GetUser(user: .externalID("u-1"))).attributes
     }
 
-    @Test func bothCallsKeepContactsAlike() async throws {
+    @Test func bothCallsStoreContactsTheSame() async throws {
         try await withMuster { muster in
             for writer in Writer.allCases {
                 for (sent, expected): (AttributeValue, AttributeValue) in [
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNoContactIsTheObjectsOwnError() async throws {
+    @Test func anInvalidContactIsTheErrorOfItsObject() async throws {
         try await withMuster(users: ["u-1"]) { muster in
             for writer in Writer.allCases {
                 for sent: AttributeValue in [
@@ -81,7 +81,7 @@ import Testing
     }
 
     /// By the statement of docs/operations.md; what builds from before the rule wrote is put here by hand.
-    @Test func usersOfBeforeAreFoundByTheStatementAndMendedByTheirOwnValue() async throws {
+    @Test func olderUsersAreFoundByTheStatementAndRepairedByTheirOwnValue() async throws {
         let page = try String(
             contentsOf: Repository.file("docs/operations.md"),
             encoding: .utf8)
@@ -113,7 +113,7 @@ import Testing
         }[0]
     }
 
-    @Test func usersAreFoundHoweverTheirContactsAreWritten() async throws {
+    @Test func usersAreFoundByEverySpellingOfTheirContacts() async throws {
         try await withMuster { muster in
             for writer in Writer.allCases {
                 _ = try await kept(["email": " Ada@X.eu", "phone": "+331 "], writer, muster)

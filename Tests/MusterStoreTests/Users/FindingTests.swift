@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test func ofSeveralUsersTheOneIsMeantThatThePrioritizationSays() async throws {
+    @Test func prioritizationChoosesAmongSeveralUsers() async throws {
         try await Place.with { place in
             let mail: Attributes = ["email": "a@x.eu"]
             for user in [
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test func onlyTextThatFitsAnIndexIsAnAddress() async throws {
+    @Test func anAddressIsTextThatFitsIntoAnIndex() async throws {
         try await Place.with { place in
             let long = [UInt8](repeating: UInt8(ascii: "x"), count: 1_025)
             try await place.upsert(

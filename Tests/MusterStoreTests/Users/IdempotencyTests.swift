@@ -8,7 +8,7 @@ import Testing
 @testable import MusterStore
 
 @Suite struct IdempotencyTests {
-    @Test func aRepeatGetsTheRecordedAnswerAndHasNoSecondEffect() async throws {
+    @Test func aRepeatGetsTheRecordedReplyAndHasNoSecondEffect() async throws {
         try await Place.with { place in
             let users = [UserEntry.external("u-1", ["n": 1]), .external("")]
             let first = try await place.upsert(users, requestID: "r-1")
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test func twinsHaveOneEffectAndOneAnswer() async throws {
+    @Test func concurrentRepeatsHaveOneEffectAndOneReply() async throws {
         try await Place.with { place in
             try await place.upsert(.external("kept"), .external("gone"))
             _ = try await place.cohort([1])

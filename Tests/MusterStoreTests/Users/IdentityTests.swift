@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    @Test func whereAUserHasTheIDTheTwoBecomeOne() async throws {
+    @Test func identifyingWithATakenIDMergesTheUsers() async throws {
         try await Place.with { place in
             try await place.upsert(
                 UserEntry(deviceIDs: ["d"], attributes: ["n": 1, "m": 1]), .external("u-1", ["n": 2]), .external("u-2"))
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test func aUserWithAnotherExternalIDAndNobodyAreRefused() async throws {
+    @Test func identifiedAndUnknownUsersAreRefused() async throws {
         try await Place.with { place in
             try await place.upsert(UserEntry(externalID: "u-1", deviceIDs: ["d"]), .external("u-2"))
             for id: Identifier in ["u-2", "u-3"] {
@@ -46,7 +46,7 @@ import Testing
 }
 
 @Suite struct DeleteTests {
-    @Test func anErasedUserIsInNoSetAndNoAnswer() async throws {
+    @Test func anErasedUserIsInNoSetAndNoReply() async throws {
         try await Place.with { place in
             try await place.upsert(
                 UserEntry(externalID: "u-0", aliases: [Alias(label: "crm", name: "0")], deviceIDs: ["d"]),
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test func aThousandUsersGoAtOnce() async throws {
+    @Test func aThousandUsersAreDeletedAtOnce() async throws {
         try await Place.with { place in
             let ids = (0..<2_000).map { Identifier("u-\($0)") }
             try await place.upsert(ids.map { .external($0, ["n": 1]) })
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func nobodyIsNoChange() async throws {
+    @Test func deletingUnknownUsersIsNoChange() async throws {
         try await Place.with { place in
             try await place.upsert(.external("u"))
             let before = try await place.stored(SetKey.everyone).at

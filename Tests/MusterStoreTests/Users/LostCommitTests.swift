@@ -9,7 +9,7 @@ import Testing
 @Suite(.enabled(if: PrivateCluster.isPossible, "PostgreSQL's programs are not on this machine"))
 struct LostCommitTests {
     /// COMMIT waits for a missing standby, and then its backend is ended: it is applied, and its reply is lost.
-    @Test func aCommitWhoseAnswerIsLostIsFoundOutOrCalledUnknown() async throws {
+    @Test func aCommitWithoutAReplyIsResolvedOrReportedAsUnknown() async throws {
         try await PrivateCluster.with { cluster in
             let url = cluster.url
             // A session of its own choice: this one waits for no standby.

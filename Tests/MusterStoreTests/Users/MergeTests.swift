@@ -8,7 +8,7 @@ import Testing
 @testable import MusterStore
 
 @Suite struct MergeTests {
-    @Test func theKeptUserTakesOverWhatTheMergedOneHad() async throws {
+    @Test func theKeptUserGetsTheIdentifiersOfTheMergedOne() async throws {
         try await Place.with { place in
             try await place.upsert(
                 UserEntry(
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func inEverySetTheKeptUserTakesTheOthersPlace(cached: Bool) async throws {
+    func theKeptUserReplacesTheMergedOneInEverySet(cached: Bool) async throws {
         try await Place.with { place in
             try await place.upsert((0..<4).map { .external(Identifier("u-\($0)")) })
             let both = try await place.cohort([0, 1, 2])
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func setsThatAnotherServerChangedAreBroughtUp() async throws {
+    @Test func setsChangedByAnotherServerAreRefreshed() async throws {
         try await Place.with { place in
             try await place.upsert((0..<600).map { .external(Identifier("u-\($0)")) })
             let near = try await place.cohort([9])
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test func listingsAreLeftAsTheyWere() async throws {
+    @Test func storedListingsAreNotChanged() async throws {
         try await Place.with { place in
             try await place.upsert(.external("a"), .external("b"))
             let set = try await place.cohort([0, 1])
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func aMergedNumberStandsForTheLastKeptOne() async throws {
+    @Test func aMergedNumberResolvesToTheLastKeptUser() async throws {
         try await Place.with { place in
             try await place.upsert((0..<4).map { .external(Identifier("u-\($0)")) })
             try await place.merge(.externalID("u-0"), into: .externalID("u-1"))
@@ -128,7 +128,7 @@ import Testing
         }
     }
 
-    @Test func whatCantBeMergedIsRefusedAndChangesNothing() async throws {
+    @Test func anInvalidMergeIsRefusedAndChangesNothing() async throws {
         try await Place.with { place in
             let many = (0..<100).map { Alias(label: Identifier("l\($0)"), name: "a") }
             let others = (50..<129).map { Alias(label: Identifier("l\($0)"), name: "b") }
@@ -160,7 +160,7 @@ import Testing
         }
     }
 
-    @Test func theCountersRiseSoThatImportsAndFiltersLookAgain() async throws {
+    @Test func theCountersRiseSoThatImportsAndFiltersResolveAgain() async throws {
         try await Place.with { place in
             try await place.upsert(.external("a", ["n": 1]), .external("b", ["n": 2]), .external("c"), .external("d"))
             let (counter, version) = (try await place.identityCounter(), try await place.attributesVersion())

@@ -46,7 +46,7 @@ import Testing
     }
 
     /// In any order of the request.
-    @Test func whatIsAddedIsThereToBeRemovedAndWhatIsLeftToBeUpdated() async throws {
+    @Test func addedObjectsCanBeRemovedAndRemainingOnesUpdated() async throws {
         try await Place.with { place in
             _ = try await place.after(
                 #""pets":{"$update":[{"$identifier_key":"id","$identifier_value":2,"$new_object":{"id":2,"new":true}}],"$remove":[{"$identifier_key":"id","$identifier_value":1}],"$add":[{"id":1},{"id":2}]}"#
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test func aFullArrayLosesNoObjectForOneThatTakesARemovedOnesPlace() async throws {
+    @Test func aReplacementInAFullArrayDropsNoOtherObject() async throws {
         try await Place.with { place in
             let full = (1...500).map { #"{"id":\#($0)}"# }
             _ = try await place.after(#""pets":[\#(full.joined(separator: ","))]"#)
@@ -89,7 +89,7 @@ import Testing
     }
 
     /// PHP writes a map without entries as an array.
-    @Test func anEmptyArrayStandsForAnEmptyObject() async throws {
+    @Test func anEmptyArrayMeansAnEmptyObject() async throws {
         try await Place.with { place in
             _ = try await place.after(#""o":{"a":1,"b":{"c":1}}"#)
             try await place.expect(#""_merge_objects":true,"o":[]"#, gives: #"{"o":{"a":1,"b":{"c":1}}}"#)
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test func plainFieldsAreAppliedBesideAFlagOrTokensThatCannotBeRead() async throws {
+    @Test func plainFieldsAreAppliedBesideAnInvalidFlagOrTokens() async throws {
         try await Place.with { place in
             _ = try await place.after(#""o":{"a":1}"#)
             let reply = try await place.track(
@@ -144,7 +144,7 @@ import Testing
     }
 
     /// As a value it would take the place of the array that it means to change.
-    @Test func anOperatorThatIsNestedIsRefusedAndDestroysNothing() async throws {
+    @Test func aNestedOperatorIsRefusedAndChangesNothing() async throws {
         try await Place.with { place in
             let kept = #"{"list":[{"id":1}],"o":{"n":1,"arr":[{"id":1}]}}"#
             try await place.expect(#""o":{"arr":[{"id":1}],"n":1},"list":[{"id":1}]"#, gives: kept)
@@ -179,7 +179,7 @@ import Testing
         }
     }
 
-    @Test func editsThatAreNoneAreNamed() async throws {
+    @Test func invalidEditsAreNamed() async throws {
         try await Place.with { place in
             for (edit, problem) in [
                 (#"{"$add":[{"id":1}],"id":1}"#, "$add, $remove and $update stand beside no other field"),
@@ -204,7 +204,7 @@ import Testing
     }
 
     /// Of an object with which the user would have too much, what is nested is refused.
-    @Test func plainAttributesStayBesideNestedOnesThatAreTooLarge() async throws {
+    @Test func plainAttributesAreKeptIfNestedOnesAreTooLarge() async throws {
         try await Place.with { place in
             func object(_ attributes: String) -> String { #"{"attributes":[{"external_id":"u",\#(attributes)}]}"# }
             let large = #"{"text":"\#(String(repeating: "x", count: Limits.attributesBytes.value - 10))"}"#

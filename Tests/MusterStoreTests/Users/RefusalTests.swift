@@ -49,7 +49,7 @@ import Testing
             "the name of attribute 0 is over 256 bytes (attribute_name_bytes)"
         ),
     ])
-    func invalidEntriesSayWhere(entry: UserEntry, message: String) {
+    func invalidEntriesAreReportedByPath(entry: UserEntry, message: String) {
         let refusal = JudgedEntry(entry).refusal
         #expect(refusal == .init(.refused, reason: .invalid, message: message))
     }
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func theLongestIdentifiersAreTaken() async throws {
+    @Test func theLongestIdentifiersAreAccepted() async throws {
         try await Place.with { place in
             let long = Identifier(bytes: (0..<1024).map { _ in UInt8.random(in: 33...126) })
             let label = Identifier(String(repeating: "é", count: 128))
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func aUserHasOneNameALabel() async throws {
+    @Test func aUserHasOneAliasALabel() async throws {
         try await Place.with { place in
             let one = Alias(label: "crm", name: "1")
             let two = Alias(label: "crm", name: "2")
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test func aUserHasSoManyAliasesDevicesAndAttributesAndNoMore() async throws {
+    @Test func theAliasesDevicesAndAttributesOfAUserAreBounded() async throws {
         try await Place.with { place in
             func aliases(_ range: Range<Int>) -> [Alias] {
                 range.map { Alias(label: Identifier("l\($0)"), name: "n") }
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    @Test func attributesHaveSoManyBytesInAnEntryAndInAUser() async throws {
+    @Test func theBytesOfAttributesAreBoundedByEntryAndByUser() async throws {
         try await Place.with { place in
             func text(_ count: Int) -> AttributeValue { .string([UInt8](repeating: 65, count: count)) }
             // {"a":"…"} is 8 bytes beside the text.

@@ -63,7 +63,7 @@ extension Place {
         }
     }
 
-    @Test func whatWasMergedOrErasedIsFoundByNoFormerIDEither() async throws {
+    @Test func mergedAndErasedUsersAreNotFoundByFormerIDs() async throws {
         try await Place.with { place in
             try await place.upsert(.external("a"), .external("b"), .external("c"))
             _ = try await place.rename(("a", "a2"), ("b", "b2"), ("c", "c2"))
@@ -93,7 +93,7 @@ extension Place {
         }
     }
 
-    @Test func whoeverResolvedTheAliasBeforeLooksAgain() async throws {
+    @Test func anImportResolvesAnAliasAgainAfterAChange() async throws {
         try await Place.with { place in
             try await place.upsert(UserEntry(aliases: [Alias(label: "crm", name: "a")]))
             let counter = try await place.identityCounter()

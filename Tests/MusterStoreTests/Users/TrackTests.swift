@@ -101,7 +101,7 @@ extension Place {
         }
     }
 
-    @Test func whatOneUserCanHaveIsBounded() async throws {
+    @Test func theDataOfOneUserIsBounded() async throws {
         try await Place.with { place in
             let many = (0..<256).map { #""a\#($0)":1"# }.joined(separator: ",")
             _ = try await place.after(many)
@@ -119,7 +119,7 @@ extension Place {
 }
 
 @Suite struct TrackUserTests {
-    @Test func whoIsMadeDependsOnWhatNamesHim() async throws {
+    @Test func theIdentifierDecidesWhetherAUserIsCreated() async throws {
         try await Place.with { place in
             let reply = try await place.track(
                 """
@@ -150,7 +150,7 @@ extension Place {
         }
     }
 
-    @Test func eMailGoesBeforeTelephoneAndFindsTheIdentifiedOneFirst() async throws {
+    @Test func emailComesBeforePhoneAndFindsTheIdentifiedUserFirst() async throws {
         try await Place.with { place in
             try await place.upsert(
                 .external("u-1", ["email": "A@x.eu", "phone": "+1"]), .external("u-2", ["email": "a@x.eu"]))
@@ -178,7 +178,7 @@ extension Place {
         }
     }
 
-    @Test func aDeviceThatAnotherUserHasStaysThere() async throws {
+    @Test func aDeviceOfAnotherUserIsNotMoved() async throws {
         try await Place.with { place in
             try await place.upsert(UserEntry(externalID: "u-1", deviceIDs: ["d"]))
             let reply = try await place.track(
@@ -247,7 +247,7 @@ extension Place {
     static let tooMuch = "'price' is not valid: times 'quantity' it is over 1000000000 units (purchase_amount)"
 
     /// The bound is that of price times quantity, and no price is judged as if more were bought.
-    @Test func aPurchaseIsJudgedByTheQuantityThatItHas() async throws {
+    @Test func aPurchaseIsCheckedByItsQuantity() async throws {
         try await Place.with { place in
             func purchase(_ price: String, _ quantity: Int?) async throws -> String? {
                 let quantity = quantity.map { #","quantity":\#($0)"# } ?? ""
@@ -275,7 +275,7 @@ extension Place {
         }
     }
 
-    @Test func whatWasDoneAndBoughtIsStoredOnce() async throws {
+    @Test func eventsAndPurchasesAreStoredOnce() async throws {
         try await Place.with { place in
             let json =
                 #"{"events":[{"external_id":"u","name":"n","time":"2024-01-01","properties":{"a":1}}],"purchases":[{"external_id":"u","product_id":"p","currency":"eur","price":2.5,"quantity":2,"time":"2024-01-01"}]}"#
@@ -315,7 +315,7 @@ extension Place {
         }
     }
 
-    @Test func oneUserIsMadeForAnAddressThatManyBring() async throws {
+    @Test func concurrentTracksOfOneAddressCreateOneUser() async throws {
         try await Place.with { place in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for sender in 0..<8 {
@@ -328,7 +328,7 @@ extension Place {
         }
     }
 
-    @Test func whoHasAnAddressIsDecidedUnderTheLockUnderWhichAddressesChange() async throws {
+    @Test func addressesAreResolvedUnderTheLockOfTheirChanges() async throws {
         try await Place.with { place in
             try await place.upsert(.external("u-1", ["email": "a@x.eu"]), .external("u-2"))
             let (store, workspace) = (place.store, place.workspace)

@@ -6,7 +6,7 @@ import Testing
 @testable import MusterStore
 
 @Suite struct UpsertTests {
-    @Test func aUserIsMadeOnceAndThenFound() async throws {
+    @Test func aUserIsCreatedOnceAndThenFound() async throws {
         try await Place.with { place in
             let entry = UserEntry(
                 externalID: "u-1", aliases: [Alias(label: "crm", name: "4711")], deviceIDs: ["d-1"],
@@ -40,7 +40,7 @@ import Testing
     }
 
     /// An entry may mean a stored user by an identifier that only an earlier entry of its batch gives that user.
-    @Test func anIdentifierGivenInTheSameBatchMeansAStoredUserWithAllThatIsKnownOfThatUser() async throws {
+    @Test func anIdentifierAddedInABatchFindsTheStoredUserInTheSameBatch() async throws {
         try await Place.with { place in
             let devices = (0..<Limits.devicesPerUser.value - 2).map { Identifier("d-\($0)") }
             try await place.upsert(
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func aUserMeantByAnAliasOfTheSameBatchGetsNoMoreDevicesThanAUserMayHave() async throws {
+    @Test func theDeviceLimitCoversAUserFoundByAnAliasOfTheSameBatch() async throws {
         try await Place.with { place in
             let devices = (0..<Limits.devicesPerUser.value).map { Identifier("d-\($0)") }
             try await place.upsert(UserEntry(aliases: [Alias(label: "crm", name: "1")], deviceIDs: devices))
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test func numbersAreDenseWhateverIsRepeatedOrRefused() async throws {
+    @Test func userNumbersAreDenseDespiteRepeatsAndRefusals() async throws {
         try await Place.with { place in
             for batch in 0..<4 {
                 let users = (0..<50).map { UserEntry.external(Identifier("u-\(batch * 25 + $0)")) }
@@ -133,7 +133,7 @@ import Testing
         }
     }
 
-    @Test func usersOfAnotherWorkspaceAreOtherUsers() async throws {
+    @Test func workspacesDoNotShareUsers() async throws {
         try await Place.with { place in
             let other = Place(
                 database: place.database, store: place.store, workspace: try await place.database.makeWorkspace("other")
@@ -147,7 +147,7 @@ import Testing
         }
     }
 
-    @Test func aUserIsChangedAtTheMomentOfAChangeOnly() async throws {
+    @Test func updatedAtMovesWithChangesOnly() async throws {
         try await Place.with { place in
             try await place.upsert(.external("u-1", ["n": 1]))
             let made = try #require(try await place.get(.externalID("u-1")))

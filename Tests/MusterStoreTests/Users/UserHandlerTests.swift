@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func refusalsSayWhatToChange() async throws {
+    @Test func errorsSayWhatToChange() async throws {
         try await Place.with { place in
             let (users, context) = handlers(place)
             try await place.upsert(UserEntry(externalID: "u-1", deviceIDs: ["d"]))

@@ -8,7 +8,7 @@ import Testing
 
 /// Random operations on two servers, and on a model of dictionaries and sets that says what must come of them.
 @Suite struct ModelTests {
-    @Test func musterSaysWhatANaiveModelSays() async throws {
+    @Test func musterAgreesWithANaiveModel() async throws {
         let end = RunLength.modelSeconds.map { ContinuousClock.now + .seconds($0) }
         repeat {
             let seed = TestSeed("model test").value
