@@ -1,7 +1,7 @@
 import MusterMetrics
 import Testing
 
-/// The parts of which the metrics are made.
+/// The building blocks of the metrics.
 @Suite struct MetricsTests {
     @Test func aPageHasHelpTypeAndEscapedLabels() {
         var page = Exposition()

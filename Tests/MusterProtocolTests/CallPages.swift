@@ -8,8 +8,8 @@ func renderedPages() throws -> [String: String] {
     return pages
 }
 
-/// The parts of hand-written pages that say what the definitions say, by page and name. In the page each stands between
-/// `<!-- NAME, rendered -->` and `<!-- end -->`.
+/// The rendered parts of hand-written pages, by page and name. In a page each is between `<!-- NAME, rendered -->` and
+/// `<!-- end -->`.
 func renderedParts() throws -> [String: [String: String]] {
     [
         "repeating.md": [
@@ -23,7 +23,7 @@ func renderedParts() throws -> [String: [String: String]] {
     ]
 }
 
-/// A page with its rendered parts in place.
+/// A page with its rendered parts.
 func page(_ text: String, with parts: [String: String]) -> String {
     parts.reduce(text) { text, part in
         guard let start = text.firstRange(of: "<!-- \(part.key), rendered -->"),
@@ -93,7 +93,7 @@ private func page<C: Call>(of _: C.Type) throws -> String {
     """
 }
 
-/// What a caller may do whose answer was lost.
+/// What a caller may do after a lost answer.
 private func repeating<C: Call>(_: C.Type) -> String {
     if C.self is any ReadingCall.Type { return "yes; it changes nothing." }
     if C.self is any RecordedCall.Type {
@@ -104,7 +104,7 @@ private func repeating<C: Call>(_: C.Type) -> String {
     return C.example.call.isSafeToRepeat ? "yes; twice has the effect of once." : "no; look first what became of it."
 }
 
-/// What the types of a call and of its reply ask for when they are read.
+/// The fields that a call and its reply ask for when they are decoded.
 private func fieldTables<C: Call>(of _: C.Type) throws -> String {
     let body = try C.bodyFields().map { row($0, required: "required", optional: "optional") }
     let reply = try C.replyFields().map { row($0, required: "always", optional: "may be absent") }
@@ -195,7 +195,7 @@ private func grouped(_ number: Int) -> String {
     return rest + text
 }
 
-/// The notes, which terminals show too, with links where they point at another page.
+/// The notes, which terminals show too, with links to other pages.
 private func linked(_ notes: String) -> String {
     [
         ("ee paging", "paging"), ("ee identifiers", "identifiers"), ("ee filters", "filters"),
@@ -207,8 +207,8 @@ private func linked(_ notes: String) -> String {
 
 // MARK: JSON for people
 
-/// A name comes with its colon.
-/// What the wire's encoder writes, with a line for each value that doesn't fit beside its neighbours.
+/// A name includes its colon.
+/// The wire encoder's output, with a line for each value that does not fit beside its neighbours.
 private func readable(_ value: some Encodable) throws -> String {
     try JSONReader().read(try JSONEncoding.encode(value)) { try lines(of: $0, indent: 0) }
 }

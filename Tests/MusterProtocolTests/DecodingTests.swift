@@ -129,7 +129,7 @@ import Testing
         let start = clock.now
         #expect(try decode(Box<[String: Int]>.self, text).v["49999"] == 49_999)
         let time = clock.now - start
-        #expect(time < .seconds(10))  // 30 ms in a release build; look-ups from the start would take minutes
+        #expect(time < .seconds(10))  // 30 ms in a release build; lookups from the start would take minutes
     }
 
     class Base: Codable { var a = 1 }

@@ -43,7 +43,7 @@ import Testing
     @Test func noErrorLacksItsReason() throws {
         let sources = Self.root.appending(path: "../Sources").standardizedFileURL
         let codes = RPCCode.allCases.filter(\.needsReason).map { "\($0)" }.joined(separator: "|")
-        // What follows the code is a reason: a case, a value that is called so, or a choice of cases.
+        // The code is followed by a reason: a case, a value called `reason`, or a choice of cases.
         let reason = #"\.[a-z]|([a-z]+\.)?reason\b|[^,]*\? \.[a-zA-Z]+ : \.[a-z]"#
         let made = try Regex("(RPCError|\\.init)\\(\\s*\\.(\(codes)),(?!\\s*(\(reason)))\\s*[^,)]*")
         for right in [".missing, \"x\"", "reason, \"x\"", "problem.reason, x", "limit == a.b ? .tooDeep : .tooMany, x"]
@@ -53,11 +53,11 @@ import Testing
         for wrong in ["\"x\"", "sentence, cause: error", "sentence(about: x)", "error.message", "\n    message)"] {
             #expect("RPCError(.notFound, \(wrong))".firstMatch(of: made) != nil, "\(wrong)")
         }
-        // A client's own, of a server that it can't talk to: no answer to a request, and it has a cause.
+        // The client's own error about a server that it can't talk to: no answer to a request, and it has a cause.
         let exempt = try Regex("RPCError\\(\\.failedPrecondition, sentence(\\(about: \"[^\"]*\"\\))?, cause: ")
         for path in try FileManager.default.subpathsOfDirectory(atPath: sources.path) where path.hasSuffix(".swift") {
             let source = try String(contentsOf: sources.appending(path: path), encoding: .utf8)
-            // The one makes them with any reason; the other's are errors of JSON, whose reasons have the same names.
+            // One file makes errors with any reason; the other converts JSON errors, whose reasons have the same names.
             if ["MusterProtocol/RefusalReason.swift", "MusterProtocol/JSON/JSONReader.swift"].contains(path) {
                 continue
             }

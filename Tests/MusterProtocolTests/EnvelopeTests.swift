@@ -2,7 +2,7 @@ import MusterProtocol
 import Testing
 
 @Suite struct EnvelopeTests {
-    /// What an envelope says, as something to compare.
+    /// An envelope in a comparable form.
     static func sketch(_ envelope: Envelope) -> String {
         switch envelope {
         case .request(let id, let method, let deadline, let body):

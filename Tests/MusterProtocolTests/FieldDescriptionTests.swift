@@ -1,7 +1,7 @@
 import MusterProtocol
 import Testing
 
-/// What pages say of a call's fields is what its type asks for.
+/// Checks that pages describe exactly the fields that a call's type asks for.
 @Suite struct FieldDescriptionTests {
     private func lines(_ fields: [FieldDescription]) -> [String] {
         fields.map { "\($0.path): \($0.type), \($0.presence.map { "\($0)" } ?? "-")" }
@@ -68,7 +68,7 @@ import Testing
         #expect(fields.filter { !$0.isJudgedAlone }.map(\.path) == ["attributes", "events", "purchases", "request_id"])
     }
 
-    /// A field that its type names and never asks for would have neither.
+    /// A field that a type lists but never asks for would have neither.
     @Test func everyFieldTellsItsTypeAndWhetherItMayBeLeftOut() throws {
         for call in allCalls {
             for field in try call.bodyFields() + call.replyFields() {
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    /// Every outermost field of an example stands in its table, and none that the table requires is missing from it.
+    /// Every outermost field of an example is in its table, and every required field of the table is in the example.
     @Test func everyExampleFitsItsTable() throws {
         for call in allCalls {
             func check<C: Call>(_: C.Type) throws {

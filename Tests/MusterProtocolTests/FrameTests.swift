@@ -2,7 +2,7 @@ import MusterProtocol
 import Testing
 
 @Suite struct FrameTests {
-    /// A limit of so many.
+    /// A limit of this many bytes.
     static func bytes(_ count: Int) -> Limit { Limits.frame.set(to: count) }
 
     static func frame(_ text: String) -> [UInt8] {

@@ -1,6 +1,6 @@
 import MusterProtocol
 
-/// What a reader makes of text: nothing, or its refusal.
+/// Reads text; returns nil, or the reader's error.
 func refusal(of bytes: [UInt8], depth: Int = Limits.jsonDepth.value, values: Int = 200_000) -> JSONError? {
     do {
         try JSONReader(depth: depth, values: values).read(bytes) { _ in }
@@ -16,7 +16,7 @@ func decode<T: Decodable>(_ type: T.Type = T.self, _ text: String) throws -> T {
     try JSONDecoding.decode(type, from: Array(text.utf8))
 }
 
-/// The sentence with which decoding fails; nil where it doesn't.
+/// The sentence with which decoding fails; nil if it succeeds.
 func complaint<T: Decodable>(_ type: T.Type, _ text: String) -> String? {
     do {
         _ = try decode(type, text)
@@ -30,14 +30,14 @@ func encode(_ value: some Encodable) throws -> String {
     String(decoding: try JSONEncoding.encode(value), as: UTF8.self)
 }
 
-/// One value in an object, since a message is always one.
+/// A value in an object, because a message is always an object.
 struct Box<Value: Codable>: Codable {
     var v: Value
 }
 extension Box: Equatable where Value: Equatable {}
 extension Box: Sendable where Value: Sendable {}
 
-/// An import as it stands on the wire.
+/// An import in its wire format.
 struct Import: Codable, Equatable {
     struct Change: Codable, Equatable {
         var userIDs: IdentifierList?

@@ -1,7 +1,7 @@
 import MusterProtocol
 import Testing
 
-/// Where plaintext needs no permission, and the forms in which people write hosts.
+/// Hosts for which plaintext needs no permission, and the notations of hosts.
 @Suite struct LoopbackTests {
     @Test(arguments: [
         "localhost", "LOCALHOST", "Localhost.", "127.0.0.1", "127.255.0.9", "::1", "[::1]", "0:0:0:0:0:0:0:1",

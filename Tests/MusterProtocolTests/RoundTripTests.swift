@@ -93,7 +93,7 @@ extension SeededRandom {
             let (same, raw) = try reader.read(json) {
                 (try JSONDecoding.decode(Everything.self, from: $0), RawJSON($0))
             }
-            // Compared beforehand: a failure prints the seed, not pages of values.
+            // Compared first: a failure prints the seed instead of pages of values.
             let isSame = same == value && raw.bytes == json
             #expect(isSame, "round \(round): MUSTER_SEED=\(seed.value)")
             if !isSame { return }

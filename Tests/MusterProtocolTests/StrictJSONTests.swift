@@ -36,7 +36,7 @@ import Testing
         #expect(refusal(of: text)?.reason == .malformed)
     }
 
-    /// In a string of the message, so that only the bytes can be at fault.
+    /// Inside a string of the message, so that only the bytes can be wrong.
     static let notUTF8: [[UInt8]] = [
         [0x80], [0xBF], [0xC0, 0x80], [0xC0, 0xAF], [0xC1, 0xBF], [0xC3], [0xC3, 0x28], [0xE0, 0x80, 0x80],
         [0xE0, 0x9F, 0xBF],
@@ -121,14 +121,14 @@ import Testing
             #expect(complaint(Box<Identifier>.self, #"{"v":"\#(bad)"}"#) == problem)
             #expect(complaint(Box<[String]>.self, #"{"v":["","\#(bad)"]}"#)?.hasPrefix("v[1] has U+0000") == true)
             #expect(complaint(Box<[Identifier]>.self, #"{"v":["\#(bad)"]}"#)?.hasPrefix("v[0] has U+0000") == true)
-            // A list counts them in their place.
+            // A list counts them at their positions.
             let list = try decode(Box<IdentifierList>.self, #"{"v":["u-1","\#(bad)","u-2"]}"#).v
             #expect(list.map(\.validity) == [.valid, .controlCharacter, .valid])
             #expect(list[2] == "u-2")
         }
     }
 
-    /// Where a message can't be read, by bytes from 0.
+    /// Where a message is invalid, in bytes from 0.
     static let faults: [(String, Int, String)] = [
         ("", 0, "ends too early"), ("[]", 0, "must be an object"), ("{\"a\":b}", 5, "unexpected character"),
         ("{\"a\":1,}", 7, "unexpected character"), ("{\"a\":1} x", 8, "unexpected character"),
@@ -153,7 +153,7 @@ import Testing
         }
     }
 
-    /// Messages that can't be read, and the id under which their sender is told; nil where it would be a guess.
+    /// Invalid messages, and the id with which their sender is answered; nil if the id would be a guess.
     static let ids: [(String, Int64?)] = [
         (#"{"id":7,"body":{"a":b}}"#, 7), (#"{"body":{"a":b},"id":7}"#, nil), (#"{"body":{"a":"\x"},"id":7}"#, 7),
         ("{\"body\":{\"a\":\"\t\"},\"id\":7}", 7), (#"{"body":{"a":1e400},"id":7}"#, 7),
@@ -250,7 +250,7 @@ import Testing
         func ones(_ count: Int) -> [UInt8] {
             Array(("{\"a\":[" + Array(repeating: "1", count: count).joined(separator: ",") + "]}").utf8)
         }
-        #expect(refusal(of: ones(98), values: 100) == nil)  // with the object and the array
+        #expect(refusal(of: ones(98), values: 100) == nil)  // including the object and the array
         #expect(refusal(of: ones(99), values: 100)?.reason == .tooMany)
         #expect(refusal(of: ones(199_998)) == nil)
         #expect(refusal(of: ones(199_999))?.reason == .tooMany)

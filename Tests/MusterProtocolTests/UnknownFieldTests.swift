@@ -1,7 +1,7 @@
 import MusterProtocol
 import Testing
 
-/// A request has no field that its call doesn't have, at any level but where keys are data.
+/// Requests with unknown fields are refused, at every level except where keys are data.
 @Suite struct UnknownFieldTests {
     @Test func everyObjectOfEveryExampleRefusesAFieldThatItDoesNotHave() throws {
         var objects = 0
@@ -120,7 +120,7 @@ import Testing
 
 // MARK: Bodies
 
-/// The example of a call, and every kind of filter where it takes one.
+/// The example of a call, with every kind of filter if it has one.
 private func bodies(of call: any Call.Type) throws -> [String] {
     func example<C: Call>(_: C.Type) throws -> String { try encode(C.example.call) }
     var bodies = [try example(call)]
@@ -143,7 +143,7 @@ private let versions = Versions(
 
 private func paths(of call: any Call.Type) throws -> [String] { try call.fieldPaths() }
 
-/// Objects whose names are data.
+/// Objects whose keys are data.
 private func isData(_ path: String, _ method: String) -> Bool {
     path.hasSuffix("].attributes") || path.hasSuffix(".properties")
         || (method == TrackUsers.method && plain(path) == "attributes[]")
@@ -164,7 +164,7 @@ private func refusal(of call: any Call.Type, _ body: String) -> JSONError? {
     return nil
 }
 
-/// Every object in a body, with the body as it is with one field more in it.
+/// Every object in a body, with the body after adding a field to it.
 private func objectPlaces(in body: String) throws -> [(path: String, adding: (String) -> String)] {
     try JSONReader().read(Array(body.utf8)) { root in
         var places: [(path: String, adding: (String) -> String)] = []

@@ -2,10 +2,10 @@ import MusterSets
 import TestSupport
 import Testing
 
-/// The same algebra, number by number: which operands a number is in decides about it, so numbers are grouped by that.
+/// The same algebra by number: the operands that contain a number decide about it, so numbers are grouped by these.
 private struct Naive {
     let universe: Set<UInt32>
-    /// By the set of operands they are in, as bits.
+    /// By the operands that contain them, as bits.
     let groups: [Int: [UInt32]]
 
     init(universe: Set<UInt32>, operands: [Set<UInt32>]) {

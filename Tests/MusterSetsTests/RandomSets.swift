@@ -1,7 +1,7 @@
 import MusterSets
 import TestSupport
 
-/// Keys around the ends of blocks, chunks and the whole range.
+/// Keys around the bounds of containers, chunks and the whole range.
 let keys: [UInt32] = [0, 1, 2, 15, 16, 17, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF]
 
 extension SeededRandom {
@@ -15,7 +15,7 @@ extension SeededRandom {
         return numbers
     }
 
-    /// Most blocks are small, since a test goes through thousands.
+    /// Most containers are small, because a test uses thousands.
     private mutating func values() -> [UInt16] {
         switch below(24) {
         case 0: return several(4094 + below(5))
@@ -29,7 +29,7 @@ extension SeededRandom {
     }
 
     private mutating func several(_ count: Int) -> [UInt16] {
-        // Steps of an odd number never meet before they have been everywhere.
+        // Steps of an odd number visit every value before they repeat.
         let (start, step) = (UInt16(truncatingIfNeeded: next()), UInt16(truncatingIfNeeded: next()) | 1)
         return (0..<count).map { start &+ step &* UInt16($0) }
     }

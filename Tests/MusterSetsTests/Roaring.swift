@@ -23,11 +23,11 @@ final class Roaring {
     var numbers: [UInt32] {
         [UInt32](unsafeUninitializedCapacity: Int(roaring_bitmap_get_cardinality(bitmap))) { buffer, count in
             roaring_bitmap_to_uint32_array(bitmap, buffer.baseAddress)
-            count = buffer.count  // It writes as many numbers as its cardinality, which is the room here.
+            count = buffer.count  // It writes as many numbers as its cardinality, which is the capacity here.
         }
     }
 
-    /// Turns blocks into runs where these are shorter.
+    /// Converts containers into runs where these are shorter.
     func optimize() { roaring_bitmap_run_optimize(bitmap) }
 
     var portable: [UInt8] {
@@ -39,12 +39,12 @@ final class Roaring {
     }
 }
 
-/// The portable form read by us, with the error that it throws.
+/// Decodes the portable form with our reader, with its error.
 func decode(portable bytes: [UInt8], memoryLimit: Int = .max) throws -> MemberSet {
     try bytes.withUnsafeBytes { try PortableRoaring.decode($0, memoryLimit: memoryLimit) }
 }
 
-/// The stored form read by us, with the error that it throws.
+/// Decodes the stored form with our reader, with its error.
 func decode(stored bytes: [UInt8], chunk: Int? = nil, memoryLimit: Int = .max) throws -> MemberSet {
     try bytes.withUnsafeBytes { try StoredSet.decode($0, chunk: chunk, memoryLimit: memoryLimit) }
 }

@@ -4,7 +4,7 @@ import Testing
 @testable import MusterSets
 
 @Suite struct StoredSetTests {
-    /// Bytes 0, 1, 2 … up to 250 and again, and their hash. Figures of the Python package xxhash 3.
+    /// Bytes 0, 1, 2 … up to 250, repeated, and their hash, computed by the Python package xxhash 3.
     private static let hashes: [(Int, UInt64)] = [
         (0, 0xEF46_DB37_51D8_E999), (31, 0xC346_D2B5_9B4D_8EE1), (32, 0xCBF5_9C51_16FF_32B4),
         (63, 0xE26A_A9E2_A95F_8E4F), (1000, 0xF306_F04A_A88B_54D3),

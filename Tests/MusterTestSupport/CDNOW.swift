@@ -2,7 +2,7 @@ import Foundation
 public import MusterProtocol
 import TestSupport
 
-/// The purchases of 23,570 customers of a music shop, with the sets that anyone can work out from them.
+/// The purchases of 23,570 customers of a music shop, and the sets that follow from them.
 public struct CDNOW: Sendable {
     public struct Customer: Sendable {
         public var purchases = 0
@@ -21,7 +21,7 @@ public struct CDNOW: Sendable {
     public let customers: [Identifier: Customer]
     public let purchases: [Purchase]
 
-    /// Whether the file is there; a test that needs it is skipped where it isn't.
+    /// Whether the file exists; without it, tests that need it are skipped.
     public static let isHere = FileManager.default.isReadableFile(atPath: path)
 
     /// Reads the file.
@@ -43,12 +43,12 @@ public struct CDNOW: Sendable {
         self.purchases = purchases
     }
 
-    /// `MUSTER_CDNOW` can name the file; else it is looked for beside the project.
+    /// `MUSTER_CDNOW` can name the file; otherwise it is searched beside the project.
     public static let path =
         ProcessInfo.processInfo.environment["MUSTER_CDNOW"]
         ?? Repository.file("../shared/data/cdnow/CDNOW_master.txt").path
 
-    /// Money is counted in cents: a sum of binary fractions would decide on `big` by luck.
+    /// Amounts are in cents: a sum of binary fractions would make `big` depend on rounding.
     private static func cents(_ text: Substring) -> Int? {
         let parts = text.split(separator: ".")
         guard let whole = parts.first.flatMap({ Int($0) }) else { return nil }
@@ -79,7 +79,7 @@ extension CDNOW.Customer {
         lastDate = max(lastDate, date)
     }
 
-    /// As the company registers it.
+    /// The customers as a company registers them.
     public var attributes: Attributes {
         let date = CDNOW.isoDate(lastDate)
         return [

@@ -2,12 +2,12 @@ public import Postgres
 import TestSupport
 
 extension Database {
-    /// A figure of each table, by the table's name, all of one moment. (`query_to_xml` would do, but not every build
-    /// has it.)
+    /// Returns a value per table, by the table's name, all at the same time. (`query_to_xml` would do, but not every
+    /// build has it.)
     ///
     /// - Parameters:
-    ///   - query: gives one value, such as `SELECT count(*) FROM %1$I`; `%1$I` stands for the table.
-    ///   - tables: which, as a condition on `pg_class`.
+    ///   - query: returns one value, such as `SELECT count(*) FROM %1$I`; `%1$I` stands for the table.
+    ///   - tables: selects the tables, as a condition on `pg_class`.
     public func figures(
         _ query: String, tables: String = "true", variables: [(String, String)] = []
     ) async throws -> [String: String] {

@@ -4,7 +4,7 @@ public import NIOCore
 import NIOPosix
 import TestSupport
 
-/// What came in one frame.
+/// The content of a frame.
 public enum Frame: Equatable, Sendable {
     case reply(id: Int64, body: String)
     case error(id: Int64, RPCError)
@@ -76,7 +76,7 @@ public final class RawConnection: Sendable {
         }
     }
 
-    /// `reads` false leaves everything in the socket, as a peer that is too slow does.
+    /// With `reads` false everything stays in the socket, as with a slow peer.
     public init(port: Int, reads: Bool = true) async throws {
         let state = NIOLockedValueBox(State())
         self.state = state
@@ -101,11 +101,11 @@ public final class RawConnection: Sendable {
 
     public func send(_ messages: String...) async throws { try await send(messages.flatMap(framed)) }
 
-    /// Ends our half of the conversation.
+    /// Closes our half of the connection.
     public func finishSending() async throws { try await channel.close(mode: .output).get() }
     public func close() async { try? await channel.close().get() }
 
-    /// The next frame; nil when the server has closed.
+    /// The next frame; nil when the server has closed the connection.
     public func next(within seconds: Int64 = 10) async throws -> Frame? {
         while true {
             let step = try state.withLockedValue { state -> (Frame?, Bool, EventLoopFuture<Void>?) in
@@ -130,17 +130,17 @@ public final class RawConnection: Sendable {
         return frames
     }
 
-    /// All that comes until the server closes.
+    /// All frames until the server closes the connection.
     public func rest() async throws -> [Frame] { try await next(.max) }
 
-    /// Opens a session, as every conversation begins.
+    /// Opens a session.
     public func open(key: String = "good") async throws {
         try await send("{\"id\":1,\"method\":\"session.open\",\"body\":{\"key\":\"\(key)\"}}")
         guard case .reply(1, _)? = try await next() else { throw RPCError(.unauthenticated, "not opened") }
     }
 }
 
-/// A message behind its header.
+/// A message with its header.
 public func framed(_ message: String) -> [UInt8] {
     var bytes: [UInt8] = []
     FrameHeader(length: message.utf8.count).append(to: &bytes)

@@ -7,7 +7,7 @@ public struct TestCertificates: ~Copyable {
 
     struct NotMade: Error {}
 
-    /// Whether they can be made; a test that needs them is skipped where they can't.
+    /// Whether they can be made; otherwise tests that need them are skipped.
     public static let isPossible = openssl(["version"], in: FileManager.default.temporaryDirectory)
 
     public init() throws {
@@ -31,7 +31,7 @@ public struct TestCertificates: ~Copyable {
         }
     }
 
-    /// Makes `name.pem` and `name.key`, signed by itself, for these names, and so many days from now.
+    /// Makes `name.pem` and `name.key`, self-signed, for these names and this many days from now.
     public func make(_ name: String, for names: String = "DNS:localhost,IP:127.0.0.1", days: Int = 2) throws {
         let request = [
             "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
@@ -44,7 +44,7 @@ public struct TestCertificates: ~Copyable {
         guard Self.openssl(request, in: folder), Self.openssl(signature, in: folder) else { throw NotMade() }
     }
 
-    /// What a listener needs of one that was made.
+    /// A listener's settings for a certificate.
     public func files(_ name: String) -> TLSFiles {
         .init(certificateFile: file("\(name).pem"), keyFile: file("\(name).key"))
     }

@@ -17,13 +17,13 @@ import TestSupport
     import Foundation
 #endif
 
-/// The PostgreSQL of `DATABASE_URL`, with the database that all others of this process are copied from.
+/// The PostgreSQL of `DATABASE_URL`, with the template of all databases of this process.
 final class TestCluster: Sendable {
     let template: String
     let workspace: WorkspaceID
     private let given: ConnectionString
 
-    /// The one of this process, made when the first test asks.
+    /// The cluster of this process, prepared on first use.
     static func shared() async throws -> TestCluster { try await making.value }
 
     /// All tests of a process await the same task, whichever starts it: hence an unstructured one.
@@ -41,14 +41,14 @@ final class TestCluster: Sendable {
             try await Self.setPassword(schema)
             return try await Self.makeWorkspace(TestDatabase.workspaceName, database)
         }
-        // The last of this process; a PostgreSQL that outlives the tests is left as it was.
+        // Runs at the end of the process; the PostgreSQL is left unchanged.
         Self.leftover.withLock { $0 = (template, given) }
         atexit { TestCluster.removeTemplate() }
     }
 
     private static let leftover = Mutex<(template: String, given: ConnectionString)?>(nil)
 
-    /// Holds the ending process until the template is gone.
+    /// Blocks the ending process until the template is dropped.
     private static func removeTemplate() {
         guard let (template, given) = leftover.withLock({ $0 }) else { return }
         let done = DispatchSemaphore(value: 0)
@@ -60,7 +60,7 @@ final class TestCluster: Sendable {
         _ = done.wait(timeout: .now() + 5)
     }
 
-    /// Test databases that are open at once: more would use up the connections of PostgreSQL.
+    /// The number of concurrent test databases, bounded by PostgreSQL's connections.
     let turns = Turns(8)
 
     func newName() -> String { Self.newName(given) }
@@ -98,7 +98,7 @@ final class TestCluster: Sendable {
 
     // MARK: Statements of the cluster
 
-    /// The same in all processes of tests: the role belongs to the whole cluster, and they share it.
+    /// The same in all test processes: the role belongs to the whole cluster, and they share it.
     private static let serverPassword = "muster-tests"
 
     private static func setPassword(_ schema: Schema) async throws {
@@ -108,7 +108,7 @@ final class TestCluster: Sendable {
                     serverPassword, of: .standard, changesShared: true, deadline: .soon, isAccepted: { false })
                 return
             } catch let error as PostgresError where error.sqlState == .internalError && attempt < 20 {
-                // "tuple concurrently updated": another process sets the same password at this moment.
+                // "tuple concurrently updated": another process sets the same password now.
                 try await Task.sleep(for: .milliseconds(20 * attempt))
             }
         }
@@ -141,7 +141,7 @@ final class TestCluster: Sendable {
         try await run("DROP DATABASE IF EXISTS \(name) WITH (FORCE)", given)
     }
 
-    /// Names are made here, of letters and digits: nothing has to be bound.
+    /// Names are generated here from letters and digits, so nothing needs to be bound.
     private static func run(_ script: String, _ given: ConnectionString) async throws {
         try await TestDatabase.open(given.text, connections: 1) { database in
             try await database.withConnection(deadline: .soon) { connection in try connection.run(script: script) }
@@ -169,7 +169,7 @@ actor Turns {
     }
 }
 
-/// What a test says that has nowhere to run.
+/// The error of a test without a database.
 struct NoDatabase: Error, CustomStringConvertible {
     let description =
         "DATABASE_URL is not set: run scripts/test, which starts a PostgreSQL, "

@@ -14,8 +14,8 @@ extension TestDatabase {
         }
     }
 
-    /// Runs `body` with the name of a role. Roles belong to the whole cluster, so each has a random name and goes with
-    /// its test.
+    /// Calls `body` with the name of a role. Roles belong to the whole cluster, so each has a random name and is
+    /// dropped after its test.
     public func withRole(_ attributes: String, _ body: (String) async throws -> Void) async throws {
         let role = "muster_role_\(UInt32.random(in: 0 ... .max))"
         try await run("CREATE ROLE \(role) \(attributes) PASSWORD 'x'")
@@ -24,7 +24,7 @@ extension TestDatabase {
             after: { try await body(role) })
     }
 
-    /// As a role of `withRole`, or another one with its password.
+    /// The connection string of a role of `withRole`, or of another one with its password.
     public func url(of role: String) throws -> String {
         var url = try ConnectionString(ownerURL)
         (url["user"], url["password"]) = (role, "x")

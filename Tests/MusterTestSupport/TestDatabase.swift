@@ -4,28 +4,28 @@ public import MusterStore
 public import Postgres
 import TestSupport
 
-/// A migrated database of a test's own, with a workspace; dropped when `with` returns.
+/// A migrated private database with a workspace; dropped when `with` returns.
 ///
-/// It lives on the PostgreSQL of `DATABASE_URL` and is copied from one that is migrated once a process.
+/// It is on the PostgreSQL of `DATABASE_URL`, copied from a template that is migrated once per process.
 public struct TestDatabase: Sendable {
-    /// As the role that owns the tables.
+    /// For the role that owns the tables.
     public let ownerURL: String
-    /// As `muster_server`, the role that servers run as.
+    /// For `muster_server`, the role of servers.
     public let serverURL: String
-    /// A workspace that is there from the beginning.
+    /// The initial workspace.
     public let workspace: WorkspaceID
-    /// What that workspace is called.
+    /// The name of that workspace.
     public static let workspaceName = "acme"
 
-    /// Makes a database, runs `body`, and drops it.
+    /// Makes a database, calls `body`, and drops the database.
     public static func with<R>(_ body: (TestDatabase) async throws -> R) async throws -> R {
         let cluster = try await TestCluster.shared()
         return try await with(cluster, from: cluster.template, body)
     }
 
-    /// The same with an empty database, without a schema.
+    /// The same with an empty database without a schema.
     ///
-    /// - Parameter locale: what `CREATE DATABASE` is told of it, such as `LOCALE 'C'`; that of the cluster if empty.
+    /// - Parameter locale: an option of `CREATE DATABASE`, such as `LOCALE 'C'`; the cluster's locale if empty.
     public static func withEmpty<R>(
         locale: String = "", _ body: (TestDatabase) async throws -> R
     ) async throws -> R {
@@ -56,7 +56,7 @@ public struct TestDatabase: Sendable {
         workspace = cluster.workspace
     }
 
-    /// Runs `body` with a database as `url` connects, and closes it.
+    /// Calls `body` with a database that connects with `url`, and closes it.
     public static func open<R>(
         _ url: String, connections: Int = 2, _ body: (Database) async throws -> R
     ) async throws -> R {
@@ -73,7 +73,7 @@ public struct TestDatabase: Sendable {
         }
     }
 
-    /// Runs `body` with a store as servers have it.
+    /// Calls `body` with a store like a server's.
     public func withStore<R>(
         connections: Int = 4, journal: ErasureJournal? = nil, _ body: (Store) async throws -> R
     ) async throws -> R {
@@ -88,7 +88,7 @@ public struct TestDatabase: Sendable {
         try await TestCluster.shared().setReachable(isReachable, name)
     }
 
-    /// Makes one more workspace and returns its number.
+    /// Creates another workspace and returns its number.
     public func makeWorkspace(_ name: String) async throws -> WorkspaceID {
         try await Self.open(ownerURL, connections: 1) { database in try await TestCluster.makeWorkspace(name, database)
         }

@@ -13,11 +13,11 @@ public struct RESTReply: Sendable {
     /// The body, which every answer has.
     public var text: String { String(decoding: body, as: UTF8.self) }
 
-    /// The body as this.
+    /// The body, decoded as this type.
     public func decode<T: Decodable>(_: T.Type = T.self) throws -> T { try JSONDecoding.decode(from: body) }
 }
 
-/// An answer without a header that all have.
+/// The answer lacks a header that every answer must have.
 public struct MissingHeader: Error {
     public let name: String
     public let status: Int
@@ -28,8 +28,8 @@ extension TestServer {
     /// has.
     ///
     /// - Parameters:
-    ///   - path: with its query.
-    ///   - body: JSON, well-formed or not; nil is no body.
+    ///   - path: includes the query.
+    ///   - body: JSON, well-formed or not; nil sends no body.
     ///   - bearer: a service key for the Authorization header.
     public func rest(
         _ method: String = "POST", _ path: String, _ body: String? = nil, bearer: String? = nil,
@@ -53,7 +53,7 @@ extension TestServer {
     }
 }
 
-/// Sends a request over a real socket, to any server.
+/// Sends a request over a real socket to any server.
 public func sendHTTP(
     _ method: String, _ url: String, _ body: String? = nil, bearer: String? = nil, headers: [String: String] = [:]
 ) async throws -> RESTReply {

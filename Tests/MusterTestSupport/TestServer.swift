@@ -9,7 +9,7 @@ public import MusterStore
 import Postgres
 public import TestSupport
 
-/// A server in this process, on a port of its own, over a workspace of its own; clients talk to it over real sockets.
+/// A server in this process, on its own port and over its own workspace; clients connect over real sockets.
 public final class TestServer: Sendable {
     public let store: Store
     public let rpc: RPCServer
@@ -17,13 +17,13 @@ public final class TestServer: Sendable {
     /// The methods that have a handler.
     public let methods: Set<String>
     public let workspace: NewWorkspace
-    /// Where the database is, for a second server on it.
+    /// The connection string of the database, for a second server.
     public let databaseURL: String
     private let database: Database
     private let guarding: Task<Void, Never>
     private let answering: Task<Void, any Error>
 
-    /// Starts a server over a workspace that is there.
+    /// Starts a server over an existing workspace.
     public init(
         databaseURL: String, workspace: NewWorkspace, connections: Int = 4, cacheBytes: Int = 64 << 20,
         restRequestsPerHour: Int = 250_000, restServiceRequestsPerHour: Int = 3_600_000,
@@ -53,7 +53,7 @@ public final class TestServer: Sendable {
             splitRequests: SplitRequests(store: store), logger: logger)
         self.rest = rest
         try await rpc.start()
-        // Ends with `stop` too.
+        // Ends with `stop`.
         answering = Task { try await rest.run() }
         // Ends with `stop`, which the test calls; no one awaits it.
         guarding = Task { await keyGuard.run { isMeant in rpc.endSessions(where: isMeant) } }
@@ -68,7 +68,7 @@ public final class TestServer: Sendable {
         return MusterClient(settings, logger: quietLogger)
     }
 
-    /// Cuts all connections and ends the server.
+    /// Aborts all connections and ends the server.
     public func stop() async {
         guarding.cancel()
         answering.cancel()
@@ -78,21 +78,21 @@ public final class TestServer: Sendable {
     }
 }
 
-/// A server and its admin's client, for a test.
+/// A server and a client with its admin key.
 public struct MusterUnderTest: Sendable {
     public let server: TestServer
     public let client: MusterClient
     public let database: TestDatabase
 
-    /// A server with its admin's client.
+    /// Makes a pair of a server and a client with its admin key.
     public init(server: TestServer, client: MusterClient, database: TestDatabase) {
         (self.server, self.client, self.database) = (server, client, database)
     }
 
-    /// Sends a call as admin.
+    /// Sends a call with the admin key.
     public func send<C: Call>(_ call: C) async throws -> C.Reply { try await client.send(call) }
 
-    /// Registers users that have nothing but an external id.
+    /// Registers users with only an external id.
     public func register(_ externalIDs: [Identifier]) async throws {
         for start in stride(from: 0, to: externalIDs.count, by: 5_000) {
             let batch = externalIDs[start..<min(start + 5_000, externalIDs.count)]
@@ -112,7 +112,7 @@ public struct MusterUnderTest: Sendable {
             ImportCohort(partner: "tinyclues", cohortID: cohortID, requestID: requestID, changes: changes))
     }
 
-    /// The members of a filter by external id, over all pages.
+    /// The members of a filter by external id, from all pages.
     public func members(of filter: Filter, pageSize: Int? = nil) async throws -> [Identifier] {
         var members: [Identifier] = []
         for try await member in client.entries(of: ListSegmentMembers(filter: filter, pageSize: pageSize)) {
@@ -122,7 +122,7 @@ public struct MusterUnderTest: Sendable {
     }
 }
 
-/// Runs `body` with a server over a fresh database and workspace, with partner `tinyclues` and these users.
+/// Calls `body` with a server over a new database and workspace, with partner `tinyclues` and these users.
 public func withMuster<R>(
     users: [Identifier] = [], mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
     _ body: (MusterUnderTest) async throws -> R
@@ -147,7 +147,7 @@ public func withMuster<R>(
 }
 
 extension TestDatabase {
-    /// A workspace with an admin key that works.
+    /// Creates a workspace with a working admin key.
     public func makeAdministered(_ name: String) async throws -> NewWorkspace {
         try await Self.open(ownerURL, connections: 1) { database in
             try await NewWorkspace.make(name: name, with: Schema(database: database), deadline: .soon)

@@ -1,7 +1,7 @@
 import CZip
 public import MusterProtocol
 
-/// Throws where bytes are no archive.
+/// The bytes are not an archive.
 public struct NoArchive: Error {}
 
 /// The files of a zip archive, by name.
@@ -31,7 +31,7 @@ public func unzipped(_ bytes: [UInt8]) throws -> [String: [UInt8]] {
 /// The lines of a file of an export.
 public func exportedLines(_ file: [UInt8]) -> [[UInt8]] { file.split(separator: UInt8(ascii: "\n")).map(Array.init) }
 
-/// The users in the archive of an export, in the order of its files.
+/// The users in the archive of an export, in file order.
 public func exportedUsers(in archive: [UInt8]) throws -> [ExportedUser] {
     try unzipped(archive).sorted { $0.key < $1.key }.flatMap { _, file in
         try exportedLines(file).map { try JSONDecoding.decode(ExportedUser.self, from: $0) }

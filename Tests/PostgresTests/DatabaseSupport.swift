@@ -3,7 +3,7 @@ import Logging
 import Postgres
 import TestSupport
 
-/// A database of the test's own connections, on the server that `DATABASE_URL` names.
+/// A database with its own connections, on the server of `DATABASE_URL`.
 func withDatabase<R>(
     _ configure: (inout DatabaseSettings) -> Void = { _ in }, at url: String? = nil, logger: Logger = quietLogger,
     _ body: (Database) async throws -> R
@@ -22,7 +22,7 @@ func withDatabase<R>(
     }
 }
 
-/// A database in which `schema` is first in the search path, and gone afterwards.
+/// A database in which `schema` is first in the search path; the schema is dropped afterwards.
 func withSchema<R>(
     _ configure: @escaping (inout DatabaseSettings) -> Void = { _ in }, script: String = "",
     _ body: (Database) async throws -> R
@@ -67,7 +67,7 @@ struct Sentence: Error, CustomStringConvertible {
 /// A deadline that no passing test reaches.
 var soon: ContinuousClock.Instant { .soon }
 
-/// The error of `body`, which must be one of this module.
+/// The error of `body`, which must be a `PostgresError`.
 func failure(_ body: () async throws -> Void) async throws -> PostgresError {
     do { try await body() } catch let error as PostgresError { return error }
     throw Sentence("nothing was thrown")

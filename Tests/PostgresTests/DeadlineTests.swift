@@ -9,7 +9,7 @@ import Testing
         try await database.read(deadline: soon, "SELECT pg_backend_pid()") { try $0.value(0, as: Int.self) }
     }
 
-    /// Whether the server still runs a statement with this mark in it.
+    /// Whether the server still runs a statement with this mark.
     private func isRunning(_ mark: String) async throws -> Bool {
         try await withDatabase(one) { database in
             let sql: SQL = """
@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    /// Passes on while the one connection of the database is in use; it is free again afterwards.
+    /// Returns while the only connection of the database is busy; it is free again afterwards.
     private func whileBusy(_ database: Database, _ body: () async throws -> Void) async throws {
         let busy = Task { try await database.transaction(deadline: soon) { try $0.execute("SELECT pg_sleep(20)") } }
         try await untilTrue { database.statistics.running == 1 }
@@ -94,7 +94,7 @@ import Testing
             let error = try await failure {
                 try await database.transaction(deadline: .now + .milliseconds(400)) { connection in
                     try connection.execute("INSERT INTO t VALUES (1)")
-                    try connection.execute("SET LOCAL statement_timeout = 0")  // the server does not help
+                    try connection.execute("SET LOCAL statement_timeout = 0")  // the server does not end it
                     try connection.execute("SELECT pg_sleep(20) AS later_statement")
                 }
             }

@@ -2,7 +2,7 @@ import Glibc
 import Postgres
 import Testing
 
-/// What runs beside what, on real connections.
+/// Which work runs concurrently, on real connections.
 @Suite struct LaneTests {
     /// Keeps connections busy with this many writes while `body` runs.
     private func whileWriting(_ count: Int, _ database: Database, _ body: () async throws -> Void) async throws {
@@ -89,7 +89,7 @@ import Testing
                     try await database.transaction(for: Caller(group: 1), deadline: soon) { try $0.execute("SELECT 1") }
                 }
                 #expect(refused.kind == .overloaded)
-                // It waits, and its time is over before its turn comes.
+                // It waits, and its deadline passes before its turn.
                 let late = try await failure { try await background.value }
                 #expect(late.kind == .deadlineExceeded)
                 waiting.cancel()
@@ -133,7 +133,7 @@ import Testing
             }
             gate.add()
             for unit in units { try await unit.value }
-            // Whose turn it is when the first unit ends is open: its group's next, or ours.
+            // Either our group or the other may be next when the first unit ends.
             #expect(order.withLock { $0.prefix(3) }.contains(2), "\(order.withLock { $0 })")
         }
     }

@@ -167,7 +167,8 @@ import Testing
         try await withDatabase(at: "host=127.0.0.1 port=\(silent.port) user=nobody") { database in
             let start = ContinuousClock.now
             await database.close()
-            #expect(ContinuousClock.now - start < .milliseconds(2500))  // an attempt to connect takes three seconds
+            // A connection attempt takes three seconds.
+            #expect(ContinuousClock.now - start < .milliseconds(2500))
         }
     }
 }
@@ -259,7 +260,7 @@ struct ServerLossTests {
     }
 }
 
-/// The same connection string with more in it; what comes last counts.
+/// The same connection string with additional keywords; the last one counts.
 func adding(_ more: String, to url: String) -> String {
     guard url.contains("://") else { return url + " " + more }
     return url + (url.contains("?") ? "&" : "?") + more.replacing(" ", with: "&")

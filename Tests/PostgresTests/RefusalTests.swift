@@ -4,7 +4,7 @@ import Testing
 
 @testable import Postgres
 
-/// What is wrong with a connection until an operator changes something is told apart from what passes.
+/// Permanent problems of a connection are distinguished from temporary ones.
 @Suite struct RefusalTests {
     private func reading(_ text: String, needsPassword: Bool = false) -> PostgresError {
         ConnectionFailure(text, needsPassword: needsPassword).error
@@ -72,7 +72,7 @@ import Testing
         #expect(reading(server + "something", needsPassword: true).isRefusal)
     }
 
-    /// Libpq's words where it finds no file or section of a service, and where a hostaddr is no address.
+    /// Libpq's messages about a missing service file or section, and about an invalid hostaddr.
     @Test(arguments: [
         "definition of service \"nope\" not found", "service file \"/etc/pg_service.conf\" not found",
         "syntax error in service file \"/etc/pg_service.conf\", line 3",
@@ -106,7 +106,7 @@ import Testing
             })
     }
 
-    /// An ERROR to the first statements of a session, which set what must hold in it.
+    /// The server answers the first statements of a session, which set its settings, with an ERROR.
     @Test(arguments: [
         ("22023", true), ("42704", true), ("55P02", true), ("42501", true), ("53200", false), ("XX000", false),
     ])
@@ -141,7 +141,7 @@ import Testing
     }
 }
 
-/// The same with a server that refuses.
+/// The same with a server that refuses connections.
 @Suite(
     .enabled(if: PrivateCluster.isPossible, "these tests change who may connect, and no PostgreSQL is installed here"))
 struct RefusingServerTests {
@@ -185,7 +185,7 @@ struct RefusingServerTests {
             ] {
                 let asked = ContinuousClock.now
                 let error = try await connecting(server, more)
-                // Not at the deadline.
+                // Before the deadline.
                 #expect(ContinuousClock.now - asked < .seconds(8), "\(more)")
                 #expect(error.kind == .unavailable && error.isRefusal, "\(more): \(error)")
                 #expect(error.cause.contains(words), "\(more): \(error.cause)")

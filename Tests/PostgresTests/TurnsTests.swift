@@ -84,7 +84,7 @@ import Testing
         #expect(turns.makeRoom(for: 2)?.ticket === fresh[1].ticket)
         #expect(turns.makeRoom(for: 2)?.ticket === fresh[0].ticket)
         #expect(turns.makeRoom(for: 2) == nil)
-        // Who would have as many as it takes the place of makes no room for others.
+        // A caller that would have as much work as the one that it displaces displaces none.
         var one = Turns()
         one.append(work(), at: .now)
         #expect(one.makeRoom(for: 2) == nil)
@@ -98,7 +98,7 @@ import Testing
         #expect(turns.ahead(of: Caller(group: 3)) == 2)
         #expect(turns.ahead(of: Caller(group: 2, member: 1)) == 3 + 4)
         #expect(turns.ahead(of: Caller(group: 1, member: 1)) == 100 + 3)
-        // Another key of the greedy one's workspace.
+        // Another key of the demanding one's workspace.
         #expect(turns.ahead(of: Caller(group: 1, member: 2)) == 1 + 2)
         #expect(turns.waitingSince(Caller(group: 1, member: 2)) == nil)
     }
@@ -145,7 +145,7 @@ import Testing
     }
 }
 
-/// What may wait at all.
+/// Work that may wait.
 @Suite struct AdmissionTests {
     private func refusal(
         _ admission: inout Admission, within: Int, ahead: Int, since: Moment? = nil, at now: Moment = .now
@@ -166,7 +166,7 @@ import Testing
         let late = refusal(&admission, within: 1_000, ahead: 20, since: now, at: now)
         #expect(late?.kind == .overloaded && late?.retryAfterMilliseconds == 1_000)
         #expect(refusal(&admission, within: 1_200, ahead: 20, since: now, at: now) == nil)
-        // The first of a key may be quicker than what others do.
+        // The first work of a key may be faster than the others'.
         #expect(refusal(&admission, within: 1_000, ahead: 20, at: now) == nil)
         #expect(refusal(&admission, within: 900, ahead: 20, at: now)?.kind == .overloaded)
     }

@@ -53,7 +53,7 @@ import Testing
                 try echo(TextArray(), connection)
                 try echo(String?.none, connection)
                 try echo([Int32]?.none, connection)
-                // What PostgreSQL counts from 2000 must not overflow when it is counted from 1970.
+                // PostgreSQL's count from 2000 must not overflow when it is converted to a count from 1970.
                 try echo(Timestamp(microsecondsSince1970: -1), connection)
             }
         }
@@ -200,7 +200,7 @@ struct Values: Equatable {
         """
     }
 
-    /// Texts by their bytes: `String ==` would not see a change of composition.
+    /// Compares texts by bytes: `String ==` would miss a change of composition.
     static func == (left: Values, right: Values) -> Bool {
         left.bool == right.bool && left.int16 == right.int16 && left.int32 == right.int32 && left.int64 == right.int64
             && left.int == right.int && left.double == right.double && left.bytes == right.bytes

@@ -14,7 +14,7 @@ func work(
     }
 }
 
-/// What runs beside what, and in which order. No PostgreSQL.
+/// Which work runs concurrently, and in which order. Uses no PostgreSQL.
 @Suite struct WaitingWorkTests {
     private func waiting(_ lanes: [Work.Lane], connections: Int, capacity: Int = 100) -> WaitingWork {
         var waiting = WaitingWork(capacity: capacity, connections: connections)
@@ -22,7 +22,7 @@ func work(
         return waiting
     }
 
-    /// The lanes of what is taken until nothing may run.
+    /// The lanes of the work that is taken until no more may run.
     private func taken(_ waiting: inout WaitingWork, urgentOnly: Bool = false) -> [Work.Lane] {
         var lanes: [Work.Lane] = []
         while let work = waiting.take(urgentOnly: urgentOnly) { lanes.append(work.lane) }
@@ -55,7 +55,7 @@ func work(
         #expect(waiting.count == 1)
     }
 
-    /// A write takes a second here, and four connections are up.
+    /// Here a write takes a second, and four connections are open.
     @Test func workIsReckonedByTheConnectionsThatServeItsLane() throws {
         func isRefused(_ waiting: inout WaitingWork, within milliseconds: Int) -> Bool {
             let caller = Caller(group: 1)

@@ -26,7 +26,7 @@ public func cleaningUp<R>(
 ) async throws -> R {
     let result: R
     do { result = try await body() } catch {
-        try? await cleanUp()  // the first error says more
+        try? await cleanUp()  // the first error is more informative
         throw error
     }
     try await cleanUp()
