@@ -4,8 +4,8 @@ import MusterTestSupport
 import Synchronization
 import TestSupport
 
-/// A balancer of connections as operators run them: it asks `/readyz` of each server ten times a second, gives each new
-/// connection to one that was ready, and copies bytes. It repeats nothing.
+/// A connection balancer as operators run them: it requests `/readyz` of each server ten times a second, forwards each
+/// new connection to a ready server, and copies bytes. It retries nothing.
 final class Balancer: Sendable {
     let port: UInt16
     private let listener: LoopbackSocket
@@ -13,7 +13,7 @@ final class Balancer: Sendable {
     private let ready = Mutex<[UInt16]>([])
     private let isOver = Flag()
 
-    /// Runs `body` with a balancer, and ends it, however `body` ends.
+    /// Calls `body` with a balancer, and always stops it.
     static func with<R>(_ body: (Balancer) async throws -> R) async throws -> R {
         let balancer = try Balancer()
         defer { balancer.stop() }
@@ -29,7 +29,7 @@ final class Balancer: Sendable {
         Task { await self.watch() }
     }
 
-    /// The servers from now on, each with the port that tells whether it is ready.
+    /// Replaces the servers, each with the port of its readiness probe.
     func follow(_ servers: [(ops: UInt16, port: UInt16)]) { self.servers.withLock { $0 = servers } }
 
     private func stop() {
@@ -49,7 +49,7 @@ final class Balancer: Sendable {
         }
     }
 
-    /// The client would try again and again to reach a server that does not listen yet, and hold up the others.
+    /// The client would keep trying to reach a server that does not listen yet, and delay the others.
     private static func isReady(_ ops: UInt16) async -> Bool {
         guard Loopback.accepts(ops) else { return false }
         return (try? await sendHTTP("GET", "http://127.0.0.1:\(ops)/readyz"))?.status == 200
@@ -70,7 +70,7 @@ final class Balancer: Sendable {
     }
 }
 
-/// The two sockets of one connection, closed when nothing can come from either any more.
+/// The two sockets of one connection, closed when neither can receive any more.
 private final class Ends: Sendable {
     private let client: Int32
     private let server: Int32

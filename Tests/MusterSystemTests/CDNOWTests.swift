@@ -4,7 +4,7 @@ import MusterTestSupport
 import TestSupport
 import Testing
 
-/// The main job on real data: every set that the data set's description names is found through segments.
+/// The main job on real data: segments find every set that the data set's description names.
 @Suite(.enabled(if: CDNOW.isHere, "CDNOW_master.txt is not here; MUSTER_CDNOW can name it"))
 struct CDNOWTests {
     @Test func everySetOfTheRealPurchasesIsFound() async throws {
@@ -29,7 +29,7 @@ struct CDNOWTests {
             cohorts.remove(leaving)
             try await job.expect(cohorts)
 
-            // Another server on the same database knows nothing but what is stored.
+            // Another server on the same database knows only what is stored.
             let restarted = try await TestServer(
                 databaseURL: muster.server.databaseURL, workspace: muster.server.workspace)
             let client = restarted.client()
@@ -40,7 +40,7 @@ struct CDNOWTests {
     }
 }
 
-/// The members that the cohorts should have.
+/// The expected members of the cohorts.
 private struct CDNOWCohorts {
     var repeats: Set<Identifier>
     var active: Set<Identifier>
@@ -83,7 +83,7 @@ private struct CDNOWJob {
         }
     }
 
-    /// Imports a cohort in batches, four at once; answers what it was told to import.
+    /// Imports a cohort in batches, four at once; returns the imported identifiers.
     func importCohort(_ cohortID: Identifier, _ members: Set<Identifier>) async throws -> Set<Identifier> {
         _ = try await client.send(
             CreateCohort(partner: "tinyclues", cohortID: cohortID, name: "CDNOW \(cohortID.text)"))
@@ -132,7 +132,7 @@ private struct CDNOWJob {
         }
     }
 
-    /// Each set by its size, by its members one by one, and by checking every customer.
+    /// Checks each set by its size, by its members, and by checking every customer.
     func expect(_ cohorts: CDNOWCohorts) async throws {
         #expect(try await client.send(SizeSegment(filter: .everyone)).size == data.everyone.count)
         let truth = [cohorts.repeats, cohorts.active, cohorts.big, cohorts.winBack, cohorts.valuable, cohorts.both]

@@ -14,7 +14,7 @@ import Testing
 @Suite struct CohortsOfUsersTests {
     private static let users = ["near", "other", "far", "farther"].map { Identifier($0) }
 
-    /// Two users with numbers in the first chunk, two in the second; snapshots, and changes since.
+    /// Two users with numbers in the first chunk, two in the second; snapshots, and changes after them.
     private func withChunks(cacheBytes: Int, _ body: (Pair) async throws -> Void) async throws {
         try await Pair.with(users: Array(Self.users.prefix(2)), cacheBytes: (64 << 20, cacheBytes)) { pair in
             try await pair.asOwner { connection in
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    /// Bytes of the cache: with room for all, and for nothing.
+    /// The size of the cache: enough for all, or for nothing.
     private static let caches = [64 << 20, 100]
 
     @Test(arguments: caches) func anErasedUserIsFoundInEveryChunk(cacheBytes: Int) async throws {

@@ -7,7 +7,7 @@ import MusterTestSupport
 import TestSupport
 import Testing
 
-/// The commands as operators type them, against servers in processes of their own.
+/// The commands as operators run them, against servers in processes of their own.
 @Suite(.timeLimit(.minutes(2))) struct CommandTests {
     @Test func aKeyOfTheOwnerOpensALockedWorkspace() async throws {
         try await ServerProcess.withServing { server, client, database in
@@ -19,7 +19,7 @@ import Testing
             #expect(made.status == 0, "\(made.output)")
             let object = try JSONDecoding.decode(Made.self, from: Array(made.output.utf8))
             #expect(object.workspace == "test" && object.scopes == ["*"] && object.name == "admin")
-            // The newline is that of a mounted secret.
+            // The line break of a mounted secret.
             let listed = try await call(["keys.list", "--json"], server, ["MUSTER_KEY": "\(object.secret)\n"])
             #expect(listed.status == 0 && listed.output.contains(object.keyID), "\(listed.output)")
             let few = try await ServerProcess.run(
@@ -105,7 +105,7 @@ import Testing
         try await ServerProcess.withServing(settings, errors: log) { server, client, database in
             _ = try await client.send(UpsertUsers(users: [UserEntry(externalID: "12345")]))
             migrated = try await migrating(database)
-            // A TLS hello on a port that speaks plaintext.
+            // A TLS handshake on a plaintext port.
             let connection = try await RawConnection(port: Int(server.port))
             try await connection.send([0x16, 0x03, 0x01, 0x00, 0x05, 1, 0, 0, 1, 0])
             try #require(await eventually { connection.isClosed })
@@ -131,7 +131,7 @@ import Testing
         #expect(try line("Access repaired")["statements"] is Int)
         #expect(try line("Newer schema left alone")["schema"] as? Int == 9_999)
         for line in lines {
-            // No text looks like a number or a truth value; what was logged as one would.
+            // No text looks like a number or a boolean; values that are numbers do.
             for (name, value) in line where name != "postgres" {
                 let text = value as? String
                 #expect(text.flatMap(Double.init) == nil && text.flatMap(Bool.init) == nil, "\(name): \(value)")
@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    /// The lines of `migrate` where a database is new, where a grant is missing, and where the schema is newer.
+    /// The messages of `migrate` for a new database, a missing grant, and a newer schema.
     private func migrating(_ database: TestDatabase) async throws -> [String] {
         func migrate(_ url: String) async throws -> [String] {
             let (status, output) = try await ServerProcess.run(

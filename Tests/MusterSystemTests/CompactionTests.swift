@@ -40,7 +40,7 @@ import Testing
             try await expect(30, pair)
             #expect(try await fold("c", pair.a, pair) > 0)
             try await pair.throughB.importCohort("c", adding: .users(30..<35), removing: .users(0..<2))
-            // Now each chunk has a row: the fold writes the first and comes to the second.
+            // Now each chunk has a row: the compaction writes the first and reaches the second.
             try await holding(.row(chunk: 1), pair) { fold in try await fold.cut() }
             try await expect(33, pair)
             #expect(try await fold("c", pair.b, pair) > 0)
@@ -98,7 +98,7 @@ import Testing
             for number in 10..<12 { try await pair.throughA.importCohort("c", adding: [Identifier("u-\(number)")]) }
             let (workspace, set) = (pair.workspace.id, try await pair.numberOfSet("c"))
             try await pair.asOwner { connection in
-                // The newer ones of them by a clock that goes wrong: a gap in the middle would be taken for damage.
+                // The newer ones get a wrong time: a gap in the middle would count as damage.
                 try connection.execute(
                     """
                     UPDATE set_change SET changed_at = changed_at - interval '3 days'
@@ -132,7 +132,7 @@ import Testing
         return try await server.store.fold(set, deadline: .soon)
     }
 
-    /// Users `u-20` and on get numbers in another chunk than those before.
+    /// Users from `u-20` on get numbers in another chunk.
     private func spreadNumbers(_ pair: Pair) async throws {
         let workspace = pair.workspace.id
         try await pair.asOwner { connection in
@@ -152,7 +152,7 @@ import Testing
         try await pair.expectSound(sourceLocation: sourceLocation)
     }
 
-    /// Clients of servers whose memory is forgotten.
+    /// Clients of servers whose caches are dropped.
     private func fresh(_ pair: Pair) async throws -> [MusterClient] {
         for server in pair.servers { server.store.forgetSets(of: pair.workspace.id) }
         return pair.clients
@@ -174,7 +174,7 @@ import Testing
     }
 }
 
-/// A fold that waits in the middle, for a lock that the owner of the tables holds.
+/// A compaction that waits in the middle, for a lock that the owner of the tables holds.
 private final class HeldFold: Sendable {
     enum Lock {
         case wholeTable
@@ -237,7 +237,7 @@ private final class HeldFold: Sendable {
         #expect(try await fold.value > 0)
     }
 
-    /// Ends the fold's backend, and only then lets its lock go.
+    /// Ends the compaction's backend before it releases the lock.
     func cut() async throws {
         #expect(try await waiting(ending: true) == 1)
         guard let (lock, fold) = tasks.withLock({ $0 }) else { return }

@@ -44,7 +44,7 @@ import Testing
     }
 }
 
-/// Clients that import until they are told to end, and keep in mind what they were told.
+/// Clients that import until they are stopped, and record the replies.
 private final class Load: Sendable {
     struct Sent: Sendable {
         var call: ImportCohort
@@ -83,7 +83,7 @@ private final class Load: Sendable {
         }
     }
 
-    /// Everything that was acknowledged, and how often a call failed although the client had repeated it.
+    /// All acknowledged imports, and the number of calls that failed after all retries.
     func run(_ number: Int) async throws -> ([Sent], Int) {
         try await withClient { client in
             var (sent, failures, round) = ([Sent](), 0, 0)
@@ -98,7 +98,7 @@ private final class Load: Sendable {
                         .adding(userIDs: IdentifierList(adding.map { Identifier("u-\($0)") })),
                         .removing(userIDs: IdentifierList(removing.map { Identifier("u-\($0)") })),
                     ])
-                // What is not known is sent again until it is.
+                // Calls with an unknown outcome are repeated until it is known.
                 while true {
                     do {
                         let reply = try await client.send(call)

@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    /// Runs SQL on the rows of the set, and expects what verify says of it.
+    /// Runs SQL on the rows of the set, and expects these problems from verify.
     private func damage(
         _ pair: Pair, _ set: Int32, _ script: String, finds problem: String, readable: Bool = false,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -39,7 +39,7 @@ import Testing
         let place = "workspace \(pair.workspace.id.rawValue), set \(set), "
         #expect(problems.allSatisfy { $0.hasPrefix(place) }, "\(problems)", sourceLocation: sourceLocation)
         #expect(problems.contains { $0.contains(problem) }, "\(problems)", sourceLocation: sourceLocation)
-        // The owner of the tables is told by the exit code too.
+        // The exit code tells the owner of the tables too.
         let code = try await ServerProcess.run(["verify"], databaseURL: pair.database.ownerURL)
         #expect(code == 1, sourceLocation: sourceLocation)
         guard !readable else { return }
@@ -56,7 +56,7 @@ import Testing
                     await client.code(of: call) == .dataLoss, "\(type(of: call).method)", sourceLocation: sourceLocation
                 )
             }
-            // The others have nothing to do with it.
+            // Other sets are not affected.
             #expect(try await client.size(of: .everyone) == 20, sourceLocation: sourceLocation)
         }
     }
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    /// What a change says it adds was there already: it could not be undone.
+    /// A change adds a member that existed already, so it can't be undone.
     @Test func aChangeThatIsNotEffective() async throws {
         try await withHistory { pair, set in
             let bytes = StoredSet.encode([9, 10, 11, 12, 13, 14]).map { String($0, radix: 16).leftPadded }.joined()

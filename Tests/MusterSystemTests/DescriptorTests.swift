@@ -6,7 +6,7 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// A server with few descriptors, and one that a fault ends.
+/// A server with few descriptors, and one that crashes.
 @Suite(.serialized) struct DescriptorTests {
     /// The server accepts as many as its limit, closes the oldest, and so can serve clients with a key.
     @Test func moreIdleConnectionsThanDescriptorsKeepNoClientOut() async throws {
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    /// The runtime's backtrace may take its time, and holds what was in memory.
+    /// The runtime's backtrace may take long, and contains memory.
     @Test(arguments: [nil, "enable=yes", "enable=yes,registers=none,sanitize=yes"])
     func aFaultEndsTheServerInTime(backtrace: String?) async throws {
         try await TestDatabase.with { database in

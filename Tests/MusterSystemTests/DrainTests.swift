@@ -8,7 +8,7 @@ import Testing
 
 /// SIGTERM to a real server under load.
 @Suite(.timeLimit(.minutes(2))) struct DrainTests {
-    /// What a client was told of one import.
+    /// The reply to one import.
     private struct Told: Sendable {
         var requestID: Identifier
         var error: RPCCode?
@@ -27,8 +27,7 @@ import Testing
                 let isEnding = Flag()
                 let told = try await withThrowingTaskGroup(of: [Told].self) { group in
                     for number in 0..<8 {
-                        // Half of the clients repeat nothing: what they are told is what the server said of the one
-                        // attempt.
+                        // Half of the clients retry nothing: they get the server's answer to the only attempt.
                         let client = ServerProcess.client(port: port, key: workspace.adminKey) {
                             $0.repeats = number % 2 == 0
                         }
@@ -53,7 +52,7 @@ import Testing
         }
     }
 
-    /// Imports until the flag is raised, and answers what it was told.
+    /// Imports until the flag is raised, and returns the replies.
     private static func load(
         _ client: MusterClient, _ number: Int, of users: [Identifier], until isEnding: Flag
     ) async throws -> [Told] {
@@ -75,14 +74,14 @@ import Testing
         return told
     }
 
-    /// What was applied was answered as such, and what was refused was not applied.
+    /// Applied imports were acknowledged, and refused ones were not applied.
     private func expectAnswered(_ told: [Told], through client: MusterClient) async throws {
         var applied: Set<Identifier> = []
         for number in 0..<3 {
             applied.formUnion(try await receipts(of: Identifier("c-\(number)"), through: client).keys)
         }
         #expect(Set(told.filter { $0.error == nil }.map(\.requestID)) == applied)
-        // Refused before it began, or never sent, and nothing worse.
+        // Refused before it began, or never sent; no other error.
         #expect(told.allSatisfy { $0.error == nil || $0.error == .unavailable })
     }
 }

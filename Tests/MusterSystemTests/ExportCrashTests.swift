@@ -22,7 +22,7 @@ import Testing
                 #expect(await first.ended() == -1)
                 return begun
             }
-            // Killed in the middle, not behind the end.
+            // Killed in the middle, not after the end.
             try await untilRow(muster, "state = 'running' AND attempt = 1")
             #expect(try await muster.server.rest("GET", begun.path).status == 202)
 
@@ -31,7 +31,7 @@ import Testing
                 await second.stop()
             }
 
-            // Any server hands it out, this one too.
+            // Any server serves it, including this one.
             let archive = try await muster.server.rest("GET", begun.path)
             #expect(archive.status == 200)
             let exported = try exportedUsers(in: archive.body).map { $0.fields["external_id"] }

@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    /// Both servers fold both cohorts all the time: a read or an import may meet any state of that.
+    /// Both servers compact both cohorts continuously, so a read or an import can meet any state of that.
     private func foldAgainAndAgain(_ pair: Pair) async throws {
         let sets = [try await pair.numberOfSet("a"), try await pair.numberOfSet("b"), SetKey.everyone]
         while !Task.isCancelled {
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    // MARK: What clients do
+    // MARK: Clients
 
     private func work(_ number: Int, _ pair: Pair, seed: UInt64) async throws -> [Told] {
         var random = SeededRandom(seed: seed &+ UInt64(number))
@@ -93,7 +93,7 @@ import Testing
         return Told(what: .check(answers, try #require(reply.versions)), started: started, ended: .now)
     }
 
-    // MARK: What is judged
+    // MARK: Checks
 
     private func judge(_ told: [Told], _ pair: Pair) async throws {
         var histories: [Identifier: RecordedHistory] = [:]
@@ -159,12 +159,12 @@ import Testing
     }
 }
 
-/// What a client was told, and when.
+/// A reply and its times.
 private struct Told: Sendable {
     struct Import: Sendable {
         var cohort: Identifier
         var requestID: Identifier
-        /// Less those that the same import removes after it.
+        /// Without those that the same import removes afterwards.
         var adding: Set<UInt32>
         var removing: Set<UInt32>
         var reply: ImportCohort.Reply

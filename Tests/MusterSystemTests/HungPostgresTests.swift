@@ -9,7 +9,7 @@ import Postgres
 import TestSupport
 import Testing
 
-/// A PostgreSQL that takes what is sent and answers nothing, as one does whose disk or machine hangs.
+/// A PostgreSQL that accepts data and answers nothing, like one with a hung disk or machine.
 @Suite(.enabled(if: PrivateCluster.isPossible, "PostgreSQL's programs are not on this machine"))
 struct HungPostgresTests {
     /// Eight requests over REST, since the client sends no more at once, by method, path and body; nil stands for no
@@ -64,7 +64,7 @@ struct HungPostgresTests {
                 }
             }
             stopped.goOn()
-            // Answered or not: PostgreSQL may be back in its time.
+            // Answered or not: PostgreSQL may be back in time.
             _ = await patient.value
             var isServing = false
             for _ in 0..<100 where !isServing {
@@ -100,7 +100,7 @@ struct HungPostgresTests {
     }
 }
 
-/// All processes of a PostgreSQL, stopped by a signal; they go on when this is let go at the latest.
+/// All processes of a PostgreSQL, stopped by a signal; they continue when this is released at the latest.
 private final class StoppedProcesses: Sendable {
     private let processes: [pid_t]
 
@@ -123,7 +123,7 @@ private final class StoppedProcesses: Sendable {
     private static func children(of parent: pid_t) -> [pid_t] {
         let numbers = (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap { pid_t($0) } ?? []
         return numbers.filter { number in
-            // `pid (name) state ppid …`, and a name may have blanks and brackets.
+            // `pid (name) state ppid …`; a name may contain blanks and brackets.
             let stat = (try? String(contentsOfFile: "/proc/\(number)/stat", encoding: .utf8)) ?? ""
             let fields = stat.split(separator: ")").last?.split(separator: " ") ?? []
             return fields.count > 1 && pid_t(fields[1]) == parent

@@ -61,7 +61,7 @@ struct LostAnswerTests {
         #expect(try await client.send(GetCohort(partner: "tinyclues", cohortID: "c")).version == 4)
     }
 
-    /// The deadline passes while COMMIT waits: unknown is the only true answer.
+    /// The deadline passes while COMMIT waits: unknown is the only correct answer.
     private func lateImport(_ client: MusterClient, _ cluster: Cluster) async throws {
         let impatient = cluster.server.client { $0.repeats = false }
         try await cluster.waitForStandbys(true)
@@ -71,7 +71,7 @@ struct LostAnswerTests {
             try await impatient.send(call, deadline: .milliseconds(900))
         }
         #expect(error?.code == .unknown || error?.code == .deadlineExceeded)
-        // A repeat may know more by then, and if so it knows what was recorded.
+        // A repeat may get the outcome by then, and it must equal the record.
         let again = try? await impatient.send(call, deadline: .milliseconds(900))
         try await cluster.waitForStandbys(false)
         let settled = try await client.send(call)
@@ -131,7 +131,7 @@ struct LostAnswerTests {
     }
 }
 
-/// A PostgreSQL whose COMMITs can be made to wait, and a server on it.
+/// A PostgreSQL whose COMMITs can be delayed, and a server on it.
 private struct Cluster: Sendable {
     let owner: Database
     let server: TestServer
@@ -144,7 +144,7 @@ private struct Cluster: Sendable {
                     : "ALTER SYSTEM RESET synchronous_standby_names")
             try connection.execute("SELECT pg_reload_conf()")
         }
-        // The reload reaches each session on its own; the next statement of one says nothing of another's.
+        // Each session handles the reload separately; the next statement of one says nothing about another.
         try await Task.sleep(for: .milliseconds(200))
     }
 

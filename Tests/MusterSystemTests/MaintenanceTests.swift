@@ -70,7 +70,7 @@ import Testing
     @Test func aRegistrationDoesNotWaitForVerify() async throws {
         try await Pair.with(users: .users(0..<20)) { pair in
             let everyone = SetKey.everyone(of: pair.workspace.id)
-            // Verify stands at the lock of a registration that doesn't end, if it takes one.
+            // Verify would wait for the lock of an unfinished registration if it took one.
             try await pair.asOwner { connection in
                 _ = try WorkspaceTransaction.over(connection, in: everyone.workspace) { try $0.lockHead(everyone) }
                 let store = pair.b.store

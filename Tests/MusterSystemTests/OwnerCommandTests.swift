@@ -7,7 +7,7 @@ import Testing
 
 @testable import MusterStore
 
-/// What the owner's commands say, and how they end, as processes.
+/// Output and exit codes of the owner's commands, as processes.
 @Suite struct OwnerCommandTests {
     @Test func anotherOwnerIsRefusedUntilItMigrates() async throws {
         try await TestDatabase.withPlainOwner { database, first in
@@ -43,7 +43,7 @@ import Testing
         let folder = FileManager.default.temporaryDirectory.appending(path: "muster-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        // Only whether it is reached.
+        // Only records that it was called.
         let dump = folder.appending(path: "pg_dump")
         try Data("#!/bin/sh\n: >\(folder.path)/dumped\n".utf8).write(to: dump)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: dump.path)
@@ -190,7 +190,7 @@ import Testing
         }
     }
 
-    /// A role that there may not be.
+    /// A role that need not exist.
     private func drop(_ role: String, _ database: TestDatabase) async throws {
         try await database.run(
             """

@@ -20,7 +20,7 @@ struct Pair: Sendable {
     var clients: [MusterClient] { [throughA, throughB] }
     var servers: [TestServer] { [a, b] }
 
-    /// Runs `body` with both, and ends them.
+    /// Calls `body` with both, and stops them.
     static func with(
         users: [Identifier] = [], cacheBytes: (Int, Int) = (64 << 20, 64 << 20), _ body: (Pair) async throws -> Void
     ) async throws {
@@ -44,7 +44,7 @@ struct Pair: Sendable {
         }
     }
 
-    /// In this order, so that the first users of a workspace have the numbers of their places.
+    /// In this order, so that a workspace's first users have numbers equal to their positions.
     func register(_ users: [Identifier]) async throws {
         for start in stride(from: 0, to: users.count, by: 5_000) {
             let batch = users[start..<min(start + 5_000, users.count)]
@@ -52,12 +52,12 @@ struct Pair: Sendable {
         }
     }
 
-    /// Statements as the owner of the tables, in one transaction.
+    /// Runs statements as the owner of the tables, in one transaction.
     func asOwner<R: Sendable>(_ body: @escaping @Sendable (borrowing Connection) throws -> R) async throws -> R {
         try await database.asOwner(body)
     }
 
-    /// Nothing that `muster-server verify` looks for.
+    /// Expects no problem from `muster-server verify`.
     func expectSound(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         let report = try await a.store.verify(deadline: .soon)
         #expect(report.problems == [], sourceLocation: sourceLocation)
@@ -87,7 +87,7 @@ extension MusterClient {
             ImportCohort(partner: "tinyclues", cohortID: cohortID, requestID: requestID, changes: changes))
     }
 
-    /// Members of a filter, page by page.
+    /// The members of a filter, from all pages.
     func members(of filter: Filter, pageSize: Int? = nil) async throws -> [Member] {
         var members: [Member] = []
         for try await member in entries(of: ListSegmentMembers(filter: filter, pageSize: pageSize)) {
@@ -96,7 +96,7 @@ extension MusterClient {
         return members
     }
 
-    /// Members of a cohort, now or at a version.
+    /// The members of a cohort, now or at a version.
     func members(ofCohort cohortID: Identifier, at version: Int64? = nil, pageSize: Int? = nil) async throws -> [Member]
     {
         var members: [Member] = []
@@ -107,7 +107,7 @@ extension MusterClient {
 
     func size(of filter: Filter) async throws -> Int { try await send(SizeSegment(filter: filter)).size }
 
-    /// The code of the error that a call comes to; nil where it succeeds.
+    /// The code of a call's error; nil if it succeeds.
     func code(of call: some Call, deadline: Duration? = nil) async -> RPCCode? {
         do {
             _ = try await send(call, deadline: deadline)
@@ -127,7 +127,7 @@ extension [Identifier] {
 }
 
 extension Store {
-    /// Forgets what it has in memory of the sets of a workspace that a test makes, as after a restart.
+    /// Drops the server's cached sets of a workspace that a test creates, as after a restart.
     func forgetSets(of workspace: WorkspaceID) {
         for number in Int32(0)..<100 {
             let set = SetKey(workspace: workspace, number: number)

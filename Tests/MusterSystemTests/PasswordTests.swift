@@ -6,7 +6,7 @@ import Testing
 
 @testable import muster_server
 
-/// A PostgreSQL that asks for passwords takes each of them in every way in which one can be passed.
+/// A PostgreSQL with passwords accepts each of them, passed in every documented way.
 @Suite(.enabled(if: PrivateCluster.isPossible, "there is no PostgreSQL to start")) struct PasswordTests {
     private static let passwords = [
         "plain", "it's", " a b ", "back\\slash\\", "$HOME ${X} $$", "per%25cent%", "a@b:c/d#e?f&g", "\"quoted\"", "é日本",
@@ -18,7 +18,7 @@ import Testing
             let owner = cluster.url
             try await requirePasswords(cluster)
             for password in Self.passwords {
-                // As a mounted secret has it.
+                // As in a mounted secret.
                 let migrated = try await ServerProcess.run(
                     "muster-server", ["migrate"],
                     ["MUSTER_DATABASE_URL": owner, "MUSTER_SERVER_ROLE_PASSWORD": "\(password)\n"])
@@ -36,8 +36,7 @@ import Testing
         }
     }
 
-    /// The variables of a server that knows the password in each of the ways that are documented, one of which is a
-    /// file.
+    /// The variables of a server with the password in each documented way, one of which is a file.
     private func ways(of password: String, _ owner: String, _ file: String) throws -> [(String, [String: String])] {
         var string = try ConnectionString(owner)
         string["user"] = "muster_server"
@@ -51,7 +50,7 @@ import Testing
             ("PGPASSWORD", ["MUSTER_DATABASE_URL": bare, "PGPASSWORD": password]),
             ("PGPASSWORD of a file", ["MUSTER_DATABASE_URL": bare, "PGPASSWORD": "\(password)\n"]),
         ]
-        // A line of such a file is a password, and libpq reads no longer ones.
+        // A line of such a file is a password, and libpq reads no longer lines.
         if !password.contains("\n") {
             let escaped = password.replacing("\\", with: "\\\\").replacing(":", with: "\\:")
             try Data("*:*:*:muster_server:\(escaped)\n".utf8).write(to: URL(filePath: file))
@@ -67,7 +66,7 @@ import Testing
         let owner = cluster.url
         let migrated = try await ServerProcess.run(["migrate"], databaseURL: owner)
         try #require(migrated == 0)
-        // The postmaster reads the file when it gets to it.
+        // The postmaster reads the file some time later.
         for _ in 0..<100 {
             guard await connect(owner + " user=muster_server") else { return }
             try await Task.sleep(for: .milliseconds(50))

@@ -5,7 +5,7 @@ import Postgres
 import TestSupport
 import Testing
 
-/// A pgbouncer of a test's own, before the PostgreSQL of `DATABASE_URL`.
+/// A private pgbouncer in front of the PostgreSQL of `DATABASE_URL`.
 final class PgBouncer: Sendable {
     struct NotStarted: Error {}
 
@@ -18,7 +18,7 @@ final class PgBouncer: Sendable {
     private let port: UInt16
     private let child: ChildProcess
 
-    /// Runs `body` with a pooler whose configuration has these lines.
+    /// Calls `body` with a pooler whose configuration has these lines.
     static func with(_ lines: String, before url: String, _ body: (PgBouncer) async throws -> Void) async throws {
         let pooler = try PgBouncer(lines, before: url)
         try await cleaningUp(
@@ -44,14 +44,14 @@ final class PgBouncer: Sendable {
         child = try ChildProcess((geteuid() == 0 ? identity : []) + ["/usr/sbin/pgbouncer", "-q", file])
     }
 
-    /// What a server reads as its connection string to come through the pooler.
+    /// The connection string of a server that connects through the pooler.
     func url(for direct: String, _ more: String = "") throws -> String {
         var string = try ConnectionString(direct)
         (string["host"], string["port"]) = ("127.0.0.1", "\(port)")
         return string.text + " " + more
     }
 
-    /// Reads another configuration, as an operator has it do.
+    /// Loads another configuration, as an operator would.
     func reload(_ lines: String, before url: String) throws {
         try Self.write(lines, before: url, port: port, into: directory)
         child.send(SIGHUP)

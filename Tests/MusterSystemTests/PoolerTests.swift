@@ -9,8 +9,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A pooler between server and PostgreSQL: session mode loses nothing, any other mode is refused, and never is
-/// another's statement run.
+/// A pooler between server and PostgreSQL: session mode loses nothing, other modes are refused, and another client's
+/// statement is never run.
 @Suite(.enabled(if: PgBouncer.isPossible, PgBouncer.isMissing), .timeLimit(.minutes(2)))
 struct PoolerTests {
     private static let wanted = [
@@ -18,7 +18,7 @@ struct PoolerTests {
         "enable_seqscan": "off", "jit": "off", "max_parallel_workers_per_gather": "0",
     ]
 
-    /// What the settings are in each of several connections that work at the same time.
+    /// The settings in each of several connections that work concurrently.
     private func settings(_ database: Database, _ names: [String]) async throws -> [[String]] {
         try await withThrowingTaskGroup(of: [String].self) { group in
             for _ in 0..<6 {
@@ -48,7 +48,7 @@ struct PoolerTests {
                         for found in try await settings(through, names + ["search_path"]) {
                             #expect(found == names.map { Self.wanted[$0] ?? "" } + ["public,pg_temp"])
                         }
-                        // It discards all of the session behind itself.
+                        // It discards the complete session afterwards.
                         try await through.withConnection(deadline: .soon) { try $0.execute("SET jit = on") }
                     }
                 }
@@ -72,7 +72,7 @@ struct PoolerTests {
         }
     }
 
-    /// The pooler itself lets connections in, and has no session of PostgreSQL for them.
+    /// The pooler itself accepts connections, but has no PostgreSQL session for them.
     @Test func aPoolerWithTooFewSessionsIsNamed() async throws {
         try await TestDatabase.with { database in
             try await PgBouncer.with("default_pool_size = 1", before: database.serverURL) { pooler in
@@ -81,7 +81,7 @@ struct PoolerTests {
                     try await first.transaction(deadline: .soon) { try $0.execute("SELECT 1") }
                     try await TestDatabase.open(url, connections: 1) { second in
                         var causes: [String] = []
-                        // The first call gives up before the first attempt to connect does.
+                        // The first call times out before the first connection attempt does.
                         for _ in 0..<3 {
                             let error = await #expect(throws: PostgresError.self) {
                                 try await second.transaction(deadline: .soon) { try $0.execute("SELECT 1") }
@@ -149,7 +149,7 @@ struct PoolerTests {
         }
     }
 
-    /// How a statement was answered. A refusal of all work is not wrong.
+    /// How a statement was answered. A refusal of all work is correct.
     private enum Answer: Equatable {
         case right, refused
         case wrong(String)
@@ -198,7 +198,7 @@ struct PoolerTests {
                     for words in ["transaction or statement mode", "use session pooling"] {
                         #expect(ready.text.contains(words), "\(ready.text)")
                     }
-                    // And back: after a while in which nothing was seen it is trusted again.
+                    // And back: once nothing was seen for a while, it is trusted again.
                     try pooler.reload("pool_mode = session\ndefault_pool_size = 30", before: database.serverURL)
                     var isReady = false
                     for _ in 0..<300 where !isReady {
@@ -213,7 +213,7 @@ struct PoolerTests {
         }
     }
 
-    /// The errors of many calls at once.
+    /// The errors of many concurrent calls.
     private func codesUnderLoad(_ client: MusterClient, for time: Duration) async -> Set<RPCCode> {
         let end = ContinuousClock.now + time
         return await withTaskGroup(of: Set<RPCCode>.self) { group in

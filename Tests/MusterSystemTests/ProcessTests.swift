@@ -9,13 +9,13 @@ import Postgres
 import TestSupport
 import Testing
 
-/// `muster-server` as a process: what it refuses to begin with, and what it makes of signals.
+/// `muster-server` as a process: why it refuses to start, and how it handles signals.
 @Suite(.timeLimit(.minutes(2))) struct ProcessTests {
     @Test func aSecondSIGTERMEndsAtOnce() async throws {
         try await ServerProcess.withServing(["MUSTER_LOCK_TIMEOUT_MS": "30000"]) { server, client, database in
             _ = try await client.send(UpsertUsers(users: [UserEntry(externalID: "u-1")]))
             try await client.importCohort("c", adding: ["u-1"])
-            // An import that waits for a lock keeps the drain waiting.
+            // An import that waits for a lock delays the drain.
             try await holdingHeads(of: database) {
                 let impatient = Task { try await client.importCohort("c", removing: ["u-1"]) }
                 try await Task.sleep(for: .milliseconds(500))
@@ -56,7 +56,7 @@ import Testing
                     isNew = (try? await new.send(ListPartners(), deadline: .milliseconds(500))) != nil
                 }
                 #expect(isNew)
-                // A client that was connected stays so.
+                // A connected client stays connected.
                 _ = try await old.send(ListPartners())
                 for client in [old, new] { await client.close() }
                 await server.stop()
@@ -185,7 +185,7 @@ import Testing
 
     // MARK: Tools
 
-    /// What a server that does not begin says; it must end by itself.
+    /// The output of a server that refuses to start; it must end by itself.
     private func refusal(_ url: String) async throws -> String {
         let (status, said) = try await ServerProcess.untilEnded(url)
         #expect(status > 0, "\(said)")

@@ -5,7 +5,7 @@ import MusterTestSupport
 import TestSupport
 import Testing
 
-/// `examples/python`, a client written from `proto-docs` alone, does its job on real data.
+/// `examples/python`, a client written only from `proto-docs`, does its job on real data.
 @Suite(.enabled(if: PythonExample.isPossible, "CDNOW_master.txt or a python3 of version 3.9 or later is missing"))
 struct PythonClientTests {
     @Test func thePythonClientFindsEverySetOfCDNOW() async throws {
@@ -46,7 +46,7 @@ struct PythonClientTests {
     }
 }
 
-/// The example's files, where there is a Python and the data to run it with.
+/// The example's files, if Python and the data are available.
 private struct PythonExample {
     private let script = Repository.file("examples/python/cdnow.py").path
 

@@ -16,7 +16,7 @@ import Testing
         let happened = Happening()
         let client = pair.throughB
         pair.a.store.failpoints.set(.importResolved) {
-            // It comes here again when it has resolved again.
+            // It comes here again after it has resolved again.
             guard happened.isFirst() else { return }
             do { try await between(client) } catch { happened.note(error) }
         }
@@ -129,7 +129,7 @@ import Testing
     }
 }
 
-/// That something happened once, and what went wrong then.
+/// Records that something happened once, and its error.
 private final class Happening: Sendable {
     private let state = Mutex<(happened: Bool, failure: String?)>((false, nil))
 

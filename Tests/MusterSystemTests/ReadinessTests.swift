@@ -9,7 +9,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// What `/readyz` says at each moment of a start and of a stop, and what follows from it for a rolling update.
+/// The answers of `/readyz` during a start and a stop, and their effect on a rolling update.
 @Suite(.timeLimit(.minutes(2))) struct ReadinessTests {
     /// A server with its three ports.
     private struct Server {
@@ -67,7 +67,7 @@ import Testing
                 let asked = ContinuousClock.now
                 server.process.send(SIGTERM)
                 try await Task.sleep(for: .milliseconds(500))
-                // Far from the end of the delay, which a round on a busy machine must not reach.
+                // Far from the end of the delay, which must not be reached on a busy machine.
                 while ContinuousClock.now - asked < .seconds(2) {
                     let ready = await server.readiness()
                     #expect(ready?.status == 503 && ready?.text.contains("shutting down") == true)
@@ -110,7 +110,7 @@ import Testing
                         }
                     })
                 server.process.send(SIGTERM)
-                // It has to hear of it; the question waits for two seconds at most.
+                // It takes time until it is noticed; the probe waits at most two seconds.
                 try await Task.sleep(for: .milliseconds(500))
                 mayGo.raise()
                 let answer = try #require(await ready)
@@ -160,12 +160,12 @@ import Testing
     }
 }
 
-/// Requests over both wires, over connections that are kept and over new ones. None is repeated, but for calls over a
-/// connection that is kept: the client's library sends those again that a server never began when it said goodbye.
+/// Requests over both wires, over kept and new connections. Nothing is retried, except calls over a kept connection:
+/// the client library repeats those that a server did not start before its goaway.
 private final class Load: Sendable {
     let end = Flag()
     let failures = Mutex<[String]>([])
-    /// Of each sender.
+    /// Per sender.
     let answers = Mutex([Int](repeating: 0, count: 6))
     private let client: MusterClient
     private let rpc: UInt16

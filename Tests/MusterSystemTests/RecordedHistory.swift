@@ -7,7 +7,7 @@ import MusterTestSupport
 import Postgres
 import Testing
 
-/// What the rows of a cohort say: every change, by which any answer can be judged.
+/// The rows of a cohort: every change, with which any answer can be checked.
 struct RecordedHistory: Sendable {
     struct Change: Sendable {
         var version: Int64
@@ -30,7 +30,7 @@ struct RecordedHistory: Sendable {
         }
     }
 
-    /// Versions from 1 without gaps, changes that changed what they say, and a head that agrees.
+    /// Checks that versions have no gaps, that changes are effective, and that the head matches.
     func expectSound(sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(changes.map(\.version) == Array(1..<version + 1), "versions have gaps", sourceLocation: sourceLocation)
         #expect(states.last.map { Int64($0.count) } == size, sourceLocation: sourceLocation)
@@ -78,7 +78,7 @@ extension Row {
     }
 }
 
-/// Imports as the cohort's receipts list them, by request id.
+/// Imports in the cohort's receipts, by request id.
 func receipts(of cohortID: Identifier, through client: MusterClient) async throws -> [Identifier: ImportInfo] {
     var found: [Identifier: ImportInfo] = [:]
     for try await info in client.entries(of: ListImports(partner: "tinyclues", cohortID: cohortID)) {

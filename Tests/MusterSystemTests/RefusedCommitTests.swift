@@ -7,12 +7,12 @@ import Postgres
 import TestSupport
 import Testing
 
-/// COMMIT itself is refused, by a constraint trigger that waits until then; and connections are cut under a load.
+/// A deferred constraint trigger refuses COMMIT itself; and connections are lost under load.
 @Suite struct RefusedCommitTests {
     @Test func aSerializationFailureAtCommitIsRetried() async throws {
         try await Pair.with(users: .users(0..<3)) { pair in
             try await refuseCommits(3, "40001", pair)
-            // By the server itself: this client repeats nothing.
+            // By the server itself: this client retries nothing.
             let once = pair.a.client { $0.repeats = false }
             let reply = try await once.importCohort("c", adding: ["u-1"], requestID: "r")
             await once.close()
@@ -51,12 +51,12 @@ import Testing
             #expect(try await client.size(of: .everyone) == 3)
         }
         try await pair.asOwner { connection in try connection.execute("DROP TRIGGER refuse ON set_change") }
-        // The same ids are free: nothing was recorded under them.
+        // The same ids can be used: nothing was recorded with them.
         #expect(try await pair.throughB.send(call).version == 1)
         try await pair.expectSound()
     }
 
-    /// A sequence counts, since what the refused transactions write is gone with them.
+    /// A sequence counts, because the writes of refused transactions are rolled back.
     private func refuseCommits(_ count: Int64, _ state: String, _ pair: Pair) async throws {
         try await pair.asOwner { connection in
             try connection.run(

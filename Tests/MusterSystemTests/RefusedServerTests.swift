@@ -10,7 +10,7 @@ import Testing
 
 /// Commands whose connection is refused until an operator changes something.
 @Suite(.timeLimit(.minutes(2))) struct RefusedServerTests {
-    /// A role of a test's own that may do what servers may, once it is made.
+    /// A private role with the rights of a server, once it is created.
     private struct Role {
         let name = "refused_\(UUID().uuidString.prefix(8).lowercased())"
         let database: TestDatabase
@@ -25,7 +25,7 @@ import Testing
             try await run("CREATE ROLE \(name) LOGIN PASSWORD 'secret-word' IN ROLE muster_server")
         }
 
-        /// Lets it in no more, and ends its connections.
+        /// Refuses its connections and ends existing ones.
         func drop() async throws {
             try? await run("ALTER ROLE \(name) NOLOGIN")  // there may be none
             try await run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '\(name)'")

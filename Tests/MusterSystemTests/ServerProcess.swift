@@ -7,8 +7,8 @@ import MusterTestSupport
 import TestSupport
 import Testing
 
-/// A `muster-server` in a process of its own, as operators run it, to be ended as badly as one likes, and in any case
-/// with its test.
+/// A `muster-server` in a process of its own, as operators run it; a test can kill it, and it always ends with its
+/// test.
 final class ServerProcess: Sendable {
     struct NotFound: Error {}
     struct NotServing: Error {}
@@ -20,8 +20,8 @@ final class ServerProcess: Sendable {
     ///
     /// - Parameters:
     ///   - settings: variables of its environment.
-    ///   - errors: the file that its standard error goes to.
-    ///   - openFiles: the most descriptors that it may have.
+    ///   - errors: the file for its standard error.
+    ///   - openFiles: the limit of open files.
     private init(
         _ databaseURL: String, port: UInt16, settings: [String: String], errors: String?, openFiles: Int? = nil
     ) throws {
@@ -37,12 +37,12 @@ final class ServerProcess: Sendable {
             limit + [try Self.binary("muster-server"), "serve"], variables.merging(settings) { $1 }, errors: errors)
     }
 
-    /// Runs `body` with a server that has been started and may not serve yet, and ends it, however `body` ends.
+    /// Calls `body` with a started server that may not serve yet, and always stops it.
     ///
     /// - Parameters:
-    ///   - port: one that is free, unless `body` needs to know it before.
+    ///   - port: a free one by default.
     ///   - settings: variables of its environment.
-    ///   - errors: the file that its standard error goes to.
+    ///   - errors: the file for its standard error.
     static func with<R>(
         _ databaseURL: String, port: UInt16? = nil, settings: [String: String] = [:], errors: String? = nil,
         openFiles: Int? = nil, _ body: (ServerProcess) async throws -> R
@@ -53,7 +53,7 @@ final class ServerProcess: Sendable {
         return try await cleaningUp({ await server.child.remove() }, after: { try await body(server) })
     }
 
-    /// Runs `body` with something that starts one server after another, and ends them all, however `body` ends.
+    /// Calls `body` with an object that starts servers, and always stops them all.
     static func withSeveral<R>(_ databaseURL: String, _ body: (Starter) async throws -> R) async throws -> R {
         let starter = Starter(databaseURL)
         return try await cleaningUp(
@@ -67,7 +67,7 @@ final class ServerProcess: Sendable {
 
         fileprivate init(_ databaseURL: String) { self.databaseURL = databaseURL }
 
-        /// Starts one and returns at once; `settings` are variables of its environment.
+        /// Starts a server and returns at once; `settings` are variables of its environment.
         func start(port: UInt16, _ settings: [String: String] = [:]) throws -> ServerProcess {
             let server = try ServerProcess(databaseURL, port: port, settings: settings, errors: nil)
             started.append(server)
@@ -75,10 +75,10 @@ final class ServerProcess: Sendable {
         }
     }
 
-    /// Runs `body` with a server that serves, a client of it that repeats nothing, and its database. It is ended as
-    /// operators end it, unless `body` has done so.
+    /// Calls `body` with a serving server, a client of it that retries nothing, and its database. Ends the server like
+    /// an operator, unless `body` has done so.
     ///
-    /// - Parameter authorities: the file that the client trusts; without one it speaks plaintext.
+    /// - Parameter authorities: the file that the client trusts; without one it uses plaintext.
     static func withServing(
         _ settings: [String: String] = [:], authorities: String? = nil, errors: String? = nil,
         _ body: (ServerProcess, MusterClient, TestDatabase) async throws -> Void
@@ -104,19 +104,19 @@ final class ServerProcess: Sendable {
         }
     }
 
-    /// Nothing once it has ended: its number may be another process's by then.
+    /// Nil after its end: its number may belong to another process then.
     func send(_ signal: Int32) { child.send(signal) }
 
-    /// Waits for the end of the process, and says how it ended: the exit code, or -1 after a signal.
+    /// Waits for the end of the process and returns its exit code, or -1 after a signal.
     func ended() async -> Int32 { await child.ended() }
 
-    /// Ends it as operators do, and expects that nothing keeps it from ending well.
+    /// Ends it like an operator, and expects a clean end.
     func stop(sourceLocation: SourceLocation = #_sourceLocation) async {
         send(SIGTERM)
         #expect(await ended() == 0, sourceLocation: sourceLocation)
     }
 
-    /// Runs another program of this build to its end: what it printed, on both outputs, and its exit code.
+    /// Runs another program of this build to its end; returns its output and its exit code.
     static func run(
         _ program: String, _ arguments: [String], _ environment: [String: String]
     ) async throws -> (status: Int32, output: String) {
@@ -127,7 +127,7 @@ final class ServerProcess: Sendable {
         }
     }
 
-    /// A server that must end by itself, within 15 seconds: its exit code, and what it said.
+    /// A server that must end by itself, within 15 seconds; returns its exit code and output.
     static func untilEnded(
         _ databaseURL: String, _ settings: [String: String] = [:], openFiles: Int? = nil
     ) async throws -> (status: Int32, said: String) {
@@ -139,12 +139,12 @@ final class ServerProcess: Sendable {
         }
     }
 
-    /// Runs a command to its end. Its output is of no interest, but for the exit code.
+    /// Runs a command to its end, ignoring its output; returns the exit code.
     static func run(_ arguments: [String], databaseURL: String) async throws -> Int32 {
         try await ChildProcess([try binary("muster-server")] + arguments, ["MUSTER_DATABASE_URL": databaseURL]).ended()
     }
 
-    /// A client of this server, or of the one that comes after it on the same port.
+    /// A client of this server, or of its successor on the same port.
     static func client(port: UInt16, key: Secret, _ change: (inout MusterClientSettings) -> Void = { _ in })
         -> MusterClient
     {

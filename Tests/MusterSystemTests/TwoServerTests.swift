@@ -8,7 +8,7 @@ import Testing
 
 @testable import MusterStore
 
-/// Two servers on one database say the same, at once.
+/// Two servers on one database give the same answers at the same time.
 @Suite struct TwoServerTests {
     @Test func anImportThroughOneServerIsInTheNextReadOfTheOther() async throws {
         try await Pair.with(users: .users(0..<60), cacheBytes: (1_000, 64 << 20)) { pair in
@@ -69,12 +69,12 @@ import Testing
                 for id in segments { #expect(try await reader.send(SizeSegment(segmentID: id)).size == 1) }
             }
             try await expect(["a", "b"])
-            // The reader knows that a means b, and learns that b means a.
+            // The reader has cached that a means b, and learns that b means a.
             _ = try await writer.send(UpdateSegment(segmentID: "a", filter: .cohort("c")))
             _ = try await writer.send(UpdateSegment(segmentID: "b", filter: .segment("a")))
             #expect(try await reader.send(SizeSegment(segmentID: "b")).size == 1)
             try await expect(["a", "b"])
-            // The reader knows that b means a, and of a only that it is gone.
+            // The reader has cached that b means a, and knows only that a was deleted.
             _ = try await writer.send(UpdateSegment(segmentID: "b", filter: .cohort("c")))
             _ = try await writer.send(DeleteSegment(segmentID: "a"))
             #expect(await reader.code(of: SizeSegment(segmentID: "a")) == .notFound)
@@ -108,10 +108,10 @@ import Testing
             // Version 3 is now one that added u-9.
             try await rewind(pair, "c", toVersion: 2, thenAdding: 9)
             try await warm(pair, ["u-0", "u-1", "u-9"])
-            // And now there is none.
+            // And now it does not exist.
             try await rewind(pair, "c", toVersion: 2, thenAdding: nil)
             try await warm(pair, ["u-0", "u-1"])
-            // A write that goes on from there on a server that has not looked since.
+            // A write continues from there on a server that has not read since.
             try await rewind(pair, "c", toVersion: 1, thenAdding: 8)
             let reply = try await pair.throughB.importCohort("c", adding: ["u-5", "u-1"])
             #expect(reply.version == 3)
@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    /// Every kind of read, on both servers: what is kept in memory for one is used by others.
+    /// Every kind of read, on both servers: what one read caches, others use.
     private func warm(_ pair: Pair, _ expected: [Identifier]) async throws {
         let members = expected.map { Member(externalID: $0) }
         for client in pair.clients {

@@ -13,7 +13,7 @@ public final class ChildProcess: Sendable {
     /// Whether its end was seen.
     public var hasEnded: Bool { end.isRaised }
 
-    /// Starts a program. Not by `Process`, which keeps a run loop and what it inherits.
+    /// Starts a program. Not with `Process`, which keeps a run loop and inherited descriptors.
     ///
     /// - Parameters:
     ///   - command: the path of the program and its arguments.
@@ -23,7 +23,7 @@ public final class ChildProcess: Sendable {
         _ command: [String], _ environment: [String: String] = [:], output: String = "/dev/null", errors: String? = nil
     ) throws {
         var variables = environment
-        // PGPASSWORD where DATABASE_URL leaves it to that.
+        // PGPASSWORD if DATABASE_URL relies on it.
         for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "PGPASSWORD"] where variables[name] == nil {
             variables[name] = ProcessInfo.processInfo.environment[name]
         }
@@ -38,7 +38,7 @@ public final class ChildProcess: Sendable {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // The tests ignore SIGPIPE and may block others; a program that an operator starts has everything as usual.
+        // The tests ignore SIGPIPE and may block other signals; a program that an operator starts has the defaults.
         var signals = sigset_t()
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
@@ -60,7 +60,7 @@ public final class ChildProcess: Sendable {
     public func ended(within limit: Duration = .seconds(60)) async -> Int32 {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                // Not on a thread of the concurrency pool, of which there are as few as cores.
+                // Not on a thread of the concurrency pool, which has only one per core.
                 Thread.detachNewThread { [self] in
                     let last = ContinuousClock.now + limit
                     var status: Int32 = 0

@@ -1,14 +1,14 @@
 import MusterClient
 import MusterProtocol
 
-/// A user as the model knows her. Ids ascend in the order in which users were made, as user numbers do.
+/// A user in the model. Ids ascend in the order of creation, as user numbers do.
 struct ModelUser {
     var externalID: Identifier?
     var aliases: [Identifier: Identifier] = [:]
     var devices: Set<Identifier> = []
     var attributes: [String: AttributeValue] = [:]
 
-    /// As a listing shows her.
+    /// The user in a listing.
     var member: Member {
         if let externalID { return Member(externalID: externalID) }
         if let label = aliases.keys.min(), let name = aliases[label] {
@@ -23,7 +23,7 @@ struct ModelUser {
     }
 }
 
-/// A cohort with the set at every version it ever had.
+/// A cohort with the set at each of its versions.
 struct ModelCohort {
     struct Import {
         var requestID: Identifier?
@@ -31,7 +31,7 @@ struct ModelCohort {
         var outcomes: [Outcome]
     }
 
-    /// Counts the cohorts of this id: one that was deleted and made again is another one.
+    /// Counts the cohorts with this id: one that was deleted and created again is another one.
     var generation: Int
     var name: String
     var states: [Set<Int>] = [[]]
@@ -46,7 +46,7 @@ struct ModelSegment {
     var version: Int64
 }
 
-/// What Muster should say, worked out with dictionaries and sets, one operation after another.
+/// The expected behaviour, computed with dictionaries and sets, one operation at a time.
 struct Model {
     private(set) var users: [Int: ModelUser] = [:]
     private(set) var holders: [UserReference: Int] = [:]
@@ -55,7 +55,7 @@ struct Model {
     private(set) var everyone: [Set<Int>] = [[]]
     var cohorts: [Identifier: ModelCohort] = [:]
     var segments: [Identifier: ModelSegment] = [:]
-    /// The highest version that a segment of an id ever had: a later one means another filter.
+    /// The highest version of any segment with an id: a later one means another filter.
     var highestVersions: [Identifier: Int64] = [:]
     private var nextUser = 0
     private var generations = 0
@@ -131,7 +131,7 @@ struct Model {
         return .identified
     }
 
-    /// In how many cohorts something changed.
+    /// The number of cohorts that changed.
     mutating func merge(_ merged: UserReference, into keep: UserReference) throws(Refusal) -> Int {
         guard let merged = holders[merged], let keep = holders[keep] else { throw .code(.notFound) }
         guard merged != keep else { throw .code(.invalidArgument) }

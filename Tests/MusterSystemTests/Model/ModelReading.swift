@@ -1,6 +1,6 @@
 import MusterProtocol
 
-/// A moment to ask about: which version of everyone and of each cohort.
+/// A state to read: the version of everyone and of each cohort.
 struct ModelMoment {
     var everyone: Int
     var cohorts: [Identifier: (generation: Int, version: Int)]
@@ -14,7 +14,7 @@ extension Model {
             segments: segments.mapValues(\.version))
     }
 
-    /// Whom a filter means.
+    /// The users that a filter selects.
     func evaluate(_ filter: Filter, at moment: ModelMoment? = nil) -> Set<Int> {
         let moment = moment ?? now
         let all = everyone[moment.everyone]
@@ -29,7 +29,7 @@ extension Model {
         case .segment(let segment):
             return segments[segment.segmentID].map { evaluate($0.filter, at: moment) } ?? []
         case .attribute(let test): return all.filter { passes($0, test) }
-        // A model of their own is in EventModelTests.
+        // EventModelTests have a model of their own.
         case .event, .purchase: return []
         }
     }
@@ -87,7 +87,7 @@ extension Model {
             segments: saved.map { SegmentVersion(segmentID: $0, version: segments[$0]?.version ?? -1) })
     }
 
-    /// All nodes, those of saved filters included.
+    /// All nodes, including those of saved filters.
     func leaves(of filter: Filter) -> [Filter] {
         var all: [Filter] = []
         filter.forEachNode { node, _ in
@@ -109,7 +109,7 @@ extension Model {
 }
 
 extension Versions {
-    /// In an order of its own, without what the model doesn't know, to be compared.
+    /// In a fixed order, without fields that the model lacks, for comparison.
     var sorted: Versions {
         let cohorts = cohorts.map { CohortVersion(partner: $0.partner, cohortID: $0.cohortID, version: $0.version) }
         return Versions(

@@ -3,7 +3,7 @@ import MusterProtocol
 import TestSupport
 
 extension ModelRun {
-    /// One question, to Muster and to the model.
+    /// One read of Muster and of the model.
     func compare() async throws {
         let dice = words.random.int(0..<100)
         switch dice {
@@ -49,7 +49,7 @@ extension ModelRun {
             try expectEqual(page.size, expected.count, "the size of a listing")
             members += page.members
             call.pageToken = page.nextPageToken
-            // Imports between pages change nothing of what the pages show.
+            // Imports between pages don't change the pages.
             if call.pageToken != nil, words.random.chance(20) {
                 let other = words.importCall(words.cohort(), requestID: nil)
                 if other.changes.contains(where: { $0.identifierCount > 0 }) {
@@ -117,7 +117,7 @@ extension ModelRun {
         model.cohorts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// In any order: a merged user stands in the place of the number that she had.
+    /// In any order: a merged user has the position of its former number.
     private func expectSame(_ muster: [Member], _ model: [Member], _ what: String) throws {
         try expectEqual(muster.count, model.count, "the count of \(what)")
         try expectEqual(Set(muster), Set(model), what)

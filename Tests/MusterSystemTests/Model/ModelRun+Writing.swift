@@ -3,7 +3,7 @@ import MusterProtocol
 import TestSupport
 
 extension ModelRun {
-    /// One operation, on Muster and on the model.
+    /// One operation on Muster and on the model.
     func step() async throws -> String {
         let dice = words.random.int(0..<100)
         switch dice {
@@ -193,7 +193,7 @@ extension ModelRun {
         }
     }
 
-    /// Whether no segment gets too large for the limits, which other tests try.
+    /// Whether no segment exceeds the limits, which other tests check.
     private func fits(_ filter: Filter, as id: Identifier) -> Bool {
         var changed = model
         changed.segments[id] = ModelSegment(filter: filter, version: 0)

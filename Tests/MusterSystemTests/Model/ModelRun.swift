@@ -8,12 +8,12 @@ import TestSupport
 
 @testable import MusterStore
 
-/// Muster said something else than the model.
+/// Muster and the model differ.
 struct Mismatch: Error, CustomStringConvertible {
     var description: String
 }
 
-/// One seed: Muster, its model, and the random operations that both are given.
+/// One seed: Muster, its model, and random operations on both.
 final class ModelRun {
     var words: Vocabulary
     var model = Model()
@@ -21,12 +21,12 @@ final class ModelRun {
     let workspace: NewWorkspace
     private(set) var servers: [TestServer] = []
     private var clients: [[MusterClient]] = []
-    /// Sends a request that was answered once more, and compares.
+    /// Repeats an answered request and compares the answers.
     var repeats: [() async throws -> Void] = []
-    /// Reads of earlier moments, to be asked again by `at`.
+    /// Reads of earlier states, to be repeated with `at`.
     var past: [(filter: Filter, moment: ModelMoment, versions: Versions)] = []
     private var requests = 0
-    /// Memory for sets of the servers to come: some so small that they hold no set at all.
+    /// Cache sizes of the servers; some are too small for any set.
     private static let cacheSizes = [1_000, 20_000, 1 << 20]
 
     init(seed: UInt64, database: TestDatabase, workspace: NewWorkspace) async throws {
@@ -57,7 +57,7 @@ final class ModelRun {
         for place in servers.indices { await stop(place) }
     }
 
-    /// Anyone of the connections to anyone of the servers.
+    /// A random connection to a random server.
     var client: MusterClient { clients[words.random.int(0..<2)][words.random.int(0..<2)] }
 
     func newRequestID() -> Identifier {
@@ -65,7 +65,7 @@ final class ModelRun {
         return Identifier("r-\(requests)")
     }
 
-    // MARK: What goes on around the operations
+    // MARK: Beside the operations
 
     func restartAServer() async throws {
         let place = words.random.int(0..<2)
@@ -92,7 +92,7 @@ final class ModelRun {
         _ = try await servers[words.random.int(0..<2)].store.upkeep(Retention())
     }
 
-    /// So that users' numbers get to the next block or chunk of the sets: as if many had been made and erased.
+    /// Moves users' numbers to the next container or chunk of the sets, as if many users had been created and erased.
     func skipNumbers() async throws {
         let borders: [Int32] = [1 << 16, 1 << 20, 1 << 20 + 1 << 16, 1 << 21]
         guard let border = words.random.pick(borders) else { return }
@@ -121,7 +121,7 @@ final class ModelRun {
         throw Mismatch(description: "\(type(of: call).method) was not refused as \(code.rawValue)")
     }
 
-    /// Sends a call, now and perhaps once more later, and expects the same answer then.
+    /// Sends a call, now and possibly again later, and expects the same answer.
     func sendRecorded<C: RecordedCall>(_ call: C) async throws -> C.Reply {
         var call = call
         if words.random.chance(60) { call.requestID = newRequestID() }

@@ -6,7 +6,7 @@ import MusterTestSupport
 import TestSupport
 import Testing
 
-/// Random operations on two servers, and on a model of dictionaries and sets that says what must come of them.
+/// Random operations on two servers and on a model of dictionaries and sets, which predicts the results.
 @Suite struct ModelTests {
     @Test func musterAgreesWithANaiveModel() async throws {
         let end = RunLength.modelSeconds.map { ContinuousClock.now + .seconds($0) }

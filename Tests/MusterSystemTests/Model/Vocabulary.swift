@@ -1,7 +1,7 @@
 import MusterProtocol
 import TestSupport
 
-/// Few names, so that operations meet the same users, cohorts and segments again and again.
+/// Few names, so that operations often affect the same users, cohorts and segments.
 struct Vocabulary {
     static let cohorts: [Identifier] = (0..<6).map { Identifier("c-\($0)") }
     static let segments: [Identifier] = (0..<7).map { Identifier("s-\($0)") }
@@ -14,7 +14,7 @@ struct Vocabulary {
     init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     mutating func externalID() -> Identifier {
-        // Composed and decomposed: two users to us, one string to Swift.
+        // Composed and decomposed: two users to Muster, equal strings to Swift.
         switch random.int(0..<30) {
         case 0: "\u{E9}"
         case 1: "e\u{301}"
