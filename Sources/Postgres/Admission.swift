@@ -1,32 +1,32 @@
-/// Whether new work may wait: what can't be done by its deadline, or would make a line that stands, is refused when it
-/// comes, while its caller has time to go elsewhere and nothing was spent on it.
+/// Decides whether new work may wait. Work that can't be done by its deadline, or that would lengthen a standing queue,
+/// is refused when it arrives: its caller can go elsewhere, and nothing was spent on it.
 ///
-/// A burst may wait until its deadlines. A line that has not been empty for `target` may hold so much as is done within
-/// `target`: then all capacity is used and nobody waits for long, where a line without a bound would have everybody
-/// wait until nearly the deadline. That is the aim of CoDel (RFC 8289), reached when work comes, since callers should
-/// hear of a refusal at once.
+/// A burst may wait until its deadlines. A queue that has not been empty for `target` may hold as much work as is done
+/// within `target`. Then all capacity is used and waits are short; in an unbounded queue, all callers would wait until
+/// nearly their deadlines. This is the goal of CoDel (RFC 8289), but decided on arrival, so that callers learn of a
+/// refusal at once.
 struct Admission {
-    /// How long a line may stand, in milliseconds.
+    /// How long a queue may stand, in milliseconds.
     static let target = 100
-    /// Of work that takes long, so many rounds may wait in a line that stands.
+    /// For slow work, the number of rounds that may wait in a standing queue.
     private static let rounds = 4.0
 
-    /// Milliseconds that a unit of work takes lately, of each lane.
+    /// The recent duration of a unit of work in milliseconds, per lane.
     private(set) var unit = [Double](repeating: 0, count: Work.Lane.allCases.count)
-    /// When work was last refused here.
+    /// The time of the last refusal.
     private(set) var lastRefusal: Moment?
 
-    /// A single unit that takes very long counts as one that takes a few times as long as others.
+    /// Updates the mean; a single very slow unit counts as a few times the mean.
     mutating func learn(_ lane: Work.Lane, took milliseconds: Double) {
         let old = unit[lane.rawValue]
         let new = old == 0 ? milliseconds : min(milliseconds, 4 * old + 50)
         unit[lane.rawValue] = old == 0 ? new : old + (new - old) / 8
     }
 
-    /// Takes work into a lane, or refuses it, or other work in its favour. Returns what is refused, and why.
+    /// Adds work to a lane, or refuses it or other work in its favour. Returns the refused work and its error.
     ///
     /// - Parameters:
-    ///   - serving: connections that serve the lane, all of them busy; nil where nothing has to be reckoned.
+    ///   - serving: connections that serve the lane, all of them busy; nil when no estimate is needed.
     ///   - capacity: units that may wait in the lane.
     mutating func admit(
         _ work: Work, to lane: inout Turns, serving: Int?, capacity: Int
@@ -50,11 +50,11 @@ struct Admission {
         return (newest, overload(in: 0, at: now))
     }
 
-    /// The error for new work of a caller that may not wait; nil where it may.
+    /// The error for new work of a caller that may not wait; nil when it may.
     ///
     /// - Parameters:
-    ///   - turns: what waits in the lane.
-    ///   - serving: how many connections run work of the lane.
+    ///   - turns: the waiting work of the lane.
+    ///   - serving: connections that run work of the lane.
     mutating func refusal(
         _ lane: Work.Lane, of caller: Caller, by deadline: Moment, behind turns: borrowing Turns, serving: Int,
         at now: Moment
@@ -65,8 +65,8 @@ struct Admission {
     }
 
     /// - Parameters:
-    ///   - ahead: units that go before it, the one that runs included.
-    ///   - since: since when work of the same member has been waiting; nil where none waits.
+    ///   - ahead: units that go before it, including the running one.
+    ///   - since: since when work of the same member has been waiting; nil when there is none.
     mutating func refusal(
         _ lane: Work.Lane, by deadline: Moment, ahead: Int, serving: Int, since: Moment?, at now: Moment
     ) -> PostgresError? {
@@ -75,13 +75,13 @@ struct Admission {
         let isStanding = since.map { $0.adding(milliseconds: Self.target) <= now } ?? false
         let allowance = isStanding ? max(Double(Self.target), Self.rounds * unit) : .infinity
         let left = Double(deadline.milliseconds(since: now))
-        // Whose only work it is may be quicker than what others do: units are reckoned over all.
+        // A member's only work may be faster than the others': the mean is over all work.
         let time = since == nil ? wait : wait + unit
         guard wait > allowance || time > left else { return nil }
         return overload(in: wait, at: now)
     }
 
-    /// The error for work that finds no place, or loses it.
+    /// The error for work that is refused or displaced.
     mutating func overload(in wait: Double, at now: Moment) -> PostgresError {
         lastRefusal = now
         var error = PostgresError(.overloaded)

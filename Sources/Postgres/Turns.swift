@@ -1,10 +1,10 @@
-/// Work that waits in one lane. Groups take turns, and within a group its members; a member's work keeps its order.
+/// The waiting work of one lane. Groups take turns, and so do the members of a group; a member's work keeps its order.
 ///
-/// So a neighbour of whoever asks for much waits for about one unit of work, and not for all that came before.
+/// So a neighbour of a demanding caller waits for about one unit of work, not for all earlier work.
 struct Turns {
     /// The work of a member.
     private struct Line {
-        /// Of calls that have begun; it goes first.
+        /// Work of calls that have begun, which goes first.
         var begun = Fifo<Work>()
         var fresh = Fifo<Work>()
         let since: Moment
@@ -48,7 +48,7 @@ struct Turns {
             return work
         }
 
-        /// The newest work of the member that has most; nil where all is of calls that have begun.
+        /// Removes the newest work of the member with the most; nil when all is of calls that have begun.
         mutating func popNewest() -> Work? {
             guard let member = members.max(by: { $0.value.fresh.count < $1.value.fresh.count })?.key,
                 let work = members[member]?.fresh.popLast()
@@ -74,7 +74,7 @@ struct Turns {
             _ = order.removeAll { $0 == member }
         }
 
-        /// How many units of the group go before new work of a member.
+        /// The number of units in the group that go before new work of a member.
         func ahead(of member: Int64) -> Int {
             let own = members[member]?.count ?? 0
             return members.values.reduce(0) { $0 + min($1.count, own + 1) }
@@ -98,7 +98,7 @@ struct Turns {
         groups[id, default: Group()].append(work, at: now)
     }
 
-    /// Work that could not be run is the first again.
+    /// Puts work that could not run back at the front.
     mutating func prepend(_ work: Work, at now: Moment) {
         count += 1
         let id = work.caller.group
@@ -113,7 +113,8 @@ struct Turns {
         return work
     }
 
-    /// Makes room for work of this group at the expense of the one that has most, unless it is this one or has no more.
+    /// Makes room for work of this group by removing work of the largest group, unless this is the largest or equally
+    /// large.
     mutating func makeRoom(for group: Int64) -> Work? {
         guard let (id, largest) = groups.max(by: { $0.value.count < $1.value.count }),
             largest.count > (groups[group]?.count ?? 0) + 1, let work = groups[id]?.popNewest()
@@ -123,7 +124,7 @@ struct Turns {
         return work
     }
 
-    /// Returns what it removed.
+    /// Returns the removed work.
     mutating func removeAll(where isUnwanted: (Work) -> Bool) -> [Work] {
         groups.keys.flatMap { remove(from: $0, where: isUnwanted) }
     }
@@ -145,12 +146,12 @@ struct Turns {
         groups.values.compactMap { $0.earliest(by: moment) }.min()
     }
 
-    /// How many units go before new work of a caller.
+    /// The number of units that go before new work of a caller.
     func ahead(of caller: Caller) -> Int {
         let own = groups[caller.group]?.ahead(of: caller.member) ?? 0
         return groups.reduce(own) { $0 + ($1.key == caller.group ? 0 : min($1.value.count, own + 1)) }
     }
 
-    /// Since when work of this member of a group has been waiting without a break; nil where none waits.
+    /// Since when this member continuously has waiting work; nil when it has none.
     func waitingSince(_ caller: Caller) -> Moment? { groups[caller.group]?.members[caller.member]?.since }
 }

@@ -1,9 +1,9 @@
-/// All work that waits, and what may run beside what.
+/// All waiting work, and the rules for running it concurrently.
 ///
-/// Urgent work, such as the proof of a key, goes before all else and has a connection that does nothing else. Reads and
-/// writes take turns. Half of the other connections, where there are four or more, is kept for reads: writes wait for
-/// each other's locks, and many of them at once get no more done but take the processors from reads, from refusals and
-/// from each other. One is kept for writes.
+/// Urgent work, such as the check of a key, goes before all other work and has a connection of its own. Reads and
+/// writes take turns. Half of the other connections, if there are at least four, are kept for reads: writes wait for
+/// each other's locks, and many concurrent writes complete no more work but take the processors from reads, refusals and
+/// each other. One is kept for writes.
 struct WaitingWork {
     private var urgent = Fifo<Work>()
     private var reads = Turns()
@@ -11,15 +11,15 @@ struct WaitingWork {
     private var admission = Admission()
     private var running: [Work.Lane: Int] = [:]
     private var readsGoFirst = true
-    /// Units that may run at once, of each lane.
+    /// Units of each lane that may run at once.
     private let most: [Work.Lane: Int]
     private let capacity: Int
-    /// Units of urgent work that run at once, beyond which only the connections for urgent work alone take more.
+    /// Units of urgent work that may run at once on connections for all work.
     private static let mostUrgent = 2
 
     /// - Parameters:
     ///   - capacity: units that may wait in a lane.
-    ///   - connections: for all work; not those for urgent work alone.
+    ///   - connections: the number of connections for all work.
     init(capacity: Int, connections: Int) {
         self.capacity = capacity
         let forReads = connections < 4 ? 0 : connections / 2
@@ -30,9 +30,9 @@ struct WaitingWork {
     var runningCount: Int { running.values.reduce(0, +) }
     var lastRefusal: Moment? { admission.lastRefusal }
 
-    /// Takes work in, or refuses it, or other work in its favour. Returns what is refused, and why.
+    /// Adds work, or refuses it or other work in its favour. Returns the refused work and its error.
     ///
-    /// - Parameter connected: connections that are up.
+    /// - Parameter connected: the number of open connections.
     mutating func add(_ work: Work, connected: Int) -> (refused: Work, error: PostgresError)? {
         if work.lane == .urgent {
             guard urgent.count < capacity else { return (work, admission.overload(in: 0, at: .now)) }
@@ -45,20 +45,20 @@ struct WaitingWork {
             : admission.admit(work, to: &writes, serving: serving, capacity: capacity)
     }
 
-    /// The error for work that is not made yet.
+    /// The error for work that is not created yet; nil when it may wait.
     mutating func overload(ofWritingFor caller: Caller, deadline: Moment, connected: Int) -> PostgresError? {
         guard let serving = serving(.write, of: connected) else { return nil }
         return admission.refusal(.write, of: caller, by: deadline, behind: writes, serving: serving, at: .now)
     }
 
-    /// Connections that serve a lane, all of them busy; nil where nothing has to be reckoned, since one is free or none
-    /// is up.
+    /// The number of connections that serve a lane, all of them busy; nil when no estimate is needed, because one is
+    /// idle or none is open.
     private func serving(_ lane: Work.Lane, of connected: Int) -> Int? {
         let all = connections(for: lane, of: connected)
         return connected > 0 && running[lane, default: 0] >= all ? all : nil
     }
 
-    /// Connections that run work of a lane while the other lane does what it does now.
+    /// The number of connections that can run work of a lane beside the other lane's current work.
     private func connections(for lane: Work.Lane, of connected: Int) -> Int {
         let others = running[lane == .read ? .write : .read, default: 0]
         return min(most[lane] ?? 1, max(1, connected - others))
@@ -72,9 +72,9 @@ struct WaitingWork {
         }
     }
 
-    /// What runs next; it counts as running from now on.
+    /// Takes the next work, which counts as running from now on.
     mutating func take(urgentOnly: Bool) -> Work? {
-        // Whoever floods the keys with questions must not take all connections.
+        // A flood of key checks must not use all connections.
         let mayTakeUrgent = urgentOnly || running[.urgent, default: 0] < Self.mostUrgent
         var work = mayTakeUrgent ? urgent.popFirst() : nil
         for lane in readsGoFirst ? [Work.Lane.read, .write] : [.write, .read] where work == nil && !urgentOnly {
@@ -89,7 +89,7 @@ struct WaitingWork {
     /// Whether one more unit of a lane may run.
     func mayRun(_ lane: Work.Lane) -> Bool { running[lane, default: 0] < most[lane] ?? 1 }
 
-    /// - Parameter since: when it was taken; nil where it was not run.
+    /// - Parameter since: when the work was taken; nil when it did not run.
     mutating func ended(_ work: Work, since: Moment?) {
         running[work.lane, default: 0] -= 1
         guard let since else { return }

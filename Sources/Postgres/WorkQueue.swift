@@ -1,33 +1,33 @@
-/// The work that waits, who runs what, and who is connected: one lock, so that no work is between two states.
+/// The waiting work, the running work and the connections, under one lock, so that no work is between two states.
 final class WorkQueue: Sendable {
     struct State {
         var waiting: WaitingWork
-        /// Workers that wait for work. The one that began last is woken first: its connection's caches are still warm.
+        /// Workers without work. The last one to wait is woken first, because its connection's caches are warm.
         var idle: [Signal] = []
-        /// Those among the workers for urgent work alone that wait for some.
+        /// Workers for urgent work that have none.
         var idleForUrgent: [Signal] = []
-        /// Connections that are up for all work, and for urgent work alone.
+        /// Connections for all work, and for urgent work alone.
         var connected = 0
         var connectedForUrgent = 0
-        /// When a unit of work last ended.
+        /// The end of the last unit of work.
         var lastEnd: Moment?
         /// When work stops waiting for a connection; nil while there is one.
         var patienceEnds: Moment?
         var workers: Int
         var isClosing = false
-        /// When the alarm goes off; nil while it is not set.
+        /// When the alarm fires; nil while it is not set.
         var alarm: Moment?
         var lastFailure: PostgresError?
-        /// What was last logged as the reason why there is no connection; nil once there is one.
+        /// The last logged cause of missing connections; nil once there is a connection.
         var toldFailure: String?
         var pooling: PoolingTrial?
         var closers: [CheckedContinuation<Void, Never>] = []
     }
 
-    /// What a worker does next.
+    /// A worker's next action.
     enum Turn {
         case run(Work, mayRunAgain: Bool)
-        /// To look whether its session is still its own.
+        /// Check that its session is still its own.
         case verify
         case refuse([Work], PostgresError)
         case end
@@ -40,9 +40,9 @@ final class WorkQueue: Sendable {
 
     /// - Parameters:
     ///   - capacity: units that may wait in each lane.
-    ///   - workers: for all work.
-    ///   - urgentWorkers: for urgent work alone.
-    ///   - outagePatience: milliseconds without any connection after which work is refused; nil for none.
+    ///   - workers: the number of workers for all work.
+    ///   - urgentWorkers: the number of workers for urgent work alone.
+    ///   - outagePatience: milliseconds without any connection after which work is refused; nil for never.
     init(capacity: Int, workers: Int, urgentWorkers: Int, outagePatience: Int?) {
         self.outagePatience = outagePatience
         state = Locked(
@@ -59,7 +59,7 @@ final class WorkQueue: Sendable {
         }
     }
 
-    /// Whether work ended, or was refused for want of room, within so many milliseconds.
+    /// Whether work ended, or was refused for lack of capacity, within this many milliseconds.
     func activity(within milliseconds: Int) -> (hasEnded: Bool, isOverloaded: Bool) {
         let oldest = Moment.now.adding(milliseconds: -milliseconds)
         return state.withLock { state in
@@ -74,7 +74,7 @@ final class WorkQueue: Sendable {
         }
     }
 
-    /// Takes work in; refuses it where it can't wait here.
+    /// Adds work, or refuses it when it may not wait.
     func add(_ work: Work) {
         let (refused, worker, alarm) = state.withLock { state -> ((Work, PostgresError)?, Signal?, Bool) in
             if state.isClosing { return ((work, PostgresError(.closed)), nil, false) }
@@ -94,7 +94,7 @@ final class WorkQueue: Sendable {
         if let (work, error) = refused { work.refuse(error) }
     }
 
-    /// Work that could not be run is the first again, unless its caller has given up meanwhile.
+    /// Puts work that could not run back at the front, unless its caller has given up in the meantime.
     func putBack(_ work: Work, hasRun: Bool) {
         let (refusal, worker, alarm) = state.withLock { state -> (PostgresError?, Signal?, Bool) in
             state.waiting.ended(work, since: nil)
@@ -128,9 +128,9 @@ final class WorkQueue: Sendable {
         removed?.refuse(PostgresError(.cancelled))
     }
 
-    /// The next work whose deadline has not passed. Taking it and marking it as running are one step.
+    /// Takes the next work whose deadline has not passed, and marks it as running in the same step.
     ///
-    /// - Parameter urgentOnly: for a connection that does nothing but urgent work.
+    /// - Parameter urgentOnly: true for a connection that only does urgent work.
     func next(for interrupt: Interrupt, wokenBy signal: Signal, urgentOnly: Bool) -> Turn {
         state.wait(for: signal) { state in
             state.idle.removeAll { $0 === signal }
@@ -161,16 +161,17 @@ final class WorkQueue: Sendable {
             state.waiting.ended(work, since: start)
             state.lastEnd = .now
             work.ticket.place = .done
-            // Work of a lane that was full may wait beside idle workers, and this one may have lost its connection.
+            // Work of a full lane may wait beside idle workers, and this worker may have lost its connection.
             return state.waiting.count > 0 ? state.idle.popLast() : nil
         }
         worker?.wakeAll()
     }
 }
 
-/// Deadlines of waiting work, and the end.
+/// MARK: Deadlines and shutdown
 extension WorkQueue {
-    /// Refuses work whose deadline passes while it waits, and all where PostgreSQL stays away; sleeps until then, and is not woken while workers keep up.
+    /// Refuses work whose deadline passes while it waits, and all work while PostgreSQL is unavailable. Sleeps until
+    /// the next deadline; workers that keep up don't wake it.
     func watchDeadlines() {
         while true {
             let turn: Turn = state.wait(for: alarmChanged) { state in
@@ -190,7 +191,7 @@ extension WorkQueue {
         }
     }
 
-    /// Counts a connection in, or out. Returns whether it is the first one after a failure that was logged.
+    /// Counts a connection in or out. Returns whether it is the first one after a logged failure.
     @discardableResult
     func connected(_ isConnected: Bool, urgentOnly: Bool) -> Bool {
         let (alarm, isNews, worker) = state.withLock { state -> (Bool, Bool, Signal?) in
@@ -205,7 +206,7 @@ extension WorkQueue {
             let isNews = isConnected && state.toldFailure != nil && state.pooling == nil
             if isNews { state.toldFailure = nil }
             let waits = state.waiting.count > 0
-            // What the worker of a lost connection would have taken next.
+            // Wakes another worker for the work that the lost connection's worker would have taken.
             let worker = waits && !isConnected ? state.idle.popLast() : nil
             return (state.patienceEnds != nil && waits, isNews, worker)
         }
@@ -214,8 +215,7 @@ extension WorkQueue {
         return isNews
     }
 
-    /// Returns whether this is another reason than the one that was logged last. Work that waits for nothing is
-    /// refused.
+    /// Returns whether the cause differs from the last logged one. Refuses work for which waiting is useless.
     func failedToConnect(_ failure: PostgresError) -> Bool {
         let isNews = state.withLock { state in
             state.lastFailure = failure
@@ -225,7 +225,7 @@ extension WorkQueue {
         return isNews
     }
 
-    /// Refuses all work: what it would run on may be another connection's session. Returns as `failedToConnect`.
+    /// Refuses all work, because it could run in another client's session. Returns the same as `failedToConnect`.
     func sawPooling(_ evidence: PostgresError) -> Bool {
         let (isNews, idle) = state.withLock { state in
             state.pooling = PoolingTrial(evidence)
@@ -235,12 +235,12 @@ extension WorkQueue {
         return isNews
     }
 
-    /// Why work is refused until an operator changes something; nil where it isn't.
+    /// The error of all work until an operator changes something; nil when there is none.
     var refusal: PostgresError? { state.withLock { $0.refusal } }
 
     var isClosing: Bool { state.withLock { $0.isClosing } }
 
-    /// Sleeps; false when the database is being closed.
+    /// Sleeps; returns false when the database is being closed.
     func pause(milliseconds: Int) -> Bool {
         let end = Moment.after(milliseconds: milliseconds)
         return state.wait(for: closing) { state in
@@ -249,7 +249,7 @@ extension WorkQueue {
         }
     }
 
-    /// Refuses what waits and what comes; workers end after what they run.
+    /// Refuses waiting and new work; workers end after their current work.
     func close() {
         let (refused, idle) = state.withLock { state -> ([Work], [Signal]) in
             state.isClosing = true
@@ -291,15 +291,14 @@ extension WorkQueue.State {
         return connected == 0 && lastFailure?.isRefusal == true ? lastFailure : nil
     }
 
-    /// Hosts take turns, so the order of what they say does not count.
+    /// The order of the hosts' messages does not matter, because hosts take turns.
     fileprivate mutating func isNews(_ failure: PostgresError) -> Bool {
         let told = failure.cause.split(separator: ";").map { $0.drop { $0 == " " } }.sorted().joined(separator: ";")
         defer { toldFailure = told }
         return toldFailure != told
     }
 
-    /// Trust comes back where nothing was seen for as long as a trial lasts, and there were two connections to see it
-    /// with.
+    /// Ends a trial when nothing was seen for its duration and there were two connections that could see it.
     fileprivate mutating func isOnTrial(at now: Moment) -> Bool {
         guard let pooling else { return false }
         guard pooling.trustsAgain <= now, connected + connectedForUrgent >= min(2, workers) else { return true }
@@ -307,25 +306,24 @@ extension WorkQueue.State {
         return false
     }
 
-    /// What it means that work waited until its deadline.
+    /// The error of work that waited until its deadline.
     fileprivate var expiry: PostgresError {
         if let refusal { return refusal }
         if connected > 0 { return PostgresError(.deadlineExceeded) }
         return lastFailure ?? PostgresError(.unavailable, "no connection has been made yet")
     }
 
-    /// Whether work is refused: waiting does not help, or there has been no connection for longer than work waits for
-    /// one.
+    /// Whether work is refused: waiting is useless, or there has been no connection for longer than work may wait.
     fileprivate func isAway(at now: Moment) -> Bool {
         refusal != nil || patienceEnds.map { $0 <= now } ?? false
     }
 
-    /// Until when work may wait as things stand.
+    /// The time until which work may currently wait.
     fileprivate func lastMoment(of work: Work) -> Moment {
         refusal == nil ? min(work.deadline, patienceEnds ?? work.deadline) : .now
     }
 
-    /// Whether the thread that watches deadlines must be told of this one; not so when a worker is about to take it.
+    /// Whether to wake the thread that watches deadlines; false when a worker is about to take the work.
     fileprivate mutating func setAlarm(for work: Work, isTaken: Bool) -> Bool {
         guard !isTaken || waiting.count > 1 || !waiting.mayRun(work.lane) else { return false }
         let last = lastMoment(of: work)
