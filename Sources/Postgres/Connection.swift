@@ -1,12 +1,12 @@
-/// A connection lent to the closure of a unit of work. It cannot be kept beyond it.
+/// A connection that is lent to the closure of a unit of work and can't escape it.
 ///
-/// Each call sends and then waits for the answer until the deadline of the unit; all throw `PostgresError`.
+/// Each call sends and then waits for the answer until the unit's deadline; all throw `PostgresError`.
 public struct Connection: ~Copyable {
     let session: Session
 
     init(_ session: Session) { self.session = session }
 
-    /// The rows of a statement, each as `row` makes it.
+    /// Returns the rows of a statement, each converted by `row`.
     public borrowing func query<R>(_ sql: SQL, _ row: (borrowing Row) throws -> R) throws -> [R] {
         let answer = try session.perform(sql)
         var rows: [R] = []
@@ -15,32 +15,33 @@ public struct Connection: ~Copyable {
         return rows
     }
 
-    /// The first row, or nil where there is none.
+    /// Returns the first row, or nil if there is none.
     public borrowing func first<R>(_ sql: SQL, _ row: (borrowing Row) throws -> R) throws -> R? {
         let answer = try session.perform(sql)
         return answer.rowCount > 0 ? try answer.withRow(0, row) : nil
     }
 
-    /// Passes each row to `row`. All rows are in memory before the first is passed; for more than fits use `copyOut`.
+    /// Passes each row to `row`. All rows are in memory before the first is passed.
     public borrowing func forEach(_ sql: SQL, _ row: (borrowing Row) throws -> Void) throws {
         let answer = try session.perform(sql)
         for index in 0..<answer.rowCount { try answer.withRow(index, row) }
     }
 
-    /// A statement whose rows are of no interest. How many it changed is asked with RETURNING.
+    /// Runs a statement and ignores its rows. Use RETURNING to count the changed rows.
     public borrowing func execute(_ sql: SQL) throws { _ = try session.perform(sql) }
 
-    /// Several statements without values, as a file of SQL holds them. Never build one from data.
+    /// Runs several statements without values, such as a SQL file. Never build them from data.
     public borrowing func run(script: String) throws {
         try session.checkMaySend()
         try session.openAlone()
         try session.simple(script)
     }
 
-    /// Runs `body` under a savepoint: when it throws, what it did is undone and the transaction can go on.
+    /// Runs `body` under a savepoint: if it throws, its changes are rolled back and the transaction can continue.
     public borrowing func savepoint<R>(_ body: () throws -> R) throws -> R { try session.savepoint(body) }
 
-    /// Lends what another layer makes of this connection. It ends with `body`, so that no connection escapes.
+    /// Lends a value that another layer makes from this connection. The value ends with `body`, so no connection
+    /// escapes.
     package borrowing func lend<Wrapper: ~Copyable, R>(
         as wrap: (consuming Connection) -> Wrapper, _ body: (borrowing Wrapper) throws -> R
     ) rethrows -> R {

@@ -1,17 +1,17 @@
 public import Logging
 
-/// PostgreSQL, by a fixed number of connections, each owned by a thread.
+/// A PostgreSQL database with a fixed number of connections, each owned by a thread.
 ///
-/// A unit of work is a closure that runs on such a thread: libpq is cheap, and going from one thread to another is
-/// not, so that is done once per unit. There is no `await` in it, which makes the closure the transaction.
-/// It serves as soon as PostgreSQL can be reached, and again when it can be reached again.
+/// A unit of work is a closure that runs on such a thread: calls of libpq are cheap, and thread switches are not, so
+/// there is one switch per unit. The closure contains no `await` and is the transaction.
+/// It serves whenever PostgreSQL is reachable, and reconnects by itself.
 public final class Database: Sendable {
     private let queue: WorkQueue
     private let workers: [Worker]
     private let canceller: Canceller
     private let errors = ErrorCounts()
 
-    /// Starts to connect and returns at once. Ask `settings.validate()` whether the connection string can be read.
+    /// Starts to connect and returns at once. `settings.validate()` tells whether the connection string is valid.
     public init(_ settings: DatabaseSettings, logger: Logger) {
         let count = max(settings.connections, 1)
         let queue = WorkQueue(
@@ -34,12 +34,12 @@ public final class Database: Sendable {
 
     deinit { end() }
 
-    /// One transaction at READ COMMITTED: `body`, then COMMIT; ROLLBACK when it throws.
+    /// Runs `body` in a transaction at READ COMMITTED: COMMIT, or ROLLBACK when it throws.
     ///
-    /// `variables` are settings of this transaction alone, bound, set in the round trip of the first statement. With
-    /// `caller` it shares turns and places; without one it is a call of its own, of no group.
-    /// `body` must bear to be run again from its beginning: that is done once, when the connection turns out to be
-    /// dead before the server has answered anything. Throws `PostgresError`, or what `body` throws.
+    /// `variables` are settings of this transaction only, bound, and set in the round trip of the first statement. With
+    /// `caller` the work shares that call's turns; without it, it is a call of its own without a group.
+    /// `body` must tolerate a second run from its beginning: that happens once, if the connection turns out to be lost
+    /// before the server has answered anything. Throws `PostgresError`, or what `body` throws.
     public func transaction<R: Sendable>(
         for caller: Caller = Caller(group: 0), variables: [(String, String)] = [],
         lockTimeoutMilliseconds: Int? = nil, deadline: ContinuousClock.Instant,
@@ -53,7 +53,7 @@ public final class Database: Sendable {
         }
     }
 
-    /// One transaction at READ COMMITTED that only reads. Otherwise as `transaction`.
+    /// Runs a read-only transaction at READ COMMITTED. Otherwise like `transaction`.
     public func readTransaction<R: Sendable>(
         for caller: Caller = Caller(group: 0), variables: [(String, String)] = [], deadline: ContinuousClock.Instant,
         _ body: @escaping @Sendable (borrowing Connection) throws -> R
@@ -66,9 +66,9 @@ public final class Database: Sendable {
         }
     }
 
-    /// One transaction at REPEATABLE READ that only reads: all its statements see one state, and nobody waits for it.
+    /// Runs a read-only transaction at REPEATABLE READ: all its statements see one state, and it blocks no writer.
     ///
-    /// It holds VACUUM up while it lasts. Otherwise as `transaction`.
+    /// It delays VACUUM while it runs. Otherwise like `transaction`.
     public func snapshot<R: Sendable>(
         for caller: Caller = Caller(group: 0), variables: [(String, String)] = [], deadline: ContinuousClock.Instant,
         _ body: @escaping @Sendable (borrowing Connection) throws -> R
@@ -79,22 +79,23 @@ public final class Database: Sendable {
         }
     }
 
-    /// One statement that only reads, in one round trip and without BEGIN. Run again once on a lost connection.
+    /// Runs one read-only statement, in one round trip without BEGIN. Runs it again once on a lost connection.
     ///
-    /// - Parameter isUrgent: it goes before all else: for what many wait for, and takes PostgreSQL next to no time.
+    /// - Parameter isUrgent: goes before all other work: for statements that many calls wait for and that cost
+    ///   PostgreSQL almost nothing.
     public func read<R: Sendable>(
         for caller: Caller = Caller(group: 0), isUrgent: Bool = false, variables: [(String, String)] = [],
         deadline: ContinuousClock.Instant, _ sql: SQL, _ row: @escaping @Sendable (borrowing Row) throws -> R
     ) async throws -> [R] {
         try await submit(isUrgent ? .urgent : .read, caller, deadline) { session, deadline in
-            // Read-only is what makes it sound to run it again, so it is not left to the caller.
+            // Read-only is what makes it safe to run again, so it is not up to the caller.
             let settings = variables + [("transaction_read_only", "on"), deadline.asStatementTimeout]
             return try session.read(
                 Unit(deadline: deadline, opening: Opening(begins: false, settings: settings)), sql, row)
         }
     }
 
-    /// Statements outside of any transaction, such as VACUUM or CREATE DATABASE. Never run again by itself.
+    /// Runs statements outside of any transaction, such as VACUUM or CREATE DATABASE. Never retried.
     public func withConnection<R: Sendable>(
         deadline: ContinuousClock.Instant, _ body: @escaping @Sendable (borrowing Connection) throws -> R
     ) async throws -> R {
@@ -103,19 +104,19 @@ public final class Database: Sendable {
         }
     }
 
-    /// Refuses waiting and new work, and returns when what runs is done and all connections are closed.
+    /// Refuses waiting and new work, and returns when running work is done and all connections are closed.
     public func close() async {
         end()
         await queue.untilWorkersEnded()
     }
 
-    /// How much waits and runs at this moment.
+    /// The amount of work that waits and runs now.
     public var statistics: DatabaseStatistics { queue.statistics }
 
-    /// Why all work is refused until an operator changes something, such as a password; nil where it isn't.
+    /// The error of all work until an operator changes something, such as a password; nil when there is none.
     public var refusal: PostgresError? { queue.refusal }
 
-    /// Units of work that ended with an error, by the class of its SQLSTATE (`23`), or by its kind where there is none (`connectionLost`).
+    /// Counts failed units of work, by the class of the SQLSTATE (`23`), or by kind without one (`connectionLost`).
     public var errorCounts: [String: Int] { errors.all }
 
     private func end() {
@@ -124,20 +125,20 @@ public final class Database: Sendable {
         canceller.close()
     }
 
-    /// Whether a unit of work ended, or one was refused since there was too much, within so many milliseconds.
+    /// Whether a unit of work ended, or was refused under overload, within this many milliseconds.
     public func activity(within milliseconds: Int) -> (hasEnded: Bool, isOverloaded: Bool) {
         queue.activity(within: milliseconds)
     }
 
-    /// The error that new work of this caller would be refused with, were it to write now; nil where it would wait or
-    /// run. For those who can save themselves the trouble of making the work.
+    /// The error with which a write of this caller would be refused now; nil when it would wait or run. Saves preparing
+    /// work that would be refused.
     public func overload(ofWritingFor caller: Caller, deadline: ContinuousClock.Instant) -> PostgresError? {
         let error = queue.overload(ofWritingFor: caller, deadline: Moment(deadline))
         if let error { errors.count(error) }
         return error
     }
 
-    /// Queues a unit of work and waits for it. Cancelling the task removes it, or interrupts the statement it is in.
+    /// Queues a unit of work and waits for it. Cancelling the task removes it, or interrupts its statement.
     private func submit<R: Sendable>(
         _ lane: Work.Lane, _ caller: Caller, _ deadline: ContinuousClock.Instant, mayRunAgain: Bool = true,
         _ body: @escaping @Sendable (Session, Moment) throws -> R
@@ -174,7 +175,7 @@ public final class Database: Sendable {
     }
 }
 
-/// What a unit of work came to, for whoever waits: what is said first counts.
+/// The result of a unit of work, for its waiter: the first result counts.
 private final class Outcome<R: Sendable>: Sendable {
     private let continuation: Locked<CheckedContinuation<R, any Error>?>
 
@@ -190,22 +191,22 @@ private final class Outcome<R: Sendable>: Sendable {
 }
 
 extension Moment {
-    /// The rest of the time as the server's own limit for each statement.
+    /// The remaining time, as the server's own limit for each statement.
     fileprivate var asStatementTimeout: (String, String) {
         ("statement_timeout", String(min(max(milliseconds(since: .now), 1), Int(Int32.max))))
     }
 }
 
-/// What a database does at one moment.
+/// The work of a database at one time.
 public struct DatabaseStatistics: Sendable, Hashable {
     /// Units of work that wait for a connection.
     public let waiting: Int
     /// Units of work that run.
     public let running: Int
-    /// Connections that are up.
+    /// Open connections.
     public let connected: Int
 
-    /// The counts.
+    /// Makes statistics with these counts.
     public init(waiting: Int, running: Int, connected: Int) {
         self.waiting = waiting
         self.running = running

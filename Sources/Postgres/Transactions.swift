@@ -1,8 +1,8 @@
 import CLibpq
 
-/// How a unit of work begins and ends.
+/// Begins and ends units of work.
 extension Session {
-    /// One transaction: `body`, then COMMIT, or ROLLBACK when it throws. Without a statement nothing is sent at all.
+    /// Runs `body` in a transaction: COMMIT, or ROLLBACK when it throws. Without a statement nothing is sent.
     func transaction<R>(_ unit: Unit, _ body: (borrowing Connection) throws -> R) throws -> R {
         self.unit = unit
         defer { settle() }
@@ -16,7 +16,7 @@ extension Session {
         }
     }
 
-    /// One statement under an implicit transaction, which ends with the round trip.
+    /// Runs one statement in an implicit transaction, which ends with the round trip.
     func read<R>(_ unit: Unit, _ sql: SQL, _ row: (borrowing Row) throws -> R) throws -> [R] {
         self.unit = unit
         self.unit.isReadOnly = true
@@ -24,7 +24,7 @@ extension Session {
         return try Connection(self).query(sql, row)
     }
 
-    /// Statements outside of any transaction; what they set for the session is gone afterwards.
+    /// Runs statements outside of any transaction; their session settings are reset afterwards.
     func bare<R>(_ unit: Unit, _ body: (borrowing Connection) throws -> R) throws -> R {
         self.unit = unit
         defer {
@@ -41,7 +41,7 @@ extension Session {
         return try body(Connection(self))
     }
 
-    /// Only the tag COMMIT counts, and after COMMIT was sent only an answer tells what happened.
+    /// Only the tag COMMIT confirms; after COMMIT is sent, only an answer reveals the outcome.
     private func commit() throws {
         guard unit.opening == nil else { return }
         try checkMaySend()
@@ -54,15 +54,15 @@ extension Session {
             throw error.asKind(.commitOutcomeUnknown)
         }
         unit.isClosing = false
-        guard tag == "COMMIT" else { throw PostgresError(.notCommitted, "COMMIT was answered with \(tag)") }
+        guard tag == "COMMIT" else { throw PostgresError(.notCommitted, "the server answered COMMIT with \(tag)") }
         switch unit.commitWarning {
         case nil: return
         case .noTransaction: throw PostgresError(.notCommitted, "no transaction was open at COMMIT")
-        case .notReplicated: throw PostgresError(.commitOutcomeUnknown, "the wait for a standby was broken off")
+        case .notReplicated: throw PostgresError(.commitOutcomeUnknown, "the wait for a standby was interrupted")
         }
     }
 
-    /// A connection that does not say at once that it rolled back is closed, which rolls back as well.
+    /// A connection that does not confirm the rollback quickly is closed, which rolls back as well.
     private func rollback() {
         guard !isLost, PQtransactionStatus(raw) != PQTRANS_IDLE else { return }
         settleCancel()
@@ -73,7 +73,7 @@ extension Session {
     }
 
     private func discardAll() {
-        // A cancel that may still hit, or a wish for another connection, ends it anyway: see `settle`.
+        // A pending cancel, or the request for another connection, closes it anyway: see `settle`.
         settleCancel()
         guard !isLost, !unit.wantsNewConnection else { return }
         if PQtransactionStatus(raw) != PQTRANS_IDLE { rollback() }
@@ -86,14 +86,14 @@ extension Session {
         } catch { lose() }
     }
 
-    /// A connection goes on only from a known state: no transaction, and no cancel under way that could hit the next unit.
+    /// Keeps the connection only in a known state: no transaction, and no pending cancel that could hit the next unit.
     private func settle() {
         settleCancel()
         unit.isClosing = false
         if PQtransactionStatus(raw) != PQTRANS_IDLE || unit.wantsNewConnection { lose() }
     }
 
-    /// Runs `body`; what it did is undone when it throws, and the transaction goes on.
+    /// Runs `body`; if it throws, its changes are rolled back, and the transaction continues.
     func savepoint<R>(_ body: () throws -> R) throws -> R {
         savepoints += 1
         defer { savepoints -= 1 }

@@ -2,8 +2,8 @@
 ///
 /// Urgent work, such as the check of a key, goes before all other work and has a connection of its own. Reads and
 /// writes take turns. Half of the other connections, if there are at least four, are kept for reads: writes wait for
-/// each other's locks, and many concurrent writes complete no more work but take the processors from reads, refusals and
-/// each other. One is kept for writes.
+/// each other's locks, and many concurrent writes complete no more work but take the processors from reads, refusals
+/// and each other. One is kept for writes.
 struct WaitingWork {
     private var urgent = Fifo<Work>()
     private var reads = Turns()
