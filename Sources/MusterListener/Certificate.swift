@@ -17,10 +17,10 @@ final class Certificate: Sendable {
     func reload() throws {
         guard let files else { return }
         guard let chain = try? NIOSSLCertificate.fromPEMFile(files.certificateFile), !chain.isEmpty else {
-            throw Self.unreadable(files.certificateFile, as: "certificates in PEM")
+            throw Self.unreadable(files.certificateFile, as: "PEM certificates")
         }
         guard let key = try? NIOSSLPrivateKey(file: files.keyFile, format: .pem) else {
-            throw Self.unreadable(files.keyFile, as: "a private key in PEM")
+            throw Self.unreadable(files.keyFile, as: "a PEM private key")
         }
         do { try use(chain.map(NIOSSLCertificateSource.certificate), key) } catch {
             throw ListenerError.certificate(reason: Self.reason(error))

@@ -73,7 +73,7 @@ import Testing
             ([], ["MUSTER_SERVER": "tcp://10.96.12.7:7878"], "not a URL, in MUSTER_SERVER"),
             (["--plaintext", "--tls"], [:], "--plaintext contradicts"),
             ([], ["MUSTER_TLS": "maybe"], "MUSTER_TLS"), ([], ["MUSTER_KEY": "two words"], "MUSTER_KEY"),
-            ([], ["MUSTER_KEY": "\n"], "No key in MUSTER_KEY"),
+            ([], ["MUSTER_KEY": "\n"], "No key: set MUSTER_KEY"),
             ([], ["MUSTER_TLS": "false", "MUSTER_CA_FILE": "x"], "unset one"),
         ] as [([String], [String: String], String)] {
             let environment = ["MUSTER_KEY": "k"].merging(variables) { $1 }
