@@ -70,8 +70,8 @@ private func check(_ reference: UserReference, _ field: String) throws {
         case .alias(let alias): ("alias", alias.problem)
         case .deviceID(let id): ("device_id", id.problem())
         case .brazeID(let id): ("braze_id", id.problem())
-        case .email(let contact): ("email", ContactKind.email.normal(contact.value).problem())
-        case .phone(let contact): ("phone", ContactKind.phone.normal(contact.value).problem())
+        case .email(let contact): ("email", ContactKind.email.normalized(contact.value).problem())
+        case .phone(let contact): ("phone", ContactKind.phone.normalized(contact.value).problem())
         }
     if let problem { throw RPCError(problem, at: "\(field).\(name)") }
 }

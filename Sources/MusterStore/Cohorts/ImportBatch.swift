@@ -27,8 +27,8 @@ struct ImportBatch: Sendable {
     private(set) var count = 0
     private(set) var resolutions: [Resolution]
     /// The well-formed ones of each kind.
-    private(set) var userIDs = PlacedIdentifiers()
-    private(set) var deviceIDs = PlacedIdentifiers()
+    private(set) var userIDs = IndexedIdentifiers()
+    private(set) var deviceIDs = IndexedIdentifiers()
     private(set) var aliases: [Alias] = []
     private(set) var aliasPositions: [Int] = []
 
@@ -62,15 +62,15 @@ struct ImportBatch: Sendable {
     }
 
     /// Whom the import adds and removes, in array order: for a user named twice the last one decides.
-    struct Wish {
+    struct RequestedChange {
         var adding: MemberSet
         var removing: MemberSet
         /// For each position whether it decides.
         var decides: [Bool]
     }
 
-    var wish: Wish {
-        var seen = NumberMarks(upTo: resolutions.lazy.compactMap(\.number).max())
+    var requestedChange: RequestedChange {
+        var seen = SeenNumbers(upTo: resolutions.lazy.compactMap(\.number).max())
         var decides = Array(repeating: false, count: count)
         var (adding, removing): ([UInt32], [UInt32]) = ([], [])
         for run in runs.reversed() {
@@ -80,11 +80,11 @@ struct ImportBatch: Sendable {
                 if run.removes { removing.append(number) } else { adding.append(number) }
             }
         }
-        return Wish(adding: MemberSet(adding), removing: MemberSet(removing), decides: decides)
+        return RequestedChange(adding: MemberSet(adding), removing: MemberSet(removing), decides: decides)
     }
 
     /// What became of each position, given what was really changed.
-    func outcomes(of wish: Wish, added: MemberSet, removed: MemberSet) -> [OutcomeRun] {
+    func outcomes(of request: RequestedChange, added: MemberSet, removed: MemberSet) -> [OutcomeRun] {
         var outcomes: [OutcomeRun] = []
         for run in runs {
             let effective = run.removes ? removed : added
@@ -96,7 +96,7 @@ struct ImportBatch: Sendable {
                     case .identifiedDevice: .identifiedDevice
                     case .invalid: .invalid
                     case .user(let number):
-                        if wish.decides[position] {
+                        if request.decides[position] {
                             effective.contains(number) ? effect : .unchanged
                         } else {
                             .repeated
@@ -110,7 +110,7 @@ struct ImportBatch: Sendable {
 }
 
 /// Well-formed identifiers of one kind, each with its position in the import.
-struct PlacedIdentifiers: Sendable {
+struct IndexedIdentifiers: Sendable {
     private var list = IdentifierList()
     private var positions: [Int] = []
 
@@ -165,7 +165,7 @@ extension [OutcomeRun] {
 }
 
 /// Which numbers were seen: a bit each, which for the numbers of one import is quicker than any set.
-private struct NumberMarks {
+private struct SeenNumbers {
     private var words: [UInt64]
 
     init(upTo largest: UInt32?) {

@@ -106,17 +106,17 @@ extension Store {
         _ batch: ImportBatch, of request: ImportRequest, _ id: ImportID, _ counter: Int64, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> ImportAnswer {
-        let wish = batch.wish
+        let change = batch.requestedChange
         let cache = cache
         let applied = try await transaction(in: workspace, deadline: deadline) {
             connection -> (SetKey, SetState, [OutcomeRun])? in
             try connection.holdIdentities(at: counter, in: workspace)
             guard let head = try connection.lockHead(for: request, in: workspace) else { return nil }
             let old = try connection.state(of: head, cache: cache)
-            let (added, removed) = old.members.effectiveChange(adding: wish.adding, removing: wish.removing)
+            let (added, removed) = old.members.effectiveChange(adding: change.adding, removing: change.removing)
             let now = Instant.now
             let new = try connection.append(added: added, removed: removed, to: head, state: old, at: now)
-            let outcomes = batch.outcomes(of: wish, added: added, removed: removed)
+            let outcomes = batch.outcomes(of: change, added: added, removed: removed)
             try connection.record(request, id, set: head.set, state: new, outcomes: outcomes, at: now)
             return (head.set, new, outcomes)
         }

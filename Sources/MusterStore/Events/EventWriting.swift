@@ -2,7 +2,7 @@ import MusterProtocol
 import Postgres
 
 extension WorkspaceTransaction {
-    /// Appends what users did and bought, and raises the head of events. Fields have been judged: throws `UnjudgedEvent` where an amount
+    /// Appends what users did and bought, and raises the head of events. Fields have been judged: throws `UnvalidatedEvent` where an amount
     /// can't be stored, and a constraint's error for the rest.
     ///
     /// The identity row is held by now, and everyone's and attributes' heads where the transaction takes them: that of events comes
@@ -27,7 +27,7 @@ extension WorkspaceTransaction {
 
     private borrowing func insert(_ purchases: [NewPurchase], _ version: Int64, in workspace: WorkspaceID) throws {
         let amounts = try purchases.map { purchase in
-            guard let amount = purchase.amount else { throw UnjudgedEvent() }
+            guard let amount = purchase.amount else { throw UnvalidatedEvent() }
             return amount.millionths
         }
         try execute(

@@ -91,4 +91,4 @@ public struct Amount: Sendable, Hashable, Comparable {
 }
 
 /// An event or purchase whose fields nobody has judged: it can't be stored.
-struct UnjudgedEvent: Error {}
+struct UnvalidatedEvent: Error {}

@@ -31,12 +31,12 @@ extension UserReference {
         case .email(let contact) where contact.prioritization?.isEmpty ?? true:
             """
             SELECT user_number FROM registered_user
-            WHERE workspace_id = \(workspace) AND email = \(ContactKind.email.normal(contact.value)) ORDER BY user_number LIMIT \(most)
+            WHERE workspace_id = \(workspace) AND email = \(ContactKind.email.normalized(contact.value)) ORDER BY user_number LIMIT \(most)
             """
         case .phone(let contact) where contact.prioritization?.isEmpty ?? true:
             """
             SELECT user_number FROM registered_user
-            WHERE workspace_id = \(workspace) AND phone = \(ContactKind.phone.normal(contact.value)) ORDER BY user_number LIMIT \(most)
+            WHERE workspace_id = \(workspace) AND phone = \(ContactKind.phone.normalized(contact.value)) ORDER BY user_number LIMIT \(most)
             """
         default: nil
         }

@@ -18,7 +18,7 @@ struct AttributeTest: Sendable {
         let contact = ContactKind(attribute: filter.name.bytes)
         self.contact = contact
         value =
-            if let contact, case .string(let text) = filter.value { .string(contact.normal(text)) } else {
+            if let contact, case .string(let text) = filter.value { .string(contact.normalized(text)) } else {
                 filter.value
             }
         moment = if case .string(let text) = filter.value { Instant(iso8601: text.bytes) } else { nil }
@@ -63,7 +63,7 @@ struct AttributeTest: Sendable {
     private func hasText(_ attribute: JSONValue, _ wanted: Identifier) -> Bool {
         guard attribute.kind == .string else { return false }
         return attribute.withUnsafeBytes { bytes in
-            contact.map { $0.normal(Identifier(bytes: bytes)) == wanted } ?? bytes.elementsEqual(wanted.bytes)
+            contact.map { $0.normalized(Identifier(bytes: bytes)) == wanted } ?? bytes.elementsEqual(wanted.bytes)
         }
     }
 

@@ -34,7 +34,7 @@ extension AttributesByName {
         for entry in entries {
             if entry.value == .null {
                 if removeValue(forKey: entry.name) != nil { changed = true }
-            } else if self[entry.name].map({ !$0.says(entry.value) }) ?? true {
+            } else if self[entry.name].map({ !$0.isEquivalent(to: entry.value) }) ?? true {
                 self[entry.name] = entry.value
                 changed = true
             }
@@ -52,12 +52,12 @@ extension AttributesByName {
 
 extension AttributeValue {
     /// Whether two values say the same: PostgreSQL keeps the fields of an object in an order of its own.
-    func says(_ other: AttributeValue) -> Bool {
+    func isEquivalent(to other: AttributeValue) -> Bool {
         if self == other { return true }
         switch (self, other) {
         case (.integer(let whole), .number(let number)), (.number(let number), .integer(let whole)):
             return Double(whole) == number
-        case (.other(let a), .other(let b)): return a.inOneOrder != nil && a.inOneOrder == b.inOneOrder
+        case (.other(let a), .other(let b)): return a.canonicalForm != nil && a.canonicalForm == b.canonicalForm
         default: return false
         }
     }
@@ -74,14 +74,14 @@ extension RawJSON {
     /// What is the same for equal values, in whatever order the fields of objects stand.
     var identity: [UInt8] {
         let isContainer = bytes.first == UInt8(ascii: "{") || bytes.first == UInt8(ascii: "[")
-        return isContainer ? inOneOrder ?? bytes : bytes
+        return isContainer ? canonicalForm ?? bytes : bytes
     }
 
     /// The value with the fields of all objects sorted, in a form made only to be compared; nil where it can't be read.
-    fileprivate var inOneOrder: [UInt8]? {
+    fileprivate var canonicalForm: [UInt8]? {
         try? read { value in
             var form: [UInt8] = []
-            try value.appendInOneOrder(to: &form)
+            try value.appendCanonicalForm(to: &form)
             return form
         }
     }
@@ -153,12 +153,12 @@ extension JSONValue {
 
 extension JSONValue {
     /// Recursive: the reader bounds the depth.
-    fileprivate func appendInOneOrder(to form: inout [UInt8]) throws {
+    fileprivate func appendCanonicalForm(to form: inout [UInt8]) throws {
         switch kind {
         case .array:
             form.append(UInt8(ascii: "["))
             for element in try elements() {
-                try element.appendInOneOrder(to: &form)
+                try element.appendCanonicalForm(to: &form)
                 form.append(UInt8(ascii: ","))
             }
             form.append(UInt8(ascii: "]"))
@@ -170,7 +170,7 @@ extension JSONValue {
             for field in fields.sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
                 form.append(contentsOf: "\(field.name.count):".utf8)
                 form.append(contentsOf: field.name)
-                try field.value.appendInOneOrder(to: &form)
+                try field.value.appendCanonicalForm(to: &form)
             }
             form.append(UInt8(ascii: "}"))
         default: form.append(contentsOf: RawJSON(self).bytes)

@@ -11,8 +11,8 @@ extension WorkspaceTransaction {
         _ gone: MemberSet, keeping kept: UInt32?, from everyone: LockedHead, raisingAttributes: Bool,
         raisingEvents: Bool,
         in workspace: WorkspaceID, at now: Instant, cache: SetCache
-    ) throws -> SetsLeft {
-        var left = SetsLeft()
+    ) throws -> RemovalResult {
+        var left = RemovalResult()
         left.known[everyone.set] = try append(
             added: [], removed: gone, to: everyone, state: try state(of: everyone, cache: cache), at: now)
         let touched = gone.union(kept.map { [$0] } ?? [])
@@ -22,13 +22,13 @@ extension WorkspaceTransaction {
             having: gone, of: touched, amongNumbers: Int(everyone.nextUserNumber ?? .max), in: workspace, cache: cache)
         var changes: [NewChange] = []
         for (head, size) in try lockHeads(cohorts.keys.sorted(), in: workspace) {
-            guard let holding = cohorts[head.set.number], holding.at == head.at else {
+            guard let membership = cohorts[head.set.number], membership.at == head.at else {
                 throw DamagedSet(set: head.set, what: "its head moved while the workspace's identities were held")
             }
-            let added = kept.map { holding.members.contains($0) ? [] : MemberSet([$0]) } ?? []
-            let change = NewChange(added: added, removed: holding.members.intersection(gone), to: head, size: size)
+            let added = kept.map { membership.members.contains($0) ? [] : MemberSet([$0]) } ?? []
+            let change = NewChange(added: added, removed: membership.members.intersection(gone), to: head, size: size)
             changes.append(change)
-            left.known[head.set] = holding.whole?.applying(change)
+            left.known[head.set] = membership.whole?.applying(change)
         }
         try append(changes, in: workspace, at: now)
         left.cohorts = changes.count
@@ -57,7 +57,7 @@ extension WorkspaceTransaction {
     private borrowing func cohorts(
         having gone: MemberSet, of users: MemberSet, amongNumbers numbers: Int, in workspace: WorkspaceID,
         cache: SetCache
-    ) throws -> [Int32: Holding] {
+    ) throws -> [Int32: CohortMembership] {
         let heads = try query(
             """
             SELECT set_number, version, tag, size FROM set_head
@@ -68,13 +68,13 @@ extension WorkspaceTransaction {
                 number: try row.value(0), at: SetVersion(version: try row.value(1), tag: try row.value(2)),
                 size: try row.value(3))
         }
-        var having: [Int32: Holding] = [:]
+        var having: [Int32: CohortMembership] = [:]
         for start in stride(from: 0, to: heads.count, by: CohortHead.group) {
             let group = heads[start..<min(start + CohortHead.group, heads.count)]
-            let holdings = try holdings(
+            let memberships = try memberships(
                 of: users, in: group, amongNumbers: numbers, of: workspace, cache: cache)
-            for (number, holding) in holdings where !holding.members.intersection(gone).isEmpty {
-                having[number] = holding
+            for (number, membership) in memberships where !membership.members.intersection(gone).isEmpty {
+                having[number] = membership
             }
         }
         return having
@@ -83,10 +83,10 @@ extension WorkspaceTransaction {
     /// From the cache, brought up by one statement where that is short. Other sets are taken into it while there is room, so that
     /// the next merge finds them there and one that was given up goes on. Beyond that only the chunks with these users are read, and
     /// not kept: an erasure must not push the sets out of memory that reads need.
-    private borrowing func holdings(
+    private borrowing func memberships(
         of users: MemberSet, in heads: ArraySlice<CohortHead>, amongNumbers numbers: Int, of workspace: WorkspaceID,
         cache: SetCache
-    ) throws -> [Int32: Holding] {
+    ) throws -> [Int32: CohortMembership] {
         var states = try cachedStates(of: heads, in: workspace, cache: cache)
         let missing = heads.filter { states[$0.number] == nil }
         var room = cache.room
@@ -102,10 +102,10 @@ extension WorkspaceTransaction {
         states.merge(loaded) { _, new in new }
         let parts = rest.isEmpty ? [:] : try load(rest, in: workspace, onlyFor: users)
         let known = states.mapValues { state in
-            Holding(at: state.at, members: state.members.intersection(users), whole: state)
+            CohortMembership(at: state.at, members: state.members.intersection(users), whole: state)
         }
         return known.merging(
-            parts.mapValues { Holding(at: $0.at, members: $0.members.intersection(users), whole: nil) }
+            parts.mapValues { CohortMembership(at: $0.at, members: $0.members.intersection(users), whole: nil) }
         ) { known, _ in known }
     }
 
@@ -157,7 +157,7 @@ extension WorkspaceTransaction {
 }
 
 /// The sets after users left them.
-struct SetsLeft {
+struct RemovalResult {
     /// Those that are known whole, everyone among them.
     var known: [SetKey: SetState] = [:]
     /// How many cohorts changed.
@@ -165,7 +165,7 @@ struct SetsLeft {
 }
 
 /// A cohort's set as far as some users go.
-private struct Holding {
+private struct CohortMembership {
     let at: SetVersion
     /// Those of the users who are in it.
     let members: MemberSet

@@ -16,7 +16,7 @@ public enum ContactKind: String, Sendable {
     }
 
     /// What is kept and compared: without blanks at its ends, and an e-mail address with a to z in the place of A to Z.
-    public func normal(_ text: Identifier) -> Identifier {
+    public func normalized(_ text: Identifier) -> Identifier {
         let bytes = text.bytes
         var (start, end) = (0, bytes.count)
         while start < end, let length = Self.blank(at: start, of: bytes) { start += length }
@@ -54,11 +54,11 @@ public enum ContactKind: String, Sendable {
 
     /// The value as it is kept; nil where it can't be one. `null` removes, and a number is its digits, as clients write
     /// telephone numbers.
-    func kept(_ value: AttributeValue) -> AttributeValue? {
+    func normalized(_ value: AttributeValue) -> AttributeValue? {
         let text: Identifier
         switch value {
         case .null: return .null
-        case .string(let bytes): text = normal(Identifier(bytes: bytes))
+        case .string(let bytes): text = normalized(Identifier(bytes: bytes))
         case .integer(let number) where self == .phone && number > 0: text = Identifier(String(number))
         default: return nil
         }
@@ -77,14 +77,14 @@ public enum ContactKind: String, Sendable {
 
 extension Attributes.Entry {
     /// As it is kept; what can't be kept stays, and is refused.
-    var asKept: Attributes.Entry {
-        guard let kind = ContactKind(attribute: name), let kept = kind.kept(value) else { return self }
-        return Attributes.Entry(name: name, value: kept)
+    var normalized: Attributes.Entry {
+        guard let kind = ContactKind(attribute: name), let normalized = kind.normalized(value) else { return self }
+        return Attributes.Entry(name: name, value: normalized)
     }
 
     /// Why it can't be kept, as the end of a sentence; nil where it can, or is no address and no number.
     var contactProblem: String? {
-        guard let kind = ContactKind(attribute: name), kind.kept(value) == nil else { return nil }
+        guard let kind = ContactKind(attribute: name), kind.normalized(value) == nil else { return nil }
         return kind == .email ? "email must be an e-mail address" : "phone must be a telephone number"
     }
 }

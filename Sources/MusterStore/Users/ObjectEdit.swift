@@ -10,7 +10,7 @@ struct ObjectEdit: Sendable {
         let value: AttributeValue
 
         func finds(_ object: Attributes?) -> Bool {
-            object?.entries.contains { $0.name == key && $0.value.says(value) } ?? false
+            object?.entries.contains { $0.name == key && $0.value.isEquivalent(to: value) } ?? false
         }
     }
 
@@ -32,9 +32,9 @@ struct ObjectEdit: Sendable {
         var objects = try (elements + adding).withoutRepeats().map { (json: $0, fields: try $0.asObject) }
         objects.removeAll { object in removing.contains { $0.finds(object.fields) } }
         for update in updating {
-            for place in objects.indices where update.match.finds(objects[place].fields) {
-                let new = merges ? try objects[place].json.merging(update.object) : update.object
-                objects[place] = (new, try new.asObject)
+            for index in objects.indices where update.match.finds(objects[index].fields) {
+                let new = merges ? try objects[index].json.merging(update.object) : update.object
+                objects[index] = (new, try new.asObject)
             }
         }
         return try AttributeValue(elements: objects.map(\.json).lastOfEach())

@@ -67,7 +67,7 @@ struct PlannedUser {
 
     /// Applies changes of attributes, and returns those that an attribute is not fit for. Throws `UserRefusal` as
     /// merging does.
-    mutating func change(_ changes: [AttributeChange]) throws -> [UnfitAttribute] {
+    mutating func change(_ changes: [AttributeChange]) throws -> [IncompatibleAttribute] {
         let (changed, unfit) = try attributes.apply(changes)
         if changed { changedAttributes = try attributes.jsonWithinLimits }
         return unfit

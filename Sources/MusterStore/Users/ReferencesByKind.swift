@@ -48,8 +48,8 @@ struct ReferencesByKind {
                 aliases.names.append(alias.name, place)
             case .deviceID(let id): devices.append(id, place)
             case .brazeID(let id): brazeIDs.append(id, place)
-            case .email(let contact): emails.append(contact, as: ContactKind.email.normal(contact.value), place)
-            case .phone(let contact): phones.append(contact, as: ContactKind.phone.normal(contact.value), place)
+            case .email(let contact): emails.append(contact, as: ContactKind.email.normalized(contact.value), place)
+            case .phone(let contact): phones.append(contact, as: ContactKind.phone.normalized(contact.value), place)
             }
         }
     }

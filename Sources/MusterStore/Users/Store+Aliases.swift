@@ -6,7 +6,7 @@ extension Store {
     public func addAliases(
         _ aliases: [NewAlias], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> AddAliases.Reply {
-        let batch = UpsertBatch(aliases.map(JudgedEntry.init))
+        let batch = UpsertBatch(aliases.map(ValidatedEntry.init))
         let cache = cache
         return try await recorded(request, in: workspace, deadline: deadline) { connection in
             let written = try connection.upsert(batch, in: workspace, cache: cache)

@@ -26,7 +26,7 @@ extension WorkspaceTransaction {
     /// The kept user takes over what the merged one has, in every set too.
     borrowing func join(
         _ merged: Int32, into kept: Int32, under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache
-    ) throws -> SetsLeft {
+    ) throws -> RemovalResult {
         let now = Instant.now
         try checkRoom(for: merged, in: kept, in: workspace)
         let stored = try attributes(of: [merged, kept], in: workspace)

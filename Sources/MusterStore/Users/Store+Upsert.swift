@@ -7,7 +7,7 @@ extension Store {
     public func upsert(
         _ users: [UserEntry], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> UpsertUsers.Reply {
-        let batch = UpsertBatch(users.map { JudgedEntry($0) })
+        let batch = UpsertBatch(users.map { ValidatedEntry($0) })
         let cache = cache
         return try await recorded(request, in: workspace, deadline: deadline) { connection in
             try connection.upsert(batch, in: workspace, cache: cache)
@@ -17,10 +17,10 @@ extension Store {
 
 /// The entries of a batch, and all different identifiers in them.
 struct UpsertBatch: Sendable {
-    let entries: [JudgedEntry]
+    let entries: [ValidatedEntry]
     let identifiers: [UserReference]
 
-    init(_ entries: [JudgedEntry]) {
+    init(_ entries: [ValidatedEntry]) {
         self.entries = entries
         identifiers = Array(Set(entries.lazy.filter { $0.refusal == nil }.flatMap(\.identifiers)))
     }
@@ -36,7 +36,7 @@ protocol BatchEntry {
     var touchesAttributes: Bool { get }
 }
 
-extension JudgedEntry: BatchEntry {
+extension ValidatedEntry: BatchEntry {
     var others: [UserReference] { Array(identifiers.dropFirst()) }
     var touchesAttributes: Bool { !attributes.isEmpty }
 }

@@ -12,8 +12,8 @@ struct UpsertPlan {
 
     /// - Parameters:
     ///   - users: the stored users that entries mean.
-    ///   - holders: whose each identifier of the batch is: a place in `users`, or `somebodyElse`.
-    init(_ entries: [JudgedEntry], users: [PlannedUser], holders: [UserReference: Int]) throws {
+    ///   - holders: whose each identifier of the batch is: an index in `users`, or `somebodyElse`.
+    init(_ entries: [ValidatedEntry], users: [PlannedUser], holders: [UserReference: Int]) throws {
         self.users = users
         self.holders = holders
         results.reserveCapacity(entries.count)
@@ -21,15 +21,15 @@ struct UpsertPlan {
     }
 
     /// All of an entry or nothing: the user is worked on in a copy.
-    private mutating func apply(_ entry: JudgedEntry) throws -> UpsertResult {
+    private mutating func apply(_ entry: ValidatedEntry) throws -> UpsertResult {
         if let refusal = entry.refusal { return refusal }
-        let place = holders[entry.meant]
-        if place == nil, !entry.makesUser { return .refused(.unknown, "\(entry.part(0)) finds nobody") }
-        var user = place.map { users[$0] } ?? PlannedUser()
+        let index = holders[entry.meant]
+        if index == nil, !entry.makesUser { return .refused(.unknown, "\(entry.part(0)) finds nobody") }
+        var user = index.map { users[$0] } ?? PlannedUser()
         var added: [UserReference] = []
         for (position, identifier) in entry.identifiers.enumerated() {
             if let holder = holders[identifier] {
-                if holder == place { continue }
+                if holder == index { continue }
                 return .refused(.taken, "\(entry.part(position)) belongs to another user")
             }
             if let refusal = user.add(identifier) {
@@ -41,13 +41,13 @@ struct UpsertPlan {
         do { attributesChanged = try user.merge(entry.attributes) } catch UserRefusal.tooMany(let limit) {
             return .refused(.tooMany, "attributes: \(PlannedUser.tooMany(limit))")
         }
-        keep(user, at: place ?? users.count, added)
-        guard place != nil else { return UpsertResult(.created) }
+        keep(user, at: index ?? users.count, added)
+        guard index != nil else { return UpsertResult(.created) }
         return UpsertResult(attributesChanged || !added.isEmpty ? .updated : .unchanged)
     }
 
-    private mutating func keep(_ user: PlannedUser, at place: Int, _ added: [UserReference]) {
-        if place == users.count { users.append(user) } else { users[place] = user }
-        for identifier in added { holders[identifier] = place }
+    private mutating func keep(_ user: PlannedUser, at index: Int, _ added: [UserReference]) {
+        if index == users.count { users.append(user) } else { users[index] = user }
+        for identifier in added { holders[identifier] = index }
     }
 }

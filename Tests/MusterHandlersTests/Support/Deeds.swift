@@ -42,7 +42,7 @@ extension TestServer {
             var events: [NewEvent] = []
             var purchases: [NewPurchase] = []
             for (deed, number) in zip(deeds, numbers) {
-                guard let number else { throw UnjudgedEvent() }
+                guard let number else { throw UnvalidatedEvent() }
                 if let price = deed.price {
                     purchases.append(
                         NewPurchase(

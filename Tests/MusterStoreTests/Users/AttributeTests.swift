@@ -31,7 +31,7 @@ import Testing
             #expect(try await place.upsert(user).outcomes == [.unchanged])
             let stored = try #require(try await place.attributes(of: .externalID("u-1")))
             for attribute in user.attributes?.entries ?? [] where attribute.value != .null {
-                #expect(stored[attribute.name]?.says(attribute.value) == true)
+                #expect(stored[attribute.name]?.isEquivalent(to: attribute.value) == true)
             }
             #expect(stored.count == 12)
         }

@@ -50,7 +50,7 @@ import Testing
         ),
     ])
     func invalidEntriesAreReportedByPath(entry: UserEntry, message: String) {
-        let refusal = JudgedEntry(entry).refusal
+        let refusal = ValidatedEntry(entry).refusal
         #expect(refusal == .init(.refused, reason: .invalid, message: message))
     }
 

@@ -17,20 +17,20 @@ extension Store {
 
 /// The good objects of a call, what is wrong with the others, and all different identifiers.
 struct TrackBatch: Sendable {
-    private(set) var objects: [JudgedObject] = []
+    private(set) var objects: [ValidatedObject] = []
     private var errors: [TrackError] = []
     private var sent: [TrackError.InputArray: Int] = [:]
     let identifiers: [UserReference]
 
     init(_ call: TrackUsers) {
-        var objects: [JudgedObject] = []
+        var objects: [ValidatedObject] = []
         for (array, inputs) in [
             (TrackError.InputArray.attributes, call.attributes), (.events, call.events), (.purchases, call.purchases),
         ] {
             guard let inputs else { continue }
             sent[array] = inputs.count
             for (index, input) in inputs.enumerated() {
-                do { objects.append(try JudgedObject(input, in: array, at: index)) } catch {
+                do { objects.append(try ValidatedObject(input, in: array, at: index)) } catch {
                     let type = (error as? TrackRefusal)?.type ?? "the object is not valid"
                     errors.append(TrackError(type, in: array, at: index))
                 }
@@ -73,26 +73,26 @@ extension WorkspaceTransaction {
             of: batch.objects, found, needsKind: batch.namesContacts, in: workspace)
         let plan = try TrackPlan(batch.objects, users: users, holders: holders)
         let (sets, numbers) = try write(plan.users, under: everyone, in: workspace, cache: cache)
-        try append(plan.deeds, by: numbers, in: workspace)
+        try append(plan.events, by: numbers, in: workspace)
         return WriteResult(reply: batch.reply(with: plan.errors), sets: sets)
     }
 
     /// What users did. Last, since the heads that it takes come last in the order of locks.
     private borrowing func append(
-        _ deeds: [(place: Int, deed: JudgedObject.Deed)], by numbers: [Int32], in workspace: WorkspaceID
+        _ tracked: [(index: Int, event: ValidatedObject.TrackedEvent)], by numbers: [Int32], in workspace: WorkspaceID
     ) throws {
-        guard !deeds.isEmpty else { return }
+        guard !tracked.isEmpty else { return }
         var events: [NewEvent] = []
         var purchases: [NewPurchase] = []
-        for (place, deed) in deeds {
-            switch deed {
+        for (index, event) in tracked {
+            switch event {
             case .event(let name, let moment, let properties):
                 events.append(
-                    NewEvent(userNumber: numbers[place], name: name, occurredAt: moment, properties: properties))
+                    NewEvent(userNumber: numbers[index], name: name, occurredAt: moment, properties: properties))
             case .purchase(let product, let currency, let price, let quantity, let moment, let properties):
                 purchases.append(
                     NewPurchase(
-                        userNumber: numbers[place], productID: product, currency: currency, price: price,
+                        userNumber: numbers[index], productID: product, currency: currency, price: price,
                         quantity: quantity, occurredAt: moment, properties: properties))
             }
         }
@@ -100,7 +100,7 @@ extension WorkspaceTransaction {
     }
 }
 
-extension JudgedObject: BatchEntry {
+extension ValidatedObject: BatchEntry {
     var meant: UserReference { user }
     var others: [UserReference] { devices.map(UserReference.deviceID) }
     var touchesAttributes: Bool { !changes.isEmpty }

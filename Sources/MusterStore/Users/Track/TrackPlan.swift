@@ -5,14 +5,14 @@ struct TrackPlan {
     private(set) var users: [PlannedUser]
     /// What is wrong with whole objects, and with single fields of objects that were applied.
     private(set) var errors: (objects: [TrackError], fields: [TrackError]) = ([], [])
-    /// What users did, each with its place in `users`.
-    private(set) var deeds: [(place: Int, deed: JudgedObject.Deed)] = []
+    /// What users did, each with its index in `users`.
+    private(set) var events: [(index: Int, event: ValidatedObject.TrackedEvent)] = []
     private var holders: [UserReference: Int]
 
     /// - Parameters:
     ///   - users: the stored users that objects mean.
-    ///   - holders: whom each identifier of the batch finds: a place in `users`, or `UpsertPlan.somebodyElse`.
-    init(_ objects: [JudgedObject], users: [PlannedUser], holders: [UserReference: Int]) throws {
+    ///   - holders: whom each identifier of the batch finds: an index in `users`, or `UpsertPlan.somebodyElse`.
+    init(_ objects: [ValidatedObject], users: [PlannedUser], holders: [UserReference: Int]) throws {
         self.users = users
         self.holders = holders
         for object in objects {
@@ -24,25 +24,25 @@ struct TrackPlan {
 
     /// All of an object or nothing, but for attributes that are of another kind than their change needs: those are left
     /// out. The user is worked on in a copy.
-    private mutating func apply(_ object: JudgedObject) throws {
-        let place = holders[object.user]
-        guard place != nil || object.makesUser else { return }
-        var user = place.map { users[$0] } ?? PlannedUser()
-        if place == nil { try user.take(object.user) }
+    private mutating func apply(_ object: ValidatedObject) throws {
+        let index = holders[object.user]
+        guard index != nil || object.makesUser else { return }
+        var user = index.map { users[$0] } ?? PlannedUser()
+        if index == nil { try user.take(object.user) }
         let devices = object.devices.filter { holders[.deviceID($0)] == nil && .deviceID($0) != object.user }
         for device in devices { try user.take(.deviceID(device)) }
         let refused = try object.refused + user.apply(object.changes)
-        let new = place ?? users.count
-        if place == nil { users.append(user) } else { users[new] = user }
+        let new = index ?? users.count
+        if index == nil { users.append(user) } else { users[new] = user }
         for identifier in [object.user] + devices.map(UserReference.deviceID) { holders[identifier] = new }
         noteContacts(of: object.changes, at: new)
         errors.fields += refused.map { TrackError($0.type, in: object.inputArray, at: object.index) }
-        if let deed = object.deed { deeds.append((new, deed)) }
+        if let event = object.event { events.append((new, event)) }
     }
 
     /// An e-mail address or telephone number that the batch gives a user finds it in the objects that follow, unless it finds
     /// somebody who goes before.
-    private mutating func noteContacts(of changes: [AttributeChange], at place: Int) {
+    private mutating func noteContacts(of changes: [AttributeChange], at index: Int) {
         for change in changes {
             guard case .set(.string(let text)) = change.operation else { continue }
             let contact = Contact(Identifier(bytes: text))
@@ -52,10 +52,10 @@ struct TrackPlan {
             case "phone": reference = .phone(contact)
             default: continue
             }
-            if let holder = holders[reference], holder >= 0, users[holder].isIdentified, !users[place].isIdentified {
+            if let holder = holders[reference], holder >= 0, users[holder].isIdentified, !users[index].isIdentified {
                 continue
             }
-            holders[reference] = place
+            holders[reference] = index
         }
     }
 }

@@ -123,7 +123,7 @@ extension TrackedFields {
     /// An e-mail address or telephone number as it is kept; nil where there is none.
     func contact(_ kind: ContactKind) throws -> Identifier? {
         guard let value = self[kind.rawValue] else { return nil }
-        guard case .string(let text)? = kind.kept(value) else {
+        guard case .string(let text)? = kind.normalized(value) else {
             // Of one that is too long it says more.
             _ = try identifier(kind.rawValue)
             throw TrackRefusal.invalid(kind.rawValue)

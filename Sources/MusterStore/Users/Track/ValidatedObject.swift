@@ -1,8 +1,8 @@
 import MusterProtocol
 
 /// An object of `users.track`, judged by itself: nothing of this depends on what is stored.
-struct JudgedObject: Sendable {
-    enum Deed: Sendable {
+struct ValidatedObject: Sendable {
+    enum TrackedEvent: Sendable {
         case event(name: Identifier, at: Instant, properties: RawJSON?)
         case purchase(
             productID: Identifier, currency: String, price: Double, quantity: Int, at: Instant, properties: RawJSON?)
@@ -17,7 +17,7 @@ struct JudgedObject: Sendable {
     let changes: [AttributeChange]
     /// Fields that are refused for themselves: the others are applied.
     let refused: [TrackRefusal]
-    let deed: Deed?
+    let event: TrackedEvent?
 
     /// Throws `TrackRefusal`.
     init(_ object: Attributes, in inputArray: TrackError.InputArray, at index: Int) throws {
@@ -31,12 +31,12 @@ struct JudgedObject: Sendable {
         changes = try isOfAttributes ? fields.changes(&refused) : []
         self.refused = refused
         if changes.isEmpty, devices.isEmpty, let refusal = refused.first { throw refusal }
-        deed = try fields.deed(of: inputArray)
+        event = try fields.trackedEvent(of: inputArray)
     }
 }
 
 extension TrackedFields {
-    fileprivate func deed(of inputArray: TrackError.InputArray) throws -> JudgedObject.Deed? {
+    fileprivate func trackedEvent(of inputArray: TrackError.InputArray) throws -> ValidatedObject.TrackedEvent? {
         switch inputArray {
         case .attributes: nil
         case .events:
@@ -45,7 +45,7 @@ extension TrackedFields {
         }
     }
 
-    private func purchase() throws -> JudgedObject.Deed {
+    private func purchase() throws -> ValidatedObject.TrackedEvent {
         let (productID, currency) = (try required("product_id"), try currency())
         let (price, quantity) = (try price(), try quantity())
         guard NewPurchase.amount(of: quantity, at: price) != nil else {

@@ -1,7 +1,7 @@
 public import MusterProtocol
 
 /// An entry of `users.upsert`, judged by itself: nothing of this depends on what is stored.
-struct JudgedEntry: Sendable {
+struct ValidatedEntry: Sendable {
     /// External id, aliases, devices, in this order. The first is the one by which the entry means a user: where nobody has it,
     /// the user is made, and never found by another one, since that would be `users.identify` in disguise.
     let identifiers: [UserReference]
@@ -26,7 +26,7 @@ struct JudgedEntry: Sendable {
         identifiers =
             [entry.externalID.map(UserReference.externalID)].compactMap(\.self)
             + (entry.aliases ?? []).map(UserReference.alias) + (entry.deviceIDs ?? []).map(UserReference.deviceID)
-        attributes = (entry.attributes?.entries ?? []).map(\.asKept)
+        attributes = (entry.attributes?.entries ?? []).map(\.normalized)
         refusal = Self.refusal(of: entry, identifiers, isAlias: isAlias)
     }
 
@@ -58,29 +58,29 @@ struct JudgedEntry: Sendable {
 
     private static func problem(of entry: UserEntry, isAlias: Bool) -> String? {
         if let problem = entry.externalID?.problem() { return problem.inside("external_id").sentence }
-        for (place, alias) in (entry.aliases ?? []).enumerated() {
+        for (index, alias) in (entry.aliases ?? []).enumerated() {
             if let problem = alias.problem {
-                return isAlias ? problem.sentence : problem.inside("aliases[\(place)]").sentence
+                return isAlias ? problem.sentence : problem.inside("aliases[\(index)]").sentence
             }
         }
-        for (place, device) in (entry.deviceIDs ?? []).enumerated() {
-            if let problem = device.problem() { return problem.inside("device_ids[\(place)]").sentence }
+        for (index, device) in (entry.deviceIDs ?? []).enumerated() {
+            if let problem = device.problem() { return problem.inside("device_ids[\(index)]").sentence }
         }
         return nil
     }
 
     private static func refusal(of attributes: Attributes) -> UpsertResult? {
-        for (place, attribute) in attributes.entries.enumerated() {
-            if attribute.name.isEmpty { return .refused(.invalid, "the name of attribute \(place) is empty") }
+        for (index, attribute) in attributes.entries.enumerated() {
+            if attribute.name.isEmpty { return .refused(.invalid, "the name of attribute \(index) is empty") }
             if attribute.name.count > Limits.attributeNameBytes.value {
                 let problem = FieldProblem(over: Limits.attributeNameBytes)
-                return .refused(.invalid, "the name of attribute \(place) \(problem.text)")
+                return .refused(.invalid, "the name of attribute \(index) \(problem.text)")
             }
             if attribute.name.contains(0) {
-                return .refused(.invalid, "the name of attribute \(place) \(AttributeValue.unusableText)")
+                return .refused(.invalid, "the name of attribute \(index) \(AttributeValue.unusableText)")
             }
             if let problem = attribute.value.storageProblem {
-                return .refused(.invalid, "the value of attribute \(place) \(problem)")
+                return .refused(.invalid, "the value of attribute \(index) \(problem)")
             }
             if let problem = attribute.contactProblem {
                 return .refused(.invalid, problem)

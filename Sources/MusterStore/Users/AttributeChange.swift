@@ -33,7 +33,7 @@ struct AttributeChange: Sendable {
 }
 
 /// An attribute is of another kind than the change of it needs, or would be no number that is kept.
-struct UnfitAttribute: Error {
+struct IncompatibleAttribute: Error {
     let name: [UInt8]
     /// The end of a sentence.
     let problem: String
@@ -41,13 +41,13 @@ struct UnfitAttribute: Error {
 
 extension AttributesByName {
     /// Applies changes in their order; whether anything changed, and which attributes were not fit for theirs.
-    mutating func apply(_ changes: [AttributeChange]) throws -> (changed: Bool, unfit: [UnfitAttribute]) {
-        var (changed, unfit): (Bool, [UnfitAttribute]) = (false, [])
+    mutating func apply(_ changes: [AttributeChange]) throws -> (changed: Bool, unfit: [IncompatibleAttribute]) {
+        var (changed, unfit): (Bool, [IncompatibleAttribute]) = (false, [])
         for change in changes {
             do {
                 let value = try self[change.name].after(change)
                 if merge([Attributes.Entry(name: change.name, value: value)]) { changed = true }
-            } catch let attribute as UnfitAttribute {
+            } catch let attribute as IncompatibleAttribute {
                 unfit.append(attribute)
             }
         }
@@ -58,7 +58,9 @@ extension AttributesByName {
 extension AttributeValue? {
     /// The value after a change; `null` where there is none any more.
     fileprivate func after(_ change: AttributeChange) throws -> AttributeValue {
-        func unfit(_ problem: String) -> UnfitAttribute { UnfitAttribute(name: change.name, problem: problem) }
+        func unfit(_ problem: String) -> IncompatibleAttribute {
+            IncompatibleAttribute(name: change.name, problem: problem)
+        }
         switch change.operation {
         case .set(let value): return value
         case .increment(let step):
