@@ -83,14 +83,18 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "MusterHandlers",
-            dependencies: ["MusterStore", "MusterMetrics", "MusterProtocol", "Cryptography", "Postgres", log],
+            dependencies: [
+                "MusterStore", "MusterUsers", "MusterMetrics", "MusterProtocol", "Cryptography", "Postgres", log,
+            ],
             swiftSettings: settings),
         .target(
             name: "MusterStore",
             dependencies: [
-                "Postgres", "Zip", "MusterSets", "MusterSchema", "MusterMetrics", "MusterProtocol", log,
+                "Postgres", "Zip", "MusterUsers", "MusterSets", "MusterSchema", "MusterMetrics", "MusterProtocol", log,
             ],
             swiftSettings: settings),
+        // The rules of users, events and imports, without a database.
+        .target(name: "MusterUsers", dependencies: ["MusterSets", "MusterProtocol"], swiftSettings: settings),
         .target(
             name: "MusterSchema", path: "sql",
             resources: [
@@ -175,6 +179,7 @@ let package = Package(
             name: "MusterHandlersTests",
             dependencies: [
                 "MusterTestSupport", "TestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
+                "MusterUsers",
                 "MusterProtocol", "Postgres", log,
             ],
             swiftSettings: settings),
@@ -182,7 +187,7 @@ let package = Package(
             name: "MusterStoreTests",
             dependencies: [
                 "muster-server", "MusterTestSupport", "TestSupport", "MusterREST", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterSchema", "MusterSets", "MusterProtocol", "Postgres", log,
+                "MusterStore", "MusterSchema", "MusterSets", "MusterProtocol", "Postgres", log, "MusterUsers",
             ],
             swiftSettings: settings),
         // CRoaring is the judge of our codec here and nowhere else.

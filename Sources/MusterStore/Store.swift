@@ -1,12 +1,6 @@
 public import Logging
-public import MusterProtocol
+import MusterProtocol
 public import Postgres
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
 
 /// What Muster keeps in PostgreSQL, in all workspaces. The nouns' calls are in extensions, a folder each; the sets under them
 /// know bitmaps and nothing of cohorts.
@@ -45,14 +39,5 @@ public final class Store: Sendable {
         self.logger = logger
         cache = SetCache(byteLimit: cacheBytes / 4 * 3)
         derived = DerivedSets(byteLimit: cacheBytes / 4)
-    }
-}
-
-extension Instant {
-    /// Now, by this machine's clock. Times are for people: nothing is ordered by them.
-    public static var now: Instant {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Instant(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
     }
 }

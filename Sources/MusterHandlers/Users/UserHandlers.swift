@@ -1,5 +1,6 @@
 public import MusterProtocol
 public import MusterStore
+import MusterUsers
 
 /// Registers, shows, identifies, merges and erases users.
 public struct UserHandlers: Sendable {

@@ -1,5 +1,6 @@
 public import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// An import as it reaches the store.

@@ -1,4 +1,5 @@
 public import MusterProtocol
+import MusterUsers
 import Postgres
 
 /// Which of a cohort's imports are meant.

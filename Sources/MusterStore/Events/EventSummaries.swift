@@ -1,4 +1,5 @@
 public import MusterProtocol
+public import MusterUsers
 import Postgres
 
 /// What a user did or bought under one name.

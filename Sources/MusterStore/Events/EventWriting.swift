@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterUsers
 import Postgres
 
 extension WorkspaceTransaction {

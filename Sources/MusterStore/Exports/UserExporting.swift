@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// What exports say of one user, before it is put into Braze's form.

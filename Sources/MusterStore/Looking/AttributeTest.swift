@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterUsers
 
 /// Whether a user's attribute passes a filter's test: the one place that knows what a comparison means, for counts and checks alike.
 ///

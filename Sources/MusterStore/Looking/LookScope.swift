@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 
 /// What a plan depends on, so that many reads of one plan are recognized as asking for the same.
 ///

@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterUsers
 import Postgres
 
 /// The parts of a look over events and purchases. A leaf is one aggregate over the rows that count, of all users for a scan and of one user

@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// The one statement of a look, over everything that the reads it serves ask for. One statement is one snapshot of the

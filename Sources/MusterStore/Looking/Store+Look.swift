@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// Which set a cohort had when it was last looked at. A cohort that was deleted and made again has another one.

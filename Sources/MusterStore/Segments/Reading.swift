@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// A question with everything needed to answer it, all of one state.

@@ -1,5 +1,6 @@
 public import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// A user as some earlier look found it, for reads that allow for that.

@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 
 /// Sets that can be worked out again, kept because that takes long.
 enum DerivedKey: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterUsers
 import Postgres
 
 /// References to users by kind, as statements want them, each with its place among all.
@@ -157,14 +158,5 @@ extension SQL {
             whole += part
         }
         self = whole
-    }
-}
-
-extension Identifier {
-    /// With a to z in the place of A to Z, as the database has e-mail addresses.
-    var loweringASCII: Identifier {
-        let capitals = UInt8(ascii: "A")...UInt8(ascii: "Z")
-        guard bytes.contains(where: capitals.contains) else { return self }
-        return Identifier(bytes: bytes.map { capitals.contains($0) ? $0 | 0x20 : $0 })
     }
 }

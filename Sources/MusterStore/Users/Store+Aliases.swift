@@ -1,8 +1,9 @@
 public import MusterProtocol
+import MusterUsers
 import Postgres
 
 extension Store {
-    /// Gives users aliases, as an upsert does; who has an external id must be there.
+    /// Adds aliases, as an upsert does; a user named by external id must exist.
     public func addAliases(
         _ aliases: [NewAlias], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> AddAliases.Reply {
@@ -14,7 +15,7 @@ extension Store {
         }
     }
 
-    /// Gives aliases other names, each on what those before it left.
+    /// Renames aliases, each after those before it.
     public func updateAliases(
         _ updates: [AliasUpdate], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> UpdateAliases.Reply {
@@ -22,27 +23,16 @@ extension Store {
             _ = try connection.takeIdentity(in: workspace)
             let aliases = Array(Set(updates.flatMap { [$0.old, $0.new] }))
             let found = try connection.find(aliases.map(UserReference.alias), in: workspace)
-            let stored = Dictionary(uniqueKeysWithValues: zip(aliases, found))
+            let stored = AliasHolders(aliases, found)
             var holders = stored
-            let results = updates.map { Self.rename($0, among: &holders) }
+            let results = updates.map { holders.rename($0) }
             let moved = aliases.filter { stored[$0] != holders[$0] }.sorted {
                 ($0.label, $0.name) < ($1.label, $1.name)
             }
-            try connection.remove(moved.filter { stored[$0] != .some(nil) }, in: workspace)
-            try connection.insert(
-                moved.compactMap { alias in (holders[alias] ?? nil).map { (alias, $0) } }, in: workspace)
+            try connection.remove(moved.filter { stored[$0] != nil }, in: workspace)
+            try connection.insert(moved.compactMap { alias in holders[alias].map { (alias, $0) } }, in: workspace)
             return WriteResult(reply: UpdateAliases.Reply(results: results))
         }
-    }
-
-    private static func rename(_ update: AliasUpdate, among holders: inout [Alias: Int32?]) -> RenameOutcome {
-        guard let user = holders[update.old] ?? nil else { return .unknown }
-        if update.old == update.new { return .unchanged }
-        if update.new.problem != nil { return .invalid }
-        if holders[update.new] ?? nil != nil { return .taken }
-        holders[update.old] = .some(nil)
-        holders[update.new] = user
-        return .renamed
     }
 }
 

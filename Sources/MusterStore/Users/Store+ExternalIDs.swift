@@ -1,8 +1,9 @@
 public import MusterProtocol
+import MusterUsers
 import Postgres
 
 extension Store {
-    /// Gives users other external ids, each on what those before it left; the former ones become deprecated.
+    /// Renames external ids, each after those before it; the former ones become deprecated.
     public func renameExternalIDs(
         _ renames: [ExternalIDRename], request: IdempotencyKey, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
@@ -25,7 +26,7 @@ extension Store {
         }
     }
 
-    /// Lets deprecated external ids go.
+    /// Removes deprecated external ids.
     public func removeExternalIDs(
         _ externalIDs: [Identifier], request: IdempotencyKey, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
@@ -42,32 +43,9 @@ extension Store {
     }
 }
 
-/// Whose some external ids are.
-private struct ExternalIDs {
-    var primary: [Identifier: Int32] = [:]
-    var deprecated: [Identifier: Int32] = [:]
-
-    mutating func rename(_ rename: ExternalIDRename) -> RenameOutcome {
-        guard let user = primary[rename.current] else {
-            return deprecated[rename.current] == nil ? .unknown : .notPrimary
-        }
-        if rename.current == rename.new { return .unchanged }
-        if rename.new.problem() != nil { return .invalid }
-        if primary[rename.new] != nil || deprecated[rename.new] != nil { return .taken }
-        primary[rename.current] = nil
-        (deprecated[rename.current], primary[rename.new]) = (user, user)
-        return .renamed
-    }
-
-    mutating func remove(_ id: Identifier) -> RemovalOutcome {
-        if deprecated.removeValue(forKey: id) != nil { return .removed }
-        return primary[id] == nil ? .unknown : .notDeprecated
-    }
-}
-
 extension WorkspaceTransaction {
-    fileprivate borrowing func externalIDs(_ ids: [Identifier], in workspace: WorkspaceID) throws -> ExternalIDs {
-        var found = ExternalIDs()
+    fileprivate borrowing func externalIDs(_ ids: [Identifier], in workspace: WorkspaceID) throws -> ExternalIDHolders {
+        var found = ExternalIDHolders()
         try forEach(
             """
             SELECT external_id, user_number, true FROM registered_user
@@ -78,7 +56,7 @@ extension WorkspaceTransaction {
             """
         ) { row in
             let (id, user): (Identifier, Int32) = (try row.value(0), try row.value(1))
-            if try row.value(2, as: Bool.self) { found.primary[id] = user } else { found.deprecated[id] = user }
+            found.add(id, of: user, isPrimary: try row.value(2))
         }
         return found
     }

@@ -1,4 +1,5 @@
 public import MusterProtocol
+import MusterUsers
 import Postgres
 
 extension Store {

@@ -1,5 +1,6 @@
 public import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 extension Store {

@@ -1,5 +1,6 @@
 public import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 extension Store {
@@ -13,32 +14,6 @@ extension Store {
             try connection.upsert(batch, in: workspace, cache: cache)
         }
     }
-}
-
-/// The entries of a batch, and all different identifiers in them.
-struct UpsertBatch: Sendable {
-    let entries: [ValidatedEntry]
-    let identifiers: [UserReference]
-
-    init(_ entries: [ValidatedEntry]) {
-        self.entries = entries
-        identifiers = Array(Set(entries.lazy.filter { $0.refusal == nil }.flatMap(\.identifiers)))
-    }
-
-    var hasAttributes: Bool { entries.contains { $0.refusal == nil && !$0.attributes.isEmpty } }
-}
-
-/// An entry of a batch that means a user and may add to what it is.
-protocol BatchEntry {
-    var meant: UserReference { get }
-    /// Further identifiers, which the user gets.
-    var others: [UserReference] { get }
-    var touchesAttributes: Bool { get }
-}
-
-extension ValidatedEntry: BatchEntry {
-    var others: [UserReference] { Array(identifiers.dropFirst()) }
-    var touchesAttributes: Bool { !attributes.isEmpty }
 }
 
 extension WorkspaceTransaction {
@@ -93,7 +68,7 @@ extension WorkspaceTransaction {
     borrowing func plannedUsers(
         of entries: [some BatchEntry], _ found: UpsertFindings, needsKind: Bool, in workspace: WorkspaceID
     ) throws -> (users: [PlannedUser], holders: [UserReference: Int]) {
-        let wanted = WantedFields(entries, found)
+        let wanted = FieldsToRead(entries, found)
         let attributes = try attributes(of: Array(wanted.attributes), in: workspace)
         let labels = try aliasLabels(of: Array(wanted.labels), in: workspace)
         let devices = try deviceCounts(of: Array(wanted.devices), in: workspace)
@@ -107,47 +82,5 @@ extension WorkspaceTransaction {
         }
         let places = Dictionary(uniqueKeysWithValues: zip(numbers, 0...))
         return (users, found.numbers.mapValues { places[$0] ?? UpsertPlan.somebodyElse })
-    }
-}
-
-/// Whose the identifiers of a batch are.
-struct UpsertFindings {
-    private(set) var numbers: [UserReference: Int32] = [:]
-    private(set) var unknown: [UserReference] = []
-
-    init(_ identifiers: [UserReference], _ found: [Int32?]) {
-        numbers.reserveCapacity(identifiers.count)
-        add(identifiers, found)
-    }
-
-    mutating func add(_ identifiers: [UserReference], _ found: [Int32?]) {
-        unknown = []
-        for (identifier, number) in zip(identifiers, found) {
-            if let number { numbers[identifier] = number } else { unknown.append(identifier) }
-        }
-    }
-}
-
-/// Which stored users the entries mean, and what of them must be read.
-private struct WantedFields {
-    var users: Set<Int32> = []
-    var attributes: Set<Int32> = []
-    var labels: Set<Int32> = []
-    var devices: Set<Int32> = []
-
-    init(_ entries: [some BatchEntry], _ found: UpsertFindings) {
-        // A later entry may mean a stored user by an identifier that an earlier one gives that user. Several users may
-        // be candidates for one identifier, since an entry that names it may be refused.
-        var given: [UserReference: Set<Int32>] = [:]
-        for entry in entries {
-            for number in found.numbers[entry.meant].map({ [$0] }) ?? given[entry.meant] ?? [] {
-                users.insert(number)
-                if entry.touchesAttributes { attributes.insert(number) }
-                for identifier in entry.others where found.numbers[identifier] == nil {
-                    given[identifier, default: []].insert(number)
-                    if identifier.isDevice { devices.insert(number) } else { labels.insert(number) }
-                }
-            }
-        }
     }
 }

@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 extension WorkspaceTransaction {

@@ -1,17 +1,5 @@
-public import MusterProtocol
+import MusterProtocol
 import Postgres
-
-/// What a call that names one or two users is refused for.
-public enum UserRefusal: Error, Sendable, Equatable {
-    /// Nobody is found by it: the name of the call's field.
-    case unknown(String)
-    /// The user to merge is the user to keep.
-    case sameUser
-    /// The user to identify has an external id already, and not this one.
-    case otherExternalID
-    /// The kept user would have more than this.
-    case tooMany(Limit)
-}
 
 /// A workspace without the rows that every workspace has.
 struct UnfinishedWorkspace: Error {}

@@ -2,6 +2,7 @@ import MusterClient
 import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
+import MusterUsers
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import MusterHandlers
 import MusterProtocol
 import MusterTestSupport
+import MusterUsers
 import TestSupport
 
 @testable import MusterStore

@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterTestSupport
+import MusterUsers
 import Postgres
 import TestSupport
 import Testing

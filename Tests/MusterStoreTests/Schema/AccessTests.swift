@@ -1,3 +1,5 @@
+import MusterHandlers
+import MusterProtocol
 import MusterSchema
 import MusterTestSupport
 import Postgres

@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterUsers
 import Testing
 
 @testable import MusterStore

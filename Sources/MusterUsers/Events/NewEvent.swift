@@ -2,7 +2,7 @@ public import MusterProtocol
 
 /// Something that a user did, to be stored.
 public struct NewEvent: Sendable {
-    /// Of a user who exists: whoever appends has resolved it and holds the identity row.
+    /// Of a user who exists: the caller has resolved it and holds the identity row.
     public var userNumber: Int32
     /// 1 to 1,024 bytes.
     public var name: Identifier
@@ -18,7 +18,7 @@ public struct NewEvent: Sendable {
 
 /// Some of one product that a user bought, to be stored.
 public struct NewPurchase: Sendable {
-    /// Of a user who exists: whoever appends has resolved it and holds the identity row.
+    /// Of a user who exists: the caller has resolved it and holds the identity row.
     public var userNumber: Int32
     /// 1 to 1,024 bytes.
     public var productID: Identifier
@@ -46,49 +46,13 @@ public struct NewPurchase: Sendable {
     public var amount: Amount? { Self.amount(of: quantity, at: price) }
 
     /// So many at a price; nil where that is more than can be stored, or no number.
-    static func amount(of quantity: Int, at price: Double) -> Amount? {
+    package static func amount(of quantity: Int, at price: Double) -> Amount? {
         guard let one = Amount(price), let quantity = Int32(exactly: quantity), quantity > 0 else { return nil }
         return one.times(quantity)
     }
 }
 
-/// An amount of money, counted in whole millionths of the currency's unit: sums are exact and don't depend on their order, which
-/// sums of binary fractions do.
-public struct Amount: Sendable, Hashable, Comparable {
-    public let millionths: Int64
-
-    private static let most = Int64(Limits.purchaseAmount.value) * 1_000_000
-
-    init(millionths: Int64) { self.millionths = millionths }
-
-    /// To the nearest millionth; nil for what is no number or beyond ±10^9.
-    public init?(_ units: Double) {
-        guard abs(units) <= Double(Limits.purchaseAmount.value) else { return nil }
-        self = .nearest(to: units)
-    }
-
-    /// To the nearest millionth; what is no number is 0, what is out of range the range's end.
-    static func nearest(to units: Double) -> Amount {
-        Amount(millionths: Int64(exactly: (units * 1_000_000).rounded()) ?? (units > 0 ? .max : units < 0 ? -.max : 0))
-    }
-
-    /// In units of the currency.
-    public var units: Double { Double(millionths) / 1_000_000 }
-
-    public static func < (left: Self, right: Self) -> Bool { left.millionths < right.millionths }
-
-    /// Where the sum is out of range, the range's end.
-    func adding(_ other: Amount) -> Amount {
-        let (sum, overflow) = millionths.addingReportingOverflow(other.millionths)
-        guard overflow else { return Amount(millionths: sum) }
-        return Amount(millionths: millionths < 0 ? -.max : .max)
-    }
-
-    fileprivate func times(_ count: Int32) -> Amount? {
-        let (product, overflow) = millionths.multipliedReportingOverflow(by: Int64(count))
-        return overflow || abs(product) > Self.most ? nil : Amount(millionths: product)
-    }
+/// An event or purchase that was not validated: its amount can't be stored.
+package struct UnvalidatedEvent: Error {
+    package init() {}
 }
-
-/// An event or purchase whose fields nobody has judged: it can't be stored.
-struct UnvalidatedEvent: Error {}

@@ -1,21 +1,23 @@
-public import MusterProtocol
+package import MusterProtocol
 
-/// An entry of `users.upsert`, judged by itself: nothing of this depends on what is stored.
-struct ValidatedEntry: Sendable {
-    /// External id, aliases, devices, in this order. The first is the one by which the entry means a user: where nobody has it,
-    /// the user is made, and never found by another one, since that would be `users.identify` in disguise.
+/// An entry of `users.upsert`, validated without regard to what is stored.
+package struct ValidatedEntry: Sendable {
+    /// External id, aliases, devices, in this order. The first one names the user of the entry: where nobody has it, the
+    /// entry makes a user. No other identifier finds the user, since that would do what `users.identify` is for.
     let identifiers: [UserReference]
     let attributes: [Attributes.Entry]
-    let refusal: UpsertResult?
-    /// Whether a user is made where nobody is meant.
+    /// The result of an entry that is not valid.
+    package let refusal: UpsertResult?
+    /// Whether the entry makes a user where nobody has its first identifier.
     let makesUser: Bool
-    /// Whether the entry has the two fields of its one alias itself, as one of `users.alias.new` has.
+    /// Whether the two fields of its one alias are the entry's own, as in `users.alias.new`.
     private let isAlias: Bool
 
-    init(_ entry: UserEntry) { self.init(entry, makesUser: true, isAlias: false) }
+    /// An entry of `users.upsert`.
+    package init(_ entry: UserEntry) { self.init(entry, makesUser: true, isAlias: false) }
 
     /// An entry of `users.alias.new`.
-    init(_ new: NewAlias) {
+    package init(_ new: NewAlias) {
         self.init(
             UserEntry(externalID: new.externalID, aliases: [Alias(label: new.label, name: new.name)]),
             makesUser: new.externalID == nil, isAlias: true)
@@ -30,17 +32,15 @@ struct ValidatedEntry: Sendable {
         refusal = Self.refusal(of: entry, identifiers, isAlias: isAlias)
     }
 
-    /// The user that the entry means.
-    var meant: UserReference { identifiers[0] }
-
-    /// How a message names an identifier: `aliases[1]`, or `the alias` where the entry is one. Never by what it says.
+    /// What a message calls an identifier: `aliases[1]`, or `the alias` for an entry of `users.alias.new`. Messages have no
+    /// identifiers, which are personal data.
     func part(_ position: Int) -> String {
         switch identifiers[position] {
         case .externalID: return "external_id"
         case .alias where isAlias: return "the alias"
         case .alias: return "aliases[\(position - (identifiers[0].isExternalID ? 1 : 0))]"
         case .deviceID: return "device_ids[\(position - identifiers.count { !$0.isDevice })]"
-        // An entry has none of these.
+        // No entry has one of these.
         case .brazeID, .email, .phone: return "users"
         }
     }
@@ -86,7 +86,7 @@ struct ValidatedEntry: Sendable {
                 return .refused(.invalid, problem)
             }
         }
-        // What can't be written could not have been read; a call that was made in process may hold such a thing.
+        // A call that was read can be written; one that a test makes in process may not.
         guard let json = try? JSONEncoding.encode(attributes) else {
             return .refused(.invalid, "attributes can't be written as JSON")
         }
@@ -106,28 +106,6 @@ extension UpsertResult {
 }
 
 extension UserReference {
-    var isExternalID: Bool { if case .externalID = self { true } else { false } }
+    package var isExternalID: Bool { if case .externalID = self { true } else { false } }
     var isDevice: Bool { if case .deviceID = self { true } else { false } }
-}
-
-extension Identifier {
-    /// Why it can't be an identifier; nil where it can.
-    ///
-    /// - Parameter limit: how long it may be, where that is less than `Identifier.longest`.
-    public func problem(atMost limit: Limit = Limits.identifierBytes) -> FieldProblem? {
-        if bytes.count > limit.value { return FieldProblem(over: limit) }
-        return switch validity {
-        case .valid: nil
-        case .empty: FieldProblem(.empty, "is empty")
-        case .tooLong: FieldProblem(over: Limits.identifierBytes)
-        case .controlCharacter: FieldProblem(.invalidCharacters, "has a control character")
-        }
-    }
-}
-
-extension Alias {
-    /// Why it can't be an alias, and which of its fields can't; nil where it can.
-    public var problem: FieldProblem? {
-        label.problem(atMost: Limits.labelBytes)?.inside("alias_label") ?? name.problem()?.inside("alias_name")
-    }
 }

@@ -1,29 +1,29 @@
-import MusterProtocol
+package import MusterProtocol
 
-/// What a batch does: its entries are applied in memory, in order, each on what those before it left; then the differences are
-/// written at once. It knows no database.
-struct UpsertPlan {
-    private(set) var users: [PlannedUser]
-    private(set) var results: [UpsertResult] = []
+/// What a batch changes. Entries are applied in memory, in order, each to the result of those before it; the store then
+/// writes the differences at once.
+package struct UpsertPlan {
+    package private(set) var users: [PlannedUser]
+    package private(set) var results: [UpsertResult] = []
     private var holders: [UserReference: Int]
 
-    /// In the place of a user whom no entry of the batch means.
-    static let somebodyElse = -1
+    /// Stands for the index of a user whom no entry of the batch names.
+    package static let somebodyElse = -1
 
     /// - Parameters:
-    ///   - users: the stored users that entries mean.
-    ///   - holders: whose each identifier of the batch is: an index in `users`, or `somebodyElse`.
-    init(_ entries: [ValidatedEntry], users: [PlannedUser], holders: [UserReference: Int]) throws {
+    ///   - users: the stored users that entries name.
+    ///   - holders: who has each identifier of the batch: an index in `users`, or `somebodyElse`.
+    package init(_ entries: [ValidatedEntry], users: [PlannedUser], holders: [UserReference: Int]) throws {
         self.users = users
         self.holders = holders
         results.reserveCapacity(entries.count)
         for entry in entries { results.append(try apply(entry)) }
     }
 
-    /// All of an entry or nothing: the user is worked on in a copy.
+    /// Applies all of an entry or nothing: the changes are made to a copy of the user.
     private mutating func apply(_ entry: ValidatedEntry) throws -> UpsertResult {
         if let refusal = entry.refusal { return refusal }
-        let index = holders[entry.meant]
+        let index = holders[entry.user]
         if index == nil, !entry.makesUser { return .refused(.unknown, "\(entry.part(0)) finds nobody") }
         var user = index.map { users[$0] } ?? PlannedUser()
         var added: [UserReference] = []

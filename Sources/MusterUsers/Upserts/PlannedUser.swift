@@ -1,15 +1,18 @@
-import MusterProtocol
+package import MusterProtocol
 
-/// A user of a batch, as it is stored and as the entries so far leave it.
-struct PlannedUser {
+/// A user of a batch: as it is stored, with the changes of the entries so far.
+package struct PlannedUser {
     /// Nil: the batch makes this user.
-    let number: Int32?
-    private(set) var externalID: Identifier?
+    package let number: Int32?
+    /// The external id of a user whom the batch makes.
+    package private(set) var externalID: Identifier?
     private var attributes: AttributesByName
-    /// The attributes as they are to be stored; nil where nothing changed.
-    private(set) var changedAttributes: [UInt8]?
-    private(set) var newAliases: [Alias] = []
-    private(set) var newDevices: [Identifier] = []
+    /// The attributes to store; nil where nothing changed.
+    package private(set) var changedAttributes: [UInt8]?
+    /// Aliases that the batch adds.
+    package private(set) var newAliases: [Alias] = []
+    /// Devices that the batch adds.
+    package private(set) var newDevices: [Identifier] = []
     private var labels: Set<Identifier>
     private var deviceCount: Int
     private let hasExternalID: Bool
@@ -19,24 +22,26 @@ struct PlannedUser {
         (number, attributes, labels, deviceCount, hasExternalID) = (nil, [:], [], 0, false)
     }
 
-    /// A user who is there.
-    init(
+    /// A user who is stored.
+    package init(
         number: Int32, attributes: AttributesByName, labels: Set<Identifier>, deviceCount: Int, hasExternalID: Bool
     ) {
         (self.number, self.attributes, self.labels) = (number, attributes, labels)
         (self.deviceCount, self.hasExternalID) = (deviceCount, hasExternalID)
     }
 
+    /// Whether the user has an external id.
     var isIdentified: Bool { hasExternalID || externalID != nil }
 
-    var isChanged: Bool { changedAttributes != nil || !newAliases.isEmpty || !newDevices.isEmpty }
+    /// Whether the batch changes the stored user.
+    package var isChanged: Bool { changedAttributes != nil || !newAliases.isEmpty || !newDevices.isEmpty }
 
-    /// Gives the user an identifier that nobody has. Why not, if not.
+    /// Adds an identifier that nobody has; returns why the user can not have it.
     mutating func add(_ identifier: UserReference) -> (reason: UpsertResult.Reason, problem: String)? {
         switch identifier {
         case .externalID(let id): externalID = id
         case .alias(let alias):
-            // One entry may say the same thing twice.
+            // One entry may have an identifier twice.
             if newAliases.contains(alias) { return nil }
             guard labels.insert(alias.label).inserted else {
                 return (.labelTaken, "the user has another name under its label")
@@ -52,25 +57,25 @@ struct PlannedUser {
                 return (.tooMany, Self.tooMany(Limits.devicesPerUser))
             }
             newDevices.append(id)
-        // Nobody is given one of these: the first is made up, and the others are attributes.
+        // Nothing adds these: the server makes Braze ids, and addresses and numbers are attributes.
         case .brazeID, .email, .phone: break
         }
         return nil
     }
 
-    /// Merges attributes; whether that changed anything. Throws `UserRefusal` where the user would have too many.
+    /// Merges attributes; returns whether that changed anything. Throws `UserRefusal` where the user would have too many.
     mutating func merge(_ entries: [Attributes.Entry]) throws -> Bool {
         guard attributes.merge(entries) else { return false }
         changedAttributes = try attributes.jsonWithinLimits
         return true
     }
 
-    /// Applies changes of attributes, and returns those that an attribute is not fit for. Throws `UserRefusal` as
-    /// merging does.
+    /// Applies changes of attributes; returns the attributes of another kind than their change needs. Throws
+    /// `UserRefusal` as merging does.
     mutating func change(_ changes: [AttributeChange]) throws -> [IncompatibleAttribute] {
-        let (changed, unfit) = try attributes.apply(changes)
+        let (changed, incompatible) = try attributes.apply(changes)
         if changed { changedAttributes = try attributes.jsonWithinLimits }
-        return unfit
+        return incompatible
     }
 
     static func tooMany(_ limit: Limit) -> String {

@@ -1,6 +1,6 @@
 import MusterProtocol
 
-/// What is to become of one attribute.
+/// A change of one attribute.
 struct AttributeChange: Sendable {
     enum Operation: Sendable {
         /// `null` removes it.
@@ -23,7 +23,7 @@ struct AttributeChange: Sendable {
         (self.name, self.operation) = (name, operation)
     }
 
-    /// Whether it is about an object, or an array of anything but strings.
+    /// Whether it changes an object, or an array that has other elements than strings.
     var isNested: Bool {
         switch operation {
         case .merge, .editObjects, .set(.other): true
@@ -32,7 +32,7 @@ struct AttributeChange: Sendable {
     }
 }
 
-/// An attribute is of another kind than the change of it needs, or would be no number that is kept.
+/// An attribute is of another kind than its change needs, or the changed number is out of range.
 struct IncompatibleAttribute: Error {
     let name: [UInt8]
     /// The end of a sentence.
@@ -40,47 +40,47 @@ struct IncompatibleAttribute: Error {
 }
 
 extension AttributesByName {
-    /// Applies changes in their order; whether anything changed, and which attributes were not fit for theirs.
-    mutating func apply(_ changes: [AttributeChange]) throws -> (changed: Bool, unfit: [IncompatibleAttribute]) {
-        var (changed, unfit): (Bool, [IncompatibleAttribute]) = (false, [])
+    /// Applies changes in order; returns whether anything changed, and the attributes of another kind than theirs needs.
+    mutating func apply(_ changes: [AttributeChange]) throws -> (changed: Bool, incompatible: [IncompatibleAttribute]) {
+        var (changed, incompatible): (Bool, [IncompatibleAttribute]) = (false, [])
         for change in changes {
             do {
                 let value = try self[change.name].after(change)
                 if merge([Attributes.Entry(name: change.name, value: value)]) { changed = true }
             } catch let attribute as IncompatibleAttribute {
-                unfit.append(attribute)
+                incompatible.append(attribute)
             }
         }
-        return (changed, unfit)
+        return (changed, incompatible)
     }
 }
 
 extension AttributeValue? {
-    /// The value after a change; `null` where there is none any more.
+    /// The value after a change; `null` where the change removes it.
     fileprivate func after(_ change: AttributeChange) throws -> AttributeValue {
-        func unfit(_ problem: String) -> IncompatibleAttribute {
+        func incompatible(_ problem: String) -> IncompatibleAttribute {
             IncompatibleAttribute(name: change.name, problem: problem)
         }
         switch change.operation {
         case .set(let value): return value
         case .increment(let step):
-            guard let sum = increased(by: step) else { throw unfit("the user's is no number") }
-            guard sum.isWithinBounds else { throw unfit("with it the user's would be outside of ±2^53") }
+            guard let sum = increased(by: step) else { throw incompatible("the user's is no number") }
+            guard sum.isWithinBounds else { throw incompatible("with it the user's would be outside of ±2^53") }
             return sum
         case .edit(let adding, let removing):
             guard let old = self else {
                 return adding.isEmpty ? .null : try AttributeValue(elements: adding.lastOfEach(removing: removing))
             }
-            guard let elements = try old.elements() else { throw unfit("the user's is no array") }
+            guard let elements = try old.elements() else { throw incompatible("the user's is no array") }
             return try AttributeValue(elements: (elements + adding).lastOfEach(removing: removing))
         case .editObjects(let edit):
             guard let old = self else { return edit.adding.isEmpty ? .null : try edit.applied(to: []) }
-            guard let elements = try old.elements() else { throw unfit("the user's is no array") }
+            guard let elements = try old.elements() else { throw incompatible("the user's is no array") }
             return try edit.applied(to: elements)
         case .merge(let fields):
             guard let old = self, old != .strings([]) else { return AttributeValue(fields) }
             guard case .other(let object) = old else {
-                guard fields.isEmptyArray else { throw unfit("the user's is no object") }
+                guard fields.isEmptyArray else { throw incompatible("the user's is no object") }
                 return AttributeValue(fields)
             }
             return AttributeValue(try object.merging(fields))
@@ -120,7 +120,7 @@ extension AttributeValue {
         }
     }
 
-    /// What this JSON says.
+    /// The value of this JSON.
     fileprivate init(_ json: RawJSON) { self = json.isEmptyArray ? .strings([]) : .other(json) }
 
     /// An array of these.
@@ -135,16 +135,16 @@ extension AttributeValue {
 }
 
 extension [RawJSON] {
-    /// Each value once, at the place of its last, and of all the last that one array may have.
+    /// Each value once, at the index of its last occurrence, and at most as many as one array may have, the last ones.
     func lastOfEach(removing gone: [RawJSON] = []) -> [RawJSON] {
         withoutRepeats(removing: gone).suffix(Limits.arrayElements.value)
     }
 
-    /// Each value once, at the place of its last.
+    /// Each value once, at the index of its last occurrence.
     func withoutRepeats(removing gone: [RawJSON] = []) -> [RawJSON] {
-        // PostgreSQL gives the fields of an object back in an order of its own.
-        var seen = Set(gone.map(\.identity))
-        return reversed().filter { seen.insert($0.identity).inserted }.reversed()
+        // PostgreSQL returns the fields of an object in an order of its own.
+        var seen = Set(gone.map(\.comparisonKey))
+        return reversed().filter { seen.insert($0.comparisonKey).inserted }.reversed()
     }
 }
 
@@ -166,7 +166,7 @@ extension RawJSON {
         return try RawJSON(encoding: Attributes(fields.map { Attributes.Entry(name: $0.key, value: $0.value) }))
     }
 
-    /// Nil for what is no object.
+    /// The fields of an object; nil for any other value.
     var asObject: Attributes? {
         get throws { try read { $0.kind == .object ? try Attributes($0) : nil } }
     }

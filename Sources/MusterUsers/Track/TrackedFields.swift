@@ -1,6 +1,6 @@
 import MusterProtocol
 
-/// What an object of `users.track` is refused for: a text that its sender gets, which names fields and never what they say.
+/// Why an object of `users.track` is refused: a text for the caller, which names fields and never has their values.
 struct TrackRefusal: Error {
     let type: String
 
@@ -46,7 +46,7 @@ struct TrackedFields {
         }
     }
 
-    /// A string that can be an identifier; whole numbers count as their digits where `numbers` says so.
+    /// A valid identifier; nil where the field is absent. With `numbers`, a whole number stands for its digits.
     func identifier(_ field: String, numbers: Bool = false) throws -> Identifier? {
         let identifier: Identifier
         switch self[field] {
@@ -67,19 +67,19 @@ struct TrackedFields {
         return identifier
     }
 
-    /// When something happened, which must be there. Clocks differ, so it may lie a little ahead.
-    func moment(_ field: String) throws -> Instant {
+    /// When something happened; required. Clocks differ, so it may lie a little ahead.
+    func time(_ field: String) throws -> Instant {
         guard let value = self[field] else { throw TrackRefusal.required(field) }
         let lead = Limits.eventLead
         let latest = Instant.now.microseconds + Int64(lead.value) * 3_600_000_000
-        guard case .string(let text) = value, let moment = Instant(iso8601: text) else {
+        guard case .string(let text) = value, let time = Instant(iso8601: text) else {
             throw TrackRefusal.invalid(field)
         }
-        guard moment.microseconds <= latest else {
+        guard time.microseconds <= latest else {
             throw TrackRefusal(
                 type: "'\(field)' is not valid: it lies ahead by more than \(lead.described)")
         }
-        return moment
+        return time
     }
 
     func price() throws -> Double {
@@ -110,7 +110,7 @@ struct TrackedFields {
 }
 
 extension TrackedFields {
-    /// The user that the object means, by the first kind of identifier that it has.
+    /// The user that the object names, by the first kind of identifier that it has.
     func user() throws -> UserReference {
         if let id = try identifier("external_id", numbers: true) { return .externalID(id) }
         if let alias = try alias() { return .alias(alias) }
@@ -120,18 +120,18 @@ extension TrackedFields {
         throw TrackRefusal(type: "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required")
     }
 
-    /// An e-mail address or telephone number as it is kept; nil where there is none.
+    /// An e-mail address or telephone number in its stored form; nil where there is none.
     func contact(_ kind: ContactKind) throws -> Identifier? {
         guard let value = self[kind.rawValue] else { return nil }
         guard case .string(let text)? = kind.normalized(value) else {
-            // Of one that is too long it says more.
+            // For one that is too long, this error says more.
             _ = try identifier(kind.rawValue)
             throw TrackRefusal.invalid(kind.rawValue)
         }
         return Identifier(bytes: text)
     }
 
-    /// Whether the object makes the user that it means, where there is none.
+    /// Whether the object makes the user that it names, where there is none.
     func makes(_ user: UserReference) throws -> Bool {
         let updatesOnly = try flag("_update_existing_only")
         return switch user {

@@ -1,12 +1,13 @@
-import MusterProtocol
+package import MusterProtocol
 
 /// Outcomes as they are stored: for each run a byte and a varint, low seven bits first. `sql/005_cohorts.sql` describes it.
-enum OutcomeCoding {
+package enum OutcomeCoding {
     private static let codes: [Outcome] = [
         .added, .removed, .unchanged, .unknown, .identifiedDevice, .invalid, .repeated,
     ]
 
-    static func encode(_ runs: [OutcomeRun]) -> [UInt8] {
+    /// The stored form of runs of outcomes.
+    package static func encode(_ runs: [OutcomeRun]) -> [UInt8] {
         var bytes: [UInt8] = []
         for run in runs {
             bytes.append(UInt8(codes.firstIndex(of: run.outcome) ?? codes.count))
@@ -15,8 +16,8 @@ enum OutcomeCoding {
         return bytes
     }
 
-    /// The numbers of identifiers of each object, by kind.
-    static func encode(_ shape: [ChangeShape]) -> [UInt8] {
+    /// The stored form of a shape: how many identifiers of each kind each object of `cohort_changes` has.
+    package static func encode(_ shape: [ChangeShape]) -> [UInt8] {
         var bytes: [UInt8] = []
         for object in shape {
             for count in [object.userIDs, object.deviceIDs, object.aliases] { append(count, to: &bytes) }
@@ -24,8 +25,8 @@ enum OutcomeCoding {
         return bytes
     }
 
-    /// Nil where the bytes are none that `encode` wrote.
-    static func decodeShape(_ bytes: [UInt8]) -> [ChangeShape]? {
+    /// Nil for bytes that `encode` did not write.
+    package static func decodeShape(_ bytes: [UInt8]) -> [ChangeShape]? {
         var shape: [ChangeShape] = []
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -37,8 +38,8 @@ enum OutcomeCoding {
         return shape
     }
 
-    /// Nil where the bytes are none that `encode` wrote.
-    static func decode(_ bytes: [UInt8]) -> [OutcomeRun]? {
+    /// Nil for bytes that `encode` did not write.
+    package static func decode(_ bytes: [UInt8]) -> [OutcomeRun]? {
         var runs: [OutcomeRun] = []
         var rest = bytes[...]
         while let code = rest.popFirst() {

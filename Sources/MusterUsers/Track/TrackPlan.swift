@@ -1,18 +1,18 @@
-import MusterProtocol
+package import MusterProtocol
 
-/// What a batch of objects does: each is applied in memory, in order, on what those before it left. It knows no database.
-struct TrackPlan {
-    private(set) var users: [PlannedUser]
-    /// What is wrong with whole objects, and with single fields of objects that were applied.
-    private(set) var errors: (objects: [TrackError], fields: [TrackError]) = ([], [])
-    /// What users did, each with its index in `users`.
-    private(set) var events: [(index: Int, event: ValidatedObject.TrackedEvent)] = []
+/// What a batch of objects changes. Objects are applied in memory, in order, each to the result of those before it.
+package struct TrackPlan {
+    package private(set) var users: [PlannedUser]
+    /// Errors of objects that are refused, and of single fields of objects that are applied.
+    package private(set) var errors: (objects: [TrackError], fields: [TrackError]) = ([], [])
+    /// Events and purchases, each with the index of its user in `users`.
+    package private(set) var events: [(index: Int, event: TrackedEvent)] = []
     private var holders: [UserReference: Int]
 
     /// - Parameters:
-    ///   - users: the stored users that objects mean.
+    ///   - users: the stored users that objects name.
     ///   - holders: whom each identifier of the batch finds: an index in `users`, or `UpsertPlan.somebodyElse`.
-    init(_ objects: [ValidatedObject], users: [PlannedUser], holders: [UserReference: Int]) throws {
+    package init(_ objects: [ValidatedObject], users: [PlannedUser], holders: [UserReference: Int]) throws {
         self.users = users
         self.holders = holders
         for object in objects {
@@ -22,8 +22,8 @@ struct TrackPlan {
         }
     }
 
-    /// All of an object or nothing, but for attributes that are of another kind than their change needs: those are left
-    /// out. The user is worked on in a copy.
+    /// Applies all of an object or nothing, except for attributes of another kind than their change needs: those are left
+    /// out. The changes are made to a copy of the user.
     private mutating func apply(_ object: ValidatedObject) throws {
         let index = holders[object.user]
         guard index != nil || object.makesUser else { return }
@@ -40,8 +40,8 @@ struct TrackPlan {
         if let event = object.event { events.append((new, event)) }
     }
 
-    /// An e-mail address or telephone number that the batch gives a user finds it in the objects that follow, unless it finds
-    /// somebody who goes before.
+    /// Lets the objects that follow find a user by an e-mail address or telephone number that this one adds, unless an
+    /// identified user has it and this user is anonymous.
     private mutating func noteContacts(of changes: [AttributeChange], at index: Int) {
         for change in changes {
             guard case .set(.string(let text)) = change.operation else { continue }
@@ -61,7 +61,7 @@ struct TrackPlan {
 }
 
 extension PlannedUser {
-    /// Gives a user that is made, or gets a device, what names it: an e-mail address and a telephone number are attributes.
+    /// Adds an identifier to the user; an e-mail address and a telephone number are attributes.
     fileprivate mutating func take(_ reference: UserReference) throws {
         switch reference {
         case .email(let contact):
@@ -73,8 +73,8 @@ extension PlannedUser {
         }
     }
 
-    /// Returns what is wrong with the attributes that could not be changed. Throws where none could, or the user would
-    /// have too many even without those that are nested.
+    /// Applies changes; returns the errors of those that do not fit. Throws where none fits, or where the user would have
+    /// too many attributes even without the nested ones.
     fileprivate mutating func apply(_ changes: [AttributeChange]) throws -> [TrackRefusal] {
         let before = self
         do { return try applyAll(changes) } catch UserRefusal.tooMany(let limit) {
@@ -83,20 +83,20 @@ extension PlannedUser {
             guard !nested.isEmpty, !plain.isEmpty else { throw TrackRefusal(type: Self.tooMany(limit)) }
             self = before
             do {
-                return try applyAll(plain) + nested.map { .unfit($0.name, "with it \(Self.tooMany(limit))") }
+                return try applyAll(plain) + nested.map { .incompatible($0.name, "with it \(Self.tooMany(limit))") }
             } catch UserRefusal.tooMany(let limit) { throw TrackRefusal(type: Self.tooMany(limit)) }
         }
     }
 
     private mutating func applyAll(_ changes: [AttributeChange]) throws -> [TrackRefusal] {
-        let refused = try change(changes).map { TrackRefusal.unfit($0.name, $0.problem) }
+        let refused = try change(changes).map { TrackRefusal.incompatible($0.name, $0.problem) }
         if !refused.isEmpty, refused.count == changes.count { throw refused[0] }
         return refused
     }
 }
 
 extension TrackRefusal {
-    fileprivate static func unfit(_ attribute: [UInt8], _ problem: String) -> TrackRefusal {
+    fileprivate static func incompatible(_ attribute: [UInt8], _ problem: String) -> TrackRefusal {
         TrackRefusal(type: "'\(String(decoding: attribute, as: UTF8.self))' is not valid: \(problem)")
     }
 }

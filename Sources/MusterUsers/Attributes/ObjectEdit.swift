@@ -3,18 +3,18 @@ import MusterProtocol
 /// A change of an array of objects, by Braze's operators `$add`, `$remove` and `$update`; applied in this order, as
 /// Braze does.
 struct ObjectEdit: Sendable {
-    /// Finds the objects with a field of this value.
+    /// Matches the objects that have a field with this value.
     struct Match: Sendable {
         let key: [UInt8]
         /// A string, a number or a truth value.
         let value: AttributeValue
 
-        func finds(_ object: Attributes?) -> Bool {
+        func matches(_ object: Attributes?) -> Bool {
             object?.entries.contains { $0.name == key && $0.value.isEquivalent(to: value) } ?? false
         }
     }
 
-    /// What becomes of the objects that are found.
+    /// What is written into the objects that match.
     struct Update: Sendable {
         let match: Match
         let object: RawJSON
@@ -23,16 +23,16 @@ struct ObjectEdit: Sendable {
     var adding: [RawJSON] = []
     var removing: [Match] = []
     var updating: [Update] = []
-    /// Whether updates put fields into the objects; else they take their place.
+    /// Whether updates merge their fields into the objects; otherwise they replace them.
     var merges = false
 
-    /// The array that these elements become.
+    /// The array after the edit of these elements.
     func applied(to elements: [RawJSON]) throws -> AttributeValue {
-        // More than one array may have, until those are gone that are to be removed.
+        // There may be more than an array may have, before those to remove are gone.
         var objects = try (elements + adding).withoutRepeats().map { (json: $0, fields: try $0.asObject) }
-        objects.removeAll { object in removing.contains { $0.finds(object.fields) } }
+        objects.removeAll { object in removing.contains { $0.matches(object.fields) } }
         for update in updating {
-            for index in objects.indices where update.match.finds(objects[index].fields) {
+            for index in objects.indices where update.match.matches(objects[index].fields) {
                 let new = merges ? try objects[index].json.merging(update.object) : update.object
                 objects[index] = (new, try new.asObject)
             }
@@ -48,8 +48,8 @@ extension ObjectEdit {
         case update = "$update"
     }
 
-    /// What the fields of an attribute's object ask for; nil where none of them is an operator. Throws `TrackRefusal`
-    /// where they are no edit.
+    /// Reads the operators of an attribute's object; nil where it has none. Throws `TrackRefusal` where they are not
+    /// valid.
     init?(_ fields: TrackedFields, of name: String, merges: Bool) throws {
         let names = Set(fields.entries.map { String(decoding: $0.name, as: UTF8.self) })
         let known = Set(Operator.allCases.map(\.rawValue))

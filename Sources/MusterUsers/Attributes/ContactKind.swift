@@ -1,11 +1,11 @@
 public import MusterProtocol
 
-/// The two attributes by which users are found: one rule for how they are kept, whoever writes them, and looked for.
+/// The two attributes that find users. Writers and look-ups use one rule for the form in which they are stored.
 public enum ContactKind: String, Sendable {
     case email, phone
 
     /// Nil for any other attribute.
-    init?(attribute name: some Sequence<UInt8>) {
+    package init?(attribute name: some Sequence<UInt8>) {
         if name.elementsEqual("email".utf8) {
             self = .email
         } else if name.elementsEqual("phone".utf8) {
@@ -15,7 +15,7 @@ public enum ContactKind: String, Sendable {
         }
     }
 
-    /// What is kept and compared: without blanks at its ends, and an e-mail address with a to z in the place of A to Z.
+    /// The form that is stored and compared: without white space at its ends, and an e-mail address in ASCII lower case.
     public func normalized(_ text: Identifier) -> Identifier {
         let bytes = text.bytes
         var (start, end) = (0, bytes.count)
@@ -52,9 +52,8 @@ public enum ContactKind: String, Sendable {
         return nil
     }
 
-    /// The value as it is kept; nil where it can't be one. `null` removes, and a number is its digits, as clients write
-    /// telephone numbers.
-    func normalized(_ value: AttributeValue) -> AttributeValue? {
+    /// The value to store; nil where it is not valid. `null` removes, and a whole number is a telephone number's digits.
+    package func normalized(_ value: AttributeValue) -> AttributeValue? {
         let text: Identifier
         switch value {
         case .null: return .null
@@ -66,8 +65,7 @@ public enum ContactKind: String, Sendable {
         return .string(Array(text.bytes))
     }
 
-    /// Something, one @, and a domain without empty parts: what a mail server would refuse before it asks anyone. Which
-    /// addresses there are, only their servers know.
+    /// Whether there is a local part, one @, and a domain without empty labels. Only the domain's servers know more.
     private static func isEmail(_ bytes: some Collection<UInt8>) -> Bool {
         let parts = bytes.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, !bytes.contains(UInt8(ascii: " ")) else { return false }
@@ -76,15 +74,24 @@ public enum ContactKind: String, Sendable {
 }
 
 extension Attributes.Entry {
-    /// As it is kept; what can't be kept stays, and is refused.
+    /// With the value to store; one that is not valid stays, and is refused later.
     var normalized: Attributes.Entry {
         guard let kind = ContactKind(attribute: name), let normalized = kind.normalized(value) else { return self }
         return Attributes.Entry(name: name, value: normalized)
     }
 
-    /// Why it can't be kept, as the end of a sentence; nil where it can, or is no address and no number.
+    /// Why the address or telephone number is not valid, as a sentence; nil for a valid one and for other attributes.
     var contactProblem: String? {
         guard let kind = ContactKind(attribute: name), kind.normalized(value) == nil else { return nil }
         return kind == .email ? "email must be an e-mail address" : "phone must be a telephone number"
+    }
+}
+
+extension Identifier {
+    /// In ASCII lower case, as e-mail addresses are stored.
+    fileprivate var loweringASCII: Identifier {
+        let capitals = UInt8(ascii: "A")...UInt8(ascii: "Z")
+        guard bytes.contains(where: capitals.contains) else { return self }
+        return Identifier(bytes: bytes.map { capitals.contains($0) ? $0 | 0x20 : $0 })
     }
 }

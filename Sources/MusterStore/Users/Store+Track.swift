@@ -1,0 +1,56 @@
+public import MusterProtocol
+import MusterSets
+import MusterUsers
+import Postgres
+
+extension Store {
+    /// Applies what Braze's `/users/track` asks for, in one transaction. What is wrong with an object is in the reply.
+    public func track(
+        _ call: TrackUsers, request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> TrackUsers.Reply {
+        let batch = TrackBatch(call)
+        let cache = cache
+        return try await recorded(request, in: workspace, deadline: deadline) { connection in
+            try connection.track(batch, in: workspace, cache: cache)
+        }
+    }
+}
+
+extension WorkspaceTransaction {
+    /// Locks as an upsert does; the heads of what users did come after those of what they are.
+    fileprivate borrowing func track(
+        _ batch: TrackBatch, in workspace: WorkspaceID, cache: SetCache
+    ) throws -> WriteResult<TrackUsers.Reply> {
+        let (found, everyone) = try findToWrite(
+            batch.identifiers, locksFirst: batch.namesContacts, changesAttributes: batch.changesAttributes,
+            in: workspace)
+        let (users, holders) = try plannedUsers(
+            of: batch.objects, found, needsKind: batch.namesContacts, in: workspace)
+        let plan = try TrackPlan(batch.objects, users: users, holders: holders)
+        let (sets, numbers) = try write(plan.users, under: everyone, in: workspace, cache: cache)
+        try append(plan.events, by: numbers, in: workspace)
+        return WriteResult(reply: batch.reply(with: plan.errors), sets: sets)
+    }
+
+    /// What users did. Last, since the heads that it takes come last in the order of locks.
+    private borrowing func append(
+        _ tracked: [(index: Int, event: TrackedEvent)], by numbers: [Int32], in workspace: WorkspaceID
+    ) throws {
+        guard !tracked.isEmpty else { return }
+        var events: [NewEvent] = []
+        var purchases: [NewPurchase] = []
+        for (index, event) in tracked {
+            switch event {
+            case .event(let name, let time, let properties):
+                events.append(
+                    NewEvent(userNumber: numbers[index], name: name, occurredAt: time, properties: properties))
+            case .purchase(let product, let currency, let price, let quantity, let time, let properties):
+                purchases.append(
+                    NewPurchase(
+                        userNumber: numbers[index], productID: product, currency: currency, price: price,
+                        quantity: quantity, occurredAt: time, properties: properties))
+            }
+        }
+        try append(events, purchases, in: workspace)
+    }
+}
