@@ -206,11 +206,14 @@ let package = Package(
 // scripts/fuzz sets MUSTER_FUZZ: these targets link only with the fuzzer's runtime.
 if Context.environment["MUSTER_FUZZ"] != nil {
     package.targets.append(.target(name: "CFuzzer", path: "Fuzz/CFuzzer"))
-    for (name, tested) in [("FuzzFrames", "MusterProtocol"), ("FuzzSets", "MusterSets")] {
+    for (name, tested) in [
+        ("FuzzFrames", ["MusterProtocol"]), ("FuzzSets", ["MusterSets"]),
+        ("FuzzUsers", ["MusterUsers", "MusterSets", "MusterProtocol"]),
+    ] as [(String, [Target.Dependency])] {
         package.products.append(.executable(name: name, targets: [name]))
         package.targets.append(
             .executableTarget(
-                name: name, dependencies: ["CFuzzer", .byName(name: tested)], path: "Fuzz/\(name)",
+                name: name, dependencies: ["CFuzzer"] + tested, path: "Fuzz/\(name)",
                 swiftSettings: settings,
                 linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
     }
