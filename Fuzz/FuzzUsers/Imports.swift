@@ -29,17 +29,17 @@ private func resolve(_ batch: inout ImportBatch, in workspace: MemoryWorkspace) 
     let (userIDs, userPositions) = batch.userIDs.sorted()
     for (id, position) in zip(userIDs, userPositions) {
         guard let number = workspace.find(.externalID(id)) else { continue }
-        batch.resolve(position: position, as: .user(UInt32(number)))
+        batch.resolve(position: position, as: .user(number))
     }
     let (devices, devicePositions) = batch.deviceIDs.sorted()
     for (id, position) in zip(devices, devicePositions) {
         guard let number = workspace.find(.deviceID(id)) else { continue }
         batch.resolve(
-            position: position, as: workspace.isIdentified(number) ? .identifiedDevice : .user(UInt32(number)))
+            position: position, as: workspace.isIdentified(number) ? .identifiedDevice : .user(number))
     }
     for (alias, position) in zip(batch.aliases, batch.aliasPositions) {
         guard let number = workspace.find(.alias(alias)) else { continue }
-        batch.resolve(position: position, as: .user(UInt32(number)))
+        batch.resolve(position: position, as: .user(number))
     }
 }
 

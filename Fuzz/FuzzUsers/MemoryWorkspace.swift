@@ -11,10 +11,10 @@ struct MemoryWorkspace {
     }
 
     private var users: [StoredUser] = []
-    private var numbers: [UserReference: Int32] = [:]
+    private var numbers: [UserReference: UserNumber] = [:]
 
     /// The number of the user that a reference finds, as the statements of the store would.
-    func find(_ reference: UserReference) -> Int32? {
+    func find(_ reference: UserReference) -> UserNumber? {
         switch reference {
         case .externalID, .alias, .deviceID: numbers[reference]
         case .brazeID: nil
@@ -23,21 +23,21 @@ struct MemoryWorkspace {
         }
     }
 
-    private func find(_ attribute: String, _ contact: Contact) -> Int32? {
+    private func find(_ attribute: String, _ contact: Contact) -> UserNumber? {
         let found = users.indices.filter {
             users[$0].attributes[Array(attribute.utf8)] == .string(contact.value.bytes)
         }
-        return (found.last { users[$0].hasExternalID } ?? found.last).map(Int32.init)
+        return (found.last { users[$0].hasExternalID } ?? found.last).map { UserNumber(rawValue: UInt32($0)) }
     }
 
     /// Whether a user has an external id.
-    func isIdentified(_ number: Int32) -> Bool { users[Int(number)].hasExternalID }
+    func isIdentified(_ number: UserNumber) -> Bool { users[Int(number.rawValue)].hasExternalID }
 
     /// The users that entries name, with the fields that are asked for.
     func users(_ fields: FieldsToRead, _ findings: UpsertFindings) -> ([PlannedUser], [UserReference: Int]) {
         let read = fields.users.sorted()
         let planned = read.map { number in
-            let user = users[Int(number)]
+            let user = users[Int(number.rawValue)]
             return PlannedUser(
                 number: number, attributes: fields.attributes.contains(number) ? user.attributes : [:],
                 labels: fields.labels.contains(number) ? user.labels : [],
@@ -52,34 +52,36 @@ struct MemoryWorkspace {
     func everyone(_ findings: UpsertFindings) -> ([PlannedUser], [UserReference: Int]) {
         let planned = users.indices.reversed().map { index in
             PlannedUser(
-                number: Int32(index), attributes: users[index].attributes, labels: users[index].labels,
+                number: UserNumber(rawValue: UInt32(index)), attributes: users[index].attributes,
+                labels: users[index].labels,
                 deviceCount: users[index].deviceCount, hasExternalID: users[index].hasExternalID)
         }
-        return (planned, findings.numbers.mapValues { users.count - 1 - Int($0) })
+        return (planned, findings.numbers.mapValues { users.count - 1 - Int($0.rawValue) })
     }
 
     /// Writes what a plan comes to. What would break a constraint traps.
     mutating func apply(_ planned: [PlannedUser]) {
         for user in planned where user.isChanged || user.number == nil {
-            let number = user.number ?? Int32(users.count)
+            let number = user.number ?? UserNumber(rawValue: UInt32(users.count))
             if user.number == nil { users.append(StoredUser()) }
             if let id = user.externalID {
-                users[Int(number)].hasExternalID = true
+                users[Int(number.rawValue)].hasExternalID = true
                 add(.externalID(id), number)
             }
             for alias in user.newAliases {
-                precondition(users[Int(number)].labels.insert(alias.label).inserted, "two names under one label")
+                precondition(
+                    users[Int(number.rawValue)].labels.insert(alias.label).inserted, "two names under one label")
                 add(.alias(alias), number)
             }
             for device in user.newDevices { add(.deviceID(device), number) }
-            users[Int(number)].deviceCount += user.newDevices.count
-            precondition(users[Int(number)].labels.count <= Limits.aliasesPerUser.value, "too many aliases")
-            precondition(users[Int(number)].deviceCount <= Limits.devicesPerUser.value, "too many devices")
-            if let json = user.changedAttributes { users[Int(number)].attributes = checkedAttributes(json) }
+            users[Int(number.rawValue)].deviceCount += user.newDevices.count
+            precondition(users[Int(number.rawValue)].labels.count <= Limits.aliasesPerUser.value, "too many aliases")
+            precondition(users[Int(number.rawValue)].deviceCount <= Limits.devicesPerUser.value, "too many devices")
+            if let json = user.changedAttributes { users[Int(number.rawValue)].attributes = checkedAttributes(json) }
         }
     }
 
-    private mutating func add(_ identifier: UserReference, _ number: Int32) {
+    private mutating func add(_ identifier: UserReference, _ number: UserNumber) {
         precondition(numbers.updateValue(number, forKey: identifier) == nil, "two users have an identifier")
     }
 }

@@ -93,7 +93,7 @@ private func changes(_ users: [PlannedUser]) -> Set<UserChange> {
 }
 
 private struct UserChange: Hashable {
-    let number: Int32?
+    let number: UserNumber?
     let externalID: Identifier?
     let attributes: [[UInt8]: [UInt8]]?
     let aliases: [Alias]

@@ -247,7 +247,7 @@ extension WorkspaceTransaction {
                 WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
             """
         ) { row in
-            let number = UInt32(clamping: try row.value(1, as: Int32.self))
+            let number = try row.value(1, as: UserNumber.self)
             let place = Int(try row.value(0, as: Int64.self)) - 1
             found[place] = true
             batch.resolve(position: positions[place], as: .user(number))
@@ -259,7 +259,7 @@ extension WorkspaceTransaction {
         }
         guard !unknown.places.isEmpty else { return }
         try forEach(ReferencesByKind.deprecatedPart(unknown, in: workspace)) { row in
-            let number = UInt32(clamping: try row.value(1, as: Int32.self))
+            let number = try row.value(1, as: UserNumber.self)
             batch.resolve(position: positions[Int(try row.value(0, as: Int32.self))], as: .user(number))
         }
     }
@@ -278,7 +278,7 @@ extension WorkspaceTransaction {
                 WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
             """
         ) { row in
-            let number = UInt32(clamping: try row.value(1, as: Int32.self))
+            let number = try row.value(1, as: UserNumber.self)
             let resolution: Resolution = try row.value(2) ? .user(number) : .identifiedDevice
             batch.resolve(position: positions[Int(try row.value(0, as: Int64.self)) - 1], as: resolution)
         }
@@ -297,7 +297,7 @@ extension WorkspaceTransaction {
             """
         ) { row in
             let place = Int(try row.value(0, as: Int64.self)) - 1
-            let number = UInt32(clamping: try row.value(1, as: Int32.self))
+            let number = try row.value(1, as: UserNumber.self)
             batch.resolve(position: batch.aliasPositions[place], as: .user(number))
         }
     }

@@ -1,5 +1,6 @@
 public import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 extension Store {
@@ -73,7 +74,7 @@ extension Store {
 extension WorkspaceTransaction {
     /// Notes for the journal that these users are erased in this transaction, with the registrations that were merged
     /// into them: a backup of before a merge has those as users of their own.
-    borrowing func noteErasures(of numbers: [Int32], in workspace: WorkspaceID, at now: Instant) throws {
+    borrowing func noteErasures(of numbers: [UserNumber], in workspace: WorkspaceID, at now: Instant) throws {
         try execute(
             """
             INSERT INTO erasure_to_journal (workspace_id, braze_id, erased_at)

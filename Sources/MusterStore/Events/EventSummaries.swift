@@ -25,8 +25,8 @@ public struct EventSummaries: Sendable, Equatable {
 extension Store {
     /// What users did and bought, by user number; users without any are left out. For exports.
     public func eventSummaries(
-        of userNumbers: [Int32], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> [Int32: EventSummaries] {
+        of userNumbers: [UserNumber], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> [UserNumber: EventSummaries] {
         try await readTransaction(in: workspace, deadline: deadline) { connection in
             try connection.eventSummaries(of: userNumbers, in: workspace)
         }
@@ -38,10 +38,10 @@ extension WorkspaceTransaction {
     ///
     /// The order is that of the primary key, so that the planner takes it also while it takes the tables for empty.
     borrowing func eventSummaries(
-        of userNumbers: [Int32], in workspace: WorkspaceID
-    ) throws -> [Int32: EventSummaries] {
+        of userNumbers: [UserNumber], in workspace: WorkspaceID
+    ) throws -> [UserNumber: EventSummaries] {
         guard !userNumbers.isEmpty else { return [:] }
-        var summaries: [Int32: EventSummaries] = [:]
+        var summaries: [UserNumber: EventSummaries] = [:]
         try forEach(
             """
             SELECT false, n.user_number, s.name, s.first, s.last, s.count, 0::int8
@@ -65,7 +65,7 @@ extension WorkspaceTransaction {
         ) { row in
             let summary = EventSummary(
                 name: try row.value(2), first: try row.value(3), last: try row.value(4), count: try row.value(5))
-            let user: Int32 = try row.value(1)
+            let user: UserNumber = try row.value(1)
             if try row.value(0) {
                 summaries[user, default: .init()].add(purchase: summary, Amount(millionths: try row.value(6)))
             } else {

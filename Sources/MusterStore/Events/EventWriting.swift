@@ -58,7 +58,7 @@ extension WorkspaceTransaction {
     }
 
     /// Whether any of these users has done or bought anything.
-    borrowing func haveEvents(_ numbers: [Int32], in workspace: WorkspaceID) throws -> Bool {
+    borrowing func haveEvents(_ numbers: [UserNumber], in workspace: WorkspaceID) throws -> Bool {
         try first(
             """
             SELECT EXISTS (SELECT FROM unnest(\(numbers)) n (user_number) CROSS JOIN LATERAL (
@@ -72,7 +72,7 @@ extension WorkspaceTransaction {
     }
 
     /// The kept user did and bought what the merged one did. The head of events has been raised.
-    borrowing func moveEvents(of merged: Int32, to kept: Int32, in workspace: WorkspaceID) throws {
+    borrowing func moveEvents(of merged: UserNumber, to kept: UserNumber, in workspace: WorkspaceID) throws {
         try execute(
             """
             UPDATE user_event SET user_number = \(kept)
@@ -86,7 +86,7 @@ extension WorkspaceTransaction {
     }
 
     /// Erases what users did and bought. The head of events has been raised.
-    borrowing func eraseEvents(of numbers: [Int32], in workspace: WorkspaceID) throws {
+    borrowing func eraseEvents(of numbers: [UserNumber], in workspace: WorkspaceID) throws {
         try execute("DELETE FROM user_event WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
         try execute("DELETE FROM user_purchase WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
     }

@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 import Zip
 
@@ -23,10 +24,10 @@ struct ExportContent: Sendable {
         file = try ScratchFile()
         prefix = export.exportID
         users = members
-        var last: UInt32?
+        var last: UserNumber?
         var (usersInFile, start) = (0, 0)
         while true {
-            let numbers = members.members(after: last, limit: Self.usersPerPage)
+            let numbers = members.users(after: last, limit: Self.usersPerPage)
             guard let end = numbers.last else { break }
             try await write(try await store.page(numbers, of: members, for: export), insteadOf: numbers)
             last = end
@@ -40,7 +41,9 @@ struct ExportContent: Sendable {
         if usersInFile > 0 || entries.isEmpty { addEntry(from: start) }
     }
 
-    private mutating func write(_ page: [UInt32: (shown: UInt32, user: ExportedUser)], insteadOf numbers: [UInt32])
+    private mutating func write(
+        _ page: [UserNumber: (shown: UserNumber, user: ExportedUser)], insteadOf numbers: [UserNumber]
+    )
         async throws
     {
         var lines: [UInt8] = []
@@ -53,7 +56,8 @@ struct ExportContent: Sendable {
         length += lines.count
         let others = numbers.filter { page[$0]?.shown != $0 }
         guard !others.isEmpty else { return }
-        users = users.subtracting(MemberSet(others)).union(MemberSet(others.compactMap { page[$0]?.shown }))
+        users = users.subtracting(MemberSet(users: others)).union(
+            MemberSet(users: others.compactMap { page[$0]?.shown }))
     }
 
     private mutating func addEntry(from start: Int) {
@@ -66,8 +70,8 @@ struct ExportContent: Sendable {
 extension Store {
     /// The users behind numbers of a set, by the number that each stands for; see `shown`.
     fileprivate func page(
-        _ numbers: [UInt32], of members: MemberSet, for export: ClaimedExport
-    ) async throws -> [UInt32: (shown: UInt32, user: ExportedUser)] {
+        _ numbers: [UserNumber], of members: MemberSet, for export: ClaimedExport
+    ) async throws -> [UserNumber: (shown: UserNumber, user: ExportedUser)] {
         try await readTransaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
             var users = try connection.exportedUsers(numbers, export.shape, in: export.workspace)
             let missing = numbers.filter { users[$0] == nil }
@@ -76,7 +80,7 @@ extension Store {
                 own, _ in
                 own
             }
-            var page: [UInt32: (shown: UInt32, user: ExportedUser)] = [:]
+            var page: [UserNumber: (shown: UserNumber, user: ExportedUser)] = [:]
             for number in numbers {
                 let shown = kept[number] ?? number
                 if let user = users[shown] { page[number] = (shown, user) }

@@ -12,10 +12,10 @@ extension Store {
             var found = try connection.find(references, in: workspace).map { [$0].compactMap(\.self) }
             for (index, reference) in references.enumerated() {
                 guard let sql = reference.everybody(in: workspace) else { continue }
-                found[index] = try connection.query(sql) { row in try row.value(0, as: Int32.self) }
+                found[index] = try connection.query(sql) { row in try row.value(0, as: UserNumber.self) }
             }
-            var seen: Set<Int32> = []
-            let numbers = found.joined().filter { seen.insert($0).inserted }.map(UInt32.init(clamping:))
+            var seen: Set<UserNumber> = []
+            let numbers = found.joined().filter { seen.insert($0).inserted }
             let users = try connection.exportedUsers(numbers, shape, in: workspace)
             return ExportUsers.Reply(
                 users: numbers.compactMap { users[$0] },

@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// An archive to be looked at, since somebody was erased or merged after it was last looked at.
@@ -74,19 +75,19 @@ extension Store {
             .members
         let gone = members.subtracting(everyone)
         guard !gone.isEmpty else { return true }
-        let kept = try await keptNumbers(of: Array(gone), in: workspace, deadline: deadline)
-        return kept.count == gone.count && kept.allSatisfy(everyone.contains)
+        let kept = try await keptNumbers(of: gone.users, in: workspace, deadline: deadline)
+        return kept.count == gone.count && kept.allSatisfy { everyone.contains($0.rawValue) }
     }
 
     private func keptNumbers(
-        of merged: [UInt32], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> [UInt32] {
+        of merged: [UserNumber], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    ) async throws -> [UserNumber] {
         try await read(
             in: workspace, deadline: deadline,
             """
             SELECT kept_number FROM merged_user
-            WHERE workspace_id = \(workspace) AND merged_number = ANY (\(merged.map(Int32.init(clamping:))))
+            WHERE workspace_id = \(workspace) AND merged_number = ANY (\(merged))
             """
-        ) { row in UInt32(clamping: try row.value(0, as: Int32.self)) }
+        ) { row in try row.value(0, as: UserNumber.self) }
     }
 }

@@ -5,7 +5,7 @@ import Postgres
 
 /// What exports say of one user, before it is put into Braze's form.
 struct UserRecord {
-    let number: Int32
+    let number: UserNumber
     let brazeID: Identifier
     let identifiers: Member
     let attributes: Attributes
@@ -17,27 +17,26 @@ struct UserRecord {
 extension WorkspaceTransaction {
     /// The users that have these numbers, in the form of exports.
     borrowing func exportedUsers(
-        _ numbers: [UInt32], _ shape: ExportShape, in workspace: WorkspaceID
-    ) throws -> [UInt32: ExportedUser] {
+        _ numbers: [UserNumber], _ shape: ExportShape, in workspace: WorkspaceID
+    ) throws -> [UserNumber: ExportedUser] {
         guard !numbers.isEmpty else { return [:] }
         let identifiers = try identifiers(of: numbers, all: true, in: workspace)
-        let stored = numbers.map(Int32.init(clamping:))
-        let summaries = try shape.wantsSummaries ? eventSummaries(of: stored, in: workspace) : [:]
-        var users: [UInt32: ExportedUser] = [:]
+        let summaries = try shape.wantsSummaries ? eventSummaries(of: numbers, in: workspace) : [:]
+        var users: [UserNumber: ExportedUser] = [:]
         users.reserveCapacity(numbers.count)
         try forEach(
             """
             SELECT user_number, braze_id, attributes, created_at FROM registered_user
-            WHERE workspace_id = \(workspace) AND user_number = ANY (\(stored))
+            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))
             """
         ) { row in
-            let number: Int32 = try row.value(0)
-            guard let own = identifiers[UInt32(clamping: number)] else { return }
+            let number: UserNumber = try row.value(0)
+            guard let own = identifiers[number] else { return }
             let record = UserRecord(
                 number: number, brazeID: try row.value(1), identifiers: own,
                 attributes: try Attributes(stored: try row.value(2, as: JSONB.self).bytes), createdAt: try row.value(3),
                 summaries: summaries[number])
-            users[UInt32(clamping: number)] = try ExportedUser(record, shape, in: workspace)
+            users[number] = try ExportedUser(record, shape, in: workspace)
         }
         return users
     }
@@ -131,8 +130,8 @@ extension AttributeValue {
 }
 
 /// A number from 0 to 9,999 that a user keeps for as long as her number, spread evenly (SplitMix64's finish over both numbers).
-func randomBucket(of number: Int32, in workspace: WorkspaceID) -> Int64 {
-    var mixed = UInt64(UInt32(bitPattern: workspace.rawValue)) << 32 | UInt64(UInt32(bitPattern: number))
+func randomBucket(of number: UserNumber, in workspace: WorkspaceID) -> Int64 {
+    var mixed = UInt64(UInt32(bitPattern: workspace.rawValue)) << 32 | UInt64(number.rawValue)
     mixed &+= 0x9E37_79B9_7F4A_7C15
     mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
     mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB

@@ -1,10 +1,11 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// A member with the number that it stands for in the set that is listed.
 struct NumberedMember: Sendable {
-    let number: UInt32
+    let number: UserNumber
     let member: Member
 }
 
@@ -13,7 +14,7 @@ extension Store {
     /// merged since appears as the kept one, in the place of the lowest merged number, unless that one is in the set itself: so each
     /// appears once, on whatever page, also when the merge happens between two pages.
     func shown(
-        _ numbers: [UInt32], of set: MemberSet, allIdentifiers: Bool, in workspace: WorkspaceID,
+        _ numbers: [UserNumber], of set: MemberSet, allIdentifiers: Bool, in workspace: WorkspaceID,
         deadline: ContinuousClock.Instant
     ) async throws -> [NumberedMember] {
         try await readTransaction(in: workspace, deadline: deadline) { connection in
@@ -42,30 +43,30 @@ extension Store {
         let gone = set.subtracting(everyone)
         guard !gone.isEmpty else { return set.count }
         let kept = try await readTransaction(in: workspace, deadline: deadline) { connection in
-            try connection.kept(for: Array(gone), in: set, workspace)
+            try connection.kept(for: gone.users, in: set, workspace)
         }
-        return set.count - gone.count + MemberSet(kept.values).intersection(everyone).count
+        return set.count - gone.count + MemberSet(users: kept.values).intersection(everyone).count
     }
 }
 
 extension WorkspaceTransaction {
     /// For numbers that no user has any more: the kept user of each that was merged and speaks for her in `set`.
     borrowing func kept(
-        for numbers: [UInt32], in set: MemberSet, _ workspace: WorkspaceID
-    ) throws -> [UInt32: UInt32] {
+        for numbers: [UserNumber], in set: MemberSet, _ workspace: WorkspaceID
+    ) throws -> [UserNumber: UserNumber] {
         guard !numbers.isEmpty else { return [:] }
-        var lowest: [UInt32: UInt32] = [:]
+        var lowest: [UserNumber: UserNumber] = [:]
         try forEach(
             """
             SELECT DISTINCT o.merged_number, o.kept_number
             FROM merged_user m
             JOIN merged_user o ON o.workspace_id = \(workspace) AND o.kept_number = m.kept_number
-            WHERE m.workspace_id = \(workspace) AND m.merged_number = ANY (\(numbers.map(Int32.init(clamping:))))
+            WHERE m.workspace_id = \(workspace) AND m.merged_number = ANY (\(numbers))
             """
         ) { row in
-            let merged = UInt32(clamping: try row.value(0, as: Int32.self))
-            let kept = UInt32(clamping: try row.value(1, as: Int32.self))
-            guard set.contains(merged), !set.contains(kept) else { return }
+            let merged = try row.value(0, as: UserNumber.self)
+            let kept = try row.value(1, as: UserNumber.self)
+            guard set.contains(merged.rawValue), !set.contains(kept.rawValue) else { return }
             lowest[kept] = min(merged, lowest[kept] ?? merged)
         }
         return Dictionary(uniqueKeysWithValues: lowest.map { ($0.value, $0.key) })
@@ -73,33 +74,33 @@ extension WorkspaceTransaction {
 
     /// The users that have these numbers, each shown by its external id, else one alias, else one device, else its braze id; or by all there is.
     borrowing func identifiers(
-        of numbers: [UInt32], all: Bool, in workspace: WorkspaceID
-    ) throws -> [UInt32: Member] {
-        var members: [UInt32: Member] = [:]
+        of numbers: [UserNumber], all: Bool, in workspace: WorkspaceID
+    ) throws -> [UserNumber: Member] {
+        var members: [UserNumber: Member] = [:]
         members.reserveCapacity(numbers.count)
-        var needy: [Int32] = []
+        var needy: [UserNumber] = []
         try forEach(
             """
             SELECT user_number, external_id FROM registered_user
-            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers.map(Int32.init(clamping:))))
+            WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))
             """
         ) { row in
-            let number: Int32 = try row.value(0)
+            let number: UserNumber = try row.value(0)
             let externalID: Identifier? = try row.value(1)
-            members[UInt32(clamping: number)] = Member(externalID: externalID)
+            members[number] = Member(externalID: externalID)
             if all || externalID == nil { needy.append(number) }
         }
         guard !needy.isEmpty else { return members }
         try addAliases(to: &members, of: needy, in: workspace)
         try addDevices(to: &members, of: needy, in: workspace)
-        if !all { for number in needy { members[UInt32(clamping: number)]?.keepOne() } }
+        if !all { for number in needy { members[number]?.keepOne() } }
         try addBrazeIDs(
-            to: &members, of: all ? needy : needy.filter { members[UInt32(clamping: $0)] == Member() }, in: workspace)
+            to: &members, of: all ? needy : needy.filter { members[$0] == Member() }, in: workspace)
         return members
     }
 
     private borrowing func addBrazeIDs(
-        to members: inout [UInt32: Member], of numbers: [Int32], in workspace: WorkspaceID
+        to members: inout [UserNumber: Member], of numbers: [UserNumber], in workspace: WorkspaceID
     ) throws {
         guard !numbers.isEmpty else { return }
         let ids = try query(
@@ -107,12 +108,12 @@ extension WorkspaceTransaction {
             SELECT user_number, braze_id FROM registered_user
             WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))
             """
-        ) { row in (UInt32(clamping: try row.value(0, as: Int32.self)), try row.value(1, as: Identifier.self)) }
+        ) { row in (try row.value(0, as: UserNumber.self), try row.value(1, as: Identifier.self)) }
         for (number, id) in ids { members[number]?.brazeID = id }
     }
 
     private borrowing func addAliases(
-        to members: inout [UInt32: Member], of numbers: [Int32], in workspace: WorkspaceID
+        to members: inout [UserNumber: Member], of numbers: [UserNumber], in workspace: WorkspaceID
     ) throws {
         let aliases = try query(
             """
@@ -120,20 +121,20 @@ extension WorkspaceTransaction {
             WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers)) ORDER BY user_number, alias_label
             """
         ) { row in
-            (UInt32(clamping: try row.value(0, as: Int32.self)), Alias(label: try row.value(1), name: try row.value(2)))
+            (try row.value(0, as: UserNumber.self), Alias(label: try row.value(1), name: try row.value(2)))
         }
         for (number, alias) in aliases { members[number]?.aliases.append(alias) }
     }
 
     private borrowing func addDevices(
-        to members: inout [UInt32: Member], of numbers: [Int32], in workspace: WorkspaceID
+        to members: inout [UserNumber: Member], of numbers: [UserNumber], in workspace: WorkspaceID
     ) throws {
         let devices = try query(
             """
             SELECT user_number, device_id FROM user_device
             WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers)) ORDER BY user_number, device_id
             """
-        ) { row in (UInt32(clamping: try row.value(0, as: Int32.self)), try row.value(1, as: Identifier.self)) }
+        ) { row in (try row.value(0, as: UserNumber.self), try row.value(1, as: Identifier.self)) }
         for (number, device) in devices { members[number]?.deviceIDs.append(device) }
     }
 }

@@ -1,5 +1,6 @@
 public import MusterProtocol
 import MusterSets
+import MusterUsers
 
 /// A question's answer as of some versions.
 struct PastMembers: Sendable {
@@ -76,7 +77,7 @@ extension Store {
         of members: MemberSet, after: UInt32?, _ shape: PageShape, _ workspace: WorkspaceID,
         _ deadline: ContinuousClock.Instant
     ) async throws -> ListingPage {
-        let numbers = members.members(after: after, limit: shape.size)
+        let numbers = members.users(after: after.map { UserNumber(rawValue: $0) }, limit: shape.size)
         let shown = try await shown(
             numbers, of: members, allIdentifiers: shape.allIdentifiers, in: workspace, deadline: deadline)
         var bytes = 0
@@ -84,7 +85,7 @@ extension Store {
             bytes += entry.member.mostBytes
             return bytes <= Limits.frame.value / 4 * 3
         }
-        let last = fitting.count < shown.count ? fitting.last?.number : numbers.last
+        let last = (fitting.count < shown.count ? fitting.last?.number : numbers.last)?.rawValue
         let ends = fitting.count == shown.count && (last == nil || last == members.max)
         return ListingPage(
             members: fitting.map(\.member),

@@ -1,3 +1,4 @@
+import MusterUsers
 import Postgres
 
 /// Whose attributes changed at each of the newest versions of all attributes.
@@ -12,7 +13,7 @@ extension WorkspaceTransaction {
     /// alone; its lock comes after that of everyone and before any cohort's.
     ///
     /// - Parameter users: all who got, changed or lost an attribute, those who go among them.
-    borrowing func raiseAttributes(of users: [Int32], in workspace: WorkspaceID) throws {
+    borrowing func raiseAttributes(of users: [UserNumber], in workspace: WorkspaceID) throws {
         try execute(
             """
             WITH old AS (

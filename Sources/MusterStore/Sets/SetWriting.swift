@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// The head of a set whose row lock this transaction holds.
@@ -7,7 +8,7 @@ struct LockedHead: Sendable {
     let set: SetKey
     let at: SetVersion
     /// Of everyone: the next user number to give out.
-    let nextUserNumber: Int32?
+    let nextUserNumber: UserNumber?
 }
 
 /// A change to append to a set whose head is locked.
@@ -87,7 +88,7 @@ extension WorkspaceTransaction {
     /// nothing added that is in `state`, nothing removed that is not.
     borrowing func append(
         added: MemberSet, removed: MemberSet, to head: LockedHead, state: SetState, at time: Instant,
-        nextUserNumber: Int32? = nil
+        nextUserNumber: UserNumber? = nil
     ) throws -> SetState {
         let change = NewChange(added: added, removed: removed, to: head, size: Int64(state.members.count))
         let (new, addedBytes, removedBytes) = (state.applying(change), added.stored, removed.stored)

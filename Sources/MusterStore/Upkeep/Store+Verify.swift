@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// What `muster-server verify` found.
@@ -88,7 +89,7 @@ extension Store {
 private struct StoredHead: Sendable {
     let at: SetVersion
     let size: Int64
-    let nextUserNumber: Int32?
+    let nextUserNumber: UserNumber?
 }
 
 /// The verification of one set, within one transaction whose statements all see the same state: with ten million users it takes seconds,
@@ -207,11 +208,11 @@ private struct SetVerification: Sendable {
     ) throws {
         let numbers = try connection.query(
             "SELECT user_number FROM registered_user WHERE workspace_id = \(set.workspace)"
-        ) { row in UInt32(clamping: try row.value(0, as: Int32.self)) }
-        if MemberSet(numbers) != members {
+        ) { row in try row.value(0, as: UserNumber.self) }
+        if MemberSet(users: numbers) != members {
             note("version \(head.at.version): everyone differs from the registered users")
         }
-        if let largest = members.max, Int64(largest) >= Int64(head.nextUserNumber ?? 0) {
+        if let largest = members.max, largest >= head.nextUserNumber?.rawValue ?? 0 {
             note("version \(head.at.version): the next user number was given out already")
         }
     }

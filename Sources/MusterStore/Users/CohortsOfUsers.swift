@@ -1,5 +1,6 @@
 import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 /// The sets of cohorts that have one of some users. All of this is done while the identity row is held alone: every writer of sets
@@ -8,24 +9,26 @@ extension WorkspaceTransaction {
     /// Takes users out of everyone and out of every cohort, and puts `kept` in their place where it is given.
     /// Everyone's head is held; attributes and events that go or move are counted before the heads of cohorts are taken.
     borrowing func remove(
-        _ gone: MemberSet, keeping kept: UInt32?, from everyone: LockedHead, raisingAttributes: Bool,
+        _ gone: MemberSet, keeping kept: UserNumber?, from everyone: LockedHead, raisingAttributes: Bool,
         raisingEvents: Bool,
         in workspace: WorkspaceID, at now: Instant, cache: SetCache
     ) throws -> RemovalResult {
         var left = RemovalResult()
         left.known[everyone.set] = try append(
             added: [], removed: gone, to: everyone, state: try state(of: everyone, cache: cache), at: now)
-        let touched = gone.union(kept.map { [$0] } ?? [])
-        if raisingAttributes { try raiseAttributes(of: touched.map { Int32(bitPattern: $0) }, in: workspace) }
+        let touched = gone.union(kept.map { [$0.rawValue] } ?? [])
+        if raisingAttributes { try raiseAttributes(of: touched.users, in: workspace) }
         if raisingEvents { try raiseEvents(in: workspace) }
         let cohorts = try cohorts(
-            having: gone, of: touched, amongNumbers: Int(everyone.nextUserNumber ?? .max), in: workspace, cache: cache)
+            having: gone, of: touched, amongNumbers: Int(everyone.nextUserNumber?.rawValue ?? .max), in: workspace,
+            cache: cache)
         var changes: [NewChange] = []
         for (head, size) in try lockHeads(cohorts.keys.sorted(), in: workspace) {
             guard let membership = cohorts[head.set.number], membership.at == head.at else {
                 throw DamagedSet(set: head.set, what: "its head moved while the workspace's identities were held")
             }
-            let added = kept.map { membership.members.contains($0) ? [] : MemberSet([$0]) } ?? []
+            let added: MemberSet =
+                kept.map { membership.members.contains($0.rawValue) ? [] : [$0.rawValue] } ?? []
             let change = NewChange(added: added, removed: membership.members.intersection(gone), to: head, size: size)
             changes.append(change)
             left.known[head.set] = membership.whole?.applying(change)

@@ -48,7 +48,7 @@ extension WorkspaceTransaction {
     }
 
     fileprivate borrowing func insert(
-        _ aliases: [(alias: Alias, number: Int32)], in workspace: WorkspaceID
+        _ aliases: [(alias: Alias, number: UserNumber)], in workspace: WorkspaceID
     ) throws {
         guard !aliases.isEmpty else { return }
         let numbers = aliases.map(\.number)
@@ -63,7 +63,7 @@ extension WorkspaceTransaction {
     }
 
     /// Notes that users were changed now.
-    borrowing func touch(_ numbers: [Int32], in workspace: WorkspaceID) throws {
+    borrowing func touch(_ numbers: [UserNumber], in workspace: WorkspaceID) throws {
         try execute(
             """
             UPDATE registered_user SET updated_at = \(Instant.now)

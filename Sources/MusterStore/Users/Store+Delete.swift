@@ -1,5 +1,6 @@
 public import MusterProtocol
 import MusterSets
+import MusterUsers
 import Postgres
 
 extension Store {
@@ -33,14 +34,14 @@ extension Store {
 extension WorkspaceTransaction {
     /// Out of every set, with events and identifiers.
     borrowing func erase(
-        _ numbers: [Int32], under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache
+        _ numbers: [UserNumber], under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache
     ) throws -> [SetKey: SetState] {
         guard !numbers.isEmpty else { return [:] }
         // Who had an attribute is in the bitmaps that are cached under the version of all attributes.
         let hadAttributes = try attributes(of: numbers, in: workspace).values.contains { $0 != Array("{}".utf8) }
         let haveEvents = try haveEvents(numbers, in: workspace)
         let left = try remove(
-            MemberSet(numbers.map { UInt32(bitPattern: $0) }), keeping: nil, from: everyone,
+            MemberSet(users: numbers), keeping: nil, from: everyone,
             raisingAttributes: hadAttributes, raisingEvents: haveEvents, in: workspace, at: .now, cache: cache)
         if haveEvents { try eraseEvents(of: numbers, in: workspace) }
         // Aliases and devices go with their user.

@@ -11,8 +11,8 @@ extension Store {
         try await recorded(request, in: workspace, deadline: deadline) { connection in
             _ = try connection.takeIdentity(in: workspace)
             var ids = try connection.externalIDs(renames.flatMap { [$0.current, $0.new] }, in: workspace)
-            var deprecated: [(id: Identifier, user: Int32)] = []
-            var renamed: [Int32: Identifier] = [:]
+            var deprecated: [(id: Identifier, user: UserNumber)] = []
+            var renamed: [UserNumber: Identifier] = [:]
             let results = renames.map { rename in
                 let result = ids.rename(rename)
                 if result == .renamed, let user = ids.primary[rename.new] {
@@ -55,14 +55,15 @@ extension WorkspaceTransaction {
             WHERE workspace_id = \(workspace) AND external_id = ANY (\(ids))
             """
         ) { row in
-            let (id, user): (Identifier, Int32) = (try row.value(0), try row.value(1))
+            let (id, user): (Identifier, UserNumber) = (try row.value(0), try row.value(1))
             found.add(id, of: user, isPrimary: try row.value(2))
         }
         return found
     }
 
     fileprivate borrowing func write(
-        _ renamed: [Int32: Identifier], _ deprecated: [(id: Identifier, user: Int32)], in workspace: WorkspaceID
+        _ renamed: [UserNumber: Identifier], _ deprecated: [(id: Identifier, user: UserNumber)],
+        in workspace: WorkspaceID
     ) throws {
         let users = renamed.keys.sorted()
         try execute(

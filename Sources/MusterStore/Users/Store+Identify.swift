@@ -34,7 +34,7 @@ extension Store {
 
 extension WorkspaceTransaction {
     fileprivate borrowing func joins(
-        _ one: Int32, _ other: Int32, _ mergeWhen: MergeWhen, in workspace: WorkspaceID
+        _ one: UserNumber, _ other: UserNumber, _ mergeWhen: MergeWhen, in workspace: WorkspaceID
     ) throws -> Bool {
         switch mergeWhen {
         case .always: return true
@@ -50,7 +50,7 @@ extension WorkspaceTransaction {
         }
     }
 
-    fileprivate borrowing func isAnonymous(_ number: Int32, in workspace: WorkspaceID) throws -> Bool {
+    fileprivate borrowing func isAnonymous(_ number: UserNumber, in workspace: WorkspaceID) throws -> Bool {
         try first(
             """
             SELECT external_id IS NULL FROM registered_user
@@ -59,7 +59,8 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0, as: Bool.self) } ?? false
     }
 
-    fileprivate borrowing func setExternalID(_ id: Identifier, of number: Int32, in workspace: WorkspaceID) throws {
+    fileprivate borrowing func setExternalID(_ id: Identifier, of number: UserNumber, in workspace: WorkspaceID) throws
+    {
         try execute(
             """
             UPDATE registered_user SET external_id = \(id), updated_at = \(Instant.now)

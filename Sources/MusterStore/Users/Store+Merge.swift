@@ -26,7 +26,8 @@ extension Store {
 extension WorkspaceTransaction {
     /// The kept user takes over what the merged one has, in every set too.
     borrowing func join(
-        _ merged: Int32, into kept: Int32, under everyone: LockedHead, in workspace: WorkspaceID, cache: SetCache
+        _ merged: UserNumber, into kept: UserNumber, under everyone: LockedHead, in workspace: WorkspaceID,
+        cache: SetCache
     ) throws -> RemovalResult {
         let now = Instant.now
         try checkRoom(for: merged, in: kept, in: workspace)
@@ -37,7 +38,7 @@ extension WorkspaceTransaction {
         // Also where nothing is filled in: the merged user's number is in the bitmaps that are cached under that version.
         let hasEvents = try haveEvents([merged], in: workspace)
         let left = try remove(
-            [UInt32(bitPattern: merged)], keeping: UInt32(bitPattern: kept), from: everyone,
+            [merged.rawValue], keeping: kept, from: everyone,
             raisingAttributes: !others.isEmpty, raisingEvents: hasEvents, in: workspace, at: now, cache: cache)
         if hasEvents { try moveEvents(of: merged, to: kept, in: workspace) }
         try execute(
@@ -50,7 +51,7 @@ extension WorkspaceTransaction {
         return left
     }
 
-    private borrowing func checkRoom(for merged: Int32, in kept: Int32, in workspace: WorkspaceID) throws {
+    private borrowing func checkRoom(for merged: UserNumber, in kept: UserNumber, in workspace: WorkspaceID) throws {
         let counts = try first(
             """
             SELECT (SELECT count(DISTINCT alias_label) FROM user_alias
@@ -65,7 +66,8 @@ extension WorkspaceTransaction {
     }
 
     /// The aliases whose label the kept user has too stay behind, and go with the merged user's row.
-    private borrowing func moveIdentifiers(of merged: Int32, to kept: Int32, in workspace: WorkspaceID) throws {
+    private borrowing func moveIdentifiers(of merged: UserNumber, to kept: UserNumber, in workspace: WorkspaceID) throws
+    {
         try execute(
             """
             UPDATE user_alias a SET user_number = \(kept)
@@ -82,7 +84,7 @@ extension WorkspaceTransaction {
     }
 
     /// Earlier versions of sets have the merged number; those that stood for it stand for the kept one now, in one step.
-    private borrowing func remember(_ merged: Int32, as kept: Int32, in workspace: WorkspaceID) throws {
+    private borrowing func remember(_ merged: UserNumber, as kept: UserNumber, in workspace: WorkspaceID) throws {
         try execute(
             """
             UPDATE merged_user SET kept_number = \(kept)

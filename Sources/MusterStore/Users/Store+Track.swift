@@ -34,7 +34,7 @@ extension WorkspaceTransaction {
 
     /// What users did. Last, since the heads that it takes come last in the order of locks.
     private borrowing func append(
-        _ tracked: [(index: Int, event: TrackedEvent)], by numbers: [Int32], in workspace: WorkspaceID
+        _ tracked: [(index: Int, event: TrackedEvent)], by numbers: [UserNumber], in workspace: WorkspaceID
     ) throws {
         guard !tracked.isEmpty else { return }
         var events: [NewEvent] = []

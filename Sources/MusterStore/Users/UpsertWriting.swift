@@ -7,19 +7,23 @@ extension WorkspaceTransaction {
     /// Writes what a plan came to, in a handful of statements. Returns the sets that it changed, and the number of each user.
     borrowing func write(
         _ users: [PlannedUser], under everyone: LockedHead?, in workspace: WorkspaceID, cache: SetCache
-    ) throws -> (sets: [SetKey: SetState], numbers: [Int32]) {
+    ) throws -> (sets: [SetKey: SetState], numbers: [UserNumber]) {
         let now = Instant.now
         let created = users.filter { $0.number == nil }
         let changed = users.filter { $0.number != nil && $0.isChanged }
         var sets: [SetKey: SetState] = [:]
-        var new: [Int32] = []
+        var new: [UserNumber] = []
         if !created.isEmpty {
             guard let everyone, let first = everyone.nextUserNumber else { throw UnfinishedWorkspace() }
-            new = try numbersForNewUsers(created.count, from: first)
+            guard let next = first.next(created.count) else {
+                throw RPCError(.resourceExhausted, .noRoom, "the workspace has had as many users as it can ever have")
+            }
+            new = next.numbers
             try insert(created, numbers: new, in: workspace, at: now)
             sets[everyone.set] = try append(
-                added: MemberSet(new.map { UInt32(bitPattern: $0) }), removed: [], to: everyone,
-                state: try state(of: everyone, cache: cache), at: now, nextUserNumber: first + Int32(created.count))
+                added: MemberSet(users: new), removed: [], to: everyone, state: try state(of: everyone, cache: cache),
+                at: now,
+                nextUserNumber: next.end)
         }
         try update(changed, in: workspace, at: now)
         try insertIdentifiers(of: changed + created, numbers: changed.compactMap(\.number) + new, in: workspace)
@@ -30,15 +34,8 @@ extension WorkspaceTransaction {
         return (sets, numbers)
     }
 
-    private borrowing func numbersForNewUsers(_ count: Int, from first: Int32) throws -> [Int32] {
-        guard count <= Int(Int32.max - first) else {
-            throw RPCError(.resourceExhausted, .noRoom, "the workspace has had as many users as it can ever have")
-        }
-        return (0..<Int32(count)).map { first + $0 }
-    }
-
     private borrowing func insert(
-        _ users: [PlannedUser], numbers: [Int32], in workspace: WorkspaceID, at now: Instant
+        _ users: [PlannedUser], numbers: [UserNumber], in workspace: WorkspaceID, at now: Instant
     ) throws {
         try execute(
             """
@@ -62,7 +59,7 @@ extension WorkspaceTransaction {
 
     /// In the order of their bytes, which is that of the index.
     private borrowing func insertIdentifiers(
-        of users: [PlannedUser], numbers: [Int32], in workspace: WorkspaceID
+        of users: [PlannedUser], numbers: [UserNumber], in workspace: WorkspaceID
     ) throws {
         let aliases = zip(users, numbers).flatMap { user, number in user.newAliases.map { (alias: $0, number: number) }
         }

@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterUsers
 import Postgres
 
 /// A workspace without the rows that every workspace has.
@@ -9,11 +10,11 @@ extension WorkspaceTransaction {
     ///
     /// Former external ids are looked for only among those that are no user's now: two statements, between which nothing is missed
     /// where the identity row is held, and what is missed raises its counter where it isn't.
-    borrowing func find(_ references: [UserReference], in workspace: WorkspaceID) throws -> [Int32?] {
-        var found = [Int32?](repeating: nil, count: references.count)
+    borrowing func find(_ references: [UserReference], in workspace: WorkspaceID) throws -> [UserNumber?] {
+        var found = [UserNumber?](repeating: nil, count: references.count)
         let kinds = ReferencesByKind(references)
         guard let sql = kinds.parts(in: workspace, deprecated: false) else { return found }
-        try forEach(sql) { row in found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: Int32.self) }
+        try forEach(sql) { row in found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: UserNumber.self) }
         var unknown = ReferencesByKind.Names()
         for (index, place) in kinds.externalIDs.places.enumerated() where found[Int(place)] == nil {
             kinds.externalIDs.names.withBytes(at: index) { unknown.names.append($0) }
@@ -21,7 +22,7 @@ extension WorkspaceTransaction {
         }
         guard !unknown.places.isEmpty else { return found }
         try forEach(ReferencesByKind.deprecatedPart(unknown, in: workspace)) { row in
-            found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: Int32.self)
+            found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: UserNumber.self)
         }
         return found
     }

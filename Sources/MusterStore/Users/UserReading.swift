@@ -1,11 +1,12 @@
 import MusterProtocol
+import MusterUsers
 import Postgres
 
 extension WorkspaceTransaction {
     /// The attributes of users, as JSON.
-    borrowing func attributes(of numbers: [Int32], in workspace: WorkspaceID) throws -> [Int32: [UInt8]] {
+    borrowing func attributes(of numbers: [UserNumber], in workspace: WorkspaceID) throws -> [UserNumber: [UInt8]] {
         guard !numbers.isEmpty else { return [:] }
-        var attributes: [Int32: [UInt8]] = [:]
+        var attributes: [UserNumber: [UInt8]] = [:]
         try forEach(
             """
             SELECT u.user_number, u.attributes FROM unnest(\(numbers)) n (user_number)
@@ -16,9 +17,11 @@ extension WorkspaceTransaction {
     }
 
     /// Under which labels users have a name.
-    borrowing func aliasLabels(of numbers: [Int32], in workspace: WorkspaceID) throws -> [Int32: Set<Identifier>] {
+    borrowing func aliasLabels(of numbers: [UserNumber], in workspace: WorkspaceID) throws -> [UserNumber: Set<
+        Identifier
+    >] {
         guard !numbers.isEmpty else { return [:] }
-        var labels: [Int32: Set<Identifier>] = [:]
+        var labels: [UserNumber: Set<Identifier>] = [:]
         try forEach(
             """
             SELECT a.user_number, a.alias_label FROM unnest(\(numbers)) n (user_number)
@@ -29,9 +32,9 @@ extension WorkspaceTransaction {
     }
 
     /// How many devices users have, those with none left out.
-    borrowing func deviceCounts(of numbers: [Int32], in workspace: WorkspaceID) throws -> [Int32: Int] {
+    borrowing func deviceCounts(of numbers: [UserNumber], in workspace: WorkspaceID) throws -> [UserNumber: Int] {
         guard !numbers.isEmpty else { return [:] }
-        var counts: [Int32: Int] = [:]
+        var counts: [UserNumber: Int] = [:]
         try forEach(
             """
             SELECT d.user_number, count(*) FROM unnest(\(numbers)) n (user_number)
@@ -43,13 +46,13 @@ extension WorkspaceTransaction {
     }
 
     /// Those of some users who have an external id.
-    borrowing func identified(among numbers: [Int32], in workspace: WorkspaceID) throws -> Set<Int32> {
+    borrowing func identified(among numbers: [UserNumber], in workspace: WorkspaceID) throws -> Set<UserNumber> {
         Set(
             try query(
                 """
                 SELECT user_number FROM registered_user
                 WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers)) AND external_id IS NOT NULL
                 """
-            ) { row in try row.value(0, as: Int32.self) })
+            ) { row in try row.value(0, as: UserNumber.self) })
     }
 }

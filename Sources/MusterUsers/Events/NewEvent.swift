@@ -3,7 +3,7 @@ public import MusterProtocol
 /// Something that a user did, to be stored.
 public struct NewEvent: Sendable {
     /// Of a user who exists: the caller has resolved it and holds the identity row.
-    public var userNumber: Int32
+    public var userNumber: UserNumber
     /// 1 to 1,024 bytes.
     public var name: Identifier
     /// At most `Limits.eventLead` after now.
@@ -11,7 +11,8 @@ public struct NewEvent: Sendable {
     /// A JSON object, kept as it is; nothing looks into it.
     public var properties: RawJSON?
 
-    public init(userNumber: Int32, name: Identifier, occurredAt: Instant, properties: RawJSON? = nil) {
+    /// An event of a user.
+    public init(userNumber: UserNumber, name: Identifier, occurredAt: Instant, properties: RawJSON? = nil) {
         (self.userNumber, self.name, self.occurredAt, self.properties) = (userNumber, name, occurredAt, properties)
     }
 }
@@ -19,7 +20,7 @@ public struct NewEvent: Sendable {
 /// Some of one product that a user bought, to be stored.
 public struct NewPurchase: Sendable {
     /// Of a user who exists: the caller has resolved it and holds the identity row.
-    public var userNumber: Int32
+    public var userNumber: UserNumber
     /// 1 to 1,024 bytes.
     public var productID: Identifier
     /// ISO 4217, three capital letters.
@@ -33,8 +34,9 @@ public struct NewPurchase: Sendable {
     /// A JSON object, kept as it is; nothing looks into it.
     public var properties: RawJSON?
 
+    /// A purchase of a user.
     public init(
-        userNumber: Int32, productID: Identifier, currency: String, price: Double, quantity: Int = 1,
+        userNumber: UserNumber, productID: Identifier, currency: String, price: Double, quantity: Int = 1,
         occurredAt: Instant, properties: RawJSON? = nil
     ) {
         (self.userNumber, self.productID, self.currency) = (userNumber, productID, currency)

@@ -2,15 +2,15 @@ package import MusterProtocol
 
 /// The users who have some aliases, and how renaming changes that.
 package struct AliasHolders {
-    private var holders: [Alias: Int32] = [:]
+    private var holders: [Alias: UserNumber] = [:]
 
     /// What the look-up of aliases finds; nil: nobody.
-    package init(_ aliases: [Alias], _ found: [Int32?]) {
+    package init(_ aliases: [Alias], _ found: [UserNumber?]) {
         for (alias, number) in zip(aliases, found) { holders[alias] = number }
     }
 
     /// The user who has an alias.
-    package subscript(_ alias: Alias) -> Int32? { holders[alias] }
+    package subscript(_ alias: Alias) -> UserNumber? { holders[alias] }
 
     /// Gives an alias another label and name.
     package mutating func rename(_ update: AliasUpdate) -> RenameOutcome {

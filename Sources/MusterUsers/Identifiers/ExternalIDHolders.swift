@@ -3,14 +3,14 @@ package import MusterProtocol
 /// The users who have some external ids, and how renaming and removal change that.
 package struct ExternalIDHolders {
     /// The user of each current external id.
-    package private(set) var primary: [Identifier: Int32] = [:]
-    private var deprecated: [Identifier: Int32] = [:]
+    package private(set) var primary: [Identifier: UserNumber] = [:]
+    private var deprecated: [Identifier: UserNumber] = [:]
 
     /// No external ids.
     package init() {}
 
     /// Adds what is stored.
-    package mutating func add(_ id: Identifier, of user: Int32, isPrimary: Bool) {
+    package mutating func add(_ id: Identifier, of user: UserNumber, isPrimary: Bool) {
         if isPrimary { primary[id] = user } else { deprecated[id] = user }
     }
 

@@ -3,7 +3,7 @@ package import MusterSets
 
 /// What the look-up of an identifier of an import finds.
 package enum Resolution: Sendable, Equatable {
-    case user(UInt32)
+    case user(UserNumber)
     case unknown
     /// A device of a user with an external id: such a device names nobody.
     case identifiedDevice
@@ -70,14 +70,14 @@ package struct ImportBatch: Sendable {
 
     /// What the resolved import asks for.
     package var requestedChange: RequestedChange {
-        var seen = SeenNumbers(upTo: resolutions.lazy.compactMap(\.number).max())
+        var seen = SeenNumbers(upTo: resolutions.lazy.compactMap(\.user).max())
         var decides = Array(repeating: false, count: count)
         var (adding, removing): ([UInt32], [UInt32]) = ([], [])
         for run in runs.reversed() {
             for position in run.range.reversed() {
-                guard let number = resolutions[position].number, seen.mark(number) else { continue }
+                guard let user = resolutions[position].user, seen.mark(user) else { continue }
                 decides[position] = true
-                if run.removes { removing.append(number) } else { adding.append(number) }
+                if run.removes { removing.append(user.rawValue) } else { adding.append(user.rawValue) }
             }
         }
         return RequestedChange(adding: MemberSet(adding), removing: MemberSet(removing), decides: decides)
@@ -95,9 +95,9 @@ package struct ImportBatch: Sendable {
                     case .unknown: .unknown
                     case .identifiedDevice: .identifiedDevice
                     case .invalid: .invalid
-                    case .user(let number):
+                    case .user(let user):
                         if request.decides[position] {
-                            effective.contains(number) ? effect : .unchanged
+                            effective.contains(user.rawValue) ? effect : .unchanged
                         } else {
                             .repeated
                         }
@@ -110,7 +110,7 @@ package struct ImportBatch: Sendable {
 }
 
 extension Resolution {
-    fileprivate var number: UInt32? { if case .user(let number) = self { number } else { nil } }
+    fileprivate var user: UserNumber? { if case .user(let user) = self { user } else { nil } }
 }
 
 extension [OutcomeRun] {
@@ -123,14 +123,14 @@ extension [OutcomeRun] {
 private struct SeenNumbers {
     private var words: [UInt64]
 
-    init(upTo largest: UInt32?) {
-        words = Array(repeating: 0, count: largest.map { Int($0 / 64) + 1 } ?? 0)
+    init(upTo largest: UserNumber?) {
+        words = Array(repeating: 0, count: largest.map { Int($0.rawValue / 64) + 1 } ?? 0)
     }
 
     /// Returns false where the number was marked before.
-    mutating func mark(_ number: UInt32) -> Bool {
-        let bit = UInt64(1) << UInt64(number % 64)
-        defer { words[Int(number / 64)] |= bit }
-        return words[Int(number / 64)] & bit == 0
+    mutating func mark(_ user: UserNumber) -> Bool {
+        let (word, bit) = (Int(user.rawValue / 64), UInt64(1) << UInt64(user.rawValue % 64))
+        defer { words[word] |= bit }
+        return words[word] & bit == 0
     }
 }

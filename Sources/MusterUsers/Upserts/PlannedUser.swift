@@ -3,7 +3,7 @@ package import MusterProtocol
 /// A user of a batch: as it is stored, with the changes of the entries so far.
 package struct PlannedUser {
     /// Nil: the batch makes this user.
-    package let number: Int32?
+    package let number: UserNumber?
     /// The external id of a user whom the batch makes.
     package private(set) var externalID: Identifier?
     private var attributes: AttributesByName
@@ -24,7 +24,7 @@ package struct PlannedUser {
 
     /// A user who is stored.
     package init(
-        number: Int32, attributes: AttributesByName, labels: Set<Identifier>, deviceCount: Int, hasExternalID: Bool
+        number: UserNumber, attributes: AttributesByName, labels: Set<Identifier>, deviceCount: Int, hasExternalID: Bool
     ) {
         (self.number, self.attributes, self.labels) = (number, attributes, labels)
         (self.deviceCount, self.hasExternalID) = (deviceCount, hasExternalID)

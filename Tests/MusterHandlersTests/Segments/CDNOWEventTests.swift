@@ -100,7 +100,7 @@ private struct CDNOWPurchases {
     func expectSummaries() async throws {
         let workspace = muster.server.workspace.id
         let summaries = try await muster.server.store.eventSummaries(
-            of: Array(0..<Int32(data.customers.count)), in: workspace, deadline: .soon)
+            of: (0..<UInt32(data.customers.count)).map { UserNumber(rawValue: $0) }, in: workspace, deadline: .soon)
         #expect(summaries.count == 23_570)
         let counts = summaries.values.reduce(0) { $0 + ($1.purchases.first?.count ?? 0) }
         #expect(counts == 69_659)

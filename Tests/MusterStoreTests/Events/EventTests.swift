@@ -115,14 +115,14 @@ extension Instant {
 }
 
 extension NewEvent {
-    static func of(_ user: Int32, _ name: Identifier, at time: String) -> NewEvent {
+    static func of(_ user: UserNumber, _ name: Identifier, at time: String) -> NewEvent {
         NewEvent(userNumber: user, name: name, occurredAt: .at(time))
     }
 }
 
 extension NewPurchase {
     static func of(
-        _ user: Int32, _ product: Identifier, price: Double, quantity: Int = 1, currency: String = "USD",
+        _ user: UserNumber, _ product: Identifier, price: Double, quantity: Int = 1, currency: String = "USD",
         at time: String
     ) -> NewPurchase {
         NewPurchase(

@@ -62,11 +62,11 @@ struct Place: Sendable {
         return IdempotencyKey(method: method, requestID: id, digest: [digest] + [UInt8](repeating: 0, count: 31))
     }
 
-    func number(of user: UserReference) async throws -> UInt32? {
+    func number(of user: UserReference) async throws -> UserNumber? {
         let workspace = workspace
         return try await store.transaction(in: workspace, deadline: .soon) { connection in
             try connection.find([user], in: workspace)[0]
-        }.map { UInt32(bitPattern: $0) }
+        }
     }
 
     // MARK: Sets
@@ -133,14 +133,14 @@ struct Place: Sendable {
             (
                 try connection.query("SELECT user_number FROM registered_user WHERE workspace_id = \(workspace)") {
                     row in
-                    UInt32(bitPattern: try row.value(0, as: Int32.self))
+                    try row.value(0, as: UserNumber.self)
                 },
                 try connection.query(
                     "SELECT set_number FROM set_head WHERE workspace_id = \(workspace) AND kind NOT IN ('attributes', 'events')"
                 ) { row in try row.value(0, as: Int32.self) }
             )
         }
-        let everyone = MemberSet(rows)
+        let everyone = MemberSet(users: rows)
         for number in heads {
             let state = try await stored(number)
             if number == SetKey.everyone { #expect(Array(state.members) == Array(everyone)) }

@@ -1,6 +1,7 @@
 import MusterProtocol
 import MusterSets
 import MusterTestSupport
+import MusterUsers
 import TestSupport
 import Testing
 

@@ -113,8 +113,8 @@ import Testing
             let aliases = ids.map { UserEntry(aliases: [Alias(label: "crm", name: $0)], deviceIDs: [$0]) }
             #expect(try await place.upsert(aliases).created == 5)
             var found: [UInt32?] = []
-            for id in ids { found.append(try await place.number(of: .externalID(id))) }
-            for id in ids { found.append(try await place.number(of: .crm(id))) }
+            for id in ids { found.append(try await place.number(of: .externalID(id))?.rawValue) }
+            for id in ids { found.append(try await place.number(of: .crm(id))?.rawValue) }
             #expect(found == Array(0..<10))
             let devices = try await place.get(.deviceID(ids[1]))?.deviceIDs
             #expect(devices == [ids[1]])
