@@ -252,13 +252,13 @@ extension WorkspaceTransaction {
             found[place] = true
             batch.resolve(position: positions[place], as: .user(number))
         }
-        var unknown = ReferencesByKind.Names()
+        var unknown = UserLookup.Names()
         for place in list.indices where !found[place] {
             list.withBytes(at: place) { unknown.names.append($0) }
-            unknown.places.append(Int32(clamping: place))
+            unknown.ordinals.append(Int32(clamping: place))
         }
-        guard !unknown.places.isEmpty else { return }
-        try forEach(ReferencesByKind.deprecatedPart(unknown, in: workspace)) { row in
+        guard !unknown.ordinals.isEmpty else { return }
+        try forEach(UserLookup.deprecatedPart(unknown, in: workspace)) { row in
             let number = try row.value(1, as: UserNumber.self)
             batch.resolve(position: positions[Int(try row.value(0, as: Int32.self))], as: .user(number))
         }

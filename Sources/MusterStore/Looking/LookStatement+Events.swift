@@ -36,7 +36,7 @@ extension LookStatement {
         var sql: SQL = ""
         for tests in EventTestsOfTable.grouping(userEvents, now: now) {
             sql +=
-                " UNION ALL SELECT 6, u.place, f.position, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM ("
+                " UNION ALL SELECT 6, u.ordinal, f.position, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM ("
             sql += found
             sql += ") u CROSS JOIN "
             sql += tests.rows

@@ -41,14 +41,14 @@ struct LookStatement: Sendable {
     /// Only the parts that are asked for: PostgreSQL gets each part of a statement ready, also one that has nothing to do, which
     /// took most of the time of a look that serves a few checks.
     var sql: SQL {
-        let kinds = ReferencesByKind(users)
+        let kinds = UserLookup(users)
         var sql = headsPart
         if !cohorts.isEmpty { sql += cohortsPart }
         if !segments.isEmpty { sql += definitionsPart }
         if allSegments { sql += segmentsPart }
-        if !kinds.externalIDs.places.isEmpty { sql += externalIDsPart(kinds.externalIDs) }
-        if !kinds.aliases.names.places.isEmpty { sql += aliasesPart(kinds) }
-        if !kinds.devices.places.isEmpty { sql += devicesPart(kinds.devices) }
+        if !kinds.externalIDs.ordinals.isEmpty { sql += externalIDsPart(kinds.externalIDs) }
+        if !kinds.aliases.names.ordinals.isEmpty { sql += aliasesPart(kinds) }
+        if !kinds.devices.ordinals.isEmpty { sql += devicesPart(kinds.devices) }
         if let rare = SQL(union: kinds.rareParts(in: workspace, deprecated: findsDeprecated)) { sql += part(of: rare) }
         if !userEvents.isEmpty, let found = kinds.parts(in: workspace, deprecated: findsDeprecated) {
             sql += eventsPart(of: found)
@@ -113,23 +113,23 @@ struct LookStatement: Sendable {
         """
     }
 
-    private func externalIDsPart(_ users: ReferencesByKind.Names) -> SQL {
+    private func externalIDsPart(_ users: UserLookup.Names) -> SQL {
         """
          UNION ALL
-        SELECT 3, w.place, u.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
-        FROM unnest(\(users.names.textArray), \(users.places)) w (external_id, place)
+        SELECT 3, w.ordinal, u.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
+        FROM unnest(\(users.names.textArray), \(users.ordinals)) w (external_id, ordinal)
         CROSS JOIN LATERAL (
             SELECT x.user_number, CASE WHEN \(wantsUserAttributes) THEN x.attributes END attributes
             FROM registered_user x WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
         """
     }
 
-    private func aliasesPart(_ users: ReferencesByKind) -> SQL {
+    private func aliasesPart(_ users: UserLookup) -> SQL {
         """
          UNION ALL
-        SELECT 3, w.place, a.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
+        SELECT 3, w.ordinal, a.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
         FROM unnest(\(users.aliases.labels.textArray), \(users.aliases.names.names.textArray),
-            \(users.aliases.names.places)) w (alias_label, alias_name, place)
+            \(users.aliases.names.ordinals)) w (alias_label, alias_name, ordinal)
         CROSS JOIN LATERAL (
             SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
                 AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
@@ -139,11 +139,11 @@ struct LookStatement: Sendable {
         """
     }
 
-    private func devicesPart(_ users: ReferencesByKind.Names) -> SQL {
+    private func devicesPart(_ users: UserLookup.Names) -> SQL {
         """
          UNION ALL
-        SELECT 3, w.place, d.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
-        FROM unnest(\(users.names.textArray), \(users.places)) w (device_id, place)
+        SELECT 3, w.ordinal, d.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
+        FROM unnest(\(users.names.textArray), \(users.ordinals)) w (device_id, ordinal)
         CROSS JOIN LATERAL (
             SELECT x.user_number FROM user_device x
             WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
@@ -157,7 +157,7 @@ struct LookStatement: Sendable {
     private func part(of found: SQL) -> SQL {
         var sql: SQL = """
              UNION ALL
-            SELECT 3, f.place, f.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes FROM (
+            SELECT 3, f.ordinal, f.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes FROM (
             """
         sql += found
         sql += """

@@ -12,16 +12,16 @@ extension WorkspaceTransaction {
     /// where the identity row is held, and what is missed raises its counter where it isn't.
     borrowing func find(_ references: [UserReference], in workspace: WorkspaceID) throws -> [UserNumber?] {
         var found = [UserNumber?](repeating: nil, count: references.count)
-        let kinds = ReferencesByKind(references)
+        let kinds = UserLookup(references)
         guard let sql = kinds.parts(in: workspace, deprecated: false) else { return found }
         try forEach(sql) { row in found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: UserNumber.self) }
-        var unknown = ReferencesByKind.Names()
-        for (index, place) in kinds.externalIDs.places.enumerated() where found[Int(place)] == nil {
+        var unknown = UserLookup.Names()
+        for (index, place) in kinds.externalIDs.ordinals.enumerated() where found[Int(place)] == nil {
             kinds.externalIDs.names.withBytes(at: index) { unknown.names.append($0) }
-            unknown.places.append(place)
+            unknown.ordinals.append(place)
         }
-        guard !unknown.places.isEmpty else { return found }
-        try forEach(ReferencesByKind.deprecatedPart(unknown, in: workspace)) { row in
+        guard !unknown.ordinals.isEmpty else { return found }
+        try forEach(UserLookup.deprecatedPart(unknown, in: workspace)) { row in
             found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: UserNumber.self)
         }
         return found

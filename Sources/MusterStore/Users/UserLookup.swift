@@ -2,16 +2,16 @@ import MusterProtocol
 import MusterUsers
 import Postgres
 
-/// References to users by kind, as statements want them, each with its place among all.
-struct ReferencesByKind {
+/// References to users by kind, as statements want them, each with its ordinal among all.
+struct UserLookup {
     /// Identifiers of one column.
     struct Names {
         var names = IdentifierList()
-        var places: [Int32] = []
+        var ordinals: [Int32] = []
 
-        mutating func append(_ name: Identifier, _ place: Int32) {
+        mutating func append(_ name: Identifier, _ ordinal: Int32) {
             names.append(name)
-            places.append(place)
+            ordinals.append(ordinal)
         }
     }
 
@@ -23,9 +23,9 @@ struct ReferencesByKind {
         /// 0: there must be one only; 1: last updated; 2: first updated; 3: identified before anonymous, then last updated.
         var order: [Int32] = []
 
-        mutating func append(_ contact: Contact, as value: Identifier, _ place: Int32) {
+        mutating func append(_ contact: Contact, as value: Identifier, _ ordinal: Int32) {
             let wishes = contact.prioritization ?? []
-            names.append(value, place)
+            names.append(value, ordinal)
             only.append((wishes.contains(.identified) ? 1 : 0) + (wishes.contains(.unidentified) ? 2 : 0))
             let byTime = wishes.first { $0 == .mostRecentlyUpdated || $0 == .leastRecentlyUpdated }
             order.append(wishes.isEmpty ? 3 : byTime.map { $0 == .mostRecentlyUpdated ? 1 : 2 } ?? 0)
@@ -40,56 +40,56 @@ struct ReferencesByKind {
     var phones = Contacts()
 
     init(_ references: [UserReference]) {
-        for (place, reference) in references.enumerated() {
-            let place = Int32(truncatingIfNeeded: place)
+        for (ordinal, reference) in references.enumerated() {
+            let ordinal = Int32(truncatingIfNeeded: ordinal)
             switch reference {
-            case .externalID(let id): externalIDs.append(id, place)
+            case .externalID(let id): externalIDs.append(id, ordinal)
             case .alias(let alias):
                 aliases.labels.append(alias.label)
-                aliases.names.append(alias.name, place)
-            case .deviceID(let id): devices.append(id, place)
-            case .brazeID(let id): brazeIDs.append(id, place)
-            case .email(let contact): emails.append(contact, as: ContactKind.email.normalized(contact.value), place)
-            case .phone(let contact): phones.append(contact, as: ContactKind.phone.normalized(contact.value), place)
+                aliases.names.append(alias.name, ordinal)
+            case .deviceID(let id): devices.append(id, ordinal)
+            case .brazeID(let id): brazeIDs.append(id, ordinal)
+            case .email(let contact): emails.append(contact, as: ContactKind.email.normalized(contact.value), ordinal)
+            case .phone(let contact): phones.append(contact, as: ContactKind.phone.normalized(contact.value), ordinal)
             }
         }
     }
 }
 
-// Statements whose rows are the place of a reference and the number of its user, each over one kind.
+// Statements whose rows are the ordinal of a reference and the number of its user, each over one kind.
 //
 // `LIMIT 1` changes no answer, since each reference means one user: it keeps the planner from turning the join round, which it
 // would for a table that it takes for small, and then go through all references for each user.
-extension ReferencesByKind {
+extension UserLookup {
     /// Over all kinds that there are references of; nil where there are none. `deprecated`: former external ids too.
     func parts(in workspace: WorkspaceID, deprecated: Bool) -> SQL? {
         var parts = rareParts(in: workspace, deprecated: deprecated)
-        if !externalIDs.places.isEmpty {
+        if !externalIDs.ordinals.isEmpty {
             parts.append(
                 """
-                SELECT w.place, u.user_number
-                FROM unnest(\(externalIDs.names.textArray), \(externalIDs.places)) w (external_id, place)
+                SELECT w.ordinal, u.user_number
+                FROM unnest(\(externalIDs.names.textArray), \(externalIDs.ordinals)) w (external_id, ordinal)
                 CROSS JOIN LATERAL (
                     SELECT x.user_number FROM registered_user x
                     WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
                 """)
         }
-        if !aliases.names.places.isEmpty {
+        if !aliases.names.ordinals.isEmpty {
             parts.append(
                 """
-                SELECT w.place, a.user_number
-                FROM unnest(\(aliases.labels.textArray), \(aliases.names.names.textArray), \(aliases.names.places))
-                    w (alias_label, alias_name, place)
+                SELECT w.ordinal, a.user_number
+                FROM unnest(\(aliases.labels.textArray), \(aliases.names.names.textArray), \(aliases.names.ordinals))
+                    w (alias_label, alias_name, ordinal)
                 CROSS JOIN LATERAL (
                     SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
                         AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
                 """)
         }
-        if !devices.places.isEmpty {
+        if !devices.ordinals.isEmpty {
             parts.append(
                 """
-                SELECT w.place, d.user_number
-                FROM unnest(\(devices.names.textArray), \(devices.places)) w (device_id, place)
+                SELECT w.ordinal, d.user_number
+                FROM unnest(\(devices.names.textArray), \(devices.ordinals)) w (device_id, ordinal)
                 CROSS JOIN LATERAL (
                     SELECT x.user_number FROM user_device x
                     WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
@@ -101,12 +101,12 @@ extension ReferencesByKind {
     /// Over the kinds that most calls don't use.
     func rareParts(in workspace: WorkspaceID, deprecated: Bool) -> [SQL] {
         var parts: [SQL] = []
-        if deprecated, !externalIDs.places.isEmpty { parts.append(Self.deprecatedPart(externalIDs, in: workspace)) }
-        if !brazeIDs.places.isEmpty {
+        if deprecated, !externalIDs.ordinals.isEmpty { parts.append(Self.deprecatedPart(externalIDs, in: workspace)) }
+        if !brazeIDs.ordinals.isEmpty {
             parts.append(
                 """
-                SELECT w.place, u.user_number
-                FROM unnest(\(brazeIDs.names.textArray), \(brazeIDs.places)) w (braze_id, place)
+                SELECT w.ordinal, u.user_number
+                FROM unnest(\(brazeIDs.names.textArray), \(brazeIDs.ordinals)) w (braze_id, ordinal)
                 CROSS JOIN LATERAL (
                     SELECT x.user_number FROM registered_user x
                     WHERE x.workspace_id = \(workspace) AND x.braze_id = w.braze_id LIMIT 1) u
@@ -120,8 +120,8 @@ extension ReferencesByKind {
     /// External ids that are no user's any more and find one still. One look tells of a workspace that has none.
     static func deprecatedPart(_ externalIDs: Names, in workspace: WorkspaceID) -> SQL {
         """
-        SELECT w.place, d.user_number
-        FROM unnest(\(externalIDs.names.textArray), \(externalIDs.places)) w (external_id, place)
+        SELECT w.ordinal, d.user_number
+        FROM unnest(\(externalIDs.names.textArray), \(externalIDs.ordinals)) w (external_id, ordinal)
         CROSS JOIN LATERAL (
             SELECT x.user_number FROM deprecated_external_id x
             WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) d
@@ -131,9 +131,9 @@ extension ReferencesByKind {
 
     private static func part(of contacts: Contacts, _ column: SQL, in workspace: WorkspaceID) -> SQL {
         var sql: SQL = """
-            SELECT w.place, c.user_number
-            FROM unnest(\(contacts.names.names.textArray), \(contacts.only), \(contacts.order), \(contacts.names.places))
-                w (contact, only_kind, in_order, place)
+            SELECT w.ordinal, c.user_number
+            FROM unnest(\(contacts.names.names.textArray), \(contacts.only), \(contacts.order), \(contacts.names.ordinals))
+                w (contact, only_kind, in_order, ordinal)
             CROSS JOIN LATERAL (
                 SELECT x.user_number, count(*) OVER () AS users FROM registered_user x
                 WHERE x.workspace_id = \(workspace) AND 
