@@ -96,9 +96,7 @@ extension Store {
             let (counter, answer) = try connection.prelude(of: request, id, in: workspace)
             if let answer { return .answered(answer) }
             var batch = unresolved
-            try connection.resolveUserIDs(&batch, in: workspace)
-            try connection.resolveDevices(&batch, in: workspace)
-            try connection.resolveAliases(&batch, in: workspace)
+            try connection.resolve(&batch, in: workspace)
             return .resolved(batch, counter)
         }
     }
@@ -232,73 +230,27 @@ extension WorkspaceTransaction {
         guard now == counter else { throw IdentitiesChanged() }
     }
 
-    // In each of these, `LIMIT 1` changes no answer, since identifiers are unique: it keeps the planner from turning the join round,
-    // which it would for a table that it takes for small, and then go through all identifiers for each user.
-
-    fileprivate borrowing func resolveUserIDs(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
-        guard !batch.userIDs.isEmpty else { return }
-        let (list, positions) = batch.userIDs.sorted()
-        var found = [Bool](repeating: false, count: list.count)
+    /// Resolves the identifiers of an import. A device counts only while its user is anonymous (Braze's rule).
+    fileprivate borrowing func resolve(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
+        var (lookup, devices) = (UserLookup(), UserLookup())
+        let (userIDs, deviceIDs) = (batch.userIDs.sorted(), batch.deviceIDs.sorted())
+        lookup.externalIDs = UserLookup.Names(userIDs.list, at: userIDs.positions)
+        for (alias, position) in zip(batch.aliases, batch.aliasPositions) {
+            lookup.append(alias, Int32(truncatingIfNeeded: position))
+        }
+        devices.devices = UserLookup.Names(deviceIDs.list, at: deviceIDs.positions)
+        try find(lookup, in: workspace) { batch.resolve(position: $0, as: .user($1)) }
+        guard let sql = devices.users(in: workspace, deprecated: false) else { return }
         try forEach(
             """
-            SELECT w.place, u.user_number FROM unnest(\(list.textArray)) WITH ORDINALITY w (external_id, place)
+            SELECT d.ordinal, d.user_number, u.is_anonymous FROM (\(sql)) d
             CROSS JOIN LATERAL (
-                SELECT x.user_number FROM registered_user x
-                WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
+                SELECT x.external_id IS NULL AS is_anonymous FROM registered_user x
+                WHERE x.workspace_id = \(workspace) AND x.user_number = d.user_number LIMIT 1) u
             """
         ) { row in
-            let number = try row.value(1, as: UserNumber.self)
-            let place = Int(try row.value(0, as: Int64.self)) - 1
-            found[place] = true
-            batch.resolve(position: positions[place], as: .user(number))
-        }
-        var unknown = UserLookup.Names()
-        for place in list.indices where !found[place] {
-            list.withBytes(at: place) { unknown.names.append($0) }
-            unknown.ordinals.append(Int32(clamping: place))
-        }
-        guard !unknown.ordinals.isEmpty else { return }
-        try forEach(UserLookup.deprecatedPart(unknown, in: workspace)) { row in
-            let number = try row.value(1, as: UserNumber.self)
-            batch.resolve(position: positions[Int(try row.value(0, as: Int32.self))], as: .user(number))
-        }
-    }
-
-    /// A device counts only while its user is anonymous (Braze's rule).
-    fileprivate borrowing func resolveDevices(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
-        guard !batch.deviceIDs.isEmpty else { return }
-        let (list, positions) = batch.deviceIDs.sorted()
-        try forEach(
-            """
-            SELECT w.place, d.user_number, d.is_anonymous
-            FROM unnest(\(list.textArray)) WITH ORDINALITY w (device_id, place)
-            CROSS JOIN LATERAL (
-                SELECT x.user_number, u.external_id IS NULL AS is_anonymous FROM user_device x
-                JOIN registered_user u ON u.workspace_id = \(workspace) AND u.user_number = x.user_number
-                WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
-            """
-        ) { row in
-            let number = try row.value(1, as: UserNumber.self)
-            let resolution: Resolution = try row.value(2) ? .user(number) : .identifiedDevice
-            batch.resolve(position: positions[Int(try row.value(0, as: Int64.self)) - 1], as: resolution)
-        }
-    }
-
-    fileprivate borrowing func resolveAliases(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
-        guard !batch.aliases.isEmpty else { return }
-        try forEach(
-            """
-            SELECT w.place, a.user_number
-            FROM unnest(\(batch.aliases.map(\.label)), \(batch.aliases.map(\.name)))
-                WITH ORDINALITY w (alias_label, alias_name, place)
-            CROSS JOIN LATERAL (
-                SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
-                    AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
-            """
-        ) { row in
-            let place = Int(try row.value(0, as: Int64.self)) - 1
-            let number = try row.value(1, as: UserNumber.self)
-            batch.resolve(position: batch.aliasPositions[place], as: .user(number))
+            let resolution: Resolution = try row.value(2) ? .user(try row.value(1)) : .identifiedDevice
+            batch.resolve(position: Int(try row.value(0, as: Int32.self)), as: resolution)
         }
     }
 

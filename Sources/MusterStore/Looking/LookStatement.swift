@@ -46,11 +46,11 @@ struct LookStatement: Sendable {
         if !cohorts.isEmpty { sql += cohortsPart }
         if !segments.isEmpty { sql += definitionsPart }
         if allSegments { sql += segmentsPart }
-        if !kinds.externalIDs.ordinals.isEmpty { sql += externalIDsPart(kinds.externalIDs) }
-        if !kinds.aliases.names.ordinals.isEmpty { sql += aliasesPart(kinds) }
-        if !kinds.devices.ordinals.isEmpty { sql += devicesPart(kinds.devices) }
+        if !kinds.externalIDs.isEmpty { sql += externalIDsPart(kinds) }
+        if !kinds.aliases.names.isEmpty { sql += aliasesPart(kinds) }
+        if !kinds.devices.isEmpty { sql += devicesPart(kinds) }
         if let rare = SQL(union: kinds.rareParts(in: workspace, deprecated: findsDeprecated)) { sql += part(of: rare) }
-        if !userEvents.isEmpty, let found = kinds.parts(in: workspace, deprecated: findsDeprecated) {
+        if !userEvents.isEmpty, let found = kinds.users(in: workspace, deprecated: findsDeprecated) {
             sql += eventsPart(of: found)
         }
         if !scans.isEmpty { sql += scansPart }
@@ -113,43 +113,32 @@ struct LookStatement: Sendable {
         """
     }
 
-    private func externalIDsPart(_ users: UserLookup.Names) -> SQL {
-        """
-         UNION ALL
-        SELECT 3, w.ordinal, u.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
-        FROM unnest(\(users.names.textArray), \(users.ordinals)) w (external_id, ordinal)
-        CROSS JOIN LATERAL (
-            SELECT x.user_number, CASE WHEN \(wantsUserAttributes) THEN x.attributes END attributes
-            FROM registered_user x WHERE x.workspace_id = \(workspace) AND x.external_id = w.external_id LIMIT 1) u
-        """
+    private func externalIDsPart(_ users: UserLookup) -> SQL {
+        let columns: SQL = "x.user_number, CASE WHEN \(wantsUserAttributes) THEN x.attributes END attributes"
+        return """
+             UNION ALL
+            SELECT 3, w.ordinal, u.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
+            FROM \(users.externalIDRows)
+            CROSS JOIN LATERAL (\(UserLookup.userByExternalID(columns, in: workspace))) u
+            """
     }
 
     private func aliasesPart(_ users: UserLookup) -> SQL {
-        """
-         UNION ALL
-        SELECT 3, w.ordinal, a.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
-        FROM unnest(\(users.aliases.labels.textArray), \(users.aliases.names.names.textArray),
-            \(users.aliases.names.ordinals)) w (alias_label, alias_name, ordinal)
-        CROSS JOIN LATERAL (
-            SELECT x.user_number FROM user_alias x WHERE x.workspace_id = \(workspace)
-                AND x.alias_label = w.alias_label AND x.alias_name = w.alias_name LIMIT 1) a
-        LEFT JOIN LATERAL (
-            SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
-                AND x.user_number = a.user_number AND \(wantsUserAttributes) LIMIT 1) u ON true
-        """
+        part(of: users.aliasRows, UserLookup.userByAlias(in: workspace))
     }
 
-    private func devicesPart(_ users: UserLookup.Names) -> SQL {
+    private func devicesPart(_ users: UserLookup) -> SQL {
+        part(of: users.deviceRows, UserLookup.userByDevice(in: workspace))
+    }
+
+    private func part(of rows: SQL, _ user: SQL) -> SQL {
         """
          UNION ALL
-        SELECT 3, w.ordinal, d.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
-        FROM unnest(\(users.names.textArray), \(users.ordinals)) w (device_id, ordinal)
-        CROSS JOIN LATERAL (
-            SELECT x.user_number FROM user_device x
-            WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1) d
+        SELECT 3, w.ordinal, f.user_number, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, u.attributes
+        FROM \(rows) CROSS JOIN LATERAL (\(user)) f
         LEFT JOIN LATERAL (
             SELECT x.attributes FROM registered_user x WHERE x.workspace_id = \(workspace)
-                AND x.user_number = d.user_number AND \(wantsUserAttributes) LIMIT 1) u ON true
+                AND x.user_number = f.user_number AND \(wantsUserAttributes) LIMIT 1) u ON true
         """
     }
 

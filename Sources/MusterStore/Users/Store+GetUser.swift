@@ -7,7 +7,7 @@ extension Store {
     public func user(
         _ reference: UserReference, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> GetUser.Reply? {
-        guard let found = UserLookup([reference]).parts(in: workspace, deprecated: true) else { return nil }
+        guard let found = UserLookup([reference]).users(in: workspace, deprecated: true) else { return nil }
         var sql: SQL = """
             SELECT u.external_id,
                 ARRAY(SELECT a.alias_label FROM user_alias a WHERE a.workspace_id = \(workspace)

@@ -6,25 +6,34 @@ import Postgres
 struct UnfinishedWorkspace: Error {}
 
 extension WorkspaceTransaction {
-    /// Whom each reference means; nil: nobody.
-    ///
-    /// Former external ids are looked for only among those that are no user's now: two statements, between which nothing is missed
-    /// where the identity row is held, and what is missed raises its counter where it isn't.
+    /// The user that each reference means; nil: nobody.
     borrowing func find(_ references: [UserReference], in workspace: WorkspaceID) throws -> [UserNumber?] {
         var found = [UserNumber?](repeating: nil, count: references.count)
-        let kinds = UserLookup(references)
-        guard let sql = kinds.parts(in: workspace, deprecated: false) else { return found }
-        try forEach(sql) { row in found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: UserNumber.self) }
-        var unknown = UserLookup.Names()
-        for (index, place) in kinds.externalIDs.ordinals.enumerated() where found[Int(place)] == nil {
-            kinds.externalIDs.names.withBytes(at: index) { unknown.names.append($0) }
-            unknown.ordinals.append(place)
-        }
-        guard !unknown.ordinals.isEmpty else { return found }
-        try forEach(UserLookup.deprecatedPart(unknown, in: workspace)) { row in
-            found[Int(try row.value(0, as: Int32.self))] = try row.value(1, as: UserNumber.self)
-        }
+        try find(UserLookup(references), in: workspace) { found[$0] = $1 }
         return found
+    }
+
+    /// Passes the user of each reference that means one to `found`, by the ordinal of the reference.
+    ///
+    /// Looks for deprecated external ids only among those that are no user's now. Nothing changes between the two
+    /// statements where the identity row is held; where it isn't, its counter shows that something did.
+    borrowing func find(
+        _ lookup: UserLookup, in workspace: WorkspaceID, _ found: (_ ordinal: Int, UserNumber) -> Void
+    ) throws {
+        guard let sql = lookup.users(in: workspace, deprecated: false) else { return }
+        var isKnown = [Bool](repeating: false, count: lookup.externalIDs.ordinals.max().map { Int($0) + 1 } ?? 0)
+        func pass(_ row: borrowing Row) throws {
+            let ordinal = Int(try row.value(0, as: Int32.self))
+            if ordinal < isKnown.count { isKnown[ordinal] = true }
+            found(ordinal, try row.value(1))
+        }
+        try forEach(sql, pass)
+        var unknown = UserLookup()
+        for (index, ordinal) in lookup.externalIDs.ordinals.enumerated() where !isKnown[Int(ordinal)] {
+            lookup.externalIDs.names.withBytes(at: index) { unknown.externalIDs.names.append($0) }
+            unknown.externalIDs.ordinals.append(ordinal)
+        }
+        if !unknown.externalIDs.isEmpty { try forEach(unknown.usersByDeprecatedID(in: workspace), pass) }
     }
 
     /// While this is held no binding of an identifier to a user ends or moves; new ones may be made.

@@ -72,7 +72,7 @@ import Testing
             for reference in [
                 UserReference.email(Contact("a@x.eu")), .phone(Contact("1")), .brazeID("x"), .externalID("u"),
             ] {
-                let found = try #require(UserLookup([reference]).parts(in: place.workspace, deprecated: true))
+                let found = try #require(UserLookup([reference]).users(in: place.workspace, deprecated: true))
                 var explain: SQL = "EXPLAIN "
                 explain += found
                 let sql = explain
