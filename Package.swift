@@ -190,6 +190,9 @@ let package = Package(
                 "MusterStore", "MusterSchema", "MusterSets", "MusterProtocol", "Postgres", log, "MusterUsers",
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "MusterUsersTests", dependencies: ["MusterUsers", "MusterSets", "MusterProtocol"],
+            swiftSettings: settings),
         // CRoaring is the judge of our codec here and nowhere else.
         .systemLibrary(name: "CRoaring", path: "Tests/CRoaring", providers: [.apt(["libroaring-dev"])]),
         .testTarget(

@@ -69,10 +69,13 @@ package struct EventTest: Sendable {
     /// Whether users without a row that counts pass.
     package var passesWithoutAny: Bool { count.contains(0) && total.contains(0) && !testsLast }
 
+    /// More than lie between the times that can be written.
+    private static let maxDays = 4_000_000
+
     private static func window(
         _ days: Int?, _ after: Instant?, _ before: Instant?, _ now: Instant
     ) -> (after: Instant, before: Instant) {
-        let begins = days.map { now - .days($0) } ?? .earliest
+        let begins = days.map { now - .days(min(max($0, 0), maxDays)) } ?? .earliest
         return (max(begins, after ?? .earliest), before ?? .latest)
     }
 }

@@ -38,19 +38,6 @@ struct EventTests {
         }
     }
 
-    @Test func amountsAreExactAndBounded() {
-        #expect(Amount(0.1)?.millionths == 100_000)
-        #expect(Amount(29.33)?.millionths == 29_330_000)
-        #expect(Amount(1e9) != nil)
-        #expect(Amount(1.000_001e9) == nil)
-        #expect(Amount(.nan) == nil)
-        #expect(Amount(.infinity) == nil)
-        #expect(NewPurchase.of(0, "cd", price: 1e9, quantity: 2, at: "2026-03-01").amount == nil)
-        #expect(NewPurchase.of(0, "cd", price: 1, quantity: 0, at: "2026-03-01").amount == nil)
-        #expect(NewPurchase.of(0, "cd", price: 0.000_001, quantity: 100, at: "2026-03-01").amount?.millionths == 100)
-        #expect(Amount(millionths: .max).adding(Amount(millionths: 1)).millionths == .max)
-    }
-
     @Test func theEventsOfAMergedUserMoveToTheKeptUser() async throws {
         try await Place.with { place in
             try await place.upsert(.external("ada"), .external("ben"))
