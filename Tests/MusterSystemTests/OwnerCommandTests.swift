@@ -142,10 +142,10 @@ import Testing
     /// Registers a user, and returns the line of the journal for its erasure.
     private func line(naming id: Identifier, in test: TestDatabase) async throws -> JournalLine {
         try await test.withStore { store in
-            _ = try await store.upsert(
-                [UserEntry(externalID: id)], request: IdempotencyKey(method: UpsertUsers.method), in: test.workspace,
-                deadline: .soon)
-            let user = try #require(try await store.user(.externalID(id), in: test.workspace, deadline: .soon))
+            let users = store.in(WorkspaceScope(test.workspace, deadline: .soon)).users
+            _ = try await users.upsert(
+                [UserEntry(externalID: id)], request: IdempotencyKey(method: UpsertUsers.method))
+            let user = try #require(try await users.get(.externalID(id)))
             return JournalLine(workspace: test.workspace, brazeID: user.brazeID, erasedAt: .now)
         }
     }

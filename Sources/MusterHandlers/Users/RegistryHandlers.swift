@@ -19,41 +19,34 @@ public struct RegistryHandlers: Sendable {
                 "the call has \(count) objects; send at most \(Limits.trackObjects.value) in one call "
                     + "(\(Limits.trackObjects.name))")
         }
-        return try await store.track(
-            call, request: try IdempotencyKey(call), in: context.session.workspaceID, deadline: context.deadline)
+        return try await users(context).track(call, request: try IdempotencyKey(call))
     }
 
     /// `users.alias.new`
     public func addAliases(_ call: AddAliases, _ context: CallContext) async throws -> AddAliases.Reply {
         try check(call.userAliases.count, of: "user_aliases", atMost: Limits.registryEntries)
-        return try await store.addAliases(
-            call.userAliases, request: try IdempotencyKey(call), in: context.session.workspaceID,
-            deadline: context.deadline)
+        return try await users(context).addAliases(call.userAliases, request: try IdempotencyKey(call))
     }
 
     /// `users.alias.update`
     public func updateAliases(_ call: UpdateAliases, _ context: CallContext) async throws -> UpdateAliases.Reply {
         try check(call.aliasUpdates.count, of: "alias_updates", atMost: Limits.registryEntries)
-        return try await store.updateAliases(
-            call.aliasUpdates, request: try IdempotencyKey(call), in: context.session.workspaceID,
-            deadline: context.deadline)
+        return try await users(context).updateAliases(call.aliasUpdates, request: try IdempotencyKey(call))
     }
 
     /// `users.external_ids.rename`
     public func rename(_ call: RenameExternalIDs, _ context: CallContext) async throws -> RenameExternalIDs.Reply {
         try checkNotEmpty(call.renames.count, "external_id_renames")
-        return try await store.renameExternalIDs(
-            call.renames, request: try IdempotencyKey(call), in: context.session.workspaceID, deadline: context.deadline
-        )
+        return try await users(context).renameExternalIDs(call.renames, request: try IdempotencyKey(call))
     }
 
     /// `users.external_ids.remove`
     public func remove(_ call: RemoveExternalIDs, _ context: CallContext) async throws -> RemoveExternalIDs.Reply {
         try checkNotEmpty(call.externalIDs.count, "external_ids")
-        return try await store.removeExternalIDs(
-            call.externalIDs, request: try IdempotencyKey(call), in: context.session.workspaceID,
-            deadline: context.deadline)
+        return try await users(context).removeExternalIDs(call.externalIDs, request: try IdempotencyKey(call))
     }
+
+    private func users(_ context: CallContext) -> UserStore { store.in(context.scope).users }
 
     private func checkNotEmpty(_ count: Int, _ field: String) throws {
         guard count > 0 else { throw RPCError.invalid(field, .empty, "is empty") }

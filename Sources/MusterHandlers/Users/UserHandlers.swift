@@ -14,14 +14,13 @@ public struct UserHandlers: Sendable {
     /// `users.upsert`
     public func upsert(_ call: UpsertUsers, _ context: CallContext) async throws -> UpsertUsers.Reply {
         try check(call.users.count, of: "users", atMost: Limits.upsertUsers)
-        return try await store.upsert(
-            call.users, request: try IdempotencyKey(call), in: context.session.workspaceID, deadline: context.deadline)
+        return try await users(context).upsert(call.users, request: try IdempotencyKey(call))
     }
 
     /// `users.get`
     public func get(_ call: GetUser, _ context: CallContext) async throws -> GetUser.Reply {
         try check(call.user, "user")
-        let found = try await store.user(call.user, in: context.session.workspaceID, deadline: context.deadline)
+        let found = try await users(context).get(call.user)
         guard let found else { throw RPCError(UserRefusal.unknown("user")) }
         return found
     }
@@ -32,10 +31,8 @@ public struct UserHandlers: Sendable {
         if let problem = call.externalID.problem() { throw RPCError(problem, at: "external_id") }
         let request = try IdempotencyKey(call)
         return try await answering {
-            try await store.identify(
-                call.user, as: call.externalID, mergeWhen: call.mergeWhen ?? .always, request: request,
-                in: context.session.workspaceID,
-                deadline: context.deadline)
+            try await users(context).identify(
+                call.user, as: call.externalID, mergeWhen: call.mergeWhen ?? .always, request: request)
         }
     }
 
@@ -45,18 +42,17 @@ public struct UserHandlers: Sendable {
         try check(call.keep, "keep")
         let request = try IdempotencyKey(call)
         return try await answering {
-            try await store.merge(
-                call.merge, into: call.keep, request: request, in: context.session.workspaceID,
-                deadline: context.deadline)
+            try await users(context).merge(call.merge, into: call.keep, request: request)
         }
     }
 
     /// `users.delete`. An identifier that can't be one finds nobody, and nobody is what the call may name.
     public func delete(_ call: DeleteUsers, _ context: CallContext) async throws -> DeleteUsers.Reply {
         try check(call.users.count, of: "users", atMost: Limits.deleteUsers)
-        return try await store.deleteUsers(
-            call.users, request: try IdempotencyKey(call), in: context.session.workspaceID, deadline: context.deadline)
+        return try await users(context).delete(call.users, request: try IdempotencyKey(call))
     }
+
+    private func users(_ context: CallContext) -> UserStore { store.in(context.scope).users }
 
     private func answering<R>(_ body: () async throws -> R) async throws -> R {
         do { return try await body() } catch let refusal as UserRefusal { throw RPCError(refusal) }

@@ -239,7 +239,7 @@ extension WorkspaceTransaction {
             lookup.append(alias, Int32(truncatingIfNeeded: position))
         }
         devices.devices = UserLookup.Names(deviceIDs.list, at: deviceIDs.positions)
-        try find(lookup, in: workspace) { batch.resolve(position: $0, as: .user($1)) }
+        try find(lookup) { batch.resolve(position: $0, as: .user($1)) }
         guard let sql = devices.users(in: workspace, deprecated: false) else { return }
         try forEach(
             """

@@ -59,10 +59,10 @@ extension Store {
             let some = all[start..<min(start + Limits.deleteUsers.value, all.count)].map(UserReference.brazeID)
             count += try await transaction(in: workspace, deadline: deadline) { connection in
                 // Nobody waits for a lock, and no version is given out, for what has gone already.
-                guard try connection.find(some, in: workspace).contains(where: { $0 != nil }) else { return 0 }
-                let everyone = try connection.takeIdentity(in: workspace)
-                let numbers = Set(try connection.find(some, in: workspace).compactMap(\.self)).sorted()
-                _ = try connection.erase(numbers, under: everyone, in: workspace, cache: cache)
+                guard try connection.find(some).contains(where: { $0 != nil }) else { return 0 }
+                let everyone = try connection.takeIdentity()
+                let numbers = Set(try connection.find(some).compactMap(\.self)).sorted()
+                _ = try connection.erase(numbers, under: everyone, cache: cache)
                 return numbers.count
             }
         }

@@ -1,44 +1,44 @@
-public import MusterProtocol
-public import MusterUsers
+import MusterProtocol
+import MusterUsers
 import Postgres
 
 /// What a user did or bought under one name.
-public struct EventSummary: Sendable, Equatable {
+struct EventSummary: Sendable, Equatable {
     /// The event's name, or the product's id.
-    public let name: Identifier
-    public let first: Instant
-    public let last: Instant
+    let name: Identifier
+    let first: Instant
+    let last: Instant
     /// Of purchases: as often as bought, not how many of the product.
-    public let count: Int
+    let count: Int
 }
 
 /// All that a user did and bought, summed up.
-public struct EventSummaries: Sendable, Equatable {
+struct EventSummaries: Sendable, Equatable {
     /// By name.
-    public var events: [EventSummary] = []
+    var events: [EventSummary] = []
     /// By product id.
-    public var purchases: [EventSummary] = []
+    var purchases: [EventSummary] = []
     /// Over all purchases, the amounts of all currencies added as they are.
-    public var totalRevenue = Amount(millionths: 0)
+    var totalRevenue = Amount(millionths: 0)
 }
 
-extension Store {
-    /// What users did and bought, by user number; users without any are left out. For exports.
-    public func eventSummaries(
-        of userNumbers: [UserNumber], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+extension UserStore {
+    /// What users did and bought; users without events and purchases are left out.
+    func eventSummaries(
+        of userNumbers: [UserNumber]
     ) async throws -> [UserNumber: EventSummaries] {
-        try await readTransaction(in: workspace, deadline: deadline) { connection in
-            try connection.eventSummaries(of: userNumbers, in: workspace)
+        try await readTransaction { transaction in
+            try transaction.eventSummaries(of: userNumbers)
         }
     }
 }
 
 extension WorkspaceTransaction {
-    /// What users did and bought, by user number, of one moment; users without any are left out.
+    /// What users did and bought at one moment; users without events and purchases are left out.
     ///
     /// The order is that of the primary key, so that the planner takes it also while it takes the tables for empty.
     borrowing func eventSummaries(
-        of userNumbers: [UserNumber], in workspace: WorkspaceID
+        of userNumbers: [UserNumber]
     ) throws -> [UserNumber: EventSummaries] {
         guard !userNumbers.isEmpty else { return [:] }
         var summaries: [UserNumber: EventSummaries] = [:]

@@ -8,14 +8,14 @@ extension WorkspaceTransaction {
     ///
     /// The identity row is held by now, and everyone's and attributes' heads where the transaction takes them: that of events comes
     /// after them and before any cohort's.
-    borrowing func append(_ events: [NewEvent], _ purchases: [NewPurchase], in workspace: WorkspaceID) throws {
+    borrowing func append(_ events: [NewEvent], _ purchases: [NewPurchase]) throws {
         guard !events.isEmpty || !purchases.isEmpty else { return }
-        let version = try raiseEvents(in: workspace)
-        if !events.isEmpty { try insert(events, version, in: workspace) }
-        if !purchases.isEmpty { try insert(purchases, version, in: workspace) }
+        let version = try raiseEvents()
+        if !events.isEmpty { try insert(events, version) }
+        if !purchases.isEmpty { try insert(purchases, version) }
     }
 
-    private borrowing func insert(_ events: [NewEvent], _ version: Int64, in workspace: WorkspaceID) throws {
+    private borrowing func insert(_ events: [NewEvent], _ version: Int64) throws {
         try execute(
             """
             INSERT INTO user_event (workspace_id, user_number, name, occurred_at, version, place, properties)
@@ -26,7 +26,7 @@ extension WorkspaceTransaction {
             """)
     }
 
-    private borrowing func insert(_ purchases: [NewPurchase], _ version: Int64, in workspace: WorkspaceID) throws {
+    private borrowing func insert(_ purchases: [NewPurchase], _ version: Int64) throws {
         let amounts = try purchases.map { purchase in
             guard let amount = purchase.amount else { throw UnvalidatedEvent() }
             return amount.millionths
@@ -46,7 +46,7 @@ extension WorkspaceTransaction {
 
     /// Raises the head that counts the changes of events and purchases, and returns its new version.
     @discardableResult
-    borrowing func raiseEvents(in workspace: WorkspaceID) throws -> Int64 {
+    borrowing func raiseEvents() throws -> Int64 {
         let version = try first(
             """
             UPDATE set_head SET version = version + 1, tag = \(Int64.random(in: .min ... .max))
@@ -58,7 +58,7 @@ extension WorkspaceTransaction {
     }
 
     /// Whether any of these users has done or bought anything.
-    borrowing func haveEvents(_ numbers: [UserNumber], in workspace: WorkspaceID) throws -> Bool {
+    borrowing func haveEvents(_ numbers: [UserNumber]) throws -> Bool {
         try first(
             """
             SELECT EXISTS (SELECT FROM unnest(\(numbers)) n (user_number) CROSS JOIN LATERAL (
@@ -72,7 +72,7 @@ extension WorkspaceTransaction {
     }
 
     /// The kept user did and bought what the merged one did. The head of events has been raised.
-    borrowing func moveEvents(of merged: UserNumber, to kept: UserNumber, in workspace: WorkspaceID) throws {
+    borrowing func moveEvents(of merged: UserNumber, to kept: UserNumber) throws {
         try execute(
             """
             UPDATE user_event SET user_number = \(kept)
@@ -86,7 +86,7 @@ extension WorkspaceTransaction {
     }
 
     /// Erases what users did and bought. The head of events has been raised.
-    borrowing func eraseEvents(of numbers: [UserNumber], in workspace: WorkspaceID) throws {
+    borrowing func eraseEvents(of numbers: [UserNumber]) throws {
         try execute("DELETE FROM user_event WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
         try execute("DELETE FROM user_purchase WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
     }

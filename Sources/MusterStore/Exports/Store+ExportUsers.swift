@@ -9,7 +9,7 @@ extension Store {
         _ references: [UserReference], shape: ExportShape, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
     ) async throws -> ExportUsers.Reply {
         try await readTransaction(in: workspace, deadline: deadline) { connection in
-            var found = try connection.find(references, in: workspace).map { [$0].compactMap(\.self) }
+            var found = try connection.find(references).map { [$0].compactMap(\.self) }
             for (index, reference) in references.enumerated() {
                 guard let sql = reference.everybody(in: workspace) else { continue }
                 found[index] = try connection.query(sql) { row in try row.value(0, as: UserNumber.self) }

@@ -21,7 +21,7 @@ extension WorkspaceTransaction {
     ) throws -> [UserNumber: ExportedUser] {
         guard !numbers.isEmpty else { return [:] }
         let identifiers = try identifiers(of: numbers, all: true, in: workspace)
-        let summaries = try shape.wantsSummaries ? eventSummaries(of: numbers, in: workspace) : [:]
+        let summaries = try shape.wantsSummaries ? eventSummaries(of: numbers) : [:]
         var users: [UserNumber: ExportedUser] = [:]
         users.reserveCapacity(numbers.count)
         try forEach(

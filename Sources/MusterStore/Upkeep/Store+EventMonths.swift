@@ -54,7 +54,7 @@ extension Store {
     private func forgetEvents(before time: Instant, in workspace: WorkspaceID) async throws -> Int {
         try await transaction(in: workspace, deadline: .now + .seconds(60)) { connection in
             guard try connection.haveEvents(before: time, in: workspace) else { return 0 }
-            try connection.raiseEvents(in: workspace)
+            try connection.raiseEvents()
             return try connection.forgetEvents(before: time, in: workspace)
         }
     }

@@ -10,20 +10,19 @@ extension WorkspaceTransaction {
     /// Everyone's head is held; attributes and events that go or move are counted before the heads of cohorts are taken.
     borrowing func remove(
         _ gone: MemberSet, keeping kept: UserNumber?, from everyone: LockedHead, raisingAttributes: Bool,
-        raisingEvents: Bool,
-        in workspace: WorkspaceID, at now: Instant, cache: SetCache
+        raisingEvents: Bool, at now: Instant, cache: SetCache
     ) throws -> RemovalResult {
         var left = RemovalResult()
         left.known[everyone.set] = try append(
             added: [], removed: gone, to: everyone, state: try state(of: everyone, cache: cache), at: now)
         let touched = gone.union(kept.map { [$0.rawValue] } ?? [])
         if raisingAttributes { try raiseAttributes(of: touched.users, in: workspace) }
-        if raisingEvents { try raiseEvents(in: workspace) }
+        if raisingEvents { try raiseEvents() }
         let cohorts = try cohorts(
-            having: gone, of: touched, amongNumbers: Int(everyone.nextUserNumber?.rawValue ?? .max), in: workspace,
+            having: gone, of: touched, amongNumbers: Int(everyone.nextUserNumber?.rawValue ?? .max),
             cache: cache)
         var changes: [NewChange] = []
-        for (head, size) in try lockHeads(cohorts.keys.sorted(), in: workspace) {
+        for (head, size) in try lockHeads(cohorts.keys.sorted()) {
             guard let membership = cohorts[head.set.number], membership.at == head.at else {
                 throw DamagedSet(set: head.set, what: "its head moved while the workspace's identities were held")
             }
@@ -39,7 +38,7 @@ extension WorkspaceTransaction {
     }
 
     private borrowing func lockHeads(
-        _ numbers: [Int32], in workspace: WorkspaceID
+        _ numbers: [Int32]
     ) throws -> [(head: LockedHead, size: Int64)] {
         guard !numbers.isEmpty else { return [] }
         return try query(
@@ -58,7 +57,7 @@ extension WorkspaceTransaction {
 
     /// The cohorts that have one of the users who go. All cohorts' sets are gone through, a group at a time.
     private borrowing func cohorts(
-        having gone: MemberSet, of users: MemberSet, amongNumbers numbers: Int, in workspace: WorkspaceID,
+        having gone: MemberSet, of users: MemberSet, amongNumbers numbers: Int,
         cache: SetCache
     ) throws -> [Int32: CohortMembership] {
         let heads = try query(
@@ -75,7 +74,7 @@ extension WorkspaceTransaction {
         for start in stride(from: 0, to: heads.count, by: CohortHead.group) {
             let group = heads[start..<min(start + CohortHead.group, heads.count)]
             let memberships = try memberships(
-                of: users, in: group, amongNumbers: numbers, of: workspace, cache: cache)
+                of: users, in: group, amongNumbers: numbers, cache: cache)
             for (number, membership) in memberships where !membership.members.intersection(gone).isEmpty {
                 having[number] = membership
             }
@@ -87,10 +86,10 @@ extension WorkspaceTransaction {
     /// the next merge finds them there and one that was given up goes on. Beyond that only the chunks with these users are read, and
     /// not kept: an erasure must not push the sets out of memory that reads need.
     private borrowing func memberships(
-        of users: MemberSet, in heads: ArraySlice<CohortHead>, amongNumbers numbers: Int, of workspace: WorkspaceID,
+        of users: MemberSet, in heads: ArraySlice<CohortHead>, amongNumbers numbers: Int,
         cache: SetCache
     ) throws -> [Int32: CohortMembership] {
-        var states = try cachedStates(of: heads, in: workspace, cache: cache)
+        var states = try cachedStates(of: heads, cache: cache)
         let missing = heads.filter { states[$0.number] == nil }
         var room = cache.room
         var (whole, rest): ([Int32], [Int32]) = ([], [])
@@ -113,7 +112,7 @@ extension WorkspaceTransaction {
     }
 
     private borrowing func cachedStates(
-        of heads: ArraySlice<CohortHead>, in workspace: WorkspaceID, cache: SetCache
+        of heads: ArraySlice<CohortHead>, cache: SetCache
     ) throws -> [Int32: SetState] {
         var states: [Int32: SetState] = [:]
         var behind: [Int32: SetState] = [:]
@@ -124,7 +123,7 @@ extension WorkspaceTransaction {
                 behind[head.number] = cached
             }
         }
-        let changes = try changes(since: behind, in: workspace)
+        let changes = try changes(since: behind)
         for head in heads {
             guard let state = behind[head.number]?.applying(changes[head.number] ?? []), state.at == head.at else {
                 continue
@@ -136,7 +135,7 @@ extension WorkspaceTransaction {
     }
 
     private borrowing func changes(
-        since known: [Int32: SetState], in workspace: WorkspaceID
+        since known: [Int32: SetState]
     ) throws -> [Int32: [SetChange]] {
         guard !known.isEmpty else { return [:] }
         let known = known.map { (number: $0.key, version: $0.value.at.version) }

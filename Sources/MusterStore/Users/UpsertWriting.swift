@@ -6,7 +6,7 @@ import Postgres
 extension WorkspaceTransaction {
     /// Writes what a plan came to, in a handful of statements. Returns the sets that it changed, and the number of each user.
     borrowing func write(
-        _ users: [PlannedUser], under everyone: LockedHead?, in workspace: WorkspaceID, cache: SetCache
+        _ users: [PlannedUser], under everyone: LockedHead?, cache: SetCache
     ) throws -> (sets: [SetKey: SetState], numbers: [UserNumber]) {
         let now = Instant.now
         let created = users.filter { $0.number == nil }
@@ -19,14 +19,14 @@ extension WorkspaceTransaction {
                 throw RPCError(.resourceExhausted, .noRoom, "the workspace has had as many users as it can ever have")
             }
             new = next.numbers
-            try insert(created, numbers: new, in: workspace, at: now)
+            try insert(created, numbers: new, at: now)
             sets[everyone.set] = try append(
                 added: MemberSet(users: new), removed: [], to: everyone, state: try state(of: everyone, cache: cache),
                 at: now,
                 nextUserNumber: next.end)
         }
-        try update(changed, in: workspace, at: now)
-        try insertIdentifiers(of: changed + created, numbers: changed.compactMap(\.number) + new, in: workspace)
+        try update(changed, at: now)
+        try insertIdentifiers(of: changed + created, numbers: changed.compactMap(\.number) + new)
         var rest = new[...]
         let numbers = users.compactMap { $0.number ?? rest.popFirst() }
         let touched = zip(users, numbers).filter { user, _ in user.changedAttributes != nil }.map { $1 }
@@ -35,7 +35,7 @@ extension WorkspaceTransaction {
     }
 
     private borrowing func insert(
-        _ users: [PlannedUser], numbers: [UserNumber], in workspace: WorkspaceID, at now: Instant
+        _ users: [PlannedUser], numbers: [UserNumber], at now: Instant
     ) throws {
         try execute(
             """
@@ -46,7 +46,7 @@ extension WorkspaceTransaction {
             """)
     }
 
-    private borrowing func update(_ users: [PlannedUser], in workspace: WorkspaceID, at now: Instant) throws {
+    private borrowing func update(_ users: [PlannedUser], at now: Instant) throws {
         guard !users.isEmpty else { return }
         let attributes = users.map { $0.changedAttributes.map(JSONB.init) }
         try execute(
@@ -59,7 +59,7 @@ extension WorkspaceTransaction {
 
     /// In the order of their bytes, which is that of the index.
     private borrowing func insertIdentifiers(
-        of users: [PlannedUser], numbers: [UserNumber], in workspace: WorkspaceID
+        of users: [PlannedUser], numbers: [UserNumber]
     ) throws {
         let aliases = zip(users, numbers).flatMap { user, number in user.newAliases.map { (alias: $0, number: number) }
         }

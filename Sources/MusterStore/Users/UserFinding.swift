@@ -7,9 +7,9 @@ struct UnfinishedWorkspace: Error {}
 
 extension WorkspaceTransaction {
     /// The user that each reference means; nil: nobody.
-    borrowing func find(_ references: [UserReference], in workspace: WorkspaceID) throws -> [UserNumber?] {
+    borrowing func find(_ references: [UserReference]) throws -> [UserNumber?] {
         var found = [UserNumber?](repeating: nil, count: references.count)
-        try find(UserLookup(references), in: workspace) { found[$0] = $1 }
+        try find(UserLookup(references)) { found[$0] = $1 }
         return found
     }
 
@@ -18,7 +18,7 @@ extension WorkspaceTransaction {
     /// Looks for deprecated external ids only among those that are no user's now. Nothing changes between the two
     /// statements where the identity row is held; where it isn't, its counter shows that something did.
     borrowing func find(
-        _ lookup: UserLookup, in workspace: WorkspaceID, _ found: (_ ordinal: Int, UserNumber) -> Void
+        _ lookup: UserLookup, _ found: (_ ordinal: Int, UserNumber) -> Void
     ) throws {
         guard let sql = lookup.users(in: workspace, deprecated: false) else { return }
         var isKnown = [Bool](repeating: false, count: lookup.externalIDs.ordinals.max().map { Int($0) + 1 } ?? 0)
@@ -36,8 +36,8 @@ extension WorkspaceTransaction {
         if !unknown.externalIDs.isEmpty { try forEach(unknown.usersByDeprecatedID(in: workspace), pass) }
     }
 
-    /// While this is held no binding of an identifier to a user ends or moves; new ones may be made.
-    borrowing func shareIdentity(in workspace: WorkspaceID) throws {
+    /// Locks the identity row for sharing: until the commit no identifier is taken from a user. New ones may be added.
+    borrowing func shareIdentity() throws {
         let counter = try first(
             """
             SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE
@@ -46,9 +46,9 @@ extension WorkspaceTransaction {
         if counter == nil { throw UnfinishedWorkspace() }
     }
 
-    /// Waits for everybody who has resolved identifiers and keeps others from it; whoever resolved earlier sees it by the counter.
-    /// Everyone's head comes with it: all three calls that end or move bindings add an identifier or take out a user.
-    borrowing func takeIdentity(in workspace: WorkspaceID) throws -> LockedHead {
+    /// Locks the identity row exclusively and raises its counter, so that imports which resolved identifiers earlier notice
+    /// and resolve again. Locks everyone's head too, since most calls that take identifiers from users need it.
+    borrowing func takeIdentity() throws -> LockedHead {
         let counter = try first(
             """
             UPDATE identity SET counter = counter + 1 WHERE workspace_id = \(workspace)

@@ -4,7 +4,7 @@ import Postgres
 
 extension WorkspaceTransaction {
     /// The attributes of users, as JSON.
-    borrowing func attributes(of numbers: [UserNumber], in workspace: WorkspaceID) throws -> [UserNumber: [UInt8]] {
+    borrowing func attributes(of numbers: [UserNumber]) throws -> [UserNumber: [UInt8]] {
         guard !numbers.isEmpty else { return [:] }
         var attributes: [UserNumber: [UInt8]] = [:]
         try forEach(
@@ -17,7 +17,7 @@ extension WorkspaceTransaction {
     }
 
     /// Under which labels users have a name.
-    borrowing func aliasLabels(of numbers: [UserNumber], in workspace: WorkspaceID) throws -> [UserNumber: Set<
+    borrowing func aliasLabels(of numbers: [UserNumber]) throws -> [UserNumber: Set<
         Identifier
     >] {
         guard !numbers.isEmpty else { return [:] }
@@ -32,7 +32,7 @@ extension WorkspaceTransaction {
     }
 
     /// How many devices users have, those with none left out.
-    borrowing func deviceCounts(of numbers: [UserNumber], in workspace: WorkspaceID) throws -> [UserNumber: Int] {
+    borrowing func deviceCounts(of numbers: [UserNumber]) throws -> [UserNumber: Int] {
         guard !numbers.isEmpty else { return [:] }
         var counts: [UserNumber: Int] = [:]
         try forEach(
@@ -46,7 +46,7 @@ extension WorkspaceTransaction {
     }
 
     /// Those of some users who have an external id.
-    borrowing func identified(among numbers: [UserNumber], in workspace: WorkspaceID) throws -> Set<UserNumber> {
+    borrowing func identified(among numbers: [UserNumber]) throws -> Set<UserNumber> {
         Set(
             try query(
                 """

@@ -99,8 +99,8 @@ private struct CDNOWPurchases {
 
     func expectSummaries() async throws {
         let workspace = muster.server.workspace.id
-        let summaries = try await muster.server.store.eventSummaries(
-            of: (0..<UInt32(data.customers.count)).map { UserNumber(rawValue: $0) }, in: workspace, deadline: .soon)
+        let summaries = try await muster.server.store.in(WorkspaceScope(workspace, deadline: .soon)).users
+            .eventSummaries(of: (0..<UInt32(data.customers.count)).map { UserNumber(rawValue: $0) })
         #expect(summaries.count == 23_570)
         let counts = summaries.values.reduce(0) { $0 + ($1.purchases.first?.count ?? 0) }
         #expect(counts == 69_659)

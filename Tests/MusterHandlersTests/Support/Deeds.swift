@@ -38,8 +38,8 @@ extension TestServer {
     func append(_ deeds: [Deed]) async throws {
         let workspace = workspace.id
         try await store.transaction(in: workspace, deadline: .soon) { connection in
-            try connection.shareIdentity(in: workspace)
-            let numbers = try connection.find(deeds.map { .externalID($0.user) }, in: workspace)
+            try connection.shareIdentity()
+            let numbers = try connection.find(deeds.map { .externalID($0.user) })
             var events: [NewEvent] = []
             var purchases: [NewPurchase] = []
             for (deed, number) in zip(deeds, numbers) {
@@ -53,7 +53,7 @@ extension TestServer {
                     events.append(NewEvent(userNumber: number, name: deed.name, occurredAt: deed.time))
                 }
             }
-            try connection.append(events, purchases, in: workspace)
+            try connection.append(events, purchases)
         }
     }
 }

@@ -93,9 +93,8 @@ import Testing
                 try await place.register("u-0", "u-1")
                 try await place.delete([.externalID("u-0")], requestID: "r-1")
                 await #expect(throws: RequestIDReused.self) {
-                    _ = try await place.store.deleteUsers(
-                        [.externalID("u-1")], request: place.key(DeleteUsers.method, "r-1", digest: 2),
-                        in: place.workspace, deadline: .soon)
+                    _ = try await place.users.delete(
+                        [.externalID("u-1")], request: place.key(DeleteUsers.method, "r-1", digest: 2))
                 }
                 #expect(try lines(folder).count == 1)
             }
@@ -113,7 +112,8 @@ import Testing
                             // As a call has it: what comes after its first unit of work is not refused.
                             let scope = WorkspaceScope(place.workspace, keyID: "k", deadline: .now + .seconds(30))
                             try await Store.$scopeOfCall.withValue(scope) {
-                                _ = try await place.delete(.externalID(name))
+                                _ = try await place.store.in(scope).users.delete(
+                                    [.externalID(name)], request: place.key(DeleteUsers.method, nil))
                             }
                         }
                     }
@@ -206,8 +206,7 @@ extension Place {
 
     @discardableResult
     fileprivate func delete(_ users: [UserReference], requestID: Identifier) async throws -> DeleteUsers.Reply {
-        try await store.deleteUsers(
-            users, request: key(DeleteUsers.method, requestID), in: workspace, deadline: .soon)
+        try await self.users.delete(users, request: key(DeleteUsers.method, requestID))
     }
 
     /// Rows that the journal lacks.

@@ -69,9 +69,8 @@ struct RestoredErasureTests {
 
 extension Store {
     fileprivate func register(_ ids: [String], in workspace: WorkspaceID) async throws {
-        _ = try await upsert(
-            ids.map { UserEntry(externalID: Identifier($0)) }, request: IdempotencyKey(method: UpsertUsers.method),
-            in: workspace, deadline: .soon)
+        _ = try await users(of: workspace).upsert(
+            ids.map { UserEntry(externalID: Identifier($0)) }, request: IdempotencyKey(method: UpsertUsers.method))
     }
 
     fileprivate func fillCohort(_ ids: [String], in workspace: WorkspaceID) async throws {
@@ -84,18 +83,17 @@ extension Store {
     }
 
     fileprivate func erase(_ ids: [String], in workspace: WorkspaceID) async throws {
-        _ = try await deleteUsers(
-            ids.map { .externalID(Identifier($0)) }, request: IdempotencyKey(method: DeleteUsers.method), in: workspace,
-            deadline: .soon)
+        _ = try await users(of: workspace).delete(
+            ids.map { .externalID(Identifier($0)) }, request: IdempotencyKey(method: DeleteUsers.method))
     }
 
     fileprivate func merge(_ id: String, into kept: String, in workspace: WorkspaceID) async throws {
-        _ = try await merge(
+        _ = try await users(of: workspace).merge(
             .externalID(Identifier(id)), into: .externalID(Identifier(kept)),
-            request: IdempotencyKey(method: MergeUsers.method), in: workspace, deadline: .soon)
+            request: IdempotencyKey(method: MergeUsers.method))
     }
 
     fileprivate func isThere(_ id: String, in workspace: WorkspaceID) async throws -> Bool {
-        try await user(.externalID(Identifier(id)), in: workspace, deadline: .soon) != nil
+        try await users(of: workspace).get(.externalID(Identifier(id))) != nil
     }
 }

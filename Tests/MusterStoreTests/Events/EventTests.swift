@@ -22,7 +22,7 @@ struct EventTests {
                     .of(0, "cd", price: 0.1, at: "2026-03-01"), .of(0, "cd", price: 0.2, quantity: 3, at: "2026-03-04"),
                     .of(1, "dvd", price: -5, at: "2026-03-01"),
                 ])
-            let summaries = try await place.store.eventSummaries(of: [0, 1, 2], in: place.workspace, deadline: .soon)
+            let summaries = try await place.users.eventSummaries(of: [0, 1, 2])
             #expect(summaries.keys.sorted() == [0, 1])
             let ada = try #require(summaries[0])
             #expect(
@@ -47,7 +47,7 @@ struct EventTests {
             let before = try await place.eventsVersion()
             try await place.merge(.externalID("ben"), into: .externalID("ada"))
             #expect(try await place.eventsVersion() == before + 1)
-            let summaries = try await place.store.eventSummaries(of: [0, 1], in: place.workspace, deadline: .soon)
+            let summaries = try await place.users.eventSummaries(of: [0, 1])
             #expect(summaries.keys.sorted() == [0])
             #expect(summaries[0]?.events.first?.count == 2)
             #expect(summaries[0]?.totalRevenue.units == 3)
@@ -72,7 +72,8 @@ struct EventTests {
             try await place.upsert(.external("ada"))
             try await place.append([.of(0, "login", at: "1997-03-01")])
             let other = try await place.database.makeWorkspace("other")
-            #expect(try await place.store.eventSummaries(of: [0], in: other, deadline: .soon).isEmpty)
+            #expect(
+                try await place.store.in(WorkspaceScope(other, deadline: .soon)).users.eventSummaries(of: [0]).isEmpty)
         }
     }
 }
@@ -81,8 +82,8 @@ extension Place {
     func append(_ events: [NewEvent], _ purchases: [NewPurchase] = []) async throws {
         let workspace = workspace
         try await store.transaction(in: workspace, deadline: .soon) { connection in
-            try connection.shareIdentity(in: workspace)
-            try connection.append(events, purchases, in: workspace)
+            try connection.shareIdentity()
+            try connection.append(events, purchases)
         }
     }
 

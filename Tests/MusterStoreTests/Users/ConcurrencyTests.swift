@@ -127,8 +127,8 @@ extension Place {
         let users = [a, b].map { UserReference.externalID(Identifier("u-\($0)")) }
         let set = SetKey(workspace: workspace, number: number)
         let state = try await store.transaction(in: workspace, deadline: .soon) { connection in
-            try connection.shareIdentity(in: workspace)
-            let found = try connection.find(users, in: workspace).compactMap(\.self).map(\.rawValue)
+            try connection.shareIdentity()
+            let found = try connection.find(users).compactMap(\.self).map(\.rawValue)
             try connection.execute("SELECT pg_sleep(0.005)")
             let head = try #require(try connection.lockHead(set))
             let state = try connection.state(of: head, cache: cache)

@@ -23,12 +23,11 @@ import Testing
 
     @Test func anotherPayloadUnderTheSameIDIsRefused() async throws {
         try await Place.with { place in
-            let (store, workspace) = (place.store, place.workspace)
+            let store = place.store
             try await place.upsert([.external("u-1")], requestID: "r-1")
             await #expect(throws: RequestIDReused.self) {
-                try await store.upsert(
-                    [.external("u-2")], request: place.key(UpsertUsers.method, "r-1", digest: 2), in: workspace,
-                    deadline: .soon)
+                try await place.users.upsert(
+                    [.external("u-2")], request: place.key(UpsertUsers.method, "r-1", digest: 2))
             }
             #expect(try await place.get(.externalID("u-2")) == nil)
             // The id belongs to the method, and to the workspace.

@@ -79,8 +79,8 @@ import Testing
             try await place.upsert(ids.map { .external($0, ["n": 1]) })
             let cohort = try await place.cohort(MemberSet((0..<2_000).filter { $0 % 3 == 0 }.map(UInt32.init)))
             let users = ids[500..<1_500].map(UserReference.externalID)
-            let reply = try await place.store.deleteUsers(
-                users, request: place.key(DeleteUsers.method, nil), in: place.workspace, deadline: .soon)
+            let reply = try await place.users.delete(
+                users, request: place.key(DeleteUsers.method, nil))
             #expect(reply == .init(deleted: 1_000, unknown: 0))
             #expect(try await place.members(of: SetKey.everyone) == Array(0..<500) + Array(1_500..<2_000))
             #expect(try await place.stored(cohort).members.count == 334)

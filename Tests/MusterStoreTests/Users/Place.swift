@@ -24,36 +24,38 @@ struct Place: Sendable {
         }
     }
 
+    var users: UserStore { store.users(of: workspace) }
+
     @discardableResult
     func upsert(_ users: UserEntry...) async throws -> UpsertUsers.Reply { try await upsert(users) }
 
     @discardableResult
     func upsert(_ users: [UserEntry], requestID: Identifier? = nil) async throws -> UpsertUsers.Reply {
-        try await store.upsert(users, request: key(UpsertUsers.method, requestID), in: workspace, deadline: .soon)
+        try await self.users.upsert(users, request: key(UpsertUsers.method, requestID))
     }
 
     func get(_ user: UserReference) async throws -> GetUser.Reply? {
-        try await store.user(user, in: workspace, deadline: .soon)
+        try await self.users.get(user)
     }
 
     func attributes(of user: UserReference) async throws -> AttributesByName? { try await get(user)?.attributes.byName }
 
     @discardableResult
     func merge(_ merged: UserReference, into kept: UserReference, requestID: Identifier? = nil) async throws -> Int {
-        try await store.merge(
-            merged, into: kept, request: key(MergeUsers.method, requestID), in: workspace, deadline: .soon
+        try await self.users.merge(
+            merged, into: kept, request: key(MergeUsers.method, requestID)
         ).changedSets
     }
 
     @discardableResult
     func identify(_ user: UserReference, as id: Identifier) async throws -> IdentifyOutcome {
-        try await store.identify(user, as: id, request: key(IdentifyUser.method, nil), in: workspace, deadline: .soon)
+        try await self.users.identify(user, as: id, request: key(IdentifyUser.method, nil))
             .outcome
     }
 
     @discardableResult
     func delete(_ users: UserReference...) async throws -> DeleteUsers.Reply {
-        try await store.deleteUsers(users, request: key(DeleteUsers.method, nil), in: workspace, deadline: .soon)
+        try await self.users.delete(users, request: key(DeleteUsers.method, nil))
     }
 
     /// The digest stands for the payload: its first byte.
@@ -65,7 +67,7 @@ struct Place: Sendable {
     func number(of user: UserReference) async throws -> UserNumber? {
         let workspace = workspace
         return try await store.transaction(in: workspace, deadline: .soon) { connection in
-            try connection.find([user], in: workspace)[0]
+            try connection.find([user])[0]
         }
     }
 
@@ -90,7 +92,7 @@ struct Place: Sendable {
         let (workspace, cache) = (workspace, store.cache)
         let set = SetKey(workspace: workspace, number: number)
         let state = try await store.transaction(in: workspace, deadline: .soon) { connection in
-            try connection.shareIdentity(in: workspace)
+            try connection.shareIdentity()
             let head = try #require(try connection.lockHead(set))
             let state = try connection.state(of: head, cache: cache)
             let change = state.members.effectiveChange(adding: members, removing: [])
@@ -165,4 +167,8 @@ extension UserEntry {
 
 extension UpsertUsers.Reply {
     var outcomes: [UpsertResult.Outcome] { results.map(\.outcome) }
+}
+
+extension Store {
+    func users(of workspace: WorkspaceID) -> UserStore { self.in(WorkspaceScope(workspace, deadline: .soon)).users }
 }

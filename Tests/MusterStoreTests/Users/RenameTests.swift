@@ -9,22 +9,21 @@ import Testing
 
 extension Place {
     func rename(_ renames: (Identifier, Identifier)...) async throws -> [RenameOutcome] {
-        try await store.renameExternalIDs(
-            renames.map { ExternalIDRename(current: $0, new: $1) }, request: key(RenameExternalIDs.method, nil),
-            in: workspace, deadline: .soon
+        try await users.renameExternalIDs(
+            renames.map { ExternalIDRename(current: $0, new: $1) }, request: key(RenameExternalIDs.method, nil)
         ).results
     }
 
     func removeIDs(_ ids: Identifier...) async throws -> [RemovalOutcome] {
-        try await store.removeExternalIDs(
-            ids, request: key(RemoveExternalIDs.method, nil), in: workspace, deadline: .soon
+        try await users.removeExternalIDs(
+            ids, request: key(RemoveExternalIDs.method, nil)
         ).results
     }
 
     func updateAliases(_ updates: (Identifier, Identifier)...) async throws -> [RenameOutcome] {
-        try await store.updateAliases(
+        try await users.updateAliases(
             updates.map { AliasUpdate(label: "crm", oldName: $0, newName: $1) },
-            request: key(UpdateAliases.method, nil), in: workspace, deadline: .soon
+            request: key(UpdateAliases.method, nil)
         ).results
     }
 }

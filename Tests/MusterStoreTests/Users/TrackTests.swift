@@ -12,8 +12,8 @@ extension Place {
     @discardableResult
     func track(_ json: String, requestID: Identifier? = nil) async throws -> TrackUsers.Reply {
         let call: TrackUsers = try JSONDecoding.decode(from: Array(json.utf8))
-        return try await store.track(
-            call, request: key(TrackUsers.method, requestID), in: workspace, deadline: .soon)
+        return try await users.track(
+            call, request: key(TrackUsers.method, requestID))
     }
 
     /// What attributes of a user are, as JSON with sorted names, once these are set; or what is wrong.

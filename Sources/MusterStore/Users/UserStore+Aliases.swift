@@ -2,42 +2,42 @@ public import MusterProtocol
 import MusterUsers
 import Postgres
 
-extension Store {
+extension UserStore {
     /// Adds aliases, as an upsert does; a user named by external id must exist.
     public func addAliases(
-        _ aliases: [NewAlias], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ aliases: [NewAlias], request: IdempotencyKey
     ) async throws -> AddAliases.Reply {
         let batch = UpsertBatch(aliases.map(ValidatedEntry.init))
-        let cache = cache
-        return try await recorded(request, in: workspace, deadline: deadline) { connection in
-            let written = try connection.upsert(batch, in: workspace, cache: cache)
+        let cache = store.cache
+        return try await withIdempotency(request) { transaction in
+            let written = try transaction.upsert(batch, cache: cache)
             return WriteResult(reply: AddAliases.Reply(results: written.reply.results), sets: written.sets)
         }
     }
 
     /// Renames aliases, each after those before it.
     public func updateAliases(
-        _ updates: [AliasUpdate], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ updates: [AliasUpdate], request: IdempotencyKey
     ) async throws -> UpdateAliases.Reply {
-        try await recorded(request, in: workspace, deadline: deadline) { connection in
-            _ = try connection.takeIdentity(in: workspace)
+        try await withIdempotency(request) { transaction in
+            _ = try transaction.takeIdentity()
             let aliases = Array(Set(updates.flatMap { [$0.old, $0.new] }))
-            let found = try connection.find(aliases.map(UserReference.alias), in: workspace)
+            let found = try transaction.find(aliases.map(UserReference.alias))
             let stored = AliasHolders(aliases, found)
             var holders = stored
             let results = updates.map { holders.rename($0) }
             let moved = aliases.filter { stored[$0] != holders[$0] }.sorted {
                 ($0.label, $0.name) < ($1.label, $1.name)
             }
-            try connection.remove(moved.filter { stored[$0] != nil }, in: workspace)
-            try connection.insert(moved.compactMap { alias in holders[alias].map { (alias, $0) } }, in: workspace)
+            try transaction.remove(moved.filter { stored[$0] != nil })
+            try transaction.insert(moved.compactMap { alias in holders[alias].map { (alias, $0) } })
             return WriteResult(reply: UpdateAliases.Reply(results: results))
         }
     }
 }
 
 extension WorkspaceTransaction {
-    fileprivate borrowing func remove(_ aliases: [Alias], in workspace: WorkspaceID) throws {
+    fileprivate borrowing func remove(_ aliases: [Alias]) throws {
         guard !aliases.isEmpty else { return }
         try execute(
             """
@@ -48,7 +48,7 @@ extension WorkspaceTransaction {
     }
 
     fileprivate borrowing func insert(
-        _ aliases: [(alias: Alias, number: UserNumber)], in workspace: WorkspaceID
+        _ aliases: [(alias: Alias, number: UserNumber)]
     ) throws {
         guard !aliases.isEmpty else { return }
         let numbers = aliases.map(\.number)
@@ -59,11 +59,11 @@ extension WorkspaceTransaction {
             FROM unnest(\(aliases.map(\.alias.label)), \(aliases.map(\.alias.name)), \(numbers))
                 n (alias_label, alias_name, user_number)
             """)
-        try touch(numbers, in: workspace)
+        try touch(numbers)
     }
 
     /// Notes that users were changed now.
-    borrowing func touch(_ numbers: [UserNumber], in workspace: WorkspaceID) throws {
+    borrowing func touch(_ numbers: [UserNumber]) throws {
         try execute(
             """
             UPDATE registered_user SET updated_at = \(Instant.now)

@@ -2,10 +2,10 @@ public import MusterProtocol
 import MusterUsers
 import Postgres
 
-extension Store {
+extension UserStore {
     /// One user with everything; nil: nobody.
-    public func user(
-        _ reference: UserReference, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    public func get(
+        _ reference: UserReference
     ) async throws -> GetUser.Reply? {
         guard let found = UserLookup([reference]).users(in: workspace, deprecated: true) else { return nil }
         var sql: SQL = """
@@ -26,7 +26,7 @@ extension Store {
             ) found
             JOIN registered_user u ON u.workspace_id = \(workspace) AND u.user_number = found.user_number
             """
-        return try await read(in: workspace, deadline: deadline, sql) { row in try GetUser.Reply(row) }.first
+        return try await read(sql) { row in try GetUser.Reply(row) }.first
     }
 }
 

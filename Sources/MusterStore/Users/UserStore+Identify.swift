@@ -2,31 +2,30 @@ public import MusterProtocol
 import MusterUsers
 import Postgres
 
-extension Store {
+extension UserStore {
     /// Gives an anonymous user an external id, or joins it into the user who has it, where `mergeWhen` lets it. Throws `UserRefusal`.
     public func identify(
-        _ user: UserReference, as externalID: Identifier, mergeWhen: MergeWhen = .always, request: IdempotencyKey,
-        in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ user: UserReference, as externalID: Identifier, mergeWhen: MergeWhen = .always, request: IdempotencyKey
     ) async throws -> IdentifyUser.Reply {
-        let cache = cache
-        defer { forgetWhatWasRead(in: workspace) }
-        return try await recorded(request, in: workspace, deadline: deadline) { connection in
-            let everyone = try connection.takeIdentity(in: workspace)
-            let found = try connection.find([user, .externalID(externalID)], in: workspace)
+        let cache = store.cache
+        defer { store.forgetWhatWasRead(in: workspace) }
+        return try await withIdempotency(request) { transaction in
+            let everyone = try transaction.takeIdentity()
+            let found = try transaction.find([user, .externalID(externalID)])
             guard let number = found[0] else { throw UserRefusal.unknown("user") }
             if found[1] == number { return WriteResult(reply: IdentifyUser.Reply(outcome: .unchanged)) }
-            guard try connection.isAnonymous(number, in: workspace) else { throw UserRefusal.otherExternalID }
+            guard try transaction.isAnonymous(number) else { throw UserRefusal.otherExternalID }
             if let holder = found[1] {
-                guard try connection.joins(number, holder, mergeWhen, in: workspace) else {
+                guard try transaction.joins(number, holder, mergeWhen) else {
                     return WriteResult(reply: IdentifyUser.Reply(outcome: .keptApart))
                 }
                 return WriteResult(
                     reply: IdentifyUser.Reply(outcome: .merged),
-                    sets: try connection.join(
-                        number, into: holder, under: everyone, in: workspace, cache: cache
+                    sets: try transaction.join(
+                        number, into: holder, under: everyone, cache: cache
                     ).known)
             }
-            try connection.setExternalID(externalID, of: number, in: workspace)
+            try transaction.setExternalID(externalID, of: number)
             return WriteResult(reply: IdentifyUser.Reply(outcome: .identified))
         }
     }
@@ -34,7 +33,7 @@ extension Store {
 
 extension WorkspaceTransaction {
     fileprivate borrowing func joins(
-        _ one: UserNumber, _ other: UserNumber, _ mergeWhen: MergeWhen, in workspace: WorkspaceID
+        _ one: UserNumber, _ other: UserNumber, _ mergeWhen: MergeWhen
     ) throws -> Bool {
         switch mergeWhen {
         case .always: return true
@@ -50,7 +49,7 @@ extension WorkspaceTransaction {
         }
     }
 
-    fileprivate borrowing func isAnonymous(_ number: UserNumber, in workspace: WorkspaceID) throws -> Bool {
+    fileprivate borrowing func isAnonymous(_ number: UserNumber) throws -> Bool {
         try first(
             """
             SELECT external_id IS NULL FROM registered_user
@@ -59,8 +58,7 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0, as: Bool.self) } ?? false
     }
 
-    fileprivate borrowing func setExternalID(_ id: Identifier, of number: UserNumber, in workspace: WorkspaceID) throws
-    {
+    fileprivate borrowing func setExternalID(_ id: Identifier, of number: UserNumber) throws {
         try execute(
             """
             UPDATE registered_user SET external_id = \(id), updated_at = \(Instant.now)

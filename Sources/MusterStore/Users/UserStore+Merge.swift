@@ -3,21 +3,20 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-extension Store {
+extension UserStore {
     /// Makes two users one. Throws `UserRefusal`.
     public func merge(
-        _ merged: UserReference, into kept: UserReference, request: IdempotencyKey, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
+        _ merged: UserReference, into kept: UserReference, request: IdempotencyKey
     ) async throws -> MergeUsers.Reply {
-        let cache = cache
-        defer { forgetWhatWasRead(in: workspace) }
-        return try await recorded(request, in: workspace, deadline: deadline) { connection in
-            let everyone = try connection.takeIdentity(in: workspace)
-            let found = try connection.find([merged, kept], in: workspace)
+        let cache = store.cache
+        defer { store.forgetWhatWasRead(in: workspace) }
+        return try await withIdempotency(request) { transaction in
+            let everyone = try transaction.takeIdentity()
+            let found = try transaction.find([merged, kept])
             guard let merged = found[0] else { throw UserRefusal.unknown("merge") }
             guard let kept = found[1] else { throw UserRefusal.unknown("keep") }
             guard merged != kept else { throw UserRefusal.sameUser }
-            let left = try connection.join(merged, into: kept, under: everyone, in: workspace, cache: cache)
+            let left = try transaction.join(merged, into: kept, under: everyone, cache: cache)
             return WriteResult(reply: MergeUsers.Reply(changedSets: left.cohorts), sets: left.known)
         }
     }
@@ -26,32 +25,32 @@ extension Store {
 extension WorkspaceTransaction {
     /// The kept user takes over what the merged one has, in every set too.
     borrowing func join(
-        _ merged: UserNumber, into kept: UserNumber, under everyone: LockedHead, in workspace: WorkspaceID,
+        _ merged: UserNumber, into kept: UserNumber, under everyone: LockedHead,
         cache: SetCache
     ) throws -> RemovalResult {
         let now = Instant.now
-        try checkRoom(for: merged, in: kept, in: workspace)
-        let stored = try attributes(of: [merged, kept], in: workspace)
+        try checkRoom(for: merged, in: kept)
+        let stored = try attributes(of: [merged, kept])
         let others = try stored[merged].map { try Attributes(stored: $0).byName } ?? [:]
         var own = try stored[kept].map { try Attributes(stored: $0).byName } ?? [:]
         let filled = own.fill(from: others) ? JSONB(try own.jsonWithinLimits) : nil
         // Also where nothing is filled in: the merged user's number is in the bitmaps that are cached under that version.
-        let hasEvents = try haveEvents([merged], in: workspace)
+        let hasEvents = try haveEvents([merged])
         let left = try remove(
             [merged.rawValue], keeping: kept, from: everyone,
-            raisingAttributes: !others.isEmpty, raisingEvents: hasEvents, in: workspace, at: now, cache: cache)
-        if hasEvents { try moveEvents(of: merged, to: kept, in: workspace) }
+            raisingAttributes: !others.isEmpty, raisingEvents: hasEvents, at: now, cache: cache)
+        if hasEvents { try moveEvents(of: merged, to: kept) }
         try execute(
             """
             UPDATE registered_user SET attributes = coalesce(\(filled), attributes), updated_at = \(now)
             WHERE workspace_id = \(workspace) AND user_number = \(kept)
             """)
-        try remember(merged, as: kept, in: workspace)
-        try moveIdentifiers(of: merged, to: kept, in: workspace)
+        try remember(merged, as: kept)
+        try moveIdentifiers(of: merged, to: kept)
         return left
     }
 
-    private borrowing func checkRoom(for merged: UserNumber, in kept: UserNumber, in workspace: WorkspaceID) throws {
+    private borrowing func checkRoom(for merged: UserNumber, in kept: UserNumber) throws {
         let counts = try first(
             """
             SELECT (SELECT count(DISTINCT alias_label) FROM user_alias
@@ -66,8 +65,7 @@ extension WorkspaceTransaction {
     }
 
     /// The aliases whose label the kept user has too stay behind, and go with the merged user's row.
-    private borrowing func moveIdentifiers(of merged: UserNumber, to kept: UserNumber, in workspace: WorkspaceID) throws
-    {
+    private borrowing func moveIdentifiers(of merged: UserNumber, to kept: UserNumber) throws {
         try execute(
             """
             UPDATE user_alias a SET user_number = \(kept)
@@ -84,7 +82,7 @@ extension WorkspaceTransaction {
     }
 
     /// Earlier versions of sets have the merged number; those that stood for it stand for the kept one now, in one step.
-    private borrowing func remember(_ merged: UserNumber, as kept: UserNumber, in workspace: WorkspaceID) throws {
+    private borrowing func remember(_ merged: UserNumber, as kept: UserNumber) throws {
         try execute(
             """
             UPDATE merged_user SET kept_number = \(kept)

@@ -3,15 +3,15 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-extension Store {
+extension UserStore {
     /// Applies what Braze's `/users/track` asks for, in one transaction. What is wrong with an object is in the reply.
     public func track(
-        _ call: TrackUsers, request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ call: TrackUsers, request: IdempotencyKey
     ) async throws -> TrackUsers.Reply {
         let batch = TrackBatch(call)
-        let cache = cache
-        return try await recorded(request, in: workspace, deadline: deadline) { connection in
-            try connection.track(batch, in: workspace, cache: cache)
+        let cache = store.cache
+        return try await withIdempotency(request) { transaction in
+            try transaction.track(batch, cache: cache)
         }
     }
 }
@@ -19,22 +19,21 @@ extension Store {
 extension WorkspaceTransaction {
     /// Locks as an upsert does; the heads of what users did come after those of what they are.
     fileprivate borrowing func track(
-        _ batch: TrackBatch, in workspace: WorkspaceID, cache: SetCache
+        _ batch: TrackBatch, cache: SetCache
     ) throws -> WriteResult<TrackUsers.Reply> {
         let (found, everyone) = try findToWrite(
-            batch.identifiers, locksFirst: batch.namesContacts, changesAttributes: batch.changesAttributes,
-            in: workspace)
+            batch.identifiers, locksFirst: batch.namesContacts, changesAttributes: batch.changesAttributes)
         let (users, holders) = try plannedUsers(
-            of: batch.objects, found, needsKind: batch.namesContacts, in: workspace)
+            of: batch.objects, found, needsKind: batch.namesContacts)
         let plan = try TrackPlan(batch.objects, users: users, holders: holders)
-        let (sets, numbers) = try write(plan.users, under: everyone, in: workspace, cache: cache)
-        try append(plan.events, by: numbers, in: workspace)
+        let (sets, numbers) = try write(plan.users, under: everyone, cache: cache)
+        try append(plan.events, by: numbers)
         return WriteResult(reply: batch.reply(with: plan.errors), sets: sets)
     }
 
     /// What users did. Last, since the heads that it takes come last in the order of locks.
     private borrowing func append(
-        _ tracked: [(index: Int, event: TrackedEvent)], by numbers: [UserNumber], in workspace: WorkspaceID
+        _ tracked: [(index: Int, event: TrackedEvent)], by numbers: [UserNumber]
     ) throws {
         guard !tracked.isEmpty else { return }
         var events: [NewEvent] = []
@@ -51,6 +50,6 @@ extension WorkspaceTransaction {
                         quantity: quantity, occurredAt: time, properties: properties))
             }
         }
-        try append(events, purchases, in: workspace)
+        try append(events, purchases)
     }
 }

@@ -3,31 +3,31 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-extension Store {
+extension UserStore {
     /// Registers users and updates them, in one transaction.
     public func upsert(
-        _ users: [UserEntry], request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        _ users: [UserEntry], request: IdempotencyKey
     ) async throws -> UpsertUsers.Reply {
         let batch = UpsertBatch(users.map { ValidatedEntry($0) })
-        let cache = cache
-        return try await recorded(request, in: workspace, deadline: deadline) { connection in
-            try connection.upsert(batch, in: workspace, cache: cache)
+        let cache = store.cache
+        return try await withIdempotency(request) { transaction in
+            try transaction.upsert(batch, cache: cache)
         }
     }
 }
 
 extension WorkspaceTransaction {
     borrowing func upsert(
-        _ batch: UpsertBatch, in workspace: WorkspaceID, cache: SetCache
+        _ batch: UpsertBatch, cache: SetCache
     ) throws -> WriteResult<UpsertUsers.Reply> {
         let (found, everyone) = try findToWrite(
-            batch.identifiers, locksFirst: false, changesAttributes: batch.hasAttributes, in: workspace)
+            batch.identifiers, locksFirst: false, changesAttributes: batch.hasAttributes)
         let (users, holders) = try plannedUsers(
-            of: batch.entries.filter { $0.refusal == nil }, found, needsKind: false, in: workspace)
+            of: batch.entries.filter { $0.refusal == nil }, found, needsKind: false)
         let plan = try UpsertPlan(batch.entries, users: users, holders: holders)
         return WriteResult(
             reply: UpsertUsers.Reply(results: plan.results),
-            sets: try write(plan.users, under: everyone, in: workspace, cache: cache).sets)
+            sets: try write(plan.users, under: everyone, cache: cache).sets)
     }
 
     /// Looks identifiers up, those that are to be added too, under the locks that writing needs.
@@ -37,26 +37,26 @@ extension WorkspaceTransaction {
     ///
     /// - Parameter locksFirst: takes all of them before it looks: whom an attribute finds holds only under the head of attributes.
     borrowing func findToWrite(
-        _ identifiers: [UserReference], locksFirst: Bool, changesAttributes: Bool, in workspace: WorkspaceID
+        _ identifiers: [UserReference], locksFirst: Bool, changesAttributes: Bool
     ) throws -> (found: UpsertFindings, everyone: LockedHead?) {
-        try shareIdentity(in: workspace)
+        try shareIdentity()
         var everyone: LockedHead?
         if locksFirst {
             everyone = try lockHead(.everyone(of: workspace))
-            try lockAttributes(in: workspace)
+            try lockAttributes()
         }
-        var found = UpsertFindings(identifiers, try find(identifiers, in: workspace))
+        var found = UpsertFindings(identifiers, try find(identifiers))
         if !locksFirst, !found.unknown.isEmpty {
             everyone = try lockHead(.everyone(of: workspace))
             // Another batch may have added some of them while this one waited. Those that were known can't have gone.
             let unknown = found.unknown
-            found.add(unknown, try find(unknown, in: workspace))
+            found.add(unknown, try find(unknown))
         }
-        if !locksFirst, everyone != nil || changesAttributes { try lockAttributes(in: workspace) }
+        if !locksFirst, everyone != nil || changesAttributes { try lockAttributes() }
         return (found, everyone)
     }
 
-    private borrowing func lockAttributes(in workspace: WorkspaceID) throws {
+    private borrowing func lockAttributes() throws {
         guard try lockHead(SetKey(workspace: workspace, number: SetKey.attributes)) != nil else {
             throw UnfinishedWorkspace()
         }
@@ -66,14 +66,14 @@ extension WorkspaceTransaction {
     ///
     /// - Parameter needsKind: whether it matters who is identified.
     borrowing func plannedUsers(
-        of entries: [some BatchEntry], _ found: UpsertFindings, needsKind: Bool, in workspace: WorkspaceID
+        of entries: [some BatchEntry], _ found: UpsertFindings, needsKind: Bool
     ) throws -> (users: [PlannedUser], holders: [UserReference: Int]) {
         let wanted = FieldsToRead(entries, found)
-        let attributes = try attributes(of: Array(wanted.attributes), in: workspace)
-        let labels = try aliasLabels(of: Array(wanted.labels), in: workspace)
-        let devices = try deviceCounts(of: Array(wanted.devices), in: workspace)
+        let attributes = try attributes(of: Array(wanted.attributes))
+        let labels = try aliasLabels(of: Array(wanted.labels))
+        let devices = try deviceCounts(of: Array(wanted.devices))
         let numbers = Array(wanted.users)
-        let identified = try needsKind ? identified(among: numbers, in: workspace) : []
+        let identified = try needsKind ? identified(among: numbers) : []
         let users = try numbers.map { number in
             PlannedUser(
                 number: number, attributes: try attributes[number].map { try Attributes(stored: $0).byName } ?? [:],

@@ -2,15 +2,14 @@ public import MusterProtocol
 import MusterUsers
 import Postgres
 
-extension Store {
+extension UserStore {
     /// Renames external ids, each after those before it; the former ones become deprecated.
     public func renameExternalIDs(
-        _ renames: [ExternalIDRename], request: IdempotencyKey, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
+        _ renames: [ExternalIDRename], request: IdempotencyKey
     ) async throws -> RenameExternalIDs.Reply {
-        try await recorded(request, in: workspace, deadline: deadline) { connection in
-            _ = try connection.takeIdentity(in: workspace)
-            var ids = try connection.externalIDs(renames.flatMap { [$0.current, $0.new] }, in: workspace)
+        try await withIdempotency(request) { transaction in
+            _ = try transaction.takeIdentity()
+            var ids = try transaction.externalIDs(renames.flatMap { [$0.current, $0.new] })
             var deprecated: [(id: Identifier, user: UserNumber)] = []
             var renamed: [UserNumber: Identifier] = [:]
             let results = renames.map { rename in
@@ -21,22 +20,21 @@ extension Store {
                 }
                 return result
             }
-            if !renamed.isEmpty { try connection.write(renamed, deprecated, in: workspace) }
+            if !renamed.isEmpty { try transaction.write(renamed, deprecated) }
             return WriteResult(reply: RenameExternalIDs.Reply(results: results))
         }
     }
 
     /// Removes deprecated external ids.
     public func removeExternalIDs(
-        _ externalIDs: [Identifier], request: IdempotencyKey, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
+        _ externalIDs: [Identifier], request: IdempotencyKey
     ) async throws -> RemoveExternalIDs.Reply {
-        try await recorded(request, in: workspace, deadline: deadline) { connection in
-            _ = try connection.takeIdentity(in: workspace)
-            var ids = try connection.externalIDs(externalIDs, in: workspace)
+        try await withIdempotency(request) { transaction in
+            _ = try transaction.takeIdentity()
+            var ids = try transaction.externalIDs(externalIDs)
             let results = externalIDs.map { ids.remove($0) }
             if results.contains(.removed) {
-                try connection.removeDeprecated(externalIDs, in: workspace)
+                try transaction.removeDeprecated(externalIDs)
             }
             return WriteResult(reply: RemoveExternalIDs.Reply(results: results))
         }
@@ -44,7 +42,7 @@ extension Store {
 }
 
 extension WorkspaceTransaction {
-    fileprivate borrowing func externalIDs(_ ids: [Identifier], in workspace: WorkspaceID) throws -> ExternalIDHolders {
+    fileprivate borrowing func externalIDs(_ ids: [Identifier]) throws -> ExternalIDHolders {
         var found = ExternalIDHolders()
         try forEach(
             """
@@ -62,8 +60,7 @@ extension WorkspaceTransaction {
     }
 
     fileprivate borrowing func write(
-        _ renamed: [UserNumber: Identifier], _ deprecated: [(id: Identifier, user: UserNumber)],
-        in workspace: WorkspaceID
+        _ renamed: [UserNumber: Identifier], _ deprecated: [(id: Identifier, user: UserNumber)]
     ) throws {
         let users = renamed.keys.sorted()
         try execute(
@@ -85,7 +82,7 @@ extension WorkspaceTransaction {
             """)
     }
 
-    fileprivate borrowing func removeDeprecated(_ ids: [Identifier], in workspace: WorkspaceID) throws {
+    fileprivate borrowing func removeDeprecated(_ ids: [Identifier]) throws {
         try execute(
             """
             DELETE FROM deprecated_external_id WHERE workspace_id = \(workspace) AND external_id = ANY (\(ids))
