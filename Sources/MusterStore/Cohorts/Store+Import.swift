@@ -240,15 +240,8 @@ extension WorkspaceTransaction {
         }
         devices.devices = UserLookup.Names(deviceIDs.list, at: deviceIDs.positions)
         try find(lookup) { batch.resolve(position: $0, as: .user($1)) }
-        guard let sql = devices.users(in: workspace, deprecated: false) else { return }
-        try forEach(
-            """
-            SELECT d.ordinal, d.user_number, u.is_anonymous FROM (\(sql)) d
-            CROSS JOIN LATERAL (
-                SELECT x.external_id IS NULL AS is_anonymous FROM registered_user x
-                WHERE x.workspace_id = \(workspace) AND x.user_number = d.user_number LIMIT 1) u
-            """
-        ) { row in
+        guard !devices.devices.isEmpty else { return }
+        try forEach(devices.usersByDeviceWithAnonymity(in: workspace)) { row in
             let resolution: Resolution = try row.value(2) ? .user(try row.value(1)) : .identifiedDevice
             batch.resolve(position: Int(try row.value(0, as: Int32.self)), as: resolution)
         }

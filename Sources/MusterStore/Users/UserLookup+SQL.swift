@@ -24,9 +24,11 @@ extension UserLookup {
     }
 
     /// By `w.device_id`.
-    static func userByDevice(in workspace: WorkspaceID) -> SQL {
+    static func userByDevice(
+        _ columns: SQL = "x.user_number", joining join: SQL = "", in workspace: WorkspaceID
+    ) -> SQL {
         """
-        SELECT x.user_number FROM user_device x
+        SELECT \(columns) FROM user_device x \(join)
         WHERE x.workspace_id = \(workspace) AND x.device_id = w.device_id LIMIT 1
         """
     }
@@ -105,6 +107,16 @@ extension UserLookup {
         \(Self.part(of: externalIDRows, Self.userByDeprecatedID(in: workspace)))
         WHERE EXISTS (SELECT FROM deprecated_external_id e WHERE e.workspace_id = \(workspace))
         """
+    }
+
+    /// By devices alone, with a third column: whether the user has no external id.
+    ///
+    /// The join stands inside of the select: outside, PostgreSQL would keep a cache of users, of which each comes once.
+    func usersByDeviceWithAnonymity(in workspace: WorkspaceID) -> SQL {
+        let join: SQL = "JOIN registered_user r ON r.workspace_id = \(workspace) AND r.user_number = x.user_number"
+        let user = Self.userByDevice(
+            "x.user_number, r.external_id IS NULL AS is_anonymous", joining: join, in: workspace)
+        return "SELECT w.ordinal, u.user_number, u.is_anonymous FROM \(deviceRows) CROSS JOIN LATERAL (\(user)) u"
     }
 
     private static func part(of rows: SQL, _ user: SQL) -> SQL {
