@@ -2,9 +2,11 @@ import MusterProtocol
 import MusterSets
 import MusterUsers
 
-/// Every identifier has one outcome, the outcomes say how the set changed, and a repeat changes nothing.
+/// Every identifier has one outcome, the outcomes say how the set changed, and a repeat changes nothing. The set is as if
+/// the identifiers had been applied one by one.
 func checkImport(_ changes: [CohortChange], in workspace: MemoryWorkspace) {
     var members: MemberSet = [1, 3]
+    let expected = MemberSet(users: applied(changes, to: Set(members.users), in: workspace))
     for isRepeat in [false, true] {
         var batch = ImportBatch(changes)
         resolve(&batch, in: workspace)
@@ -22,7 +24,25 @@ func checkImport(_ changes: [CohortChange], in workspace: MemoryWorkspace) {
         let shape = changes.map(ChangeShape.init)
         precondition(OutcomeCoding.decodeShape(OutcomeCoding.encode(shape)) == shape, "a shape reads otherwise")
         members.apply(added: added, removed: removed)
+        precondition(members == expected, "the set is not what the identifiers say one by one")
     }
+}
+
+private func applied(
+    _ changes: [CohortChange], to members: Set<UserNumber>, in workspace: MemoryWorkspace
+) -> Set<UserNumber> {
+    var members = members
+    for change in changes {
+        let devices = change.deviceIDs.map(UserReference.deviceID).filter { device in
+            workspace.find(device).map { !workspace.isIdentified($0) } ?? false
+        }
+        let references =
+            change.userIDs.map(UserReference.externalID) + devices + change.aliases.map(UserReference.alias)
+        for user in references.compactMap(workspace.find) {
+            if change.shouldRemove { members.remove(user) } else { members.insert(user) }
+        }
+    }
+    return members
 }
 
 private func resolve(_ batch: inout ImportBatch, in workspace: MemoryWorkspace) {
