@@ -2,8 +2,8 @@ import MusterProtocol
 import MusterSets
 import MusterUsers
 
-/// Every identifier has one outcome, the outcomes say how the set changed, and a repeat changes nothing. The set is as if
-/// the identifiers had been applied one by one.
+/// Every identifier has one outcome, the outcomes say how the set changed, and a repeat changes nothing. The set is
+/// as if the identifiers had been applied one by one.
 func checkImport(_ changes: [CohortChange], in workspace: MemoryWorkspace) {
     var members: MemberSet = [1, 3]
     let expected = MemberSet(users: applied(changes, to: Set(members.users), in: workspace))

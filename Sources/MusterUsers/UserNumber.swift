@@ -1,7 +1,7 @@
 package import MusterSets
 
-/// The number of a user in its workspace, by which sets and tables name the user. A workspace gives out numbers from 0 on,
-/// each once.
+/// The number of a user in its workspace, by which sets and tables name the user. A workspace gives out numbers from
+/// 0 on, each once.
 public struct UserNumber: RawRepresentable, Hashable, Comparable, Sendable {
     /// As sets have it.
     public let rawValue: UInt32

@@ -78,8 +78,8 @@ extension WorkspaceTransaction {
 
 /// Parts of statements over events and purchases.
 enum EventSQL {
-    /// The sum of amounts, which is a numeric, as int8. One that is out of its range ends at the range's end: thousands of purchases of a
-    /// billion each must not make a statement over all users fail.
+    /// The sum of amounts as int8. A sum out of range is the end of the range: thousands of purchases of a billion
+    /// each must not make a statement over all users fail.
     static let sum: StaticString =
         "greatest(least(sum(e.amount_millionths), 9223372036854775807), -9223372036854775807)::int8"
 }

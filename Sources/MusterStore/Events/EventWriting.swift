@@ -3,11 +3,11 @@ import MusterUsers
 import Postgres
 
 extension WorkspaceTransaction {
-    /// Appends what users did and bought, and raises the head of events. Fields have been judged: throws `UnvalidatedEvent` where an amount
-    /// can't be stored, and a constraint's error for the rest.
+    /// Appends validated events and purchases, and raises the head of events. Throws `UnvalidatedEvent` where an
+    /// amount can't be stored, and the error of a constraint for other invalid fields.
     ///
-    /// The identity row is held by now, and everyone's and attributes' heads where the transaction takes them: that of events comes
-    /// after them and before any cohort's.
+    /// The caller holds the identity row, and the heads of everyone and attributes where the transaction needs them.
+    /// The head of events comes after those and before the heads of cohorts.
     borrowing func append(_ events: [NewEvent], _ purchases: [NewPurchase]) throws {
         guard !events.isEmpty || !purchases.isEmpty else { return }
         let version = try raiseEvents()
@@ -57,7 +57,7 @@ extension WorkspaceTransaction {
         return version
     }
 
-    /// Whether any of these users has done or bought anything.
+    /// Whether any of these users has an event or a purchase.
     borrowing func haveEvents(_ numbers: [UserNumber]) throws -> Bool {
         try first(
             """
@@ -71,7 +71,7 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0, as: Bool.self) } ?? false
     }
 
-    /// The kept user did and bought what the merged one did. The head of events has been raised.
+    /// Gives the events and purchases of the merged user to the kept one. The head of events has been raised.
     borrowing func moveEvents(of merged: UserNumber, to kept: UserNumber) throws {
         try execute(
             """
@@ -85,7 +85,7 @@ extension WorkspaceTransaction {
             """)
     }
 
-    /// Erases what users did and bought. The head of events has been raised.
+    /// Erases the events and purchases of users. The head of events has been raised.
     borrowing func eraseEvents(of numbers: [UserNumber]) throws {
         try execute("DELETE FROM user_event WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
         try execute("DELETE FROM user_purchase WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")

@@ -3,11 +3,11 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-/// The sets of cohorts that have one of some users. All of this is done while the identity row is held alone: every writer of sets
+/// The cohorts that contain one of some users. The caller holds the identity row exclusively: every writer of sets
 /// shares it, so no head moves meanwhile.
 extension WorkspaceTransaction {
-    /// Takes users out of everyone and out of every cohort, and puts `kept` in their place where it is given.
-    /// Everyone's head is held; attributes and events that go or move are counted before the heads of cohorts are taken.
+    /// Removes users from everyone and from every cohort, and adds `kept`, if any, to the cohorts that had them. The
+    /// caller holds everyone's head. Raises the heads of attributes and events before it locks those of cohorts.
     borrowing func remove(
         _ gone: MemberSet, keeping kept: UserNumber?, from everyone: LockedHead, raisingAttributes: Bool,
         raisingEvents: Bool, at now: Instant, cache: SetCache
@@ -55,7 +55,7 @@ extension WorkspaceTransaction {
         }
     }
 
-    /// The cohorts that have one of the users who go. All cohorts' sets are gone through, a group at a time.
+    /// The cohorts that contain one of the users to remove. Goes through the sets of all cohorts, a group at a time.
     private borrowing func cohorts(
         having gone: MemberSet, of users: MemberSet, amongNumbers numbers: Int,
         cache: SetCache
@@ -82,9 +82,10 @@ extension WorkspaceTransaction {
         return having
     }
 
-    /// From the cache, brought up by one statement where that is short. Other sets are taken into it while there is room, so that
-    /// the next merge finds them there and one that was given up goes on. Beyond that only the chunks with these users are read, and
-    /// not kept: an erasure must not push the sets out of memory that reads need.
+    /// Reads sets from the cache, and brings those that are a few changes behind up to date with one statement. Loads
+    /// other sets into the cache while there is room: the next merge finds them there, and a repeat of one that timed
+    /// out gets further. Of the rest it reads only the chunks with these users and keeps nothing: an erasure must not
+    /// evict sets that reads need.
     private borrowing func memberships(
         of users: MemberSet, in heads: ArraySlice<CohortHead>, amongNumbers numbers: Int,
         cache: SetCache
@@ -158,20 +159,20 @@ extension WorkspaceTransaction {
     }
 }
 
-/// The sets after users left them.
+/// What the removal of users from all sets leaves.
 struct RemovalResult {
-    /// Those that are known whole, everyone among them.
+    /// The sets that are completely in memory, everyone among them.
     var known: [SetKey: SetState] = [:]
     /// How many cohorts changed.
     var cohorts = 0
 }
 
-/// A cohort's set as far as some users go.
+/// Which of some users are in a cohort.
 private struct CohortMembership {
     let at: SetVersion
-    /// Those of the users who are in it.
+    /// The members among the users.
     let members: MemberSet
-    /// All of it, where it is in memory.
+    /// The whole set, where it is in memory.
     let whole: SetState?
 }
 
@@ -180,15 +181,15 @@ private struct CohortHead {
     let at: SetVersion
     let size: Int64
 
-    /// What it takes in memory, about, where so many numbers were given out: two bytes a member or 8 KiB a block of 65,536 numbers,
-    /// whatever is less, and what is kept of each block.
+    /// An estimate of its memory: two bytes a member or 8 KiB a block of 65,536 numbers, whatever is less, and a
+    /// header a block.
     func bytes(amongNumbers numbers: Int) -> Int {
         let blocks = min(Int(size), (numbers >> 16) + 1)
         return min(Int(size) * 2, blocks << 13) + blocks * 64
     }
 
-    /// Sets that are looked at together: with a user in every chunk of ten million, some 40 MB.
+    /// Sets that are read together: some 40 MB with a user in every chunk of ten million.
     static let group = 32
-    /// Beyond so many changes a set is loaded afresh: its snapshot is smaller than the way there.
+    /// Beyond so many changes a set is loaded from its snapshot, which is smaller than the changes.
     static let mostChanges: Int64 = 256
 }

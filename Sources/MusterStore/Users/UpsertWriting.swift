@@ -4,7 +4,7 @@ import MusterUsers
 import Postgres
 
 extension WorkspaceTransaction {
-    /// Writes what a plan came to, in a handful of statements. Returns the sets that it changed, and the number of each user.
+    /// Writes the users of a plan in a few statements. Returns the sets that changed, and the number of each user.
     borrowing func write(
         _ users: [PlannedUser], under everyone: LockedHead?, cache: SetCache
     ) throws -> (sets: [SetKey: SetState], numbers: [UserNumber]) {
@@ -57,7 +57,7 @@ extension WorkspaceTransaction {
             """)
     }
 
-    /// In the order of their bytes, which is that of the index.
+    /// In the order of their bytes, which is the order of the index.
     private borrowing func insertIdentifiers(
         of users: [PlannedUser], numbers: [UserNumber]
     ) throws {

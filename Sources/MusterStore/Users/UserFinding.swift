@@ -36,7 +36,8 @@ extension WorkspaceTransaction {
         if !unknown.externalIDs.isEmpty { try forEach(unknown.usersByDeprecatedID(in: workspace), pass) }
     }
 
-    /// Locks the identity row for sharing: until the commit no identifier is taken from a user. New ones may be added.
+    /// Locks the identity row for sharing: until the commit no identifier is taken from a user. New ones may be
+    /// added.
     borrowing func shareIdentity() throws {
         let counter = try first(
             """
@@ -46,8 +47,9 @@ extension WorkspaceTransaction {
         if counter == nil { throw UnfinishedWorkspace() }
     }
 
-    /// Locks the identity row exclusively and raises its counter, so that imports which resolved identifiers earlier notice
-    /// and resolve again. Locks everyone's head too, since most calls that take identifiers from users need it.
+    /// Locks the identity row exclusively and raises its counter, so that imports which resolved identifiers earlier
+    /// notice and resolve again. Locks everyone's head too, since most calls that take identifiers from users need
+    /// it.
     borrowing func takeIdentity() throws -> LockedHead {
         let counter = try first(
             """

@@ -1,11 +1,12 @@
 import MusterProtocol
 import Postgres
 
-// Which user does a reference mean? Each of these selects the row of that user by the columns of `w`. All statements that
-// look users up are made of them.
+// Which user does a reference mean? Each of these selects the row of that user by the columns of `w`. All statements
+// that look users up are made of them.
 //
-// `LIMIT 1` changes no answer, since a reference means one user. It keeps the planner from turning the join round, which it
-// would do for a table that it takes for small: the statement would then go through all references for each user.
+// `LIMIT 1` changes no answer, since a reference means one user. It keeps the planner from turning the join round,
+// which it would do for a table that it takes for small: the statement would then go through all references for each
+// user.
 extension UserLookup {
     /// By `w.external_id`.
     static func userByExternalID(_ columns: SQL = "x.user_number", in workspace: WorkspaceID) -> SQL {
@@ -111,7 +112,8 @@ extension UserLookup {
 
     /// By devices alone, with a third column: whether the user has no external id.
     ///
-    /// The join stands inside of the select: outside, PostgreSQL would keep a cache of users, of which each comes once.
+    /// The join stands inside of the select: outside, PostgreSQL would keep a cache of users, of which each comes
+    /// once.
     func usersByDeviceWithAnonymity(in workspace: WorkspaceID) -> SQL {
         let join: SQL = "JOIN registered_user r ON r.workspace_id = \(workspace) AND r.user_number = x.user_number"
         let user = Self.userByDevice(

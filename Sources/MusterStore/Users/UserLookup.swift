@@ -30,7 +30,8 @@ struct UserLookup {
         var names = Names()
         /// 0: all users; 1: identified ones; 2: anonymous ones; 3: none, since no user is both.
         var only: [Int32] = []
-        /// 0: there must be exactly one; 1: last updated; 2: first updated; 3: identified before anonymous, then last updated.
+        /// 0: there must be exactly one; 1: last updated; 2: first updated; 3: identified before anonymous, then last
+        /// updated.
         var order: [Int32] = []
 
         mutating func append(_ contact: Contact, as value: Identifier, _ ordinal: Int32) {

@@ -4,11 +4,11 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// Erases users, out of every set too. A user who is named twice is one deleted user; `unknown` counts the
-    /// references that find nobody.
+    /// Erases users, from every set too. A user who is named twice counts once; `unknown` counts the references that
+    /// find nobody.
     ///
-    /// With a journal, returns when they are in it, also where the erasure was answered before. Throws
-    /// `JournalUnavailable` where nothing was erased, and `NotJournalled`.
+    /// With a journal, returns when they are in it, also for a repeat. Throws `JournalUnavailable` where nothing was
+    /// erased, and `NotJournalled` where the erasure is not in the journal yet.
     public func delete(
         _ users: [UserReference], request: IdempotencyKey
     ) async throws -> DeleteUsers.Reply {
@@ -32,12 +32,12 @@ extension UserStore {
 }
 
 extension WorkspaceTransaction {
-    /// Out of every set, with events and identifiers.
+    /// Deletes users from every set, with their events and identifiers.
     borrowing func erase(
         _ numbers: [UserNumber], under everyone: LockedHead, cache: SetCache
     ) throws -> [SetKey: SetState] {
         guard !numbers.isEmpty else { return [:] }
-        // Who had an attribute is in the bitmaps that are cached under the version of all attributes.
+        // Bitmaps that are cached under the version of all attributes contain users who had one.
         let hadAttributes = try attributes(of: numbers).values.contains { $0 != Array("{}".utf8) }
         let haveEvents = try haveEvents(numbers)
         let left = try remove(

@@ -3,7 +3,8 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// Gives an anonymous user an external id, or joins it into the user who has it, where `mergeWhen` lets it. Throws `UserRefusal`.
+    /// Gives an anonymous user an external id, or merges it into the user who has that id, where `mergeWhen` allows
+    /// it. Throws `UserRefusal`.
     public func identify(
         _ user: UserReference, as externalID: Identifier, mergeWhen: MergeWhen = .always, request: IdempotencyKey
     ) async throws -> IdentifyUser.Reply {

@@ -4,7 +4,7 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// Makes two users one. Throws `UserRefusal`.
+    /// Merges a user into another one. Throws `UserRefusal`.
     public func merge(
         _ merged: UserReference, into kept: UserReference, request: IdempotencyKey
     ) async throws -> MergeUsers.Reply {
@@ -23,7 +23,7 @@ extension UserStore {
 }
 
 extension WorkspaceTransaction {
-    /// The kept user takes over what the merged one has, in every set too.
+    /// Moves everything of the merged user to the kept one, in every set too.
     borrowing func join(
         _ merged: UserNumber, into kept: UserNumber, under everyone: LockedHead,
         cache: SetCache
@@ -34,7 +34,8 @@ extension WorkspaceTransaction {
         let others = try stored[merged].map { try Attributes(stored: $0).byName } ?? [:]
         var own = try stored[kept].map { try Attributes(stored: $0).byName } ?? [:]
         let filled = own.fill(from: others) ? JSONB(try own.jsonWithinLimits) : nil
-        // Also where nothing is filled in: the merged user's number is in the bitmaps that are cached under that version.
+        // Raises the version even where nothing is added: bitmaps that are cached under it have the merged user's
+        // number.
         let hasEvents = try haveEvents([merged])
         let left = try remove(
             [merged.rawValue], keeping: kept, from: everyone,
@@ -64,7 +65,7 @@ extension WorkspaceTransaction {
         if counts.devices > Limits.devicesPerUser.value { throw UserRefusal.tooMany(Limits.devicesPerUser) }
     }
 
-    /// The aliases whose label the kept user has too stay behind, and go with the merged user's row.
+    /// Aliases under a label that the kept user has too stay, and are deleted with the merged user's row.
     private borrowing func moveIdentifiers(of merged: UserNumber, to kept: UserNumber) throws {
         try execute(
             """
@@ -81,7 +82,8 @@ extension WorkspaceTransaction {
         try execute("DELETE FROM registered_user WHERE workspace_id = \(workspace) AND user_number = \(merged)")
     }
 
-    /// Earlier versions of sets have the merged number; those that stood for it stand for the kept one now, in one step.
+    /// Earlier versions of sets have the merged number. Records which user it stands for, also for numbers merged
+    /// into it before, so that each resolves in one step.
     private borrowing func remember(_ merged: UserNumber, as kept: UserNumber) throws {
         try execute(
             """

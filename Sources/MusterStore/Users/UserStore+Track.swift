@@ -4,7 +4,7 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// Applies what Braze's `/users/track` asks for, in one transaction. What is wrong with an object is in the reply.
+    /// Applies the objects of Braze's `/users/track` in one transaction. The reply has the errors of single objects.
     public func track(
         _ call: TrackUsers, request: IdempotencyKey
     ) async throws -> TrackUsers.Reply {
@@ -17,7 +17,7 @@ extension UserStore {
 }
 
 extension WorkspaceTransaction {
-    /// Locks as an upsert does; the heads of what users did come after those of what they are.
+    /// Locks as an upsert does; the head of events comes after the head of attributes.
     fileprivate borrowing func track(
         _ batch: TrackBatch, cache: SetCache
     ) throws -> WriteResult<TrackUsers.Reply> {
@@ -31,7 +31,7 @@ extension WorkspaceTransaction {
         return WriteResult(reply: batch.reply(with: plan.errors), sets: sets)
     }
 
-    /// What users did. Last, since the heads that it takes come last in the order of locks.
+    /// Appends events and purchases. Last, since their head comes last in the order of locks.
     private borrowing func append(
         _ tracked: [(index: Int, event: TrackedEvent)], by numbers: [UserNumber]
     ) throws {

@@ -4,7 +4,7 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// Registers users and updates them, in one transaction.
+    /// Creates and updates users in one transaction.
     public func upsert(
         _ users: [UserEntry], request: IdempotencyKey
     ) async throws -> UpsertUsers.Reply {
@@ -30,12 +30,14 @@ extension WorkspaceTransaction {
             sets: try write(plan.users, under: everyone, cache: cache).sets)
     }
 
-    /// Looks identifiers up, those that are to be added too, under the locks that writing needs.
+    /// Looks up the identifiers of a batch under the locks that writing needs.
     ///
-    /// Locks: identity, shared; the head of everyone where an identifier is new; the head of attributes where anything can
-    /// change. Who writes a user's row holds either that head or the identity row alone, so the rows need no order of their own.
+    /// Locks, in this order: the identity row, shared; the head of everyone where an identifier is new; the head of
+    /// attributes where anything can change. Every writer of a user's row holds that last head or the identity row
+    /// exclusively, so rows need no order of their own.
     ///
-    /// - Parameter locksFirst: takes all of them before it looks: whom an attribute finds holds only under the head of attributes.
+    /// - Parameter locksFirst: takes all locks before the look-up: which user an attribute finds is stable only under
+    ///   the head of attributes.
     borrowing func findToWrite(
         _ identifiers: [UserReference], locksFirst: Bool, changesAttributes: Bool
     ) throws -> (found: UpsertFindings, everyone: LockedHead?) {
@@ -48,7 +50,7 @@ extension WorkspaceTransaction {
         var found = UpsertFindings(identifiers, try find(identifiers))
         if !locksFirst, !found.unknown.isEmpty {
             everyone = try lockHead(.everyone(of: workspace))
-            // Another batch may have added some of them while this one waited. Those that were known can't have gone.
+            // Another batch may have added some while this one waited. The known ones can't have been removed.
             let unknown = found.unknown
             found.add(unknown, try find(unknown))
         }
@@ -62,9 +64,9 @@ extension WorkspaceTransaction {
         }
     }
 
-    /// The stored users that entries mean, with as much of them as the entries touch.
+    /// The stored users that entries name, with the fields that the entries touch.
     ///
-    /// - Parameter needsKind: whether it matters who is identified.
+    /// - Parameter needsKind: whether the plan needs to know which users have an external id.
     borrowing func plannedUsers(
         of entries: [some BatchEntry], _ found: UpsertFindings, needsKind: Bool
     ) throws -> (users: [PlannedUser], holders: [UserReference: Int]) {

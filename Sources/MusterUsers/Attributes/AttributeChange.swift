@@ -11,8 +11,8 @@ struct AttributeChange: Sendable {
         case edit(adding: [RawJSON], removing: [RawJSON])
         /// Changes an array of objects.
         case editObjects(ObjectEdit)
-        /// Puts the fields of an object into the one that is there. An empty array stands for an object without fields,
-        /// which is how PHP writes one.
+        /// Puts the fields of an object into the one that is there. An empty array stands for an object without
+        /// fields, which is how PHP writes one.
         case merge(RawJSON)
     }
 
@@ -40,7 +40,8 @@ struct IncompatibleAttribute: Error {
 }
 
 extension AttributesByName {
-    /// Applies changes in order; returns whether anything changed, and the attributes of another kind than theirs needs.
+    /// Applies changes in order; returns whether anything changed, and the attributes of another kind than theirs
+    /// needs.
     mutating func apply(_ changes: [AttributeChange]) throws -> (changed: Bool, incompatible: [IncompatibleAttribute]) {
         var (changed, incompatible): (Bool, [IncompatibleAttribute]) = (false, [])
         for change in changes {
@@ -135,7 +136,8 @@ extension AttributeValue {
 }
 
 extension [RawJSON] {
-    /// Each value once, at the index of its last occurrence, and at most as many as one array may have, the last ones.
+    /// Each value once, at the index of its last occurrence, and at most as many as one array may have, the last
+    /// ones.
     func lastOfEach(removing gone: [RawJSON] = []) -> [RawJSON] {
         withoutRepeats(removing: gone).suffix(Limits.arrayElements.value)
     }
@@ -151,7 +153,8 @@ extension [RawJSON] {
 extension RawJSON {
     var isEmptyArray: Bool { bytes == Array("[]".utf8) }
 
-    /// This object with the fields of another one, level by level; `null` removes. Recursive: the reader bounds the depth.
+    /// This object with the fields of another one, level by level; `null` removes. Recursive: the reader bounds the
+    /// depth.
     func merging(_ other: RawJSON) throws -> RawJSON {
         if other.isEmptyArray, bytes.first == UInt8(ascii: "{") { return self }
         guard var fields = try asObject?.byName, let others = try other.asObject else { return other }

@@ -15,7 +15,8 @@ public enum ContactKind: String, Sendable {
         }
     }
 
-    /// The form that is stored and compared: without white space at its ends, and an e-mail address in ASCII lower case.
+    /// The form that is stored and compared: without white space at its ends, and an e-mail address in ASCII lower
+    /// case.
     public func normalized(_ text: Identifier) -> Identifier {
         let bytes = text.bytes
         var (start, end) = (0, bytes.count)
@@ -52,7 +53,8 @@ public enum ContactKind: String, Sendable {
         return nil
     }
 
-    /// The value to store; nil where it is not valid. `null` removes, and a whole number is a telephone number's digits.
+    /// The value to store; nil where it is not valid. `null` removes, and a whole number is a telephone number's
+    /// digits.
     package func normalized(_ value: AttributeValue) -> AttributeValue? {
         let text: Identifier
         switch value {

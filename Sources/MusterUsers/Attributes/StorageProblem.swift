@@ -4,8 +4,8 @@ extension AttributeValue {
     static let unusableText = "has U+0000 or half of a surrogate pair"
     static let unusableNumber = "has a number outside of ±2^53"
 
-    /// Why PostgreSQL can't store the value or can't return it in a form that we read, as the end of a sentence; nil where
-    /// it can. PostgreSQL writes numbers without an exponent, and our reader refuses integers beyond ±2^53.
+    /// Why PostgreSQL can't store the value or can't return it in a form that we read, as the end of a sentence; nil
+    /// where it can. PostgreSQL writes numbers without an exponent, and our reader refuses integers beyond ±2^53.
     package var storageProblem: String? {
         switch self {
         case .null, .bool, .integer: return nil
@@ -35,8 +35,8 @@ extension JSONValue {
 }
 
 extension RawJSON {
-    /// Whether a field at any depth has a name that begins with `$`, other than `$time`. Stored as a value, it would replace
-    /// the value that an unknown operator means to change.
+    /// Whether a field at any depth has a name that begins with `$`, other than `$time`. Stored as a value, it would
+    /// replace the value that an unknown operator means to change.
     var namesOperator: Bool {
         // Most values have neither a $ nor an escape, which could stand for one.
         guard bytes.contains(where: { $0 == UInt8(ascii: "$") || $0 == UInt8(ascii: "\\") }) else { return false }

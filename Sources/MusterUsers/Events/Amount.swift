@@ -1,7 +1,7 @@
 import MusterProtocol
 
-/// An amount of money, counted in whole millionths of the currency's unit: sums are exact and don't depend on their order, which
-/// sums of binary fractions do.
+/// An amount of money in whole millionths of the currency's unit: sums are exact and don't depend on their order,
+/// unlike sums of binary fractions.
 public struct Amount: Sendable, Hashable, Comparable {
     /// Millionths of the currency's unit.
     public let millionths: Int64

@@ -27,7 +27,8 @@ package struct IndexedIdentifiers: Sendable {
         return (sorted, order.map { positions[$0] })
     }
 
-    /// Appends the valid ones among identifiers that begin at the position `start`; returns the positions of the others.
+    /// Appends the valid ones among identifiers that begin at the position `start`; returns the positions of the
+    /// others.
     mutating func append(_ more: IdentifierList, from start: Int) -> [Int] {
         var invalid: [Int] = []
         for index in more.indices {

@@ -1,6 +1,7 @@
 package import MusterProtocol
 
-/// Outcomes as they are stored: for each run a byte and a varint, low seven bits first. `sql/005_cohorts.sql` describes it.
+/// Outcomes as they are stored: for each run a byte and a varint, low seven bits first. `sql/005_cohorts.sql`
+/// describes it.
 package enum OutcomeCoding {
     private static let codes: [Outcome] = [
         .added, .removed, .unchanged, .unknown, .identifiedDevice, .invalid, .repeated,

@@ -26,8 +26,8 @@ package struct TrackBatch: Sendable {
         identifiers = Array(Set(objects.flatMap { [$0.user] + $0.devices.map(UserReference.deviceID) }))
     }
 
-    /// Whether objects name users by e-mail address or telephone number, which several users may have, and which a change
-    /// of attributes may give a user.
+    /// Whether objects name users by e-mail address or telephone number, which several users may have, and which a
+    /// change of attributes may give a user.
     package var namesContacts: Bool { identifiers.contains(where: \.isContact) }
     /// Whether an object changes attributes.
     package var changesAttributes: Bool { objects.contains { !$0.changes.isEmpty } }

@@ -22,8 +22,8 @@ package struct TrackPlan {
         }
     }
 
-    /// Applies all of an object or nothing, except for attributes of another kind than their change needs: those are left
-    /// out. The changes are made to a copy of the user.
+    /// Applies all of an object or nothing, except for attributes of another kind than their change needs: those are
+    /// left out. The changes are made to a copy of the user.
     private mutating func apply(_ object: ValidatedObject) throws {
         let index = holders[object.user]
         guard index != nil || object.makesUser else { return }
@@ -40,8 +40,8 @@ package struct TrackPlan {
         if let event = object.event { events.append((new, event)) }
     }
 
-    /// Lets the objects that follow find a user by an e-mail address or telephone number that this one adds, unless an
-    /// identified user has it and this user is anonymous.
+    /// Lets the objects that follow find a user by an e-mail address or telephone number that this one adds, unless
+    /// an identified user has it and this user is anonymous.
     private mutating func noteContacts(of changes: [AttributeChange], at index: Int) {
         for change in changes {
             guard case .set(.string(let text)) = change.operation else { continue }
@@ -73,8 +73,8 @@ extension PlannedUser {
         }
     }
 
-    /// Applies changes; returns the errors of those that do not fit. Throws where none fits, or where the user would have
-    /// too many attributes even without the nested ones.
+    /// Applies changes; returns the errors of those that do not fit. Throws where none fits, or where the user would
+    /// have too many attributes even without the nested ones.
     fileprivate mutating func apply(_ changes: [AttributeChange]) throws -> [TrackRefusal] {
         let before = self
         do { return try applyAll(changes) } catch UserRefusal.tooMany(let limit) {

@@ -63,7 +63,8 @@ package struct PlannedUser {
         return nil
     }
 
-    /// Merges attributes; returns whether that changed anything. Throws `UserRefusal` where the user would have too many.
+    /// Merges attributes; returns whether that changed anything. Throws `UserRefusal` where the user would have too
+    /// many.
     mutating func merge(_ entries: [Attributes.Entry]) throws -> Bool {
         guard attributes.merge(entries) else { return false }
         changedAttributes = try attributes.jsonWithinLimits

@@ -2,8 +2,8 @@ package import MusterProtocol
 
 /// An entry of `users.upsert`, validated without regard to what is stored.
 package struct ValidatedEntry: Sendable {
-    /// External id, aliases, devices, in this order. The first one names the user of the entry: where nobody has it, the
-    /// entry makes a user. No other identifier finds the user, since that would do what `users.identify` is for.
+    /// External id, aliases, devices, in this order. The first one names the user of the entry: where nobody has it,
+    /// the entry makes a user. No other identifier finds the user, since that would do what `users.identify` is for.
     let identifiers: [UserReference]
     let attributes: [Attributes.Entry]
     /// The result of an entry that is not valid.
@@ -32,8 +32,8 @@ package struct ValidatedEntry: Sendable {
         refusal = Self.refusal(of: entry, identifiers, isAlias: isAlias)
     }
 
-    /// What a message calls an identifier: `aliases[1]`, or `the alias` for an entry of `users.alias.new`. Messages have no
-    /// identifiers, which are personal data.
+    /// What a message calls an identifier: `aliases[1]`, or `the alias` for an entry of `users.alias.new`. Messages
+    /// have no identifiers, which are personal data.
     func part(_ position: Int) -> String {
         switch identifiers[position] {
         case .externalID: return "external_id"
