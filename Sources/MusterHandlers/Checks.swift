@@ -65,12 +65,12 @@ extension CallContext {
             .permissionDenied, .otherPartner, field: "partner", "this data import key belongs to another partner")
     }
 
-    func options(maxStaleness milliseconds: Int?) throws -> ReadOptions {
+    /// How old an answer may be. Throws where the call says what can't be.
+    func staleness(_ milliseconds: Int?) throws -> Duration {
         let staleness = milliseconds ?? 0
         guard staleness >= 0 else {
             throw RPCError.invalid("max_staleness_ms", .outOfRange, "must not be negative")
         }
-        return ReadOptions(
-            deadline: deadline, maxStaleness: .milliseconds(min(staleness, Limits.stalenessMost.value)))
+        return .milliseconds(min(staleness, Limits.stalenessMost.value))
     }
 }

@@ -11,7 +11,7 @@ struct PageTokens {
 
     init(_ store: Store, _ context: CallContext) async throws {
         workspace = context.session.workspaceID
-        key = try await store.pageTokenKey(of: workspace, deadline: context.deadline)
+        key = try await store.in(context.scope).pageTokenKey()
     }
 
     /// The token of a position.

@@ -213,7 +213,7 @@ public final class Router: Sendable {
         let started = begin(wire)
         do {
             try await admit(method, context)
-            let reply = try await Store.$scopeOfCall.withValue(context.scope) { try await work() }
+            let reply = try await work()
             end(method, wire, keyID: context.session.keyID, started: started, failure: nil)
             return reply
         } catch {

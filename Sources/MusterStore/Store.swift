@@ -2,8 +2,9 @@ public import Logging
 import MusterProtocol
 public import Postgres
 
-/// What Muster keeps in PostgreSQL, in all workspaces. The nouns' calls are in extensions, a folder each; the sets under them
-/// know bitmaps and nothing of cohorts.
+/// What Muster keeps in PostgreSQL, and what of it is in memory, in all workspaces.
+///
+/// `in` gives the stores of one workspace for one call, a noun each; `maintenance` does what no call asks for.
 public final class Store: Sendable {
     public let database: Database
     let cache: SetCache
@@ -12,7 +13,7 @@ public final class Store: Sendable {
     let derived: DerivedSets
     let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
     /// When the last erasure or merge of each workspace here was done: what was read before is no answer any more, to whatever caller.
-    let erasures = Locked<[WorkspaceID: ContinuousClock.Instant]>([:])
+    let lastErasures = Locked<[WorkspaceID: ContinuousClock.Instant]>([:])
     let lookouts = Locked<[LookoutKey: Lookout]>([:])
     /// The segment in each workspace after which the next round of recording sizes goes on.
     let segmentsSized = Locked<[WorkspaceID: Identifier]>([:])

@@ -74,7 +74,8 @@ struct Journals {
         var (named, erased) = (0, 0)
         for (workspace, registrations) in content.registrations.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             named += registrations.count
-            erased += try await store.applyErasures(registrations, in: workspace, deadline: .now + .seconds(86_400))
+            erased += try await store.in(WorkspaceScope(workspace, deadline: .now + .seconds(86_400))).erasures
+                .apply(registrations)
         }
         return (named, erased)
     }

@@ -144,9 +144,9 @@ final class Serving: Service {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(settings.upkeepSeconds) * Double.random(in: 0.8...1.2))
             do {
-                let report = try await store.upkeep(
+                let report = try await store.maintenance.run(
                     Retention(historyDays: settings.historyDays ?? 0, eventDays: settings.eventDays))
-                if report != UpkeepReport() { logger.info("Upkeep done", metadata: report.metadata) }
+                if report != MaintenanceReport() { logger.info("Upkeep done", metadata: report.metadata) }
             } catch is CancellationError {
                 return
             } catch {
@@ -160,7 +160,7 @@ final class Serving: Service {
     private func export() async {
         while !Task.isCancelled {
             do {
-                let count = try await store.runExports(keepHours: settings.exportKeepHours)
+                let count = try await store.maintenance.runExports(keepHours: settings.exportKeepHours)
                 if count > 0 { logger.info("Exports done", metadata: ["exports": .stringConvertible(count)]) }
             } catch is CancellationError {
                 return
@@ -299,7 +299,7 @@ extension Settings {
     }
 }
 
-extension UpkeepReport {
+extension MaintenanceReport {
     fileprivate var metadata: Logger.Metadata {
         [
             "sets": .stringConvertible(setsFolded), "changes": .stringConvertible(changesFolded),

@@ -20,7 +20,7 @@ struct Verify: AsyncParsableCommand {
             // What a policy hides would be missing and not damaged.
             try await schema.checkAccess(deadline: .now + .seconds(30))
             let store = Store(database: schema.database, logger: logger)
-            let report = try await store.verify(deadline: .now + .seconds(86_400))
+            let report = try await store.maintenance.verify(deadline: .now + .seconds(86_400))
             for problem in report.problems { print(problem) }
             problems = report.problems.count
             print("\(report.sets) sets, \(report.changes) changes, \(problems) problems")

@@ -43,7 +43,7 @@ import Testing
             try await muster.database.run(
                 "UPDATE segment_export SET state = 'running', attempt = 1, lease_until = now() - interval '1 second'")
             try await expect(.running, 202, of: begun, muster)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             try await expect(.done, 200, of: begun, muster)
             let done = try await muster.send(call)
             #expect(done.byteCount == (try await muster.server.rest("GET", begun.path)).body.count)
@@ -54,11 +54,11 @@ import Testing
             try await muster.database.run("UPDATE segment_export SET expires_at = now() - interval '1 second'")
             try await expect(.expired, 410, of: begun, muster)
             // The archive goes, and what became of it is known for some days more.
-            #expect(try await muster.server.store.upkeep(Retention()).exportsEnded == 1)
+            #expect(try await muster.server.store.maintenance.run(Retention()).exportsEnded == 1)
             try await expect(.expired, 410, of: begun, muster)
-            #expect(try await muster.server.store.upkeep(Retention()) == UpkeepReport())
+            #expect(try await muster.server.store.maintenance.run(Retention()) == MaintenanceReport())
             try await muster.database.run("UPDATE segment_export SET expires_at = now() - interval '7 days 1 second'")
-            #expect(try await muster.server.store.upkeep(Retention()).exportsForgotten == 1)
+            #expect(try await muster.server.store.maintenance.run(Retention()).exportsForgotten == 1)
             let unknown = await #expect(throws: RPCError.self) { try await muster.send(call) }
             #expect(unknown?.code == .notFound)
             #expect(try await muster.server.rest("GET", begun.path).status == 404)
@@ -73,11 +73,11 @@ import Testing
 
             let failed = try await muster.send(ExportSegment(segmentID: "s"))
             try await muster.database.run("UPDATE segment_export SET attempt = 10 WHERE state = 'waiting'")
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 0)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 0)
             try await expect(.failed, 410, of: failed, muster)
 
             let outdated = try await muster.send(ExportSegment(segmentID: "s"))
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             try await expect(.done, 200, of: outdated, muster)
             _ = try await muster.send(DeleteUsers(users: [.externalID("u-1")]))
             try await expect(.outdated, 410, of: outdated, muster)

@@ -29,21 +29,21 @@ import Testing
         try await withMuster(users: ["u-1", "u-2", "other"]) { muster in
             try await muster.importCohort("c", adding: ["u-1", "u-2"])
             let begun = try await begin(muster, .cohort("tinyclues", "c"))
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
 
             // The erasure of a user outside of it does not end it.
             _ = try await muster.send(DeleteUsers(users: [.externalID("other")]))
-            #expect(try await muster.server.store.upkeep(Retention()).exportsOutdated == 0)
+            #expect(try await muster.server.store.maintenance.run(Retention()).exportsOutdated == 0)
             #expect(try await state(begun, muster) == .done)
             #expect(try await chunks(muster) == 1)
 
             _ = try await muster.send(DeleteUsers(users: [.externalID("u-1")]))
             #expect(try await muster.server.rest("GET", begun.path).status == 410)
-            #expect(try await muster.server.store.upkeep(Retention()).exportsOutdated == 1)
+            #expect(try await muster.server.store.maintenance.run(Retention()).exportsOutdated == 1)
             #expect(try await chunks(muster) == 0)
             #expect(try await state(begun, muster) == .outdated)
             #expect(try await muster.server.rest("GET", begun.path).status == 410)
-            #expect(try await muster.server.store.upkeep(Retention()).exportsOutdated == 0)
+            #expect(try await muster.server.store.maintenance.run(Retention()).exportsOutdated == 0)
 
             // It stays so when its hours are over.
             try await muster.database.run("UPDATE segment_export SET expires_at = now() - interval '1 second'")
@@ -55,12 +55,12 @@ import Testing
         try await withMuster(users: ["kept", "merged"]) { muster in
             try await muster.importCohort("c", adding: ["merged"])
             let begun = try await begin(muster, .cohort("tinyclues", "c"))
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             _ = try await muster.send(MergeUsers(merge: .externalID("merged"), keep: .externalID("kept")))
-            #expect(try await muster.server.store.upkeep(Retention()).exportsOutdated == 0)
+            #expect(try await muster.server.store.maintenance.run(Retention()).exportsOutdated == 0)
             #expect(try await state(begun, muster) == .done)
             _ = try await muster.send(DeleteUsers(users: [.externalID("kept")]))
-            #expect(try await muster.server.store.upkeep(Retention()).exportsOutdated == 1)
+            #expect(try await muster.server.store.maintenance.run(Retention()).exportsOutdated == 1)
             #expect(try await chunks(muster) == 0)
         }
     }
@@ -84,7 +84,7 @@ import Testing
                 do { _ = try await muster.send(DeleteUsers(users: [.externalID("u-1")])) } catch { Issue.record(error) }
             }
             defer { muster.server.store.failpoints.set(.exportStored, nil) }
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             let archive = try await muster.server.rest("GET", begun.path)
             #expect(archive.status == 200)
             #expect(try exportedUsers(in: archive.body).map { $0.fields["external_id"] } == ["u-2"])

@@ -65,8 +65,9 @@ import Testing
     ]) func aTimeIsReadWithEveryFormOfPlus(time: String, day: Int) async throws {
         try await withSegments { muster in
             for day in ["2026-11-26", "2026-11-27"] {
-                _ = try await muster.server.store.recordSizes(
-                    in: muster.server.workspace.id, at: try #require(Instant(iso8601: "\(day)T12:00:00Z".utf8)))
+                let noon = try #require(Instant(iso8601: "\(day)T12:00:00Z".utf8))
+                let maintenance = muster.server.store.maintenance.in(muster.server.workspace.id)
+                _ = try await maintenance.recordSizes(at: noon)
             }
             let reply = try await get(
                 muster, "/segments/data_series?segment_id=win+back&length=1&ending_at=\(time)")

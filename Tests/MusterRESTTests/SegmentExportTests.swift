@@ -22,7 +22,7 @@ import Testing
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster, #"{"segment_id":"s","fields_to_export":["external_id"]}"#)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             let length = try await muster.fetch(begun.url).body.count
             try await muster.database.run("REVOKE ALL ON export_chunk FROM muster_server")
             let connection = try await RawHTTP(port: try await muster.server.restPort())
@@ -55,8 +55,8 @@ import Testing
             #expect(early.status == 202)
             #expect(try early.problem.message == "the export is not done yet; try again later")
 
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 0)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 0)
             let archive = try await muster.fetch(begun.url)
             #expect(archive.status == 200)
             #expect(archive.headers["content-type"] == "application/zip")
@@ -84,7 +84,7 @@ import Testing
         try await withMuster { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             let files = try unzipped(try await muster.fetch(begun.url).body)
             #expect(files.count == 1 && files.values.allSatisfy(\.isEmpty))
         }
@@ -103,7 +103,7 @@ import Testing
             }
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             let archive = try await muster.fetch(begun.url).body
             #expect(archive.count > ExportArchive.chunkBytes)
             #expect(try exportedUsers(in: archive).count == 2_000)
@@ -121,7 +121,7 @@ import Testing
             #expect(details?.reason == "in_progress" && details?.field == "segment_id" && details?.limit == nil)
             let reset = try #require(second.headers["x-ratelimit-reset"].flatMap(Int64.init))
             #expect(abs(Instant.now.microseconds / 1_000_000 + 10 - reset) <= 1)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             _ = try await begin(muster)
         }
     }
@@ -148,7 +148,7 @@ import Testing
             #expect(cancelled.status == 201 && cancelled.text == #"{"message":"success"}"#)
             #expect(try await muster.admin("POST", path, body).status == 404)
             #expect(try await muster.admin("POST", path, #"{"segment_id":7}"#).status == 400)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 0)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 0)
             #expect(try await muster.fetch(begun.url).status == 410)
             _ = try await begin(muster)
         }
@@ -158,8 +158,8 @@ import Testing
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
-            #expect(try await muster.server.store.upkeep(Retention()).exportsEnded == 0)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.run(Retention()).exportsEnded == 0)
             #expect(try await muster.fetch(begun.url).status == 200)
             try await muster.database.run(
                 """
@@ -168,7 +168,7 @@ import Testing
             #expect(try await muster.fetch(begun.url).status == 200)
             try await muster.database.run("UPDATE segment_export SET expires_at = expires_at - interval '1 minute'")
             #expect(try await muster.fetch(begun.url).status == 410)
-            #expect(try await muster.server.store.upkeep(Retention()).exportsEnded == 1)
+            #expect(try await muster.server.store.maintenance.run(Retention()).exportsEnded == 1)
             try await muster.database.run("DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM export_chunk); END $$")
         }
     }
@@ -177,7 +177,7 @@ import Testing
         try await withMuster(users: ["u-1", "u-2", "u-3", "u-4"]) { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             // A merged user is not erased.
             _ = try await muster.send(MergeUsers(merge: .externalID("u-1"), keep: .externalID("u-2")))
             #expect(try await muster.fetch(begun.url).status == 200)
@@ -194,7 +194,7 @@ import Testing
             let call = ExportSegment(segmentID: "s", requestID: "r-1")
             let begun = try await muster.send(call)
             #expect(try await muster.send(call) == begun)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             let again = try await muster.send(call)
             #expect(again == begun && again.url == "https://rest.example" + again.path)
             #expect(try await muster.fetch(again.path).status == 200)
@@ -216,7 +216,7 @@ import Testing
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await muster.send(ExportSegment(segmentID: "s"))
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             let written = begun.path.replacing("-", with: "%2D").replacing(".", with: "%2e")
             #expect(try await muster.fetch(written).status == 200)
         }
@@ -226,7 +226,7 @@ import Testing
         try await withMuster(users: ["u-1"]) { muster in
             try await muster.saveSegment(.everyone)
             let begun = try await begin(muster)
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 1)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 1)
             let name = String(begun.url.split(separator: "/").last ?? "")
             var other = Array(name.utf8)
             other[10] = other[10] == 65 ? 66 : 65
@@ -260,7 +260,7 @@ import Testing
             let reply = try await muster.admin("POST", "/users/export/segment", body)
             #expect(reply.status == 400, "\(reply.text)")
             #expect(try reply.problem.message.hasPrefix(message), "\(reply.text)")
-            #expect(try await muster.server.store.runExports(keepHours: 4) == 0)
+            #expect(try await muster.server.store.maintenance.runExports(keepHours: 4) == 0)
         }
     }
 
@@ -301,8 +301,8 @@ import Testing
                 try await muster.saveSegment(.everyone, id: "s-\(number)")
                 _ = try await begin(muster, #"{"segment_id":"s-\#(number)"}"#)
             }
-            async let one = muster.server.store.runExports(keepHours: 4)
-            async let other = second.store.runExports(keepHours: 4)
+            async let one = muster.server.store.maintenance.runExports(keepHours: 4)
+            async let other = second.store.maintenance.runExports(keepHours: 4)
             let (first, rest) = try await (one, other)
             #expect(first + rest == 8 && first > 0 && rest > 0)
             try await muster.database.run(

@@ -107,7 +107,7 @@ import Testing
             let second = try await TestServer(
                 databaseURL: muster.database.serverURL, workspace: muster.server.workspace)
             var recorded = 0
-            for _ in 0..<2 { recorded += try await second.store.upkeep(Retention()).sizesRecorded }
+            for _ in 0..<2 { recorded += try await second.store.maintenance.run(Retention()).sizesRecorded }
             #expect(recorded == 1)
             let reply = try await muster.admin("GET", "/segments/data_series?segment_id=b&length=1")
             #expect(reply.text.contains(#""size":1"#))
@@ -121,18 +121,18 @@ import Testing
             _ = try await muster.send(
                 CreateSegment(segmentID: "s", name: "s", filter: .cohort("tinyclues", "c")))
             let today = String(Instant.now.iso8601.prefix(10))
-            #expect(try await muster.server.store.upkeep(Retention()).sizesRecorded == 1)
+            #expect(try await muster.server.store.maintenance.run(Retention()).sizesRecorded == 1)
             try await muster.importCohort("c", adding: ["u-3"])
             // Two servers at once, later on the same day: the first record stays.
             let second = try await TestServer(
                 databaseURL: muster.database.serverURL, workspace: muster.server.workspace)
-            async let one = muster.server.store.upkeep(Retention())
-            async let other = second.store.upkeep(Retention())
+            async let one = muster.server.store.maintenance.run(Retention())
+            async let other = second.store.maintenance.run(Retention())
             let reports = try await (one, other)
             #expect(reports.0.sizesRecorded + reports.1.sizesRecorded == 0)
             try await muster.database.run("UPDATE segment_size SET day = day - 1")
-            async let three = muster.server.store.upkeep(Retention())
-            async let four = second.store.upkeep(Retention())
+            async let three = muster.server.store.maintenance.run(Retention())
+            async let four = second.store.maintenance.run(Retention())
             let later = try await (three, four)
             #expect(later.0.sizesRecorded + later.1.sizesRecorded == 1)
             await second.stop()
@@ -161,7 +161,7 @@ import Testing
                     CreateSegment(segmentID: Identifier("s-\(number)"), name: "x", filter: .everyone))
             }
             var rounds: [Int] = []
-            for _ in 0..<3 { rounds.append(try await muster.server.store.upkeep(Retention()).sizesRecorded) }
+            for _ in 0..<3 { rounds.append(try await muster.server.store.maintenance.run(Retention()).sizesRecorded) }
             #expect(rounds == [20, 3, 0])
         }
     }

@@ -27,7 +27,7 @@ import Testing
             try await pair.throughA.importCohort("first", adding: ["other"])
             for cohort in ["both", "second", "first"] as [Identifier] {
                 let set = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet(cohort))
-                #expect(try await pair.a.store.fold(set, deadline: .soon) == 1)
+                #expect(try await pair.a.store.maintenance.in(set.workspace).fold(set) == 1)
             }
             try await pair.throughA.importCohort("first", adding: ["far"])
             try await pair.throughA.importCohort("second", adding: ["near"], removing: ["farther"])

@@ -105,7 +105,7 @@ import Testing
                     WHERE workspace_id = \(workspace) AND set_number = \(set) AND (version <= 5 OR version IN (7, 11))
                     """)
             }
-            #expect(try await pair.a.store.upkeep(Retention(historyDays: 1)).changesForgotten == 5)
+            #expect(try await pair.a.store.maintenance.run(Retention(historyDays: 1)).changesForgotten == 5)
             try await expect(12, pair)
             for client in try await fresh(pair) {
                 for version in 1..<5 {
@@ -129,7 +129,7 @@ import Testing
     @discardableResult
     private func fold(_ cohort: Identifier, _ server: TestServer, _ pair: Pair) async throws -> Int64 {
         let set = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet(cohort))
-        return try await server.store.fold(set, deadline: .soon)
+        return try await server.store.maintenance.in(set.workspace).fold(set)
     }
 
     /// Users from `u-20` on get numbers in another chunk.
@@ -159,9 +159,7 @@ import Testing
     }
 
     /// Runs `body` while a compaction of `c` waits for a lock of another transaction.
-    private func holding(
-        _ lock: HeldFold.Lock, _ pair: Pair, _ body: (HeldFold) async throws -> Void
-    ) async throws {
+    private func holding(_ lock: HeldFold.Lock, _ pair: Pair, _ body: (HeldFold) async throws -> Void) async throws {
         let set = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet("c"))
         try await TestDatabase.open(pair.database.ownerURL) { database in
             let fold = HeldFold(set: set, owner: database)
@@ -210,7 +208,7 @@ private final class HeldFold: Sendable {
             }
         }
         try await waitUntil("the owner has the lock") { locked.isRaised }
-        let folding = Task { try await store.fold(set, deadline: .soon) }
+        let folding = Task { try await store.maintenance.in(set.workspace).fold(set) }
         tasks.withLock { $0 = (locking, folding) }
         try await waitUntil("a fold waits") { try await self.waiting() == 1 }
     }

@@ -19,7 +19,7 @@ import Testing
                     "c", adding: .users(round * 3..<round * 3 + 3), removing: .users(round..<round + 1))
                 if round == 2 {
                     let set = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet("c"))
-                    #expect(try await pair.a.store.fold(set, deadline: .soon) == 3)
+                    #expect(try await pair.a.store.maintenance.in(set.workspace).fold(set) == 3)
                 }
             }
             try await pair.expectSound()
@@ -35,7 +35,7 @@ import Testing
         try await pair.asOwner { connection in
             try connection.run(script: script.replacing("SET_NUMBER", with: "\(set)"))
         }
-        let problems = try await pair.b.store.verify(deadline: .soon).problems
+        let problems = try await pair.b.store.maintenance.verify(deadline: .soon).problems
         let place = "workspace \(pair.workspace.id.rawValue), set \(set), "
         #expect(problems.allSatisfy { $0.hasPrefix(place) }, "\(problems)", sourceLocation: sourceLocation)
         #expect(problems.contains { $0.contains(problem) }, "\(problems)", sourceLocation: sourceLocation)
@@ -64,7 +64,7 @@ import Testing
     @Test func aSoundDatabaseHasNoProblems() async throws {
         try await withHistory { pair, _ in
             #expect(try await ServerProcess.run(["verify"], databaseURL: pair.database.ownerURL) == 0)
-            let report = try await pair.b.store.verify(deadline: .soon)
+            let report = try await pair.b.store.maintenance.verify(deadline: .soon)
             #expect(report.changes == 7)
         }
     }

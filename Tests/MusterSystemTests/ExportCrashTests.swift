@@ -48,10 +48,10 @@ import Testing
             let second = try await TestServer(
                 databaseURL: muster.database.serverURL, workspace: muster.server.workspace)
             let begun = try await muster.send(ExportSegment(segmentID: "s", fieldsToExport: ["external_id"]))
-            async let slow = muster.server.store.runExports(keepHours: 4)
+            async let slow = muster.server.store.maintenance.runExports(keepHours: 4)
             try await untilRow(muster, "state = 'running'")
             try await owner(muster, "UPDATE segment_export SET lease_until = now() - interval '1 second'")
-            let taken = try await second.store.runExports(keepHours: 4)
+            let taken = try await second.store.maintenance.runExports(keepHours: 4)
             let kept = try await slow
             #expect(taken == 1 && kept == 0)
             let archive = try await second.rest("GET", begun.path)

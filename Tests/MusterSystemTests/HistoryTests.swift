@@ -37,7 +37,8 @@ import Testing
         while !Task.isCancelled {
             for number in sets {
                 for server in pair.servers {
-                    try await server.store.fold(SetKey(workspace: pair.workspace.id, number: number), deadline: .soon)
+                    let set = SetKey(workspace: pair.workspace.id, number: number)
+                    try await server.store.maintenance.in(set.workspace).fold(set)
                 }
             }
             try await Task.sleep(for: .milliseconds(20))

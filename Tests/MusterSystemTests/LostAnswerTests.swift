@@ -37,7 +37,7 @@ struct LostAnswerTests {
         try await lateImportOverREST(client, cluster)
         try await endedUpsert(client, cluster)
         try await lateUpsert(client, cluster)
-        #expect(try await cluster.server.store.verify(deadline: .soon).problems == [])
+        #expect(try await cluster.server.store.maintenance.verify(deadline: .soon).problems == [])
         await client.close()
     }
 

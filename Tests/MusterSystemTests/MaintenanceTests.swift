@@ -42,13 +42,13 @@ import Testing
                     SELECT \(workspace), 'listing', now() + make_interval(hours => h) FROM unnest(ARRAY[-1, 1]) h
                     """)
             }
-            let first = try await pair.a.store.upkeep(Retention())
+            let first = try await pair.a.store.maintenance.run(Retention())
             #expect(first.listingsEnded == 1)
             #expect(first.requestsForgotten == 1)
             #expect(first.receiptsForgotten == 3)
-            let second = try await pair.a.store.upkeep(Retention(historyDays: 1))
+            let second = try await pair.a.store.maintenance.run(Retention(historyDays: 1))
             #expect(second.receiptsForgotten == 2)
-            let third = try await pair.a.store.upkeep(Retention(historyDays: 1))
+            let third = try await pair.a.store.maintenance.run(Retention(historyDays: 1))
             #expect(third.listingsEnded + third.requestsForgotten + third.receiptsForgotten == 0)
             let left = try await pair.asOwner { connection in
                 try connection.query(
@@ -76,7 +76,9 @@ import Testing
                 let store = pair.b.store
                 let (done, verified) = (Flag(), Flag())
                 Task {
-                    if let report = try? await store.verify(deadline: .soon), report.sets > 0 { verified.raise() }
+                    if let report = try? await store.maintenance.verify(deadline: .soon), report.sets > 0 {
+                        verified.raise()
+                    }
                     done.raise()
                 }
                 for _ in 0..<1_000 where !done.isRaised { try connection.execute("SELECT pg_sleep(0.01)") }

@@ -59,7 +59,7 @@ struct Pair: Sendable {
 
     /// Expects no problem from `muster-server verify`.
     func expectSound(sourceLocation: SourceLocation = #_sourceLocation) async throws {
-        let report = try await a.store.verify(deadline: .soon)
+        let report = try await a.store.maintenance.verify(deadline: .soon)
         #expect(report.problems == [], sourceLocation: sourceLocation)
     }
 

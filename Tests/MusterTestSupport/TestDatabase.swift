@@ -26,9 +26,7 @@ public struct TestDatabase: Sendable {
     /// The same with an empty database without a schema.
     ///
     /// - Parameter locale: an option of `CREATE DATABASE`, such as `LOCALE 'C'`; the cluster's locale if empty.
-    public static func withEmpty<R>(
-        locale: String = "", _ body: (TestDatabase) async throws -> R
-    ) async throws -> R {
+    public static func withEmpty<R>(locale: String = "", _ body: (TestDatabase) async throws -> R) async throws -> R {
         try await with(try await TestCluster.shared(), from: "template0 \(locale)", body)
     }
 
@@ -93,4 +91,9 @@ public struct TestDatabase: Sendable {
         try await Self.open(ownerURL, connections: 1) { database in try await TestCluster.makeWorkspace(name, database)
         }
     }
+}
+
+extension Store {
+    /// The stores of a workspace for work that belongs to no call.
+    public func `in`(_ workspace: WorkspaceID) -> WorkspaceStore { self.in(WorkspaceScope(workspace, deadline: .soon)) }
 }

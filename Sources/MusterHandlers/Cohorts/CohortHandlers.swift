@@ -15,9 +15,8 @@ public struct CohortHandlers: Sendable {
         try context.requireOwn(partner: call.partner)
         let cohort = try reference(call.partner, call.cohortID)
         try check(name: call.name, "name")
-        let answer = try await store.nameCohort(
-            cohort, name: call.name, createdAt: call.createdAt, in: context.session.workspaceID,
-            deadline: context.deadline)
+        let answer = try await store.in(context.scope).cohorts.create(
+            cohort, name: call.name, createdAt: call.createdAt)
         switch answer {
         case .done(let reply): return reply
         case .unknownPartner: throw unknownPartner()
@@ -36,8 +35,7 @@ public struct CohortHandlers: Sendable {
         let request = ImportRequest(
             cohort: cohort, requestID: call.requestID, changes: call.changes, digest: try PayloadDigest.of(payload),
             keyID: context.session.keyID, mustExist: call.mustExist ?? false)
-        let answer = try await store.importCohort(
-            request, in: context.session.workspaceID, deadline: context.deadline)
+        let answer = try await store.in(context.scope).cohorts.import(request)
         let reply = try reply(answer, withOutcomes: call.withOutcomes ?? false)
         store.counts.imported(reply.receipt)
         return reply
@@ -46,7 +44,7 @@ public struct CohortHandlers: Sendable {
     /// `cohorts.get`
     public func get(_ call: GetCohort, _ context: CallContext) async throws -> CohortInfo {
         let cohort = try reference(call.partner, call.cohortID)
-        let found = try await store.cohort(cohort, in: context.session.workspaceID, deadline: context.deadline)
+        let found = try await store.in(context.scope).cohorts.get(cohort)
         guard let found else { throw unknownCohort() }
         return found
     }
@@ -57,9 +55,8 @@ public struct CohortHandlers: Sendable {
         let (cohorts, next) = try await PageTokens(store, context).page(of: call) {
             CohortReference(partner: $0.partner, cohortID: $0.cohortID)
         } find: { after, limit in
-            try await store.cohorts(
-                of: call.partner, nameContains: call.nameContains, after: after, limit: limit,
-                in: context.session.workspaceID, deadline: context.deadline)
+            try await store.in(context.scope).cohorts.list(
+                of: call.partner, nameContains: call.nameContains, after: after, limit: limit)
         }
         return .init(cohorts: cohorts, nextPageToken: next)
     }
@@ -67,8 +64,7 @@ public struct CohortHandlers: Sendable {
     /// `cohorts.delete`
     public func delete(_ call: DeleteCohort, _ context: CallContext) async throws -> Done {
         let cohort = try reference(call.partner, call.cohortID)
-        let deletion = try await store.deleteCohort(
-            cohort, in: context.session.workspaceID, deadline: context.deadline)
+        let deletion = try await store.in(context.scope).cohorts.delete(cohort)
         guard deletion != .unknown else { throw unknownCohort() }
         try deletion.requireUnused("cohort")
         return Done()

@@ -12,8 +12,7 @@ extension CohortHandlers {
         guard let cohortID = call.cohortID else { return try await importsOfPartner(call, context) }
         let cohort = try reference(call.partner, cohortID)
         func find(_ selection: ImportSelection, _ limit: Int) async throws -> [ImportInfo] {
-            let found = try await store.imports(
-                of: cohort, selection, limit: limit, in: context.session.workspaceID, deadline: context.deadline)
+            let found = try await store.in(context.scope).cohorts.imports(of: cohort, selection, limit: limit)
             guard let found else { throw unknownCohort() }
             return found
         }
@@ -40,10 +39,8 @@ extension CohortHandlers {
         guard call.version == nil else {
             throw RPCError.invalid("version", .conflict, "needs cohort_id: each cohort counts its own")
         }
-        let workspace = context.session.workspaceID
         if let requestID = call.requestID {
-            let found = try await store.importNamed(
-                requestID, of: call.partner, in: workspace, deadline: context.deadline)
+            let found = try await store.in(context.scope).cohorts.importNamed(requestID, of: call.partner)
             guard let found else {
                 throw RPCError(
                     .notFound, .unknownImport, field: "request_id",
@@ -53,8 +50,7 @@ extension CohortHandlers {
         }
         let (imports, next) = try await PageTokens(store, context).page(of: call, position: \.position) {
             after, limit in
-            let found = try await store.imports(
-                of: call.partner, after: after, limit: limit, in: workspace, deadline: context.deadline)
+            let found = try await store.in(context.scope).cohorts.imports(of: call.partner, after: after, limit: limit)
             guard let found else { throw unknownPartner() }
             return found
         }

@@ -17,8 +17,7 @@ public struct ExportHandlers: Sendable {
     public func users(_ call: ExportUsers, _ context: CallContext) async throws -> ExportUsers.Reply {
         try check(call.users.count, of: "users", atMost: Limits.exportUsers)
         let shape = ExportShape(fields: try Self.names(call.fieldsToExport, "fields_to_export"))
-        return try await store.export(
-            call.users, shape: shape, in: context.session.workspaceID, deadline: context.deadline)
+        return try await store.in(context.scope).exports.users(call.users, shape: shape)
     }
 
     /// `users.export.segment`
@@ -27,26 +26,24 @@ public struct ExportHandlers: Sendable {
         let shape = ExportShape(
             fields: try Self.names(call.fieldsToExport, "fields_to_export"),
             customAttributes: try Self.names(call.customAttributesToExport, "custom_attributes_to_export"))
-        let workspace = context.session.workspaceID
-        let key = try await store.pageTokenKey(of: workspace, deadline: context.deadline)
+        let workspace = store.in(context.scope)
+        let key = try await workspace.pageTokenKey()
         let exportID = "\(UUID().uuidString.lowercased())-\(Instant.now.secondsSince1970)"
-        let token = try ExportToken(of: exportID, in: workspace, key: key)
+         ExportToken(=let token = try ExportToken(= ExportToken(of: exportID, in: context.session.workspaceID, key: key)
         let request = try IdempotencyKey(call)
         do {
-            let begun = try await store.begin(
-                NewExport(
-                    exportID: exportID, segmentID: call.segmentID, tokenDigest: try token.digest, shape: shape),
-                request: request, in: workspace, deadline: context.deadline)
+            let begun = try await workspace.exports.begin(
+                NewExport(exportID: exportID, segmentID: call.segmentID, tokenDigest: try token.digest, shape: shape),
+                request: request)
             // A repeat is of the export that the first one began.
-            let path = try ExportToken(of: begun, in: workspace, key: key).path
+             ExportToken(=let path = try ExportToken(= ExportToken(of: begun, in: context.session.workspaceID, key: key).path
             return .init(objectPrefix: begun, path: path, url: restURL.map { $0 + path })
         } catch let refusal as ExportRefusal { throw refusal.error(of: call.segmentID) }
     }
 
     /// `users.export.get`
     public func get(_ call: GetExport, _ context: CallContext) async throws -> GetExport.Reply {
-        let found = try await store.export(
-            .named(call.objectPrefix), in: context.session.workspaceID, deadline: context.deadline)
+        let found = try await store.in(context.scope).exports.get(.named(call.objectPrefix))
         guard let found else {
             throw RPCError(
                 .notFound, .unknownExport, field: "object_prefix",
@@ -63,8 +60,7 @@ public struct ExportHandlers: Sendable {
         try check(objectID: call.segmentID, "segment_id")
         let request = try IdempotencyKey(call)
         do {
-            return try await store.cancelExport(
-                of: call.segmentID, request: request, in: context.session.workspaceID, deadline: context.deadline)
+            return try await store.in(context.scope).exports.cancel(of: call.segmentID, request: request)
         } catch let refusal as ExportRefusal { throw refusal.error(of: call.segmentID) }
     }
 

@@ -59,13 +59,11 @@ public struct ExportArchives: Sendable {
     public init(store: Store) { self.store = store }
 
     /// The export whose archive is at this address. Throws NOT_FOUND where none is, or none any more.
-    public func export(
-        _ token: String, deadline: ContinuousClock.Instant
-    ) async throws(RPCError) -> StoredExport {
+    public func export(_ token: String, deadline: ContinuousClock.Instant) async throws(RPCError) -> StoredExport {
         guard let token = ExportToken(token) else { throw Self.nothing }
         do {
-            let found = try await store.export(
-                .tokenDigest(try token.digest), in: token.workspace, deadline: deadline)
+            let found = try await store.in(WorkspaceScope(token.workspace, deadline: deadline)).exports
+                .get(.tokenDigest(try token.digest))
             guard let found else { throw Self.nothing }
             return found
         } catch {
@@ -76,7 +74,8 @@ public struct ExportArchives: Sendable {
     /// A chunk of an archive, counted from 0. Throws where the archive has gone meanwhile.
     public func chunk(_ number: Int, of archive: ExportArchive) async throws(RPCError) -> [UInt8] {
         do {
-            guard let chunk = try await store.chunk(number, of: archive, deadline: .now + Self.patience) else {
+            let scope = WorkspaceScope(archive.workspace, deadline: .now + Self.patience)
+            guard let chunk = try await store.in(scope).exports.chunk(number, of: archive) else {
                 throw Self.nothing
             }
             return chunk

@@ -156,8 +156,9 @@ extension KeyGuard {
         let started = ContinuousClock.now
         let asked = rooms.withLock { $0[workspace].map { Array($0.keys.keys) } ?? [] }
         do {
-            let live = try await store.liveKeys(
-                among: asked, in: workspace, deadline: min(deadline, started + Self.patience))
+            let live = try await store.in(
+                WorkspaceScope(workspace, deadline: min(deadline, started + Self.patience))
+            ).keys.live(among: asked)
             end(workspace, with: .done) { room in room.settle(asked: asked, live: live, at: started) }
         } catch {
             let failure = Self.failure(error)
@@ -241,7 +242,8 @@ extension KeyGuard {
         let hour = Instant.now.hour
         for (workspace, keyIDs) in unrecorded(in: hour) {
             do {
-                try await store.recordUse(of: keyIDs, hour: hour, in: workspace, deadline: .now + Self.patience)
+                try await store.in(WorkspaceScope(workspace, deadline: .now + Self.patience)).keys.recordUse(
+                    of: keyIDs, hour: hour)
                 rooms.withLock { rooms in
                     for keyID in keyIDs where rooms[workspace]?.keys[keyID] != nil {
                         rooms[workspace]?.keys[keyID]?.recordedHour = hour

@@ -22,13 +22,11 @@ public struct KeyHandlers: Sendable {
                 .permissionDenied, .missingScope, field: "scopes",
                 "this key lacks the scope \(scope), so it can't give it to another")
         }
-        let workspace = context.session.workspaceID
-        let secret = Secret(call.kind, in: workspace)
+        let secret = Secret(call.kind, in: context.session.workspaceID)
         let key = NewKey(
-            keyID: Secret.newKeyID(), digest: try secret.digest, kind: call.kind, partner: call.partner,
-            name: call.name, scopes: scopes, createdAt: .now, createdBy: context.session.keyID,
-            expiresAt: call.expiresAt)
-        try await store.insertKey(key, in: workspace, deadline: context.deadline)
+            keyID: Secret.newKeyID(), digest: try secret.digest, kind: call.kind, partner: call.partner, name: call.name,
+            scopes: scopes, createdAt: .now, createdBy: context.session.keyID, expiresAt: call.expiresAt)
+        try await store.in(context.scope).keys.insert(key)
         return .init(keyID: key.keyID, secret: secret.text)
     }
 
@@ -38,18 +36,14 @@ public struct KeyHandlers: Sendable {
         let (keys, next) = try await PageTokens(store, context).page(of: call) {
             KeyPosition(keyID: $0.keyID)
         } find: { after, limit in
-            try await store.keys(
-                of: call.partner, after: after?.keyID, limit: limit, in: context.session.workspaceID,
-                deadline: context.deadline)
+            try await store.in(context.scope).keys.list(of: call.partner, after: after?.keyID, limit: limit)
         }
         return .init(keys: keys, nextPageToken: next)
     }
 
     /// `keys.invalidate`
     public func invalidate(_ call: InvalidateKey, _ context: CallContext) async throws -> InvalidateKey.Reply {
-        let result = try await store.invalidateKey(
-            call.keyID, force: call.force ?? false, at: .now, in: context.session.workspaceID,
-            deadline: context.deadline)
+        let result = try await store.in(context.scope).keys.invalidate(call.keyID, force: call.force ?? false, at: .now)
         switch result {
         case .ended(let moment): return .init(invalidatedAt: moment)
         case .notThere:

@@ -27,7 +27,7 @@ public struct PartnerGate: Sendable {
     /// Over the partners of this store.
     public init(store: Store) {
         self.init { partner, workspace, deadline in
-            try await store.admission(of: partner, in: workspace, deadline: deadline)
+            try await store.in(WorkspaceScope(workspace, deadline: deadline)).partners.admission(of: partner)
         }
     }
 

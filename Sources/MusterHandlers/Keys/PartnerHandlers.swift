@@ -18,8 +18,7 @@ public struct PartnerHandlers: Sendable {
         if let name = call.displayName { try check(name: name, "display_name") }
         let change = PartnerChange(
             displayName: call.displayName, enabled: call.enabled, apiKey: try apiKey(call.partnerAPIKey))
-        return try await store.setPartner(
-            call.partner, change, at: .now, in: context.session.workspaceID, deadline: context.deadline)
+        return try await store.in(context.scope).partners.set(call.partner, change, at: .now)
     }
 
     /// `partners.list`
@@ -27,8 +26,7 @@ public struct PartnerHandlers: Sendable {
         let (partners, next) = try await PageTokens(store, context).page(of: call) {
             PartnerPosition(partner: $0.partner)
         } find: { after, limit in
-            try await store.partners(
-                after: after?.partner, limit: limit, in: context.session.workspaceID, deadline: context.deadline)
+            try await store.in(context.scope).partners.list(after: after?.partner, limit: limit)
         }
         return .init(partners: partners, nextPageToken: next)
     }
@@ -36,14 +34,14 @@ public struct PartnerHandlers: Sendable {
     /// `partners.get`
     public func get(_ call: GetPartner, _ context: CallContext) async throws -> GetPartner.Reply {
         try check(partner: call.partner)
-        let workspace = context.session.workspaceID
-        guard let found = try await store.partner(named: call.partner, in: workspace, deadline: context.deadline) else {
+        let workspace = store.in(context.scope)
+        guard let found = try await workspace.partners.get(call.partner) else {
             throw RPCError(
                 .notFound, .unknownPartner, field: "partner",
                 "there is no partner of this name; partners.list shows all")
         }
-        let keys = try await store.liveKeys(
-            of: call.partner, at: .now, limit: Limits.partnerKeysShown.value, in: workspace, deadline: context.deadline)
+        let keys = try await workspace.keys.live(
+            of: call.partner, at: .now, limit: Limits.partnerKeysShown.value)
         return .init(
             partner: found.partner, restURL: restURL.map { "\($0)/partners/\(call.partner)/cohorts" },
             keys: keys, cohorts: found.cohorts, lastImportAt: found.lastImportAt)

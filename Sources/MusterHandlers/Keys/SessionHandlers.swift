@@ -18,7 +18,7 @@ public struct SessionHandlers: Sendable {
     ) async throws -> (Session, OpenSession.Reply) {
         guard let secret = Secret(call.key) else { throw Self.refusal }
         let (digest, asked) = (try secret.digest, ContinuousClock.now)
-        let found = try await store.key(digest: digest, in: secret.workspace, deadline: deadline)
+        let found = try await store.in(WorkspaceScope(secret.workspace, deadline: deadline)).keys.find(digest: digest)
         // The comparison is made in every case, so that its time tells nothing.
         let isSame = Secret.isSame(found?.digest ?? Self.nobody, digest)
         guard let found, isSame, found.info.kind == secret.kind, found.info.isLive(at: .now) else { throw Self.refusal }

@@ -17,10 +17,8 @@ public struct SegmentHandlers: Sendable {
         try check(name: call.name, "name")
         try FilterRules.check(call.filter)
         let id = call.segmentID ?? Identifier(UUID().uuidString.lowercased())
-        let created = try await store.createSegment(
-            id, name: call.name, filter: call.filter, request: try IdempotencyKey(call),
-            in: context.session.workspaceID,
-            deadline: context.deadline)
+        let created = try await store.in(context.scope).segments.create(
+            id, name: call.name, filter: call.filter, request: try IdempotencyKey(call))
         guard let created else {
             throw RPCError(
                 .alreadyExists, .alreadyExists, field: "segment_id",
@@ -34,9 +32,8 @@ public struct SegmentHandlers: Sendable {
         try check(objectID: call.segmentID, "segment_id")
         if let name = call.name { try check(name: name, "name") }
         if let filter = call.filter { try FilterRules.check(filter) }
-        let updated = try await store.updateSegment(
-            call.segmentID, name: call.name, filter: call.filter, in: context.session.workspaceID,
-            deadline: context.deadline)
+        let updated = try await store.in(context.scope).segments.update(
+            call.segmentID, name: call.name, filter: call.filter)
         guard let updated else { throw FilterFault.unknownSegment(call.segmentID) }
         return updated
     }
@@ -44,8 +41,7 @@ public struct SegmentHandlers: Sendable {
     /// `segments.get`
     public func get(_ call: GetSegment, _ context: CallContext) async throws -> SegmentInfo {
         try check(objectID: call.segmentID, "segment_id")
-        let found = try await store.segment(
-            call.segmentID, in: context.session.workspaceID, deadline: context.deadline)
+        let found = try await store.in(context.scope).segments.get(call.segmentID)
         guard let found else { throw FilterFault.unknownSegment(call.segmentID) }
         return found
     }
@@ -55,10 +51,9 @@ public struct SegmentHandlers: Sendable {
         let (segments, next) = try await PageTokens(store, context).page(of: call) {
             SegmentPosition($0)
         } find: { after, limit in
-            try await store.segments(
+            try await store.in(context.scope).segments.list(
                 nameContains: call.nameContains, order: call.order ?? .segmentID, after: after,
-                skip: after == nil ? try call.skipped() : 0, limit: limit, in: context.session.workspaceID,
-                deadline: context.deadline)
+                skip: after == nil ? try call.skipped() : 0, limit: limit)
         }
         return .init(segments: segments, nextPageToken: next)
     }
@@ -66,8 +61,7 @@ public struct SegmentHandlers: Sendable {
     /// `segments.delete`
     public func delete(_ call: DeleteSegment, _ context: CallContext) async throws -> Done {
         try check(objectID: call.segmentID, "segment_id")
-        let deletion = try await store.deleteSegment(
-            call.segmentID, in: context.session.workspaceID, deadline: context.deadline)
+        let deletion = try await store.in(context.scope).segments.delete(call.segmentID)
         guard deletion != .unknown else { throw FilterFault.unknownSegment(call.segmentID) }
         try deletion.requireUnused("segment")
         return Done()
@@ -76,8 +70,7 @@ public struct SegmentHandlers: Sendable {
     /// `segments.size`
     public func size(_ call: SizeSegment, _ context: CallContext) async throws -> SizeSegment.Reply {
         let question = try question(call.segmentID, call.filter)
-        let options = try context.options(maxStaleness: call.maxStalenessMilliseconds)
-        let workspace = context.session.workspaceID
+        let maxStaleness = try context.staleness(call.maxStalenessMilliseconds)
         var reply: SizeSegment.Reply
         if let versions = call.at {
             guard call.withNodes != true else {
@@ -86,11 +79,11 @@ public struct SegmentHandlers: Sendable {
                     "with_nodes and at exclude each other: leave one out")
             }
             reply = try await VersionNotKept.naming("at") {
-                try await store.size(of: question, in: workspace, at: versions, options: options)
+                try await store.in(context.scope).audience.size(of: question, at: versions, maxStaleness: maxStaleness)
             }
         } else {
-            reply = try await store.size(
-                of: question, in: workspace, withNodes: call.withNodes ?? false, options: options)
+            reply = try await store.in(context.scope).audience.size(
+                of: question, withNodes: call.withNodes ?? false, maxStaleness: maxStaleness)
         }
         if call.withVersions != true { reply.versions = nil }
         return reply
@@ -103,9 +96,9 @@ public struct SegmentHandlers: Sendable {
         for (index, id) in call.segments.enumerated() { try check(objectID: id, "segments[\(index)]") }
         let membership: Membership
         do {
-            membership = try await store.membership(
-                of: call.users, in: .segments(call.segments), of: context.session.workspaceID,
-                options: try context.options(maxStaleness: call.maxStalenessMilliseconds))
+            membership = try await store.in(context.scope).audience.membership(
+                of: call.users, in: .segments(call.segments),
+                maxStaleness: try context.staleness(call.maxStalenessMilliseconds))
         } catch FilterFault.unknownSegment(let id) {
             let index = call.segments.firstIndex(of: id)
             throw RPCError(FilterFault.unknownSegment(id), field: index.map { "segments[\($0)]" } ?? "segments")
@@ -120,9 +113,9 @@ public struct SegmentHandlers: Sendable {
 
     /// `segments.of`
     public func of(_ call: SegmentsOfUser, _ context: CallContext) async throws -> SegmentsOfUser.Reply {
-        let membership = try await store.membership(
-            of: [call.user], in: .everySegment, of: context.session.workspaceID,
-            options: try context.options(maxStaleness: call.maxStalenessMilliseconds))
+        let membership = try await store.in(context.scope).audience.membership(
+            of: [call.user], in: .everySegment,
+            maxStaleness: try context.staleness(call.maxStalenessMilliseconds))
         guard let user = membership.users.first ?? nil else {
             throw RPCError(.notFound, .unknownUser, field: "user", "there is no such user")
         }
@@ -139,23 +132,18 @@ public struct SegmentHandlers: Sendable {
     }
 
     /// `segments.members`
-    public func members(
-        _ call: ListSegmentMembers, _ context: CallContext
-    ) async throws -> ListSegmentMembers.Reply {
+    public func members(_ call: ListSegmentMembers, _ context: CallContext) async throws -> ListSegmentMembers.Reply {
         let question = try question(call.segmentID, call.filter)
-        let workspace = context.session.workspaceID
         let shape = PageShape(size: try call.limit(), allIdentifiers: call.allIdentifiers ?? false)
         let tokens = try await PageTokens(store, context)
         let page: ListingPage
         if let position = try tokens.position(ListingPosition.self, of: call) {
             page = try await VersionNotKept.naming("page_token") {
-                try await store.page(
-                    of: question, in: workspace, at: position, shape: shape, deadline: context.deadline)
+                try await store.in(context.scope).audience.page(of: question, at: position, shape: shape)
             }
         } else {
             page = try await VersionNotKept.naming("at") {
-                try await store.firstPage(
-                    of: question, in: workspace, at: call.at, shape: shape, deadline: context.deadline)
+                try await store.in(context.scope).audience.firstPage(of: question, at: call.at, shape: shape)
             }
         }
         let token = try page.next.map { try tokens.token($0, of: call) }
@@ -165,9 +153,7 @@ public struct SegmentHandlers: Sendable {
     }
 
     /// `segments.data_series`
-    public func dataSeries(
-        _ call: SegmentDataSeries, _ context: CallContext
-    ) async throws -> SegmentDataSeries.Reply {
+    public func dataSeries(_ call: SegmentDataSeries, _ context: CallContext) async throws -> SegmentDataSeries.Reply {
         try check(objectID: call.segmentID, "segment_id")
         guard (1...Limits.dataSeriesDays.value).contains(call.length) else {
             let problem = "must be a number of days from 1 to \(Limits.dataSeriesDays.value)"
@@ -179,9 +165,8 @@ public struct SegmentHandlers: Sendable {
         guard end.microseconds >= 0 else {
             throw RPCError.invalid("ending_at", .outOfRange, "must not be before 1970")
         }
-        let sizes = try await store.dailySizes(
-            of: call.segmentID, endingAt: end, length: call.length,
-            in: context.session.workspaceID, deadline: context.deadline)
+        let sizes = try await store.in(context.scope).segments.dailySizes(
+            of: call.segmentID, endingAt: end, length: call.length)
         guard let sizes else { throw FilterFault.unknownSegment(call.segmentID) }
         return .init(data: sizes)
     }

@@ -17,7 +17,9 @@ public struct SplitRequests: Sendable {
     ) async throws(RPCError) -> [C]? {
         do {
             let request = IdempotencyKey(method: C.method, requestID: id, digest: try Self.digest(of: calls))
-            if try await store.begin(request, in: session.workspaceID, deadline: deadline) { return nil }
+            if try await store.in(WorkspaceScope(session.workspaceID, deadline: deadline)).requests.begin(request) {
+                return nil
+            }
         } catch { throw RPCError(handling: error) }
         let name: String
         do {
@@ -36,7 +38,7 @@ public struct SplitRequests: Sendable {
     ) async throws(RPCError) {
         do {
             let request = IdempotencyKey(method: C.method, requestID: id, digest: try Self.digest(of: calls))
-            try await store.end(request, in: session.workspaceID, deadline: deadline)
+            try await store.in(WorkspaceScope(session.workspaceID, deadline: deadline)).requests.end(request)
         } catch { throw RPCError(handling: error) }
     }
 

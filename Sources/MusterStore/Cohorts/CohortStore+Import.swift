@@ -45,37 +45,40 @@ public enum ImportAnswer: Sendable {
 /// Users were merged, identified or erased between the resolving of identifiers and the locks: resolve again.
 private struct IdentitiesChanged: Error {}
 
-extension Store {
+extension CohortStore {
     /// Applies an import once, whatever is repeated or lost on the way.
     ///
     /// Identifiers are resolved without a lock; the identity row, held shared from then to the commit, shows whether any binding
     /// ended or moved in between. Where COMMIT's answer is lost, the same request id is run again on another connection, and its
     /// unique key decides; if that can't be found out before the deadline, the error says that the outcome is unknown.
-    public func importCohort(
-        _ request: ImportRequest, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> ImportAnswer {
+    ///
+    /// Its receipt is the record of its answer. `withIdempotency` would write the outcomes a second time, with an index
+    /// entry more, and look for them by a statement more; here the look comes with the counter of identities.
+    public func `import`(_ request: ImportRequest) async throws -> ImportAnswer {
         let batch = ImportBatch(request.changes)
-        if batch.count == 0 { return try await emptyImport(request, in: workspace, deadline: deadline) }
+        if batch.count == 0 { return try await emptyImport(request) }
         let id = ImportID(request.requestID)
         var unresolved: PostgresError?
         while true {
             do {
-                switch try await resolve(batch, of: request, id, in: workspace, deadline: deadline) {
+                switch try await resolve(batch, of: request, id) {
                 case .answered(let answer): return answer
                 case .resolved(let resolved, let counter):
                     await failpoints.reach(.importResolved)
-                    return try await apply(resolved, of: request, id, counter, in: workspace, deadline: deadline)
+                    return try await apply(resolved, of: request, id, counter)
                 }
             } catch is IdentitiesChanged {
                 continue
-            } catch let error as PostgresError where error.isMadeMeanwhile {
+            } catch is MadeMeanwhile {
                 continue
             } catch let error as PostgresError where error.kind == .commitOutcomeUnknown {
                 unresolved = error
             } catch {
                 guard let unknown = unresolved else { throw error }
                 // The first COMMIT may be pending still: only its end, or the caller's next try, can tell.
-                guard ContinuousClock.now < deadline, (error as? PostgresError)?.mayPass == true else { throw unknown }
+                guard ContinuousClock.now < scope.deadline, (error as? PostgresError)?.mayPass == true else {
+                    throw unknown
+                }
                 try await Task.sleep(for: .milliseconds(50))
             }
         }
@@ -88,51 +91,45 @@ extension Store {
     }
 
     /// From the beginning, also the second time: whoever was found before and isn't now must not be left over.
-    private func resolve(
-        _ unresolved: ImportBatch, of request: ImportRequest, _ id: ImportID, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
-    ) async throws -> Prelude {
-        try await transaction(in: workspace, deadline: deadline) { connection in
-            let (counter, answer) = try connection.prelude(of: request, id, in: workspace)
+    private func resolve(_ unresolved: ImportBatch, of request: ImportRequest, _ id: ImportID) async throws -> Prelude {
+        try await transaction { transaction in
+            let (counter, answer) = try transaction.prelude(of: request, id)
             if let answer { return .answered(answer) }
             var batch = unresolved
-            try connection.resolve(&batch, in: workspace)
+            try transaction.resolve(&batch)
             return .resolved(batch, counter)
         }
     }
 
     private func apply(
-        _ batch: ImportBatch, of request: ImportRequest, _ id: ImportID, _ counter: Int64, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
+        _ batch: ImportBatch, of request: ImportRequest, _ id: ImportID, _ counter: Int64
     ) async throws -> ImportAnswer {
         let change = batch.requestedChange
         let cache = cache
-        let applied = try await transaction(in: workspace, deadline: deadline) {
-            connection -> (SetKey, SetState, [OutcomeRun])? in
-            try connection.holdIdentities(at: counter, in: workspace)
-            guard let head = try connection.lockHead(for: request, in: workspace) else { return nil }
-            let old = try connection.state(of: head, cache: cache)
+        let applied = try await transaction {
+            transaction -> (SetKey, SetState, [OutcomeRun])? in
+            try transaction.holdIdentities(at: counter)
+            guard let head = try transaction.lockHead(for: request) else { return nil }
+            let old = try transaction.state(of: head, cache: cache)
             let (added, removed) = old.members.effectiveChange(adding: change.adding, removing: change.removing)
             let now = Instant.now
-            let new = try connection.append(added: added, removed: removed, to: head, state: old, at: now)
+            let new = try transaction.append(added: added, removed: removed, to: head, state: old, at: now)
             let outcomes = batch.outcomes(of: change, added: added, removed: removed)
-            try connection.record(request, id, set: head.set, state: new, outcomes: outcomes, at: now)
+            try transaction.record(request, id, set: head.set, state: new, outcomes: outcomes, at: now)
             return (head.set, new, outcomes)
         }
         guard let (set, state, outcomes) = applied else { return .unknownCohort }
         cache.put(state, for: set)
-        cohortSets.put(set.number, for: CohortKey(workspace: workspace, cohort: request.cohort), bytes: 64)
+        store.cohortSets.put(set.number, for: CohortKey(workspace: workspace, cohort: request.cohort), bytes: 64)
         return .applied(version: state.at.version, size: state.members.count, outcomes: outcomes)
     }
 
-    private func emptyImport(
-        _ request: ImportRequest, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> ImportAnswer {
-        try await transaction(in: workspace, deadline: deadline) { connection in
-            if let answer = try connection.prelude(of: request, ImportID(request.requestID), in: workspace).answer {
+    private func emptyImport(_ request: ImportRequest) async throws -> ImportAnswer {
+        try await transaction { transaction in
+            if let answer = try transaction.prelude(of: request, ImportID(request.requestID)).answer {
                 return answer
             }
-            let head = try connection.first(
+            let head = try transaction.first(
                 """
                 SELECT h.version, h.size FROM cohort c
                 JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
@@ -161,12 +158,6 @@ struct ImportID: Sendable {
 }
 
 extension PostgresError {
-    /// Somebody else made the cohort, or recorded this request id, between our look and our insert.
-    fileprivate var isMadeMeanwhile: Bool {
-        sqlState == .uniqueViolation
-            && ["cohort_pkey", "cohort_import_request_unique"].contains(constraint ?? "")
-    }
-
     /// Worth another try while the deadline allows.
     fileprivate var mayPass: Bool {
         isTransient || [.unavailable, .connectionLost, .overloaded].contains(kind)
@@ -191,7 +182,7 @@ extension ImportID {
 extension WorkspaceTransaction {
     /// The counter of identities, and the answer where there is one already: the partner may not import, or the id was recorded.
     fileprivate borrowing func prelude(
-        of request: ImportRequest, _ id: ImportID, in workspace: WorkspaceID
+        of request: ImportRequest, _ id: ImportID
     ) throws -> (counter: Int64, answer: ImportAnswer?) {
         let found = try first(id.prelude(of: request.cohort.partner, in: workspace)) { row in
             (
@@ -217,13 +208,13 @@ extension WorkspaceTransaction {
     }
 
     /// The head of the cohort, locked; nil where there is none and none is to be made.
-    fileprivate borrowing func lockHead(for request: ImportRequest, in workspace: WorkspaceID) throws -> LockedHead? {
+    fileprivate borrowing func lockHead(for request: ImportRequest) throws -> LockedHead? {
         request.mustExist
-            ? try lockHead(of: request.cohort, in: workspace) : try lockOrMakeHead(of: request.cohort, in: workspace)
+            ? try lockHead(of: request.cohort) : try lockOrMakeHead(of: request.cohort)
     }
 
     /// Holds off whatever ends or moves a binding, until the commit. Throws where that has happened since `counter` was read.
-    fileprivate borrowing func holdIdentities(at counter: Int64, in workspace: WorkspaceID) throws {
+    fileprivate borrowing func holdIdentities(at counter: Int64) throws {
         let now = try first(
             "SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE"
         ) { row in try row.value(0, as: Int64.self) }
@@ -231,7 +222,7 @@ extension WorkspaceTransaction {
     }
 
     /// Resolves the identifiers of an import. A device counts only while its user is anonymous (Braze's rule).
-    fileprivate borrowing func resolve(_ batch: inout ImportBatch, in workspace: WorkspaceID) throws {
+    fileprivate borrowing func resolve(_ batch: inout ImportBatch) throws {
         var (lookup, devices) = (UserLookup(), UserLookup())
         let (userIDs, deviceIDs) = (batch.userIDs.sorted(), batch.deviceIDs.sorted())
         lookup.externalIDs = UserLookup.Names(userIDs.list, at: userIDs.positions)
@@ -250,13 +241,16 @@ extension WorkspaceTransaction {
     fileprivate borrowing func record(
         _ request: ImportRequest, _ id: ImportID, set: SetKey, state: SetState, outcomes: [OutcomeRun], at time: Instant
     ) throws {
-        try execute(
+        let recorded = try first(
             """
             INSERT INTO cohort_import (workspace_id, set_number, version, partner, from_caller, request_id, payload_digest,
                 key_id, imported_at, size, outcomes, shape)
             VALUES (\(set.workspace), \(set.number), \(state.at.version), \(request.cohort.partner), \(id.isCallers),
                 \(id.value), \(request.digest), \(request.keyID), \(time), \(Int64(state.members.count)),
                 \(OutcomeCoding.encode(outcomes)), \(OutcomeCoding.encode(request.changes.map(ChangeShape.init))))
-            """)
+            ON CONFLICT (workspace_id, partner, from_caller, request_id) DO NOTHING RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }
+        if recorded == nil { throw MadeMeanwhile() }
     }
 }

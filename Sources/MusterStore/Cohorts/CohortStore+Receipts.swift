@@ -25,14 +25,13 @@ public struct PlacedImport: Encodable, Sendable {
     public func encode(to encoder: any Encoder) throws { try info.encode(to: encoder) }
 }
 
-extension Store {
+extension CohortStore {
     /// The imports of a cohort; nil where there is no such cohort. One that was asked for by version or id comes with its outcomes.
     public func imports(
-        of cohort: CohortReference, _ selection: ImportSelection, limit: Int, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
+        of cohort: CohortReference, _ selection: ImportSelection, limit: Int
     ) async throws -> [ImportInfo]? {
-        try await readTransaction(in: workspace, deadline: deadline) { connection in
-            let set = try connection.first(
+        try await readTransaction { transaction in
+            let set = try transaction.first(
                 """
                 SELECT set_number FROM cohort WHERE workspace_id = \(workspace) AND partner = \(cohort.partner)
                     AND cohort_id = \(cohort.cohortID)
@@ -47,18 +46,16 @@ extension Store {
             case .requestID(let id): query += " AND i.from_caller AND i.request_id = \(id)"
             }
             query += " ORDER BY i.version DESC LIMIT \(Int64(limit))"
-            return try connection.query(query) { row in try ImportInfo(row, withOutcomes: selection.isOfOne) }
+            return try transaction.query(query) { row in try ImportInfo(row, withOutcomes: selection.isOfOne) }
         }
     }
 
     /// The import that a partner's caller named so, with its outcomes; nil where there is none, or its cohort was
     /// deleted.
-    public func importNamed(
-        _ requestID: Identifier, of partner: String, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> ImportInfo? {
+    public func importNamed(_ requestID: Identifier, of partner: String) async throws -> ImportInfo? {
         var query = ImportInfo.selecting(in: workspace)
         query += " AND i.partner = \(partner) AND i.from_caller AND i.request_id = \(requestID)"
-        return try await read(in: workspace, deadline: deadline, query) { row in
+        return try await read(query) { row in
             try ImportInfo(row, withOutcomes: true)
         }.first
     }
@@ -66,16 +63,15 @@ extension Store {
     /// The imports of a partner into whatever cohort, newest first, those behind a position; nil where there is no such
     /// partner.
     public func imports(
-        of partner: String, after position: ImportPosition?, limit: Int, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
+        of partner: String, after position: ImportPosition?, limit: Int
     ) async throws -> [PlacedImport]? {
-        try await readTransaction(in: workspace, deadline: deadline) { connection in
-            let known = try connection.first(
+        try await readTransaction { transaction in
+            let known = try transaction.first(
                 "SELECT 1 FROM partner WHERE workspace_id = \(workspace) AND partner = \(partner)"
             ) { row in try row.value(0, as: Int32.self) }
             guard known != nil else { return nil }
             let listing = ImportInfo.listing(of: partner, after: position, limit: limit, in: workspace)
-            return try connection.query(listing) { row in
+            return try transaction.query(listing) { row in
                 let info = try ImportInfo(row, withOutcomes: false)
                 let position = ImportPosition(
                     importedAt: info.importedAt.microseconds, setNumber: try row.value(8), version: info.version)

@@ -7,30 +7,30 @@ public enum CohortNaming: Sendable {
     case unknownPartner
 }
 
-extension Store {
+/// Ends a transaction without effect: between its look and its insert another one made the cohort, or recorded the import.
+struct MadeMeanwhile: Error {}
+
+/// The cohorts of a workspace.
+public struct CohortStore: ScopedStore {
+    let store: Store
+    let scope: WorkspaceScope
+
     /// Makes a cohort, or renames it. The first time of creation stays.
-    public func nameCohort(
-        _ cohort: CohortReference, name: String, createdAt: Instant?, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
-    ) async throws -> CohortNaming {
+    public func create(_ cohort: CohortReference, name: String, createdAt: Instant?) async throws -> CohortNaming {
         while true {
             do {
-                return try await transaction(in: workspace, deadline: deadline) { connection in
-                    try connection.nameCohort(cohort, name: name, createdAt: createdAt, in: workspace)
+                return try await transaction { transaction in
+                    try transaction.nameCohort(cohort, name: name, createdAt: createdAt)
                 }
-            } catch let error as PostgresError
-                where error.sqlState == .uniqueViolation && error.constraint == "cohort_pkey"
-            {
-                continue  // made between our look and our insert: now it can be renamed
+            } catch is MadeMeanwhile {
+                continue  // now it can be renamed
             }
         }
     }
 
-    public func cohort(
-        _ cohort: CohortReference, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> CohortInfo? {
+    /// One cohort; nil where there is none.
+    public func get(_ cohort: CohortReference) async throws -> CohortInfo? {
         try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT c.partner, c.cohort_id, c.name, h.version, h.size, c.created_at, coalesce(i.imported_at, c.forgotten_import_at)
             FROM cohort c JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
@@ -44,13 +44,11 @@ extension Store {
     }
 
     /// Cohorts by partner and id, those after `after`; of one partner, or with a text in their name, where asked for.
-    public func cohorts(
-        of partner: String?, nameContains: String?, after: CohortReference?, limit: Int, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
+    public func list(
+        of partner: String?, nameContains: String?, after: CohortReference?, limit: Int
     ) async throws -> [CohortInfo] {
         let pattern = nameContains.map { NamePattern($0).text }
         return try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT c.partner, c.cohort_id, c.name, h.version, h.size, c.created_at, coalesce(i.imported_at, c.forgotten_import_at)
             FROM cohort c JOIN set_head h ON h.workspace_id = \(workspace) AND h.set_number = c.set_number
@@ -68,12 +66,10 @@ extension Store {
     }
 
     /// Ends a cohort with its members and their history. Recorded request ids stay, so that a late repeat does nothing.
-    public func deleteCohort(
-        _ cohort: CohortReference, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Deletion {
-        try await transaction(in: workspace, deadline: deadline) { connection in
-            try connection.lockDefinitions(of: workspace)
-            let users = try connection.query(
+    public func delete(_ cohort: CohortReference) async throws -> Deletion {
+        try await transaction { transaction in
+            try transaction.lockDefinitions()
+            let users = try transaction.query(
                 """
                 SELECT segment_id FROM segment_cohort WHERE workspace_id = \(workspace)
                     AND partner = \(cohort.partner) AND cohort_id = \(cohort.cohortID) ORDER BY segment_id
@@ -81,14 +77,14 @@ extension Store {
             ) { row in try row.value(0, as: Identifier.self) }
             guard users.isEmpty else { return .used(by: users) }
             // Whoever rewrites all sets, to merge or erase a user, must not meet one that is going.
-            try connection.execute("SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE")
-            guard let head = try connection.lockHead(of: cohort, in: workspace) else { return .unknown }
-            try connection.execute(
+            try transaction.execute("SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE")
+            guard let head = try transaction.lockHead(of: cohort) else { return .unknown }
+            try transaction.execute(
                 "DELETE FROM cohort WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")
-            try connection.execute(
+            try transaction.execute(
                 "DELETE FROM set_head WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")
             // Their receipts are ended by upkeep, which would find them only among those of all cohorts.
-            try connection.execute(
+            try transaction.execute(
                 """
                 INSERT INTO ended_set (workspace_id, set_number, ended_at)
                 VALUES (\(workspace), \(head.set.number), \(Instant.now))
@@ -98,9 +94,14 @@ extension Store {
     }
 }
 
+extension WorkspaceStore {
+    /// The cohorts of the workspace.
+    public var cohorts: CohortStore { CohortStore(store: store, scope: scope) }
+}
+
 extension WorkspaceTransaction {
     fileprivate borrowing func nameCohort(
-        _ cohort: CohortReference, name: String, createdAt: Instant?, in workspace: WorkspaceID
+        _ cohort: CohortReference, name: String, createdAt: Instant?
     ) throws -> CohortNaming {
         let there = try first(
             """
@@ -120,7 +121,7 @@ extension WorkspaceTransaction {
                 "SELECT 1 FROM partner WHERE workspace_id = \(workspace) AND partner = \(cohort.partner)"
             ) { row in try row.value(0, as: Int32.self) }
             guard known != nil else { return .unknownPartner }
-            _ = try makeCohort(cohort, name: name, createdAt: createdAt ?? .now, in: workspace)
+            _ = try makeCohort(cohort, name: name, createdAt: createdAt ?? .now)
             return .done(.init(outcome: .created, version: 0, size: 0))
         }
         // By bytes: a new name may differ in composition only.
@@ -136,7 +137,7 @@ extension WorkspaceTransaction {
     }
 
     /// The head of a cohort's set, locked; nil where there is no such cohort (any more).
-    borrowing func lockHead(of cohort: CohortReference, in workspace: WorkspaceID) throws -> LockedHead? {
+    borrowing func lockHead(of cohort: CohortReference) throws -> LockedHead? {
         try first(
             """
             SELECT h.set_number, h.version, h.tag FROM cohort c
@@ -152,24 +153,25 @@ extension WorkspaceTransaction {
     }
 
     /// The same, of a cohort that is made where there is none, named by its id.
-    borrowing func lockOrMakeHead(of cohort: CohortReference, in workspace: WorkspaceID) throws -> LockedHead {
-        if let head = try lockHead(of: cohort, in: workspace) { return head }
-        let number = try makeCohort(cohort, name: cohort.cohortID.text, createdAt: .now, in: workspace)
+    borrowing func lockOrMakeHead(of cohort: CohortReference) throws -> LockedHead {
+        if let head = try lockHead(of: cohort) { return head }
+        let number = try makeCohort(cohort, name: cohort.cohortID.text, createdAt: .now)
         return LockedHead(set: SetKey(workspace: workspace, number: number), at: .none, nextUserNumber: nil)
     }
 
-    private borrowing func makeCohort(
-        _ cohort: CohortReference, name: String, createdAt: Instant, in workspace: WorkspaceID
-    ) throws -> Int32 {
+    private borrowing func makeCohort(_ cohort: CohortReference, name: String, createdAt: Instant) throws -> Int32 {
         let number = try first(
             "INSERT INTO set_head (workspace_id, kind) VALUES (\(workspace), 'cohort') RETURNING set_number"
         ) { row in try row.value(0, as: Int32.self) }
         guard let number else { throw PostgresError(.decoding, "a new set has no number") }
-        try execute(
+        let made = try first(
             """
             INSERT INTO cohort (workspace_id, partner, cohort_id, set_number, name, created_at)
             VALUES (\(workspace), \(cohort.partner), \(cohort.cohortID), \(number), \(name), \(createdAt))
-            """)
+            ON CONFLICT (workspace_id, partner, cohort_id) DO NOTHING RETURNING 1
+            """
+        ) { row in try row.value(0, as: Int32.self) }
+        guard made != nil else { throw MadeMeanwhile() }
         return number
     }
 }

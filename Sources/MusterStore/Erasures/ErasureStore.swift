@@ -3,28 +3,30 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-extension Store {
+/// The erasures of users of a workspace, beside the database.
+public struct ErasureStore: ScopedStore {
+    let store: Store
+    let scope: WorkspaceScope
+
     /// Puts into the journal what was erased and is not in it yet, whoever erased it: also a server that ended between
     /// its COMMIT and its line. Only then are erasures acknowledged. Throws `NotJournalled`.
     ///
     /// - Parameter moment: what was erased since is left to those who erased it, who are at it.
     /// - Returns: the registrations.
     @discardableResult
-    func journalErasures(
-        before moment: Instant? = nil, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Int {
-        guard let journal else { return 0 }
+    func journal(before moment: Instant? = nil) async throws -> Int {
+        guard let journal = store.journal else { return 0 }
         var count = 0
         while true {
-            let lines = try await erasuresToJournal(before: moment, in: workspace, deadline: deadline)
+            let lines = try await erasuresToJournal(before: moment)
             guard !lines.isEmpty else { return count }
             await failpoints.reach(.erasureCommitted)
-            try await journal.append(lines, deadline: deadline)
+            try await journal.append(lines, deadline: scope.deadline)
             count += lines.count
             let written = lines.map(\.brazeID)
             // A row that stays is written a second time, which says nothing else.
-            try await transaction(in: workspace, deadline: deadline) { connection in
-                try connection.execute(
+            try await transaction { transaction in
+                try transaction.execute(
                     """
                     DELETE FROM erasure_to_journal WHERE workspace_id = \(workspace) AND braze_id = ANY (\(written))
                     """)
@@ -32,11 +34,8 @@ extension Store {
         }
     }
 
-    private func erasuresToJournal(
-        before moment: Instant?, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> [JournalLine] {
+    private func erasuresToJournal(before moment: Instant?) async throws -> [JournalLine] {
         try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT braze_id, erased_at FROM erasure_to_journal
             WHERE workspace_id = \(workspace) AND (\(moment)::timestamptz IS NULL OR erased_at < \(moment))
@@ -49,32 +48,35 @@ extension Store {
     /// For the owner, after a restore and before servers start.
     ///
     /// - Returns: how many were there.
-    public func applyErasures(
-        _ registrations: Set<Identifier>, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Int {
-        guard try await workspaceIDs().contains(workspace) else { return 0 }
+    public func apply(_ registrations: Set<Identifier>) async throws -> Int {
+        guard try await store.maintenance.workspaceIDs().contains(workspace) else { return 0 }
         let (all, cache) = (registrations.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }, cache)
         var count = 0
         for start in stride(from: 0, to: all.count, by: Limits.deleteUsers.value) {
             let some = all[start..<min(start + Limits.deleteUsers.value, all.count)].map(UserReference.brazeID)
-            count += try await transaction(in: workspace, deadline: deadline) { connection in
+            count += try await transaction { transaction in
                 // Nobody waits for a lock, and no version is given out, for what has gone already.
-                guard try connection.find(some).contains(where: { $0 != nil }) else { return 0 }
-                let everyone = try connection.takeIdentity()
-                let numbers = Set(try connection.find(some).compactMap(\.self)).sorted()
-                _ = try connection.erase(numbers, under: everyone, cache: cache)
+                guard try transaction.find(some).contains(where: { $0 != nil }) else { return 0 }
+                let everyone = try transaction.takeIdentity()
+                let numbers = Set(try transaction.find(some).compactMap(\.self)).sorted()
+                _ = try transaction.erase(numbers, under: everyone, cache: cache)
                 return numbers.count
             }
         }
-        if count > 0 { forgetWhatWasRead(in: workspace) }
+        if count > 0 { forgetWhatWasRead() }
         return count
     }
+}
+
+extension WorkspaceStore {
+    /// The erasures of users of the workspace, beside the database.
+    public var erasures: ErasureStore { ErasureStore(store: store, scope: scope) }
 }
 
 extension WorkspaceTransaction {
     /// Notes for the journal that these users are erased in this transaction, with the registrations that were merged
     /// into them: a backup of before a merge has those as users of their own.
-    borrowing func noteErasures(of numbers: [UserNumber], in workspace: WorkspaceID, at now: Instant) throws {
+    borrowing func noteErasures(of numbers: [UserNumber], at now: Instant) throws {
         try execute(
             """
             INSERT INTO erasure_to_journal (workspace_id, braze_id, erased_at)

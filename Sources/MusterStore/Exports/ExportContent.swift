@@ -20,7 +20,7 @@ struct ExportContent: Sendable {
     private var length = 0
 
     /// All of `members` whom there still is, a page of short transactions at a time.
-    init(of export: ClaimedExport, members: MemberSet, store: Store) async throws {
+    init(of export: ClaimedExport, members: MemberSet, from exports: ExportRunner) async throws {
         file = try ScratchFile()
         prefix = export.exportID
         users = members
@@ -29,7 +29,7 @@ struct ExportContent: Sendable {
         while true {
             let numbers = members.users(after: last, limit: Self.usersPerPage)
             guard let end = numbers.last else { break }
-            try await write(try await store.page(numbers, of: members, for: export), insteadOf: numbers)
+            try await write(try await exports.page(numbers, of: members, for: export), insteadOf: numbers)
             last = end
             usersInFile += numbers.count
             if usersInFile >= Self.usersPerFile {
@@ -67,16 +67,16 @@ struct ExportContent: Sendable {
     }
 }
 
-extension Store {
+extension ExportRunner {
     /// The users behind numbers of a set, by the number that each stands for; see `shown`.
     fileprivate func page(
         _ numbers: [UserNumber], of members: MemberSet, for export: ClaimedExport
     ) async throws -> [UserNumber: (shown: UserNumber, user: ExportedUser)] {
-        try await readTransaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
-            var users = try connection.exportedUsers(numbers, export.shape, in: export.workspace)
+        try await within(.seconds(30)).readTransaction { transaction in
+            var users = try transaction.exportedUsers(numbers, export.shape)
             let missing = numbers.filter { users[$0] == nil }
-            let kept = try connection.kept(for: missing, in: members, export.workspace)
-            users.merge(try connection.exportedUsers(Array(kept.values), export.shape, in: export.workspace)) {
+            let kept = try transaction.kept(for: missing, in: members)
+            users.merge(try transaction.exportedUsers(Array(kept.values), export.shape)) {
                 own, _ in
                 own
             }

@@ -7,16 +7,28 @@ import Zip
 /// Attempts at one export before it is given up: it may be what ends the servers that work on it.
 private let mostAttempts: Int32 = 10
 
-extension Store {
+extension MaintenanceStore {
     /// Makes all archives that wait for a server, one after the other, and returns how many it made.
     ///
     /// - Parameter keepHours: how long an archive can be fetched.
     public func runExports(keepHours: Int) async throws -> Int {
         var count = 0
         for workspace in try await workspaceIDs() {
-            while let export = try await claimExport(in: workspace) {
-                if try await run(export, keepHours: keepHours) { count += 1 }
-            }
+            count += try await ExportRunner(store: store, scope: scope(of: workspace)).run(keepHours: keepHours)
+        }
+        return count
+    }
+}
+
+/// Makes the archives of one workspace. Each of its transactions has a time of its own.
+struct ExportRunner: ScopedStore {
+    let store: Store
+    let scope: WorkspaceScope
+
+    fileprivate func run(keepHours: Int) async throws -> Int {
+        var count = 0
+        while let export = try await claim() {
+            if try await run(export, keepHours: keepHours) { count += 1 }
         }
         return count
     }
@@ -45,7 +57,7 @@ extension Store {
             return false
         } catch let error where !Self.mayPass(error) {
             // What no other server can do better.
-            logger.warning("An export failed", metadata: ["cause": "\(error)"])
+            store.logger.warning("An export failed", metadata: ["cause": "\(error)"])
             do { try await fail(export, keepHours: keepHours) } catch is LeaseLost {}
             return false
         }
@@ -59,52 +71,51 @@ extension Store {
     /// Users are read over many transactions, so that somebody who was read may be erased before the archive is done.
     /// Whoever is erased between the second check and the end of `finish` is found by upkeep.
     private func makeArchive(of export: ClaimedExport, keepHours: Int) async throws {
-        let content = try await ExportContent(of: export, members: try await members(of: export), store: self)
+        let content = try await ExportContent(of: export, members: try await members(of: export), from: self)
         let archive = try await ZipArchive.make(of: content.file, content.entries)
-        try await expectAll(of: content.users, in: export.workspace)
-        try await store(archive.file, length: archive.length, of: export)
+        try await expectAll(of: content.users)
+        try await save(archive.file, length: archive.length, of: export)
         await failpoints.reach(.exportStored)
-        try await expectAll(of: content.users, in: export.workspace)
+        try await expectAll(of: content.users)
         try await finish(export, length: archive.length, users: content.users, keepHours: keepHours)
     }
 
     /// Throws `ErasedMeanwhile`.
-    private func expectAll(of users: MemberSet, in workspace: WorkspaceID) async throws {
-        guard try await areAllThere(users, in: workspace, deadline: .now + .seconds(30)) else {
+    private func expectAll(of users: MemberSet) async throws {
+        guard try await within(.seconds(30)).stores.audience.areAllThere(users) else {
             throw ErasedMeanwhile()
         }
     }
 
     /// Lets the export be made anew, by any server, and deletes what is stored of it.
     private func giveBack(_ export: ClaimedExport) async throws {
-        try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
-            try connection.renewLease(of: export)
-            try connection.execute(
+        try await within(.seconds(30)).transaction { transaction in
+            try transaction.renewLease(of: export)
+            try transaction.execute(
                 """
                 UPDATE segment_export SET state = 'waiting', lease_until = NULL
-                WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
+                WHERE workspace_id = \(workspace) AND export_id = \(export.exportID)
                 """)
-            try connection.forgetChunks(of: export)
+            try transaction.forgetChunks(of: export)
         }
     }
 
     /// The members of one moment.
     private func members(of export: ClaimedExport) async throws -> MemberSet {
-        let reading = try await reading(
-            of: .segments([export.segmentID]), in: export.workspace, options: ReadOptions(deadline: .now + .seconds(60))
-        )
+        let audience = within(.seconds(60)).stores.audience
+        let reading = try await audience.reading(of: .segments([export.segmentID]))
         return reading.evaluations.first?.members() ?? []
     }
 
-    private func store(_ file: ScratchFile, length: Int, of export: ClaimedExport) async throws {
+    private func save(_ file: ScratchFile, length: Int, of export: ClaimedExport) async throws {
         for (chunk, start) in stride(from: 0, to: length, by: ExportArchive.chunkBytes).enumerated() {
             let bytes = try file.read(min(ExportArchive.chunkBytes, length - start), at: start)
-            try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
-                try connection.renewLease(of: export)
-                try connection.execute(
+            try await within(.seconds(30)).transaction { transaction in
+                try transaction.renewLease(of: export)
+                try transaction.execute(
                     """
                     INSERT INTO export_chunk (workspace_id, export_id, chunk, bytes)
-                    VALUES (\(export.workspace), \(export.exportID), \(Int32(clamping: chunk)), \(bytes))
+                    VALUES (\(workspace), \(export.exportID), \(Int32(clamping: chunk)), \(bytes))
                     """)
             }
         }
@@ -112,28 +123,28 @@ extension Store {
 
     private func finish(_ export: ClaimedExport, length: Int, users: MemberSet, keepHours: Int) async throws {
         let expires = Instant.now + .hours(keepHours)
-        try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
-            try connection.renewLease(of: export)
-            let set = try connection.insertListing(users, expires: expires, in: export.workspace)
-            try connection.execute(
+        try await within(.seconds(30)).transaction { transaction in
+            try transaction.renewLease(of: export)
+            let set = try transaction.insertListing(users, expires: expires)
+            try transaction.execute(
                 """
                 UPDATE segment_export SET state = 'done', lease_until = NULL, expires_at = \(expires),
                     byte_count = \(Int64(length)), user_set = \(set)
-                WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
+                WHERE workspace_id = \(workspace) AND export_id = \(export.exportID)
                 """)
         }
     }
 
     private func fail(_ export: ClaimedExport, keepHours: Int) async throws {
-        try await transaction(in: export.workspace, deadline: .now + .seconds(30)) { connection in
-            try connection.renewLease(of: export)
-            try connection.execute(
+        try await within(.seconds(30)).transaction { transaction in
+            try transaction.renewLease(of: export)
+            try transaction.execute(
                 """
                 UPDATE segment_export SET state = 'failed', lease_until = NULL,
                     expires_at = \(Instant.now + .hours(keepHours))
-                WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
+                WHERE workspace_id = \(workspace) AND export_id = \(export.exportID)
                 """)
-            try connection.forgetChunks(of: export)
+            try transaction.forgetChunks(of: export)
         }
     }
 }

@@ -44,20 +44,18 @@ public enum ExportSelection: Sendable {
     case tokenDigest([UInt8])
 }
 
-extension Store {
+extension ExportStore {
     /// An export; nil where there is none, or none any more.
-    public func export(
-        _ selection: ExportSelection, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> StoredExport? {
-        guard let row = try await exportRow(selection, in: workspace, deadline: deadline) else { return nil }
+    public func get(_ selection: ExportSelection) async throws -> StoredExport? {
+        guard let row = try await self.row(selection) else { return nil }
         var state = row.state
         if row.outdatedAt != nil {
             state = .outdated
         } else if let expires = row.expiresAt, expires <= .now, state == .done {
             state = .expired
         } else if state == .done, let users = row.users {
-            let members = try await storedListing(users, in: workspace, deadline: deadline)
-            let isWhole = try await areAllThere(members, in: workspace, deadline: deadline)
+            let members = try await stores.audience.storedListing(users)
+            let isWhole = try await stores.audience.areAllThere(members)
             state = isWhole ? .done : .outdated
         }
         return StoredExport(
@@ -66,9 +64,7 @@ extension Store {
             expiresAt: row.expiresAt)
     }
 
-    private func exportRow(
-        _ selection: ExportSelection, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> ExportRow? {
+    private func row(_ selection: ExportSelection) async throws -> ExportRow? {
         var query: SQL = """
             SELECT export_id, segment_id, state, created_at, attempt, byte_count, expires_at, user_set, outdated_at
             FROM segment_export WHERE workspace_id = \(workspace)
@@ -77,17 +73,14 @@ extension Store {
         case .named(let name): query += " AND export_id = \(name)"
         case .tokenDigest(let digest): query += " AND token_digest = \(digest)"
         }
-        return try await read(in: workspace, deadline: deadline, query) { row in try ExportRow(row) }.first
+        return try await read(query) { row in try ExportRow(row) }.first
     }
 
     /// A chunk of an archive, counted from 0; nil where the archive has gone meanwhile.
-    public func chunk(
-        _ number: Int, of archive: ExportArchive, deadline: ContinuousClock.Instant
-    ) async throws -> [UInt8]? {
+    public func chunk(_ number: Int, of archive: ExportArchive) async throws -> [UInt8]? {
         try await read(
-            in: archive.workspace, deadline: deadline,
             """
-            SELECT bytes FROM export_chunk WHERE workspace_id = \(archive.workspace)
+            SELECT bytes FROM export_chunk WHERE workspace_id = \(workspace)
                 AND export_id = \(archive.exportID) AND chunk = \(Int32(clamping: number))
             """
         ) { row in try row.value(0, as: [UInt8].self) }.first

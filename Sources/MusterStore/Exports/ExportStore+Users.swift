@@ -2,21 +2,19 @@ public import MusterProtocol
 import MusterUsers
 import Postgres
 
-extension Store {
+extension ExportStore {
     /// The users that references find, each once and in the order of the first that finds her, and the references that find nobody.
     /// An e-mail address or telephone number finds all who have it, up to `Limits.exportUsers`, unless it says which one is meant.
-    public func export(
-        _ references: [UserReference], shape: ExportShape, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> ExportUsers.Reply {
-        try await readTransaction(in: workspace, deadline: deadline) { connection in
-            var found = try connection.find(references).map { [$0].compactMap(\.self) }
+    public func users(_ references: [UserReference], shape: ExportShape) async throws -> ExportUsers.Reply {
+        try await readTransaction { transaction in
+            var found = try transaction.find(references).map { [$0].compactMap(\.self) }
             for (index, reference) in references.enumerated() {
                 guard let sql = reference.everybody(in: workspace) else { continue }
-                found[index] = try connection.query(sql) { row in try row.value(0, as: UserNumber.self) }
+                found[index] = try transaction.query(sql) { row in try row.value(0, as: UserNumber.self) }
             }
             var seen: Set<UserNumber> = []
             let numbers = found.joined().filter { seen.insert($0).inserted }
-            let users = try connection.exportedUsers(numbers, shape, in: workspace)
+            let users = try transaction.exportedUsers(numbers, shape)
             return ExportUsers.Reply(
                 users: numbers.compactMap { users[$0] },
                 unknown: zip(references, found).compactMap { $1.isEmpty ? $0 : nil })

@@ -32,20 +32,22 @@ private struct BegunExport: Codable {
     enum CodingKeys: String, CodingKey { case objectPrefix = "object_prefix" }
 }
 
-extension Store {
+/// The exports of a workspace.
+public struct ExportStore: ScopedStore {
+    let store: Store
+    let scope: WorkspaceScope
+
     /// Writes an export down, for any server to take, and returns its name, or that of the same request before. Throws
     /// `ExportRefusal`.
-    public func begin(
-        _ export: NewExport, request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> String {
-        try await recorded(request, in: workspace, deadline: deadline) { connection in
+    public func begin(_ export: NewExport, request: IdempotencyKey) async throws -> String {
+        try await withIdempotency(request) { transaction in
             // Exports of a workspace begin one at a time, so that the count holds.
-            try connection.execute("SELECT version FROM definitions WHERE workspace_id = \(workspace) FOR UPDATE")
-            let exists = try connection.first(
+            try transaction.execute("SELECT version FROM definitions WHERE workspace_id = \(workspace) FOR UPDATE")
+            let exists = try transaction.first(
                 "SELECT 1 FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(export.segmentID)"
             ) { row in try row.value(0, as: Int32.self) }
             guard exists != nil else { throw ExportRefusal.unknownSegment }
-            let unfinished = try connection.query(
+            let unfinished = try transaction.query(
                 """
                 SELECT segment_id FROM segment_export
                 WHERE workspace_id = \(workspace) AND state IN ('waiting', 'running')
@@ -53,7 +55,7 @@ extension Store {
             ) { row in try row.value(0, as: Identifier.self) }
             guard !unfinished.contains(export.segmentID) else { throw ExportRefusal.isBeingExported }
             guard unfinished.count < Limits.exportsUnfinished.value else { throw ExportRefusal.tooMany }
-            try connection.execute(
+            try transaction.execute(
                 """
                 INSERT INTO segment_export (workspace_id, export_id, segment_id, token_digest, shape, created_at)
                 VALUES (\(workspace), \(export.exportID), \(export.segmentID), \(export.tokenDigest),
@@ -65,11 +67,9 @@ extension Store {
 
     /// Ends the export of a segment that is waiting or running. Who works on it finds out when it next renews its
     /// lease. Throws `ExportRefusal`.
-    public func cancelExport(
-        of segmentID: Identifier, request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Done {
-        try await recorded(request, in: workspace, deadline: deadline) { connection in
-            let ended = try connection.query(
+    public func cancel(of segmentID: Identifier, request: IdempotencyKey) async throws -> Done {
+        try await withIdempotency(request) { transaction in
+            let ended = try transaction.query(
                 """
                 UPDATE segment_export SET state = 'cancelled', lease_until = NULL, expires_at = \(Instant.now)
                 WHERE workspace_id = \(workspace) AND segment_id = \(segmentID) AND state IN ('waiting', 'running')
@@ -84,7 +84,6 @@ extension Store {
 
 /// An export that this process works on, for as long as it renews the lease.
 struct ClaimedExport: Sendable {
-    let workspace: WorkspaceID
     let exportID: String
     let segmentID: Identifier
     let shape: ExportShape
@@ -97,11 +96,16 @@ struct LeaseLost: Error {}
 /// How long a server that says nothing keeps an export.
 let exportLease = Duration.seconds(20)
 
-extension Store {
+extension WorkspaceStore {
+    /// The exports of the workspace.
+    public var exports: ExportStore { ExportStore(store: store, scope: scope) }
+}
+
+extension ExportRunner {
     /// Takes the oldest export that nobody works on, and what a server that is gone has left of it.
-    func claimExport(in workspace: WorkspaceID) async throws -> ClaimedExport? {
-        try await transaction(in: workspace, deadline: .now + .seconds(30)) { connection in
-            let claimed = try connection.first(
+    func claim() async throws -> ClaimedExport? {
+        try await within(.seconds(30)).transaction { transaction in
+            let claimed = try transaction.first(
                 """
                 UPDATE segment_export SET state = 'running', attempt = attempt + 1, lease_until = \(Instant.now + exportLease)
                 WHERE workspace_id = \(workspace) AND export_id = (
@@ -113,11 +117,11 @@ extension Store {
                 """
             ) { row in
                 ClaimedExport(
-                    workspace: workspace, exportID: try row.value(0), segmentID: try row.value(1),
+                    exportID: try row.value(0), segmentID: try row.value(1),
                     shape: try JSONDecoding.decode(from: try row.value(2, as: JSONB.self).bytes),
                     attempt: try row.value(3))
             }
-            if let claimed { try connection.forgetChunks(of: claimed) }
+            if let claimed { try transaction.forgetChunks(of: claimed) }
             return claimed
         }
     }
@@ -126,8 +130,8 @@ extension Store {
     func keepLease(of export: ClaimedExport) async throws {
         while true {
             try await Task.sleep(for: exportLease / 4)
-            try await transaction(in: export.workspace, deadline: .now + exportLease / 2) { connection in
-                try connection.renewLease(of: export)
+            try await within(exportLease / 2).transaction { transaction in
+                try transaction.renewLease(of: export)
             }
         }
     }
@@ -139,7 +143,7 @@ extension WorkspaceTransaction {
         let kept = try first(
             """
             UPDATE segment_export SET lease_until = \(Instant.now + exportLease)
-            WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
+            WHERE workspace_id = \(workspace) AND export_id = \(export.exportID)
                 AND attempt = \(export.attempt) AND state = 'running'
             RETURNING 1
             """
@@ -151,7 +155,7 @@ extension WorkspaceTransaction {
         try execute(
             """
             DELETE FROM export_chunk
-            WHERE workspace_id = \(export.workspace) AND export_id = \(export.exportID)
+            WHERE workspace_id = \(workspace) AND export_id = \(export.exportID)
             """)
     }
 }

@@ -12,19 +12,19 @@ private struct ExportToCheck: Sendable {
     let counter: Int64
 }
 
-extension Store {
+extension WorkspaceMaintenance {
     /// Deletes the archives that hold somebody who was erased since, and returns how many went.
     ///
     /// An erasure does not do so itself: it holds back every import of the workspace, and going through the listings of
     /// all archives takes longer than the erasure. Until here has been, the archive is not handed out.
-    func endOutdatedExports(in workspace: WorkspaceID) async throws -> Int {
+    func endOutdatedExports() async throws -> Int {
         var ended = 0
         var failure: (any Error)?
-        for export in try await exportsToCheck(in: workspace) {
+        for export in try await exportsToCheck() {
             do {
-                let members = try await storedListing(export.users, in: workspace, deadline: .now + .seconds(30))
-                let isWhole = try await areAllThere(members, in: workspace, deadline: .now + .seconds(30))
-                try await note(isWhole, of: export, in: workspace)
+                let members = try await within(.seconds(30)).stores.audience.storedListing(export.users)
+                let isWhole = try await within(.seconds(30)).stores.audience.areAllThere(members)
+                try await note(isWhole, of: export)
                 ended += isWhole ? 0 : 1
             } catch is ListingExpired {
                 // Its hours have just ended.
@@ -34,9 +34,8 @@ extension Store {
         return ended
     }
 
-    private func exportsToCheck(in workspace: WorkspaceID) async throws -> [ExportToCheck] {
-        try await read(
-            in: workspace, deadline: .now + .seconds(30),
+    private func exportsToCheck() async throws -> [ExportToCheck] {
+        try await within(.seconds(30)).read(
             """
             SELECT e.export_id, e.user_set, i.counter
             FROM identity i
@@ -51,39 +50,35 @@ extension Store {
         }
     }
 
-    private func note(_ isWhole: Bool, of export: ExportToCheck, in workspace: WorkspaceID) async throws {
-        try await transaction(in: workspace, deadline: .now + .seconds(30)) { connection in
+    private func note(_ isWhole: Bool, of export: ExportToCheck) async throws {
+        try await within(.seconds(30)).transaction { transaction in
             let outdated: Instant? = isWhole ? nil : .now
-            try connection.execute(
+            try transaction.execute(
                 """
                 UPDATE segment_export
                 SET identity_counter = \(export.counter), outdated_at = coalesce(outdated_at, \(outdated))
                 WHERE workspace_id = \(workspace) AND export_id = \(export.exportID)
                 """)
             guard !isWhole else { return }
-            try connection.execute(
+            try transaction.execute(
                 "DELETE FROM export_chunk WHERE workspace_id = \(workspace) AND export_id = \(export.exportID)")
         }
     }
+}
 
+extension AudienceStore {
     /// Whether nobody of these was erased. Those who were merged are there as the kept user.
-    func areAllThere(
-        _ members: MemberSet, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Bool {
+    func areAllThere(_ members: MemberSet) async throws -> Bool {
         let scope = LookScope(cohorts: [], segments: [], attributes: [])
-        let everyone = try await lookout(of: workspace).look(LookRequest(scope: scope), deadline: deadline).everyone
-            .members
+        let everyone = try await look(LookRequest(scope: scope)).everyone.members
         let gone = members.subtracting(everyone)
         guard !gone.isEmpty else { return true }
-        let kept = try await keptNumbers(of: gone.users, in: workspace, deadline: deadline)
+        let kept = try await keptNumbers(of: gone.users)
         return kept.count == gone.count && kept.allSatisfy { everyone.contains($0.rawValue) }
     }
 
-    private func keptNumbers(
-        of merged: [UserNumber], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> [UserNumber] {
+    private func keptNumbers(of merged: [UserNumber]) async throws -> [UserNumber] {
         try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT kept_number FROM merged_user
             WHERE workspace_id = \(workspace) AND merged_number = ANY (\(merged))

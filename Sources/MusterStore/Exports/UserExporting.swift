@@ -16,11 +16,9 @@ struct UserRecord {
 
 extension WorkspaceTransaction {
     /// The users that have these numbers, in the form of exports.
-    borrowing func exportedUsers(
-        _ numbers: [UserNumber], _ shape: ExportShape, in workspace: WorkspaceID
-    ) throws -> [UserNumber: ExportedUser] {
+    borrowing func exportedUsers(_ numbers: [UserNumber], _ shape: ExportShape) throws -> [UserNumber: ExportedUser] {
         guard !numbers.isEmpty else { return [:] }
-        let identifiers = try identifiers(of: numbers, all: true, in: workspace)
+        let identifiers = try identifiers(of: numbers, all: true)
         let summaries = try shape.wantsSummaries ? eventSummaries(of: numbers) : [:]
         var users: [UserNumber: ExportedUser] = [:]
         users.reserveCapacity(numbers.count)

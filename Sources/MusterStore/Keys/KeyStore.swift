@@ -49,30 +49,30 @@ public struct StoredKey: Sendable {
     public let info: KeyInfo
 }
 
-extension Store {
+/// The keys of a workspace.
+public struct KeyStore: ScopedStore {
+    let store: Store
+    let scope: WorkspaceScope
+
     /// Stores a key. The partner of a data import key is made where there is none.
-    public func insertKey(
-        _ key: NewKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws {
-        try await transaction(in: workspace, deadline: deadline) { connection in
+    public func insert(_ key: NewKey) async throws {
+        try await transaction { transaction in
             if let partner = key.partner {
-                try connection.execute(
+                try transaction.execute(
                     """
                     INSERT INTO partner (workspace_id, partner, display_name, created_at)
                     VALUES (\(workspace), \(partner), \(partner), \(key.createdAt))
                     ON CONFLICT DO NOTHING
                     """)
             }
-            try connection.insert(key)
+            try transaction.insert(key)
         }
     }
 
     /// The key with this digest, live or not; nil where the workspace or the key doesn't exist.
-    public func key(
-        digest: [UInt8], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> StoredKey? {
+    public func find(digest: [UInt8]) async throws -> StoredKey? {
         try await read(
-            in: workspace, isUrgent: true, deadline: deadline,
+            isUrgent: true,
             """
             SELECT key_id, kind, partner, api_key.name, scopes, api_key.created_at, expires_at, invalidated_at,
                 last_used_at, workspace.name, digest
@@ -85,11 +85,8 @@ extension Store {
     }
 
     /// The keys of the workspace, or of one partner, oldest first: `limit` at most, those after the key `after`.
-    public func keys(
-        of partner: String?, after: String?, limit: Int, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> [KeyInfo] {
+    public func list(of partner: String?, after: String?, limit: Int) async throws -> [KeyInfo] {
         try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT key_id, kind, partner, name, scopes, created_at, expires_at, invalidated_at, last_used_at
             FROM api_key
@@ -103,12 +100,8 @@ extension Store {
     }
 
     /// The keys of a partner with which calls are answered at `moment`, oldest first; the newest where there are more than `limit`.
-    public func liveKeys(
-        of partner: String, at moment: Instant, limit: Int, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
-    ) async throws -> [KeyInfo] {
+    public func live(of partner: String, at moment: Instant, limit: Int) async throws -> [KeyInfo] {
         try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT key_id, kind, partner, name, scopes, created_at, expires_at, invalidated_at, last_used_at
             FROM api_key
@@ -123,12 +116,10 @@ extension Store {
     /// Ends a key for good: a second time changes nothing.
     ///
     /// - Parameter force: whether the workspace may be left without a key that can do everything.
-    public func invalidateKey(
-        _ keyID: String, force: Bool, at moment: Instant, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> KeyInvalidation {
-        try await transaction(in: workspace, deadline: deadline) { connection in
-            if !force, try connection.isLastMaster(keyID, at: moment, in: workspace) { return .isLastMaster }
-            let ended: Instant? = try connection.first(
+    public func invalidate(_ keyID: String, force: Bool, at moment: Instant) async throws -> KeyInvalidation {
+        try await transaction { transaction in
+            if !force, try transaction.isLastMaster(keyID, at: moment) { return .isLastMaster }
+            let ended: Instant? = try transaction.first(
                 """
                 UPDATE api_key SET invalidated_at = coalesce(invalidated_at, \(moment))
                 WHERE workspace_id = \(workspace) AND key_id = \(keyID)
@@ -140,11 +131,9 @@ extension Store {
     }
 
     /// Which of these keys are there and not invalidated. Expiry is not judged here: a session knows its own.
-    public func liveKeys(
-        among keyIDs: [String], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Set<String> {
+    public func live(among keyIDs: [String]) async throws -> Set<String> {
         let live: [String] = try await read(
-            in: workspace, isUrgent: true, deadline: deadline,
+            isUrgent: true,
             """
             SELECT key_id FROM api_key
             WHERE workspace_id = \(workspace) AND key_id = ANY(\(keyIDs)) AND invalidated_at IS NULL
@@ -154,12 +143,10 @@ extension Store {
     }
 
     /// Notes that keys were used in the hour that begins at `hour`. A row is written once an hour at most.
-    public func recordUse(
-        of keyIDs: [String], hour: Instant, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws {
-        try await transaction(in: workspace, deadline: deadline) { connection in
+    public func recordUse(of keyIDs: [String], hour: Instant) async throws {
+        try await transaction { transaction in
             // In the order of the ids, so that two servers that note the same keys never wait for each other in a circle.
-            try connection.execute(
+            try transaction.execute(
                 """
                 UPDATE api_key SET last_used_at = \(hour)
                 FROM (
@@ -174,15 +161,18 @@ extension Store {
     }
 }
 
+extension WorkspaceStore {
+    /// The keys of the workspace.
+    public var keys: KeyStore { KeyStore(store: store, scope: scope) }
+}
+
 extension WorkspaceTransaction {
     /// Whether a live key has the scope `*` and no other such key lives at least as long. One that expires is no help
     /// for later: when the last one is over, nobody can give `*` to a new key.
     ///
     /// The rows stay locked until the transaction ends. Two keys that end each other at one moment come one after the
     /// other, and the second finds itself alone.
-    fileprivate borrowing func isLastMaster(
-        _ keyID: String, at moment: Instant, in workspace: WorkspaceID
-    ) throws -> Bool {
+    fileprivate borrowing func isLastMaster(_ keyID: String, at moment: Instant) throws -> Bool {
         let masters = try query(
             """
             SELECT key_id, expires_at FROM api_key

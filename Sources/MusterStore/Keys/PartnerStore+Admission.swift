@@ -12,13 +12,11 @@ public struct PartnerAdmission: Sendable {
     }
 }
 
-extension Store {
+extension PartnerStore {
     /// What decides about a partner, by one look at its row; nil where there is none.
-    public func admission(
-        of partner: String, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> PartnerAdmission? {
+    public func admission(of partner: String) async throws -> PartnerAdmission? {
         try await read(
-            in: workspace, isUrgent: true, deadline: deadline,
+            isUrgent: true,
             """
             SELECT enabled, partner_api_key_digest FROM partner
             WHERE workspace_id = \(workspace) AND partner = \(partner)

@@ -28,15 +28,16 @@ public struct PartnerSummary: Sendable {
     public let lastImportAt: Instant?
 }
 
-extension Store {
+/// The partners of a workspace.
+public struct PartnerStore: ScopedStore {
+    let store: Store
+    let scope: WorkspaceScope
+
     /// Makes a partner or changes it, and returns it as it is now. A new one is enabled and shown by its name.
-    public func setPartner(
-        _ partner: String, _ change: PartnerChange, at moment: Instant, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
-    ) async throws -> PartnerInfo {
+    public func set(_ partner: String, _ change: PartnerChange, at moment: Instant) async throws -> PartnerInfo {
         let digest: [UInt8]? = if case .digest(let digest)? = change.apiKey { digest } else { nil }
-        let rows = try await transaction(in: workspace, deadline: deadline) { connection in
-            try connection.query(
+        let rows = try await transaction { transaction in
+            try transaction.query(
                 """
                 INSERT INTO partner AS p (
                     workspace_id, partner, display_name, enabled, partner_api_key_digest, created_at)
@@ -57,11 +58,8 @@ extension Store {
     }
 
     /// The partners of the workspace by name: `limit` at most, those after `after`.
-    public func partners(
-        after: String? = nil, limit: Int, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> [PartnerInfo] {
+    public func list(after: String? = nil, limit: Int) async throws -> [PartnerInfo] {
         try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT partner, display_name, enabled, partner_api_key_digest IS NOT NULL
             FROM partner WHERE workspace_id = \(workspace) AND (\(after) IS NULL OR partner > \(after))
@@ -71,11 +69,8 @@ extension Store {
     }
 
     /// A partner with the number of its cohorts and its last import; nil where there is none.
-    public func partner(
-        named partner: String, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> PartnerSummary? {
+    public func get(_ partner: String) async throws -> PartnerSummary? {
         try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT partner, display_name, enabled, partner_api_key_digest IS NOT NULL,
                 (SELECT count(*) FROM cohort
@@ -93,6 +88,11 @@ extension Store {
                 partner: try PartnerInfo(row), cohorts: try row.value(4), lastImportAt: try row.value(5))
         }.first
     }
+}
+
+extension WorkspaceStore {
+    /// The partners of the workspace.
+    public var partners: PartnerStore { PartnerStore(store: store, scope: scope) }
 }
 
 extension PartnerInfo {

@@ -11,38 +11,36 @@ struct CohortKey: Hashable, Sendable {
     let cohort: CohortReference
 }
 
-extension Store {
+extension AudienceStore {
     /// One look, exact: what the statement saw is brought together with the cached sets. A set whose changes don't chain from the
     /// cached state is loaded afresh, and then the look is repeated, since the load saw a later moment than the look. What was
     /// loaded is held until then: the cache may be too small for it, or for all the sets of one look.
-    func lookOnce(
-        _ request: LookRequest, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Look {
+    func lookOnce(_ request: LookRequest) async throws -> Look {
         var loaded: [Int32: SetState] = [:]
         for _ in 0..<8 {
-            let statement = statement(for: request, in: workspace, loaded: loaded)
+            let statement = statement(for: request, loaded: loaded)
             let startedAt = ContinuousClock.now
-            let rows = try await read(in: workspace, deadline: deadline, statement.sql) { row in
+            let rows = try await read(statement.sql) { row in
                 try LookRow(row, of: statement)
             }
             let assembly = LookAssembly(statement, rows)
-            deprecating.withLock { deprecating in
+            store.deprecating.withLock { deprecating in
                 if assembly.hasDeprecatedIDs { deprecating.insert(workspace) } else { deprecating.remove(workspace) }
             }
             for (cohort, number) in assembly.sets {
-                cohortSets.put(number, for: CohortKey(workspace: workspace, cohort: cohort), bytes: 64)
+                store.cohortSets.put(number, for: CohortKey(workspace: workspace, cohort: cohort), bytes: 64)
             }
             for (number, state) in assembly.advanced {
                 cache.put(state, for: SetKey(workspace: workspace, number: number))
             }
             guard assembly.stale.isEmpty else {
-                loaded.merge(try await reload(assembly.stale, in: workspace, deadline: deadline)) { $1 }
+                loaded.merge(try await reload(assembly.stale)) { $1 }
                 continue
             }
             // The statement didn't look for former external ids, which the workspace has: the next one does.
             if assembly.mayHaveMissedUsers { continue }
             guard let look = assembly.look(startedAt: startedAt) else { continue }
-            counts.workedOut(
+            store.counts.workedOut(
                 scans: statement.scannedNames.count,
                 advances: statement.advances.count { $0.known.keys.allSatisfy { look.attributeSets[$0] != nil } })
             return look
@@ -50,11 +48,9 @@ extension Store {
         throw ChangingTooFast()
     }
 
-    private func statement(
-        for request: LookRequest, in workspace: WorkspaceID, loaded: [Int32: SetState]
-    ) -> LookStatement {
+    private func statement(for request: LookRequest, loaded: [Int32: SetState]) -> LookStatement {
         let known = request.scope.cohorts.map { cohort -> (number: Int32, state: SetState)? in
-            guard let number = cohortSets[CohortKey(workspace: workspace, cohort: cohort)],
+            guard let number = store.cohortSets[CohortKey(workspace: workspace, cohort: cohort)],
                 let state = loaded[number] ?? cache[SetKey(workspace: workspace, number: number)]
             else { return nil }
             return (number, state)
@@ -64,16 +60,14 @@ extension Store {
             everyone: loaded[SetKey.everyone] ?? cache[.everyone(of: workspace)], segments: request.scope.segments,
             allSegments: request.scope.allSegments, users: request.users,
             wantsUserAttributes: !request.users.isEmpty && !request.scope.attributes.isEmpty,
-            findsDeprecated: deprecating.withLock { $0.contains(workspace) },
-            scans: Array(request.wanted.scans), advances: advances(of: request.wanted.advances, in: workspace),
+            findsDeprecated: store.deprecating.withLock { $0.contains(workspace) },
+            scans: Array(request.wanted.scans), advances: advances(of: request.wanted.advances),
             eventScans: Array(request.wanted.eventScans), userEvents: request.users.isEmpty ? [] : request.scope.events)
     }
 
-    private func reload(
-        _ numbers: [Int32], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> [Int32: SetState] {
-        let states = try await readTransaction(in: workspace, deadline: deadline) { connection in
-            try connection.load(numbers, in: workspace)
+    private func reload(_ numbers: [Int32]) async throws -> [Int32: SetState] {
+        let states = try await readTransaction { transaction in
+            try transaction.load(numbers)
         }
         for (number, state) in states { cache.replace(state, for: SetKey(workspace: workspace, number: number)) }
         return states

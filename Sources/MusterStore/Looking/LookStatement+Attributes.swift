@@ -66,9 +66,9 @@ extension LookStatement {
     var scannedNames: [Identifier] { Array(Set(scans.map(\.name))).sorted() }
 }
 
-extension Store {
+extension AudienceStore {
     /// What is known of these tests' sets, at whatever version.
-    func advances(of filters: Set<AttributeFilter>, in workspace: WorkspaceID) -> [AttributeAdvance] {
+    func advances(of filters: Set<AttributeFilter>) -> [AttributeAdvance] {
         var advances: [AttributeAdvance.Start: AttributeAdvance] = [:]
         for filter in filters {
             guard let set = derived[.attribute(workspace, filter)] else { continue }

@@ -38,8 +38,9 @@ final class Lookout: Sendable {
         self.counts = counts
     }
 
-    func look(_ request: LookRequest, deadline: ContinuousClock.Instant) async throws -> Look {
-        let waiting = Waiting(request: request, deadline: deadline)
+    /// - Parameter scope: of the call that asks; its workspace is that of the look-out.
+    func look(_ request: LookRequest, for scope: WorkspaceScope) async throws -> Look {
+        let waiting = Waiting(request: request, deadline: scope.deadline)
         let (begins, watches) = state.withLock { state in
             state.waiting.append(waiting)
             // Not two at once (tried): each would serve half as many calls, and a look costs more than its calls do.
@@ -49,10 +50,10 @@ final class Lookout: Sendable {
         // Tasks of their own, and of no call, since a look belongs to all calls that it serves and must outlive the one
         // that began it. Each look has a deadline, the latest of its callers', so the first task ends when nobody waits
         // any more, and the second after it.
-        if begins { Task { await Store.$scopeOfCall.withValue(nil) { await serve() } } }
+        if begins { Task { await serve() } }
         if watches { Task { await watch() } }
         let look = try await waiting.answer.value.get()
-        Store.scopeOfCall?.caller.begin()
+        scope.caller.begin()
         return look
     }
 

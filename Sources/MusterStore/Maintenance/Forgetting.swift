@@ -1,39 +1,39 @@
 import MusterProtocol
 import Postgres
 
-extension Store {
+extension WorkspaceMaintenance {
     /// Ends what is past its time, each kind in a transaction of its own, so that one that fails stops none of the others.
     /// Throws what failed first.
-    func forget(_ retention: Retention, in workspace: WorkspaceID, report: inout UpkeepReport) async throws {
+    func forget(_ retention: Retention, report: inout MaintenanceReport) async throws {
         let now = Instant.now
         let requests = now - .days(Limits.requestIDDays.value)
-        var round = ForgettingRound(store: self, workspace: workspace)
-        report.listingsEnded += await round.forget { connection in
-            try connection.endListings(before: now, in: workspace)
+        var round = ForgettingRound(maintenance: self)
+        report.listingsEnded += await round.forget { transaction in
+            try transaction.endListings(before: now)
         }
-        report.exportsEnded += await round.forget { connection in
-            try connection.endArchives(before: now, in: workspace)
+        report.exportsEnded += await round.forget { transaction in
+            try transaction.endArchives(before: now)
         }
-        report.exportsForgotten += await round.forget { connection in
-            try connection.forgetExports(before: now - .days(Limits.exportStateDays.value), in: workspace)
+        report.exportsForgotten += await round.forget { transaction in
+            try transaction.forgetExports(before: now - .days(Limits.exportStateDays.value))
         }
-        report.requestsForgotten += await round.forget { connection in
-            try connection.forgetRequests(before: requests, in: workspace)
+        report.requestsForgotten += await round.forget { transaction in
+            try transaction.forgetRequests(before: requests)
         }
-        report.receiptsForgotten += await round.forget { connection in
-            try connection.forgetReceiptsOfEndedSets(before: requests, in: workspace)
+        report.receiptsForgotten += await round.forget { transaction in
+            try transaction.forgetReceiptsOfEndedSets(before: requests)
         }
-        report.attributeChangesForgotten += await round.forget { connection in
-            try connection.forgetAttributeChanges(in: workspace)
+        report.attributeChangesForgotten += await round.forget { transaction in
+            try transaction.forgetAttributeChanges()
         }
         if retention.historyDays > 0 {
             let history = now - .days(retention.historyDays)
-            report.receiptsForgotten += await round.forget { connection in
+            report.receiptsForgotten += await round.forget { transaction in
                 // A receipt is also what a repeat of its import is recognized by.
-                try connection.forgetReceipts(before: min(history, requests), in: workspace)
+                try transaction.forgetReceipts(before: min(history, requests))
             }
-            report.changesForgotten += await round.forget { connection in
-                try connection.forgetChanges(before: history, in: workspace)
+            report.changesForgotten += await round.forget { transaction in
+                try transaction.forgetChanges(before: history)
             }
         }
         if let failure = round.failure { throw failure }
@@ -42,14 +42,13 @@ extension Store {
 
 /// The kinds of forgetting in one workspace, one after the other, and what went wrong first.
 private struct ForgettingRound {
-    let store: Store
-    let workspace: WorkspaceID
+    let maintenance: WorkspaceMaintenance
     var failure: (any Error)?
 
     /// - Returns: the rows that went; 0 where it failed.
     mutating func forget(_ body: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> Int) async -> Int {
         do {
-            return try await store.transaction(in: workspace, deadline: .now + .seconds(30), body)
+            return try await maintenance.within(.seconds(30)).transaction(body)
         } catch {
             failure = failure ?? error
             return 0
@@ -62,7 +61,7 @@ extension WorkspaceTransaction {
     private static var most: Int64 { 10_000 }
 
     /// Fewer, since a listing's members may be a megabyte.
-    fileprivate borrowing func endListings(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+    fileprivate borrowing func endListings(before time: Instant) throws -> Int {
         try query(
             """
             DELETE FROM set_head WHERE workspace_id = \(workspace) AND kind = 'listing' AND set_number IN (
@@ -77,7 +76,7 @@ extension WorkspaceTransaction {
     /// have expired.
     ///
     /// - Returns: how many archives went.
-    fileprivate borrowing func endArchives(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+    fileprivate borrowing func endArchives(before time: Instant) throws -> Int {
         Set(
             try query(
                 """
@@ -92,7 +91,7 @@ extension WorkspaceTransaction {
         ).count
     }
 
-    fileprivate borrowing func forgetExports(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+    fileprivate borrowing func forgetExports(before time: Instant) throws -> Int {
         try query(
             """
             DELETE FROM segment_export WHERE workspace_id = \(workspace) AND export_id IN (
@@ -104,7 +103,7 @@ extension WorkspaceTransaction {
     }
 
     /// Answers by request id.
-    fileprivate borrowing func forgetRequests(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+    fileprivate borrowing func forgetRequests(before time: Instant) throws -> Int {
         try query(
             """
             DELETE FROM request_record WHERE workspace_id = \(workspace) AND (method, request_id) IN (
@@ -116,9 +115,7 @@ extension WorkspaceTransaction {
     }
 
     /// All receipts of cohorts that were deleted before a time: they are older still. A set of which none is left is done with.
-    fileprivate borrowing func forgetReceiptsOfEndedSets(
-        before time: Instant, in workspace: WorkspaceID
-    ) throws -> Int {
+    fileprivate borrowing func forgetReceiptsOfEndedSets(before time: Instant) throws -> Int {
         let ended = try query(
             """
             SELECT set_number FROM ended_set WHERE workspace_id = \(workspace) AND ended_at < \(time)
@@ -148,7 +145,7 @@ extension WorkspaceTransaction {
     }
 
     /// The oldest receipts, of whatever cohort; the time of a cohort's newest one stays with it.
-    fileprivate borrowing func forgetReceipts(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+    fileprivate borrowing func forgetReceipts(before time: Instant) throws -> Int {
         try first(
             """
             WITH gone AS (
@@ -169,7 +166,7 @@ extension WorkspaceTransaction {
 
     /// Only what the snapshot holds already: the set itself never needs it. And only from the beginning of a log, since times are of
     /// different machines and need not ascend: a gap would be taken for damage.
-    fileprivate borrowing func forgetChanges(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+    fileprivate borrowing func forgetChanges(before time: Instant) throws -> Int {
         try query(
             """
             DELETE FROM set_change c USING (

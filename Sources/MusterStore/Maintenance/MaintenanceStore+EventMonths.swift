@@ -2,34 +2,34 @@ import MusterProtocol
 import Postgres
 
 /// What a round did with the months of events.
-struct EventUpkeep: Sendable, Equatable {
+struct EventMaintenance: Sendable, Equatable {
     var monthsMade = 0
     var monthsDropped = 0
     var eventsForgotten = 0
 }
 
-extension Store {
+extension MaintenanceStore {
     /// Months come and go seldom, and looking for them goes through catalogs and, with retention, indexes.
     private static var pause: Duration { .seconds(3_600) }
 
     /// The same as `keepEvents`, at most once an hour where that goes well.
-    func keepEventsHourly(days: Int, report: inout UpkeepReport) async throws {
+    func keepEventsHourly(days: Int, report: inout MaintenanceReport) async throws {
         let now = ContinuousClock.now
-        if let last = eventsKept.withLock({ $0 }), now - last < Self.pause { return }
+        if let last = store.eventsKept.withLock({ $0 }), now - last < Self.pause { return }
         let done = try await keepEvents(days: days, at: .now)
         report.eventMonthsMade += done.monthsMade
         report.eventMonthsDropped += done.monthsDropped
         report.eventsForgotten += done.eventsForgotten
-        eventsKept.withLock { $0 = now }
+        store.eventsKept.withLock { $0 = now }
     }
 
     /// Makes the months ahead, and forgets the events and purchases of months that ended more than `days` ago; 0 keeps all.
     ///
     /// Months that have a partition are dropped whole, in all workspaces at once; rows elsewhere go workspace by workspace. Either way the head
     /// of events is raised in the same transaction. Several servers may be at it at once.
-    func keepEvents(days: Int, at now: Instant) async throws -> EventUpkeep {
+    func keepEvents(days: Int, at now: Instant) async throws -> EventMaintenance {
         let tag = Int64.random(in: .min ... .max)
-        var done = EventUpkeep()
+        var done = EventMaintenance()
         done.monthsMade = try await counted("SELECT add_event_months(\(now))")
         guard days > 0 else { return done }
         let oldest = now - .days(days)
@@ -37,7 +37,7 @@ extension Store {
             "SELECT drop_event_months(date_trunc('month', \(oldest), 'UTC'), \(tag))")
         for workspace in try await workspaceIDs() {
             while true {
-                let forgotten = try await forgetEvents(before: oldest, in: workspace)
+                let forgotten = try await self.in(workspace).forgetEvents(before: oldest)
                 done.eventsForgotten += forgotten
                 if forgotten < EventBatch.most { break }
             }
@@ -46,16 +46,18 @@ extension Store {
     }
 
     private func counted(_ sql: SQL) async throws -> Int {
-        try await database.transaction(deadline: .now + .seconds(60)) { connection in
+        try await store.database.transaction(deadline: .now + .seconds(60)) { connection in
             try connection.first(sql) { row in Int(try row.value(0, as: Int32.self)) } ?? 0
         }
     }
+}
 
-    private func forgetEvents(before time: Instant, in workspace: WorkspaceID) async throws -> Int {
-        try await transaction(in: workspace, deadline: .now + .seconds(60)) { connection in
-            guard try connection.haveEvents(before: time, in: workspace) else { return 0 }
-            try connection.raiseEvents()
-            return try connection.forgetEvents(before: time, in: workspace)
+extension WorkspaceMaintenance {
+    fileprivate func forgetEvents(before time: Instant) async throws -> Int {
+        try await within(.seconds(60)).transaction { transaction in
+            guard try transaction.haveEvents(before: time) else { return 0 }
+            try transaction.raiseEvents()
+            return try transaction.forgetEvents(before: time)
         }
     }
 }
@@ -66,7 +68,7 @@ private enum EventBatch {
 }
 
 extension WorkspaceTransaction {
-    fileprivate borrowing func haveEvents(before time: Instant, in workspace: WorkspaceID) throws -> Bool {
+    fileprivate borrowing func haveEvents(before time: Instant) throws -> Bool {
         try first(
             """
             SELECT EXISTS (SELECT FROM user_event
@@ -77,7 +79,7 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0, as: Bool.self) } ?? false
     }
 
-    fileprivate borrowing func forgetEvents(before time: Instant, in workspace: WorkspaceID) throws -> Int {
+    fileprivate borrowing func forgetEvents(before time: Instant) throws -> Int {
         let events = try query(
             """
             DELETE FROM user_event e USING (

@@ -11,32 +11,18 @@ public struct VerifyReport: Sendable, Equatable {
     public var problems: [String] = []
 }
 
-extension Store {
+extension MaintenanceStore {
     /// Replays every set of every workspace from its log, and compares: checksums, versions without gaps, chained tags, changes that
     /// were effective, snapshot and head, members that are users, users that are everyone.
     public func verify(deadline: ContinuousClock.Instant) async throws -> VerifyReport {
         var report = VerifyReport()
         report.problems += try await missingWorkspaces(deadline: deadline)
-        let workspaces = try await database.read(
+        let workspaces = try await store.database.read(
             deadline: deadline, "SELECT workspace_id FROM workspace ORDER BY workspace_id"
         ) { row in try row.value(0, as: WorkspaceID.self) }
         for workspace in workspaces {
-            report.problems += try await missingRows(of: workspace, deadline: deadline)
-            let numbers = try await read(
-                in: workspace, deadline: deadline,
-                """
-                SELECT set_number FROM set_head WHERE workspace_id = \(workspace) AND kind IN ('everyone', 'cohort')
-                ORDER BY set_number
-                """
-            ) { row in try row.value(0, as: Int32.self) }
-            for number in numbers {
-                let found = try await snapshot(in: workspace, deadline: deadline) { connection in
-                    try SetVerification(of: SetKey(workspace: workspace, number: number), connection)
-                }
-                report.sets += 1
-                report.changes += found.changes
-                report.problems += found.problems
-            }
+            let scope = WorkspaceScope(workspace, deadline: deadline)
+            try await WorkspaceMaintenance(store: store, scope: scope).verify(&report)
         }
         return report
     }
@@ -44,7 +30,7 @@ extension Store {
     /// Workspaces that have sets and no row, as after a restore that failed in parts: they would be passed over. The
     /// server's role sees none.
     private func missingWorkspaces(deadline: ContinuousClock.Instant) async throws -> [String] {
-        try await database.read(
+        try await store.database.read(
             deadline: deadline,
             """
             SELECT DISTINCT workspace_id FROM set_head h
@@ -53,12 +39,31 @@ extension Store {
             """
         ) { row in "workspace \(try row.value(0, as: WorkspaceID.self).rawValue), its row of workspace is missing" }
     }
+}
+
+extension WorkspaceMaintenance {
+    fileprivate func verify(_ report: inout VerifyReport) async throws {
+        report.problems += try await missingRows()
+        let numbers = try await read(
+            """
+            SELECT set_number FROM set_head WHERE workspace_id = \(workspace) AND kind IN ('everyone', 'cohort')
+            ORDER BY set_number
+            """
+        ) { row in try row.value(0, as: Int32.self) }
+        for number in numbers {
+            let found = try await snapshot { transaction in
+                try SetVerification(of: SetKey(workspace: workspace, number: number), transaction)
+            }
+            report.sets += 1
+            report.changes += found.changes
+            report.problems += found.problems
+        }
+    }
 
     /// Rows that each workspace has from the beginning, and this one has not, and heads of its cohorts: without them it
     /// would seem to be sound.
-    private func missingRows(of workspace: WorkspaceID, deadline: ContinuousClock.Instant) async throws -> [String] {
+    private func missingRows() async throws -> [String] {
         let missing = try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT 'set ' || number || ', the head of ' || kind || ' is missing'
             FROM (VALUES (0, 'everyone'), (1, 'attributes'), (2, 'events')) AS each(number, kind)
@@ -99,10 +104,10 @@ private struct SetVerification: Sendable {
     var changes = 0
     var problems: [String] = []
 
-    init(of set: SetKey, _ connection: borrowing WorkspaceTransaction) throws {
+    init(of set: SetKey, _ transaction: borrowing WorkspaceTransaction) throws {
         self.set = set
-        guard let head = try Self.head(of: set, connection) else { return }
-        let (snapshot, log) = try parts(connection)
+        guard let head = try Self.head(of: set, transaction) else { return }
+        let (snapshot, log) = try parts(transaction)
         changes = log.count
         guard let replayed = replay(log, from: snapshot) else { return }
         if replayed.at != head.at {
@@ -110,11 +115,11 @@ private struct SetVerification: Sendable {
         }
         compareSize(of: replayed, head)
         try set.number == SetKey.everyone
-            ? compareUsers(replayed.members, head, connection) : compareMembers(replayed, connection)
+            ? compareUsers(replayed.members, head, transaction) : compareMembers(replayed, transaction)
     }
 
-    private static func head(of set: SetKey, _ connection: borrowing WorkspaceTransaction) throws -> StoredHead? {
-        try connection.first(
+    private static func head(of set: SetKey, _ transaction: borrowing WorkspaceTransaction) throws -> StoredHead? {
+        try transaction.first(
             """
             SELECT version, tag, size, next_user_number FROM set_head
             WHERE workspace_id = \(set.workspace) AND set_number = \(set.number)
@@ -130,15 +135,15 @@ private struct SetVerification: Sendable {
         problems.append("workspace \(set.workspace.rawValue), set \(set.number), \(problem)")
     }
 
-    private mutating func parts(_ connection: borrowing WorkspaceTransaction) throws -> (
+    private mutating func parts(_ transaction: borrowing WorkspaceTransaction) throws -> (
         snapshot: SetState?, log: [SetChange]
     ) {
         var broken: [String] = []
         let set = set
-        let at = try connection.first(
+        let at = try transaction.first(
             "SELECT version, tag FROM set_snapshot WHERE workspace_id = \(set.workspace) AND set_number = \(set.number)"
         ) { row in SetVersion(version: try row.value(0), tag: try row.value(1)) }
-        let chunks = try connection.query(
+        let chunks = try transaction.query(
             "SELECT members, chunk FROM set_chunk WHERE workspace_id = \(set.workspace) AND set_number = \(set.number)"
         ) { row in
             do { return try row.members(0, of: set) } catch {
@@ -146,7 +151,7 @@ private struct SetVerification: Sendable {
                 return MemberSet()
             }
         }
-        let log = try connection.query(
+        let log = try transaction.query(
             """
             SELECT version, previous_tag, tag, added, removed FROM set_change
             WHERE workspace_id = \(set.workspace) AND set_number = \(set.number) ORDER BY version
@@ -204,9 +209,9 @@ private struct SetVerification: Sendable {
     }
 
     private mutating func compareUsers(
-        _ members: MemberSet, _ head: StoredHead, _ connection: borrowing WorkspaceTransaction
+        _ members: MemberSet, _ head: StoredHead, _ transaction: borrowing WorkspaceTransaction
     ) throws {
-        let numbers = try connection.query(
+        let numbers = try transaction.query(
             "SELECT user_number FROM registered_user WHERE workspace_id = \(set.workspace)"
         ) { row in try row.value(0, as: UserNumber.self) }
         if MemberSet(users: numbers) != members {
@@ -217,8 +222,8 @@ private struct SetVerification: Sendable {
         }
     }
 
-    private mutating func compareMembers(_ state: SetState, _ connection: borrowing WorkspaceTransaction) throws {
-        let everyone = try connection.load([SetKey.everyone], in: set.workspace)[SetKey.everyone]
+    private mutating func compareMembers(_ state: SetState, _ transaction: borrowing WorkspaceTransaction) throws {
+        let everyone = try transaction.load([SetKey.everyone])[SetKey.everyone]
         let strangers = state.members.subtracting(everyone?.members ?? [])
         if !strangers.isEmpty { note("version \(state.at.version): \(strangers.count) members are no users") }
     }

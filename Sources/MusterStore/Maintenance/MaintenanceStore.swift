@@ -14,8 +14,8 @@ public struct Retention: Sendable {
     }
 }
 
-/// What one round of upkeep did.
-public struct UpkeepReport: Sendable, Equatable {
+/// What one round of maintenance did.
+public struct MaintenanceReport: Sendable, Equatable {
     public var setsFolded = 0
     public var changesFolded: Int64 = 0
     public var listingsEnded = 0
@@ -48,71 +48,91 @@ private struct FoldBacklog {
     var changes: Int64 = 0
 }
 
-extension Store {
-    /// One round of the work that nobody waits for, in every workspace: snapshots are written anew, and what is past its time goes.
+/// The work that the server does by itself, in all workspaces.
+public struct MaintenanceStore: Sendable {
+    let store: Store
+
+    /// Runs one round of the work that nobody waits for, in every workspace: snapshots are written anew, and what is past its time goes.
     /// Each step is a transaction of its own and may be ended at any point; several servers may be at it at once.
-    public func upkeep(_ retention: Retention) async throws -> UpkeepReport {
-        var report = UpkeepReport()
+    public func run(_ retention: Retention) async throws -> MaintenanceReport {
+        var report = MaintenanceReport()
         var backlog = FoldBacklog()
         var failure: (any Error)?
         do { try await keepEventsHourly(days: retention.eventDays, report: &report) } catch { failure = error }
         for workspace in try await workspaceIDs() {
-            do { try await keep(workspace, retention, report: &report, backlog: &backlog) } catch {
+            do { try await self.in(workspace).run(retention, report: &report, backlog: &backlog) } catch {
                 if Task.isCancelled { throw error }
                 // One workspace's trouble is not the others'.
                 failure = failure ?? error
             }
         }
-        counts.sawSets(backlog.sets, changesNotFolded: max(0, backlog.changes - report.changesFolded))
+        store.counts.sawSets(backlog.sets, changesNotFolded: max(0, backlog.changes - report.changesFolded))
         if let failure { throw failure }
         return report
     }
 
-    /// Each kind of work whether or not another one failed. Throws what failed first.
-    private func keep(
-        _ workspace: WorkspaceID, _ retention: Retention, report: inout UpkeepReport, backlog: inout FoldBacklog
+    func workspaceIDs() async throws -> [WorkspaceID] {
+        try await store.database.read(
+            deadline: .now + .seconds(10), "SELECT workspace_id FROM workspace ORDER BY workspace_id"
+        ) { row in try row.value(0) }
+    }
+
+    /// The scope of the server's work in one workspace.
+    func scope(of workspace: WorkspaceID) -> WorkspaceScope { WorkspaceScope(workspace, deadline: .now + .seconds(30)) }
+
+    /// The maintenance of one workspace.
+    func `in`(_ workspace: WorkspaceID) -> WorkspaceMaintenance {
+        WorkspaceMaintenance(store: store, scope: scope(of: workspace))
+    }
+}
+
+extension Store {
+    /// The work that the server does by itself.
+    public var maintenance: MaintenanceStore { MaintenanceStore(store: self) }
+}
+
+/// The maintenance of one workspace. Each transaction has a time of its own, which `within` gives.
+struct WorkspaceMaintenance: ScopedStore {
+    let store: Store
+    let scope: WorkspaceScope
+
+    /// Does each kind of work whether or not another one failed. Throws what failed first.
+    fileprivate func run(
+        _ retention: Retention, report: inout MaintenanceReport, backlog: inout FoldBacklog
     ) async throws {
         var failure: (any Error)?
-        do { try await foldSets(of: workspace, report: &report, backlog: &backlog) } catch { failure = error }
+        do { try await foldSets(report: &report, backlog: &backlog) } catch { failure = error }
         do {
-            report.erasuresJournalled += try await journalErasures(
-                before: .now - .seconds(10), in: workspace, deadline: .now + .seconds(30))
+            let erasures = within(.seconds(30)).stores.erasures
+            report.erasuresJournalled += try await erasures.journal(before: .now - .seconds(10))
         } catch { failure = failure ?? error }
-        do { try await forget(retention, in: workspace, report: &report) } catch { failure = failure ?? error }
-        do { report.exportsOutdated += try await endOutdatedExports(in: workspace) } catch {
+        do { try await forget(retention, report: &report) } catch { failure = failure ?? error }
+        do { report.exportsOutdated += try await endOutdatedExports() } catch {
             failure = failure ?? error
         }
-        do { report.sizesRecorded += try await recordSizes(in: workspace, at: .now) } catch {
+        do { report.sizesRecorded += try await recordSizes(at: .now) } catch {
             failure = failure ?? error
         }
         if let failure { throw failure }
     }
 
     /// Page by page. A set that can't be folded, being damaged, is not the others' trouble.
-    private func foldSets(
-        of workspace: WorkspaceID, report: inout UpkeepReport, backlog: inout FoldBacklog
-    ) async throws {
+    private func foldSets(report: inout MaintenanceReport, backlog: inout FoldBacklog) async throws {
         var failure: (any Error)?
         var last = Int32(-1)
-        while let page = try await setsToFold(after: last, in: workspace, deadline: .now + .seconds(30)) {
+        while let page = try await within(.seconds(30)).setsToFold(after: last) {
             last = page.last
             backlog.sets += page.sets
             backlog.changes += page.changesBehind
             for set in page.due {
                 try Task.checkCancellation()
                 do {
-                    let folded = try await fold(set, deadline: .now + .seconds(60))
+                    let folded = try await within(.seconds(60)).fold(set)
                     report.changesFolded += folded
                     report.setsFolded += folded > 0 ? 1 : 0
                 } catch { failure = failure ?? error }
             }
         }
         if let failure { throw failure }
-    }
-
-    func workspaceIDs() async throws -> [WorkspaceID] {
-        try await database.read(
-            deadline: .now + .seconds(10), "SELECT workspace_id FROM workspace ORDER BY workspace_id"
-        ) { row in try row.value(0) }
     }
 }

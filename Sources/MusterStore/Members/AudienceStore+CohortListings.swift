@@ -29,18 +29,17 @@ public struct CohortPage: Sendable {
     public var next: CohortPosition?
 }
 
-extension Store {
+extension AudienceStore {
     /// A page of a cohort's members; nil where there is no such cohort. Throws `VersionNotKept`.
     public func members(
-        of cohort: CohortReference, at version: Int64?, position: CohortPosition?, shape: PageShape,
-        in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        of cohort: CohortReference, at version: Int64?, position: CohortPosition?, shape: PageShape
     ) async throws -> CohortPage? {
-        let set = try await currentSet(of: cohort, at: [version], position, in: workspace, deadline: deadline)
+        let set = try await currentSet(of: cohort, at: [version], position)
         guard let set else { return nil }
         let state = try await VersionNotKept.naming(position == nil ? "at_version" : "page_token") {
-            try await self.state(of: set.key, at: set.versions[0], deadline: deadline)
+            try await self.state(of: set.key, at: set.versions[0])
         }
-        let page = try await entries(of: state.members, after: position?.after, shape, workspace, deadline)
+        let page = try await entries(of: state.members, after: position?.after, shape)
         return CohortPage(
             members: page.members, size: page.size, atVersion: state.at.version,
             next: page.next.map {
@@ -50,23 +49,21 @@ extension Store {
 
     /// A page of who entered a cohort between two versions, and after all of them who left; nil where there is no such cohort.
     public func difference(
-        of cohort: CohortReference, from: Int64, to: Int64?, position: CohortPosition?, shape: PageShape,
-        in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+        of cohort: CohortReference, from: Int64, to: Int64?, position: CohortPosition?, shape: PageShape
     ) async throws -> CohortPage? {
-        let set = try await currentSet(of: cohort, at: [from, to], position, in: workspace, deadline: deadline)
+        let set = try await currentSet(of: cohort, at: [from, to], position)
         guard let set else { return nil }
         let later = try await VersionNotKept.naming(position == nil ? "at_version" : "page_token") {
-            try await self.state(of: set.key, at: set.versions[1], deadline: deadline)
+            try await self.state(of: set.key, at: set.versions[1])
         }
         guard from >= 0, from <= later.at.version else { throw VersionNotKept(field: "from_version") }
         let earlier = try await VersionNotKept.naming("from_version") {
-            try await state(of: set.key, at: set.versions[0], deadline: deadline)
+            try await state(of: set.key, at: set.versions[0])
         }
         let entered = later.members.subtracting(earlier.members)
         let left = earlier.members.subtracting(later.members)
         let isLeft = position?.left ?? false
-        let page = try await entries(
-            of: isLeft ? left : entered, after: position?.after, shape, workspace, deadline)
+        let page = try await entries(of: isLeft ? left : entered, after: position?.after, shape)
         var next = page.next.map {
             CohortPosition(set: set.key.number, atVersion: later.at.version, left: isLeft, after: $0.after)
         }
@@ -81,20 +78,16 @@ extension Store {
     /// A version of a set, with its tag where the log has it.
     private typealias WantedVersion = (version: Int64, tag: Int64?)
 
-    private func state(
-        of set: SetKey, at wanted: WantedVersion, deadline: ContinuousClock.Instant
-    ) async throws -> SetState {
-        try await state(of: set, at: wanted.version, tag: wanted.tag, deadline: deadline)
+    private func state(of set: SetKey, at wanted: WantedVersion) async throws -> SetState {
+        try await state(of: set, at: wanted.version, tag: wanted.tag)
     }
 
     /// The set of a cohort, and the versions that are wanted of it, nil being the one now. Throws where a page was begun on
     /// another set.
     private func currentSet(
-        of cohort: CohortReference, at versions: [Int64?], _ position: CohortPosition?, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
+        of cohort: CohortReference, at versions: [Int64?], _ position: CohortPosition?
     ) async throws -> (key: SetKey, versions: [WantedVersion])? {
         let found = try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT h.set_number, coalesce(w.version, h.version),
                 CASE WHEN coalesce(w.version, h.version) = h.version THEN h.tag ELSE x.previous_tag END

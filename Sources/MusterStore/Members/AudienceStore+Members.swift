@@ -9,20 +9,17 @@ struct NumberedMember: Sendable {
     let member: Member
 }
 
-extension Store {
+extension AudienceStore {
     /// The users behind `numbers`, which are of `set`, in their order. Users erased since `set` was made are left out. One that was
     /// merged since appears as the kept one, in the place of the lowest merged number, unless that one is in the set itself: so each
     /// appears once, on whatever page, also when the merge happens between two pages.
-    func shown(
-        _ numbers: [UserNumber], of set: MemberSet, allIdentifiers: Bool, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
-    ) async throws -> [NumberedMember] {
-        try await readTransaction(in: workspace, deadline: deadline) { connection in
-            var users = try connection.identifiers(of: numbers, all: allIdentifiers, in: workspace)
+    func shown(_ numbers: [UserNumber], of set: MemberSet, allIdentifiers: Bool) async throws -> [NumberedMember] {
+        try await readTransaction { transaction in
+            var users = try transaction.identifiers(of: numbers, all: allIdentifiers)
             let missing = numbers.filter { users[$0] == nil }
-            let kept = try connection.kept(for: missing, in: set, workspace)
+            let kept = try transaction.kept(for: missing, in: set)
             if !kept.isEmpty {
-                users.merge(try connection.identifiers(of: Array(kept.values), all: allIdentifiers, in: workspace)) {
+                users.merge(try transaction.identifiers(of: Array(kept.values), all: allIdentifiers)) {
                     own, _ in own
                 }
             }
@@ -34,16 +31,13 @@ extension Store {
     }
 
     /// How many users of `set`, which may be of an earlier state, there still are.
-    func presentCount(
-        of set: MemberSet, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Int {
+    func presentCount(of set: MemberSet) async throws -> Int {
         let scope = LookScope(cohorts: [], segments: [], attributes: [])
-        let everyone = try await lookout(of: workspace).look(LookRequest(scope: scope), deadline: deadline).everyone
-            .members
+        let everyone = try await look(LookRequest(scope: scope)).everyone.members
         let gone = set.subtracting(everyone)
         guard !gone.isEmpty else { return set.count }
-        let kept = try await readTransaction(in: workspace, deadline: deadline) { connection in
-            try connection.kept(for: gone.users, in: set, workspace)
+        let kept = try await readTransaction { transaction in
+            try transaction.kept(for: gone.users, in: set)
         }
         return set.count - gone.count + MemberSet(users: kept.values).intersection(everyone).count
     }
@@ -51,9 +45,7 @@ extension Store {
 
 extension WorkspaceTransaction {
     /// For numbers that no user has any more: the kept user of each that was merged and speaks for her in `set`.
-    borrowing func kept(
-        for numbers: [UserNumber], in set: MemberSet, _ workspace: WorkspaceID
-    ) throws -> [UserNumber: UserNumber] {
+    borrowing func kept(for numbers: [UserNumber], in set: MemberSet) throws -> [UserNumber: UserNumber] {
         guard !numbers.isEmpty else { return [:] }
         var lowest: [UserNumber: UserNumber] = [:]
         try forEach(
@@ -73,9 +65,7 @@ extension WorkspaceTransaction {
     }
 
     /// The users that have these numbers, each shown by its external id, else one alias, else one device, else its braze id; or by all there is.
-    borrowing func identifiers(
-        of numbers: [UserNumber], all: Bool, in workspace: WorkspaceID
-    ) throws -> [UserNumber: Member] {
+    borrowing func identifiers(of numbers: [UserNumber], all: Bool) throws -> [UserNumber: Member] {
         var members: [UserNumber: Member] = [:]
         members.reserveCapacity(numbers.count)
         var needy: [UserNumber] = []
@@ -91,17 +81,15 @@ extension WorkspaceTransaction {
             if all || externalID == nil { needy.append(number) }
         }
         guard !needy.isEmpty else { return members }
-        try addAliases(to: &members, of: needy, in: workspace)
-        try addDevices(to: &members, of: needy, in: workspace)
+        try addAliases(to: &members, of: needy)
+        try addDevices(to: &members, of: needy)
         if !all { for number in needy { members[number]?.keepOne() } }
         try addBrazeIDs(
-            to: &members, of: all ? needy : needy.filter { members[$0] == Member() }, in: workspace)
+            to: &members, of: all ? needy : needy.filter { members[$0] == Member() })
         return members
     }
 
-    private borrowing func addBrazeIDs(
-        to members: inout [UserNumber: Member], of numbers: [UserNumber], in workspace: WorkspaceID
-    ) throws {
+    private borrowing func addBrazeIDs(to members: inout [UserNumber: Member], of numbers: [UserNumber]) throws {
         guard !numbers.isEmpty else { return }
         let ids = try query(
             """
@@ -112,9 +100,7 @@ extension WorkspaceTransaction {
         for (number, id) in ids { members[number]?.brazeID = id }
     }
 
-    private borrowing func addAliases(
-        to members: inout [UserNumber: Member], of numbers: [UserNumber], in workspace: WorkspaceID
-    ) throws {
+    private borrowing func addAliases(to members: inout [UserNumber: Member], of numbers: [UserNumber]) throws {
         let aliases = try query(
             """
             SELECT user_number, alias_label, alias_name FROM user_alias
@@ -126,9 +112,7 @@ extension WorkspaceTransaction {
         for (number, alias) in aliases { members[number]?.aliases.append(alias) }
     }
 
-    private borrowing func addDevices(
-        to members: inout [UserNumber: Member], of numbers: [UserNumber], in workspace: WorkspaceID
-    ) throws {
+    private borrowing func addDevices(to members: inout [UserNumber: Member], of numbers: [UserNumber]) throws {
         let devices = try query(
             """
             SELECT user_number, device_id FROM user_device

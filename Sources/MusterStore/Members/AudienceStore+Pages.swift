@@ -12,29 +12,26 @@ struct PastMembers: Sendable {
     let tags: [Int64?]
 }
 
-extension Store {
+extension AudienceStore {
     /// The first page of a question's users, or the first as of `versions`.
-    public func firstPage(
-        of question: Question, in workspace: WorkspaceID, at versions: Versions?, shape: PageShape,
-        deadline: ContinuousClock.Instant
-    ) async throws -> ListingPage {
+    public func firstPage(of question: Question, at versions: Versions?, shape: PageShape) async throws -> ListingPage {
         if let versions {
-            let past = try await members(of: question, in: workspace, at: versions, sets: nil, deadline: deadline)
-            return try await page(of: past, after: nil, shape, workspace, deadline)
+            let past = try await members(of: question, at: versions, sets: nil)
+            return try await page(of: past, after: nil, shape)
         }
-        let reading = try await reading(of: question, in: workspace, options: ReadOptions(deadline: deadline))
+        let reading = try await reading(of: question)
         let members = reading.evaluations.first?.members() ?? []
         let past = PastMembers(
             members: members, versions: reading.versions, sets: sets(of: reading.plan, in: reading.look),
             tags: reading.tags)
         guard !reading.plan.scope.hasHistory else {
-            keep(past, of: question, in: workspace)
-            return try await page(of: past, after: nil, shape, workspace, deadline)
+            keep(past, of: question)
+            return try await page(of: past, after: nil, shape)
         }
-        var page = try await page(of: past, after: nil, shape, workspace, deadline)
+        var page = try await page(of: past, after: nil, shape)
         if let after = page.next?.after {
             page.next = ListingPosition(
-                versions: past.versions, stored: try await storeListing(members, in: workspace, deadline: deadline),
+                versions: past.versions, stored: try await storeListing(members),
                 after: after)
         }
         return page
@@ -42,30 +39,25 @@ extension Store {
 
     /// The page at a position that an earlier page gave.
     public func page(
-        of question: Question, in workspace: WorkspaceID, at position: ListingPosition, shape: PageShape,
-        deadline: ContinuousClock.Instant
+        of question: Question, at position: ListingPosition, shape: PageShape
     ) async throws -> ListingPage {
         if let stored = position.stored {
-            let (plan, _) = try await currentPlan(of: question, in: workspace, deadline: deadline)
+            let (plan, _) = try await currentPlan(of: question)
             try plan.requireDefinitions(of: position.versions)
-            let members = try await storedListing(stored, in: workspace, deadline: deadline)
-            var page = try await entries(of: members, after: position.after, shape, workspace, deadline)
+            let members = try await storedListing(stored)
+            var page = try await entries(of: members, after: position.after, shape)
             page.versions = position.versions
             page.next?.stored = stored
             page.next?.versions = position.versions
             return page
         }
         guard let versions = position.versions else { throw ListingExpired() }
-        let past = try await members(
-            of: question, in: workspace, at: versions, sets: position.sets, deadline: deadline)
-        return try await page(of: past, after: position.after, shape, workspace, deadline)
+        let past = try await members(of: question, at: versions, sets: position.sets)
+        return try await page(of: past, after: position.after, shape)
     }
 
-    private func page(
-        of past: PastMembers, after: UInt32?, _ shape: PageShape, _ workspace: WorkspaceID,
-        _ deadline: ContinuousClock.Instant
-    ) async throws -> ListingPage {
-        var page = try await entries(of: past.members, after: after, shape, workspace, deadline)
+    private func page(of past: PastMembers, after: UInt32?, _ shape: PageShape) async throws -> ListingPage {
+        var page = try await entries(of: past.members, after: after, shape)
         page.versions = past.versions
         page.next?.versions = past.versions
         page.next?.sets = past.sets
@@ -73,13 +65,9 @@ extension Store {
     }
 
     /// One page of a set. It ends early where its members would not fit into a frame.
-    func entries(
-        of members: MemberSet, after: UInt32?, _ shape: PageShape, _ workspace: WorkspaceID,
-        _ deadline: ContinuousClock.Instant
-    ) async throws -> ListingPage {
+    func entries(of members: MemberSet, after: UInt32?, _ shape: PageShape) async throws -> ListingPage {
         let numbers = members.users(after: after.map { UserNumber(rawValue: $0) }, limit: shape.size)
-        let shown = try await shown(
-            numbers, of: members, allIdentifiers: shape.allIdentifiers, in: workspace, deadline: deadline)
+        let shown = try await shown(numbers, of: members, allIdentifiers: shape.allIdentifiers)
         var bytes = 0
         let fitting = shown.prefix { entry in
             bytes += entry.member.mostBytes
@@ -89,16 +77,13 @@ extension Store {
         let ends = fitting.count == shown.count && (last == nil || last == members.max)
         return ListingPage(
             members: fitting.map(\.member),
-            size: try await presentCount(of: members, in: workspace, deadline: deadline),
+            size: try await presentCount(of: members),
             next: ends ? nil : ListingPosition(after: last))
     }
 
     /// A question's users as of `versions`. Throws `FilterFault`, or `VersionNotKept`.
-    func members(
-        of question: Question, in workspace: WorkspaceID, at versions: Versions, sets: [Int32]?,
-        deadline: ContinuousClock.Instant
-    ) async throws -> PastMembers {
-        let (plan, look) = try await currentPlan(of: question, in: workspace, deadline: deadline)
+    func members(of question: Question, at versions: Versions, sets: [Int32]?) async throws -> PastMembers {
+        let (plan, look) = try await currentPlan(of: question)
         if let path = plan.pathWithoutHistory { throw FilterFault.noHistory(path: path) }
         try plan.requireDefinitions(of: versions)
         let own = self.sets(of: plan, in: look)
@@ -110,31 +95,29 @@ extension Store {
             if let generation = named.generation, generation != set { throw VersionNotKept() }
             wanted.append((set, named.version))
         }
-        let tags = try await tags(of: wanted, in: workspace, deadline: deadline)
+        let tags = try await tags(of: wanted)
         if let kept = derived[.listing(workspace, question, VersionsKey(versions, sets: own, tags: tags))] {
             return PastMembers(members: kept.members, versions: versions, sets: own, tags: tags)
         }
         var states: [MemberSet] = []
         for (place, tag) in zip(wanted, tags) {
             let set = SetKey(workspace: workspace, number: place.set)
-            states.append(try await state(of: set, at: place.version, tag: tag, deadline: deadline).members)
+            states.append(try await state(of: set, at: place.version, tag: tag).members)
         }
         let members = plan.roots.first.map {
             Evaluation($0, universe: states[0], operands: Array(states.dropFirst())).members()
         }
         let past = PastMembers(members: members ?? [], versions: versions, sets: own, tags: tags)
-        keep(past, of: question, in: workspace)
+        keep(past, of: question)
         return past
     }
 
     /// The plan of a question with its definitions proved current, and the sets of its cohorts known.
-    private func currentPlan(
-        of question: Question, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> (Plan, Look) {
+    private func currentPlan(of question: Question) async throws -> (Plan, Look) {
         for _ in 0..<Self.mostLooks {
-            let plan = try await plan(for: question, in: workspace, deadline: deadline)
-            let look = try await lookout(of: workspace).look(LookRequest(scope: plan.scope), deadline: deadline)
-            guard settled(plan, of: question, by: look, in: workspace) else { continue }
+            let plan = try await plan(for: question)
+            let look = try await look(LookRequest(scope: plan.scope))
+            guard settled(plan, of: question, by: look) else { continue }
             for cohort in plan.scope.cohorts where (look.cohorts[cohort] ?? nil) == nil {
                 throw FilterFault.missingCohort(cohort, path: plan.cohortPaths[cohort] ?? "filter")
             }
@@ -145,7 +128,7 @@ extension Store {
 
     private func sets(of plan: Plan, in look: Look) -> [Int32] { plan.scope.cohorts.map { look.sets[$0] ?? -1 } }
 
-    private func keep(_ past: PastMembers, of question: Question, in workspace: WorkspaceID) {
+    private func keep(_ past: PastMembers, of question: Question) {
         let versions = VersionsKey(past.versions, sets: past.sets, tags: past.tags)
         derived.put(past.members, at: .none, for: .listing(workspace, question, versions))
     }

@@ -2,24 +2,19 @@ import MusterProtocol
 import MusterSets
 import Postgres
 
-extension Store {
+extension AudienceStore {
     /// Keeps the result of a filter that can't be worked out again for its next pages. Anyone's next page finds it, on any server.
-    func storeListing(
-        _ members: MemberSet, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Int32 {
+    func storeListing(_ members: MemberSet) async throws -> Int32 {
         let expires = Instant.now + .seconds(Limits.listingSeconds.value)
-        return try await transaction(in: workspace, deadline: deadline) { connection in
-            try connection.insertListing(members, expires: expires, in: workspace)
+        return try await transaction { transaction in
+            try transaction.insertListing(members, expires: expires)
         }
     }
 
     /// A stored listing that has not expired; else throws `ListingExpired`.
-    func storedListing(
-        _ number: Int32, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> MemberSet {
+    func storedListing(_ number: Int32) async throws -> MemberSet {
         let set = SetKey(workspace: workspace, number: number)
         let alive = try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT 1 FROM set_head WHERE workspace_id = \(workspace) AND set_number = \(number) AND kind = 'listing'
                 AND expires_at > \(Instant.now)
@@ -27,8 +22,8 @@ extension Store {
         ) { row in try row.value(0, as: Int32.self) }
         guard !alive.isEmpty else { throw ListingExpired() }
         if let cached = cache[set] { return cached.members }
-        let state = try await readTransaction(in: workspace, deadline: deadline) { connection in
-            try connection.load([number], in: workspace)[number]
+        let state = try await readTransaction { transaction in
+            try transaction.load([number])[number]
         }
         guard let state else { throw ListingExpired() }
         cache.put(state, for: set)
@@ -38,9 +33,7 @@ extension Store {
 
 extension WorkspaceTransaction {
     /// Writes a listing and returns the number of its set.
-    borrowing func insertListing(
-        _ members: MemberSet, expires: Instant, in workspace: WorkspaceID
-    ) throws -> Int32 {
+    borrowing func insertListing(_ members: MemberSet, expires: Instant) throws -> Int32 {
         let version = SetVersion.none.next()
         let number = try first(
             """

@@ -8,29 +8,31 @@ private struct Progress: Codable {
     enum CodingKeys: String, CodingKey { case isDone = "is_done" }
 }
 
-extension Store {
+/// Requests of a workspace that come to several calls.
+public struct RequestStore: ScopedStore {
+    let store: Store
+    let scope: WorkspaceScope
+
     /// Writes down that a request has begun whose parts are recorded by themselves; whether it came to its end before.
     /// Throws `RequestIDReused`.
-    public func begin(
-        _ request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Bool {
-        try await recorded(request, in: workspace, deadline: deadline) { _ in
-            WriteResult(reply: Progress(isDone: false))
-        }
-        .isDone
+    public func begin(_ key: IdempotencyKey) async throws -> Bool {
+        try await withIdempotency(key) { _ in WriteResult(reply: Progress(isDone: false)) }.isDone
     }
 
     /// Writes down that it came to its end.
-    public func end(
-        _ request: IdempotencyKey, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws {
+    public func end(_ key: IdempotencyKey) async throws {
         let reply = try JSONEncoding.encode(Progress(isDone: true))
-        try await transaction(in: workspace, deadline: deadline) { connection in
-            try connection.execute(
+        try await transaction { transaction in
+            try transaction.execute(
                 """
                 UPDATE request_record SET reply = \(reply)
-                WHERE workspace_id = \(workspace) AND method = \(request.method) AND request_id = \(request.id)
+                WHERE workspace_id = \(workspace) AND method = \(key.method) AND request_id = \(key.id)
                 """)
         }
     }
+}
+
+extension WorkspaceStore {
+    /// The requests of the workspace that come to several calls.
+    public var requests: RequestStore { RequestStore(store: store, scope: scope) }
 }

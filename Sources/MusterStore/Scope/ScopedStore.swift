@@ -10,9 +10,14 @@ protocol ScopedStore: Sendable {
 
 extension ScopedStore {
     var workspace: WorkspaceID { scope.workspace }
+    var cache: SetCache { store.cache }
+    var failpoints: Failpoints { store.failpoints }
 
-    /// The same store with another deadline: for work that takes many transactions, each with a time of its own.
-    func until(_ deadline: ContinuousClock.Instant) -> Self { Self(store: store, scope: scope.until(deadline)) }
+    /// The stores of all nouns for the same scope.
+    var stores: WorkspaceStore { store.in(scope) }
+
+    /// The same store with so much time from now: for work that takes many transactions, each with a time of its own.
+    func within(_ time: Duration) -> Self { Self(store: store, scope: scope.until(.now + time)) }
 
     /// Runs one transaction, again where a deadlock or a serialization failure ended it.
     func transaction<R: Sendable>(

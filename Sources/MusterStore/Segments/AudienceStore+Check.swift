@@ -27,20 +27,20 @@ public struct Membership: Sendable {
     public let versions: Versions
 }
 
-extension Store {
+extension AudienceStore {
     /// Whether users are in segments, all of one state. Throws `FilterFault`.
     public func membership(
-        of users: [UserReference], in question: Question, of workspace: WorkspaceID, options: ReadOptions
+        of users: [UserReference], in question: Question, maxStaleness: Duration = .zero
     ) async throws -> Membership {
         for _ in 0..<Self.mostLooks {
-            let plan = try await plan(for: question, in: workspace, deadline: options.deadline)
-            let (look, found) = try await look(for: plan, users, workspace, options)
-            guard settled(plan, of: question, by: look, in: workspace) else { continue }
+            let plan = try await plan(for: question)
+            let (look, found) = try await look(for: plan, users, maxStaleness)
+            guard settled(plan, of: question, by: look) else { continue }
             let numbers = found.compactMap { $0?.number }
             // Found and yet not among everyone: merged or erased between two looks of different age. Look again.
             guard numbers.allSatisfy(look.everyone.members.contains) else {
                 plan.recent.withLock { $0 = nil }
-                for user in users { seenUsers.remove(UserKey(workspace: workspace, user: user)) }
+                for user in users { store.seenUsers.remove(UserKey(workspace: workspace, user: user)) }
                 continue
             }
             return try membership(of: found, plan, look)
@@ -83,22 +83,21 @@ extension Store {
 
     /// The plan's sets and the users: by one look, or from memory where the caller allows for its age.
     private func look(
-        for plan: Plan, _ users: [UserReference], _ workspace: WorkspaceID, _ options: ReadOptions
+        for plan: Plan, _ users: [UserReference], _ maxStaleness: Duration
     ) async throws -> (Look, [FoundUser?]) {
-        if let recent = recentLook(of: plan, in: workspace, options),
-            let seen = seen(users, for: plan, workspace, options)
+        if let recent = recentLook(of: plan, maxStaleness),
+            let seen = seen(users, for: plan, maxStaleness)
         {
             return (recent, seen)
         }
-        let look = try await lookout(of: workspace).look(
-            LookRequest(scope: plan.scope, users: users), deadline: options.deadline)
-        guard options.maxStaleness > .zero else { return (look, look.users) }
+        let look = try await self.look(LookRequest(scope: plan.scope, users: users))
+        guard maxStaleness > .zero else { return (look, look.users) }
         // What was looked up for a caller that allows for age is kept for the next one.
         var kept = look
         kept.users = []
         plan.recent.withLock { $0 = kept }
         for (user, found) in zip(users, look.users) {
-            seenUsers.put(
+            store.seenUsers.put(
                 SeenUser(
                     user: found, hasAttributes: !plan.scope.attributes.isEmpty, events: Set(plan.scope.events),
                     at: look.startedAt),
@@ -107,13 +106,11 @@ extension Store {
         return (look, look.users)
     }
 
-    private func seen(
-        _ users: [UserReference], for plan: Plan, _ workspace: WorkspaceID, _ options: ReadOptions
-    ) -> [FoundUser?]? {
+    private func seen(_ users: [UserReference], for plan: Plan, _ maxStaleness: Duration) -> [FoundUser?]? {
         var found: [FoundUser?] = []
-        let oldest = oldestAllowed(in: workspace, options)
+        let oldest = oldestAllowed(maxStaleness)
         for user in users {
-            guard let seen = seenUsers[UserKey(workspace: workspace, user: user)], seen.at > oldest,
+            guard let seen = store.seenUsers[UserKey(workspace: workspace, user: user)], seen.at > oldest,
                 seen.hasAttributes || plan.scope.attributes.isEmpty, seen.events.isSuperset(of: plan.scope.events)
             else { return nil }
             found.append(seen.user)

@@ -1,12 +1,12 @@
 public import MusterProtocol
 import MusterSets
 
-extension Store {
+extension AudienceStore {
     /// How many users a question means, with the size of each node of its filter on demand. Throws `FilterFault`.
     public func size(
-        of question: Question, in workspace: WorkspaceID, withNodes: Bool, options: ReadOptions
+        of question: Question, withNodes: Bool, maxStaleness: Duration = .zero
     ) async throws -> SizeSegment.Reply {
-        let reading = try await reading(of: question, in: workspace, options: options)
+        let reading = try await reading(of: question, maxStaleness: maxStaleness)
         guard let evaluation = reading.evaluations.first else { return .init(size: 0, versions: reading.versions) }
         guard withNodes else { return .init(size: evaluation.count(), versions: reading.versions) }
         let counts = evaluation.counts()
@@ -18,10 +18,10 @@ extension Store {
 
     /// The same of an earlier state, less the users erased since; two users merged since count once.
     public func size(
-        of question: Question, in workspace: WorkspaceID, at versions: Versions, options: ReadOptions
+        of question: Question, at versions: Versions, maxStaleness: Duration = .zero
     ) async throws -> SizeSegment.Reply {
-        let past = try await members(of: question, in: workspace, at: versions, sets: nil, deadline: options.deadline)
-        let size = try await presentCount(of: past.members, in: workspace, deadline: options.deadline)
+        let past = try await members(of: question, at: versions, sets: nil)
+        let size = try await presentCount(of: past.members)
         return .init(size: size, versions: versions)
     }
 }

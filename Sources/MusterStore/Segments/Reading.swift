@@ -27,18 +27,6 @@ struct Reading: Sendable {
     }
 }
 
-/// How a read wants its state.
-public struct ReadOptions: Sendable {
-    public var deadline: ContinuousClock.Instant
-    /// Zero: exact, with everything acknowledged before the call.
-    public var maxStaleness: Duration
-
-    public init(deadline: ContinuousClock.Instant, maxStaleness: Duration = .zero) {
-        self.deadline = deadline
-        self.maxStaleness = maxStaleness
-    }
-}
-
 struct LookoutKey: Hashable {
     let workspace: WorkspaceID
     let work: Work
@@ -55,23 +43,36 @@ extension WantedSets {
     }
 }
 
-extension Store {
-    func lookout(of workspace: WorkspaceID, for work: LookoutKey.Work = .none) -> Lookout {
-        lookouts.withLock { lookouts in
+/// Who is in a set: of what users, cohorts, segments and filters consist, now and at earlier versions.
+public struct AudienceStore: ScopedStore {
+    let store: Store
+    let scope: WorkspaceScope
+
+    var derived: DerivedSets { store.derived }
+
+    /// One look, shared with the calls that ask at the same time.
+    func look(_ request: LookRequest, for work: LookoutKey.Work = .none) async throws -> Look {
+        try await lookout(for: work).look(request, for: scope)
+    }
+
+    private func lookout(for work: LookoutKey.Work) -> Lookout {
+        store.lookouts.withLock { lookouts in
             let key = LookoutKey(workspace: workspace, work: work)
             if let there = lookouts[key] { return there }
             // The look-out is the store's; a strong reference back would keep both for ever.
-            let made = Lookout(counts: counts) { [weak self] request, deadline in
-                guard let self else { throw CancellationError() }
-                return try await self.lookOnce(request, in: workspace, deadline: deadline)
+            let made = Lookout(counts: store.counts) { [weak store, workspace] request, deadline in
+                guard let store else { throw CancellationError() }
+                // Of no call, since it belongs to all calls that it serves.
+                let scope = WorkspaceScope(workspace, deadline: deadline)
+                return try await store.in(scope).audience.lookOnce(request)
             }
             lookouts[key] = made
             return made
         }
     }
 
-    func plans(of workspace: WorkspaceID) -> Plans {
-        plans.withLock { plans in
+    private var plans: Plans {
+        store.plans.withLock { plans in
             if let there = plans[workspace] { return there }
             let made = Plans()
             plans[workspace] = made
@@ -80,23 +81,20 @@ extension Store {
     }
 
     /// The sets of a question's leaves, all users' attributes included, as of now or as old as the caller allows.
-    func reading(
-        of question: Question, in workspace: WorkspaceID, options: ReadOptions
-    ) async throws -> Reading {
+    func reading(of question: Question, maxStaleness: Duration = .zero) async throws -> Reading {
         var wanted = WantedSets()
         for _ in 0..<Self.mostLooks {
-            let plan = try await plan(for: question, in: workspace, deadline: options.deadline)
+            let plan = try await plan(for: question)
             let look: Look
-            if wanted.work == .none, let recent = recentLook(of: plan, in: workspace, options) {
+            if wanted.work == .none, let recent = recentLook(of: plan, maxStaleness) {
                 look = recent
             } else {
-                look = try await lookout(of: workspace, for: wanted.work).look(
-                    LookRequest(scope: plan.scope, wanted: wanted), deadline: options.deadline)
-                guard settled(plan, of: question, by: look, in: workspace) else { continue }
+                look = try await self.look(LookRequest(scope: plan.scope, wanted: wanted), for: wanted.work)
+                guard settled(plan, of: question, by: look) else { continue }
                 plan.recent.withLock { $0 = look }
             }
-            let attributes = attributeSets(of: plan, in: look, workspace)
-            let events = eventSets(of: plan, in: look, workspace)
+            let attributes = attributeSets(of: plan, in: look)
+            let events = eventSets(of: plan, in: look)
             wanted.eventScans.formUnion(plan.scope.events.filter { events[$0] == nil })
             guard
                 plan.scope.attributes.contains(where: { attributes[$0] == nil })
@@ -105,7 +103,7 @@ extension Store {
                 return Reading(
                     plan: plan, look: look, operands: try operands(of: plan, look, attributes, events))
             }
-            want(plan.scope.attributes, lacking: attributes, &wanted, workspace)
+            want(plan.scope.attributes, lacking: attributes, &wanted)
         }
         throw ChangingTooFast()
     }
@@ -113,17 +111,15 @@ extension Store {
     static var mostLooks: Int { 10 }
 
     /// The plan of a question, with the definitions that it needs looked up.
-    func plan(
-        for question: Question, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Plan {
+    func plan(for question: Question) async throws -> Plan {
         for _ in 0..<Limits.filterDepth.value + 2 {
-            switch try plans(of: workspace).plan(for: question) {
+            switch try plans.plan(for: question) {
             case .plan(let plan): return plan
             case .doubtful(let segments, let fault):
                 let isEvery = question == .everySegment
                 let scope = LookScope(cohorts: [], segments: segments, attributes: [], allSegments: isEvery)
-                let look = try await lookout(of: workspace).look(LookRequest(scope: scope), deadline: deadline)
-                let isNew = plans(of: workspace).learn(from: look, everySegment: isEvery)
+                let look = try await look(LookRequest(scope: scope))
+                let isNew = plans.learn(from: look, everySegment: isEvery)
                 let missing = segments.map(\.segmentID).filter { (look.definitions[$0] ?? nil) == nil }.sorted()
                 // One that only an old definition names is nobody's fault.
                 if let named = missing.first(where: question.names) { throw question.fault(missing: named) }
@@ -135,35 +131,29 @@ extension Store {
     }
 
     /// Whether a look proved the plan current; if not, the next plan is made from what it found.
-    func settled(_ plan: Plan, of question: Question, by look: Look, in workspace: WorkspaceID) -> Bool {
+    func settled(_ plan: Plan, of question: Question, by look: Look) -> Bool {
         if plan.stands(in: look) { return true }
-        let plans = plans(of: workspace)
+        let plans = self.plans
         plans.learn(from: look, everySegment: plan.scope.allSegments)
         plans.forget(question)
         return false
     }
 
-    func recentLook(of plan: Plan, in workspace: WorkspaceID, _ options: ReadOptions) -> Look? {
-        guard options.maxStaleness > .zero, let recent = plan.recent.withLock({ $0 }) else { return nil }
-        return recent.startedAt > oldestAllowed(in: workspace, options) ? recent : nil
+    func recentLook(of plan: Plan, _ maxStaleness: Duration) -> Look? {
+        guard maxStaleness > .zero, let recent = plan.recent.withLock({ $0 }) else { return nil }
+        return recent.startedAt > oldestAllowed(maxStaleness) ? recent : nil
     }
 
     /// What was read before is too old for the caller, or may show somebody who was erased through this server since.
-    func oldestAllowed(in workspace: WorkspaceID, _ options: ReadOptions) -> ContinuousClock.Instant {
-        let oldest = ContinuousClock.now - options.maxStaleness
-        return erasures.withLock { max(oldest, $0[workspace] ?? oldest) }
-    }
-
-    /// A write that ends users is done, or may be: what is in memory from before it answers nobody any more.
-    func forgetWhatWasRead(in workspace: WorkspaceID) {
-        erasures.withLock { $0[workspace] = .now }
+    func oldestAllowed(_ maxStaleness: Duration) -> ContinuousClock.Instant {
+        let oldest = ContinuousClock.now - maxStaleness
+        return store.lastErasures.withLock { max(oldest, $0[workspace] ?? oldest) }
     }
 
     /// All attributes in one look, also those that are known: when changes don't stop, what is worked out one look after the other is never of
     /// one version. What couldn't be brought on is worked out anew.
     private func want(
-        _ attributes: [AttributeFilter], lacking known: [AttributeFilter: MemberSet], _ wanted: inout WantedSets,
-        _ workspace: WorkspaceID
+        _ attributes: [AttributeFilter], lacking known: [AttributeFilter: MemberSet], _ wanted: inout WantedSets
     ) {
         let inVain = wanted.advances.filter { known[$0] == nil }
         wanted.advances = Set(
@@ -172,9 +162,7 @@ extension Store {
     }
 
     /// The users that pass each attribute's test, where they are known at the look's version of all attributes.
-    private func attributeSets(
-        of plan: Plan, in look: Look, _ workspace: WorkspaceID
-    ) -> [AttributeFilter: MemberSet] {
+    private func attributeSets(of plan: Plan, in look: Look) -> [AttributeFilter: MemberSet] {
         var sets: [AttributeFilter: MemberSet] = [:]
         for attribute in plan.scope.attributes {
             if let found = look.attributeSets[attribute] {
@@ -188,7 +176,7 @@ extension Store {
     }
 
     /// The same of leaves over events, at the look's version of all events and, for windows of the last days, at its time.
-    private func eventSets(of plan: Plan, in look: Look, _ workspace: WorkspaceID) -> [EventLeaf: MemberSet] {
+    private func eventSets(of plan: Plan, in look: Look) -> [EventLeaf: MemberSet] {
         var sets: [EventLeaf: MemberSet] = [:]
         for leaf in plan.scope.events {
             if let scanned = look.eventScans[leaf] {
@@ -219,6 +207,16 @@ extension Store {
             }
         }
     }
+}
+
+extension WorkspaceStore {
+    /// Who is in the sets of the workspace.
+    public var audience: AudienceStore { AudienceStore(store: store, scope: scope) }
+}
+
+extension ScopedStore {
+    /// Notes that a write which ends users is done, or may be: what is in memory from before it answers nobody any more.
+    func forgetWhatWasRead() { store.lastErasures.withLock { $0[workspace] = .now } }
 }
 
 extension Question {

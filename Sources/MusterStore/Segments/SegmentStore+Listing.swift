@@ -17,11 +17,10 @@ public struct SegmentPosition: Codable, Sendable, Equatable {
     }
 }
 
-extension Store {
+extension SegmentStore {
     /// Segments in `order`, those after a position.
-    public func segments(
-        nameContains: String?, order: SegmentOrder, after: SegmentPosition?, skip: Int, limit: Int,
-        in workspace: WorkspaceID, deadline: ContinuousClock.Instant
+    public func list(
+        nameContains: String?, order: SegmentOrder, after: SegmentPosition?, skip: Int, limit: Int
     ) async throws -> [SegmentInfo] {
         let pattern = nameContains.map { NamePattern($0).text }
         var sql: SQL = """
@@ -32,7 +31,7 @@ extension Store {
         if let after { sql += order.following(after) }
         sql += order.clause
         sql += " LIMIT \(Int64(limit)) OFFSET \(Int64(skip))"
-        return try await read(in: workspace, deadline: deadline, sql) { row in try SegmentInfo(row) }
+        return try await read(sql) { row in try SegmentInfo(row) }
     }
 }
 

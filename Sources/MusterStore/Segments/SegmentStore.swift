@@ -12,15 +12,18 @@ public enum Deletion: Sendable, Equatable {
 /// Ends the transaction of a segment whose id is in use.
 private struct SegmentExists: Error {}
 
-extension Store {
+/// The segments of a workspace: saved filters. `AudienceStore` answers what they come to.
+public struct SegmentStore: ScopedStore {
+    let store: Store
+    let scope: WorkspaceScope
+
     /// Saves a filter; nil where the id is in use. Throws `FilterFault`.
-    public func createSegment(
-        _ id: Identifier, name: String, filter: Filter, request: IdempotencyKey, in workspace: WorkspaceID,
-        deadline: ContinuousClock.Instant
+    public func create(
+        _ id: Identifier, name: String, filter: Filter, request: IdempotencyKey
     ) async throws -> CreateSegment.Reply? {
         do {
-            return try await recorded(request, in: workspace, deadline: deadline) { connection in
-                WriteResult(reply: try connection.createSegment(id, name: name, filter: filter, in: workspace))
+            return try await withIdempotency(request) { transaction in
+                WriteResult(reply: try transaction.createSegment(id, name: name, filter: filter))
             }
         } catch is SegmentExists {
             return nil
@@ -28,51 +31,51 @@ extension Store {
     }
 
     /// Changes a segment; nil where there is none. The version rises where the filter changes. Throws `FilterFault`.
-    public func updateSegment(
-        _ id: Identifier, name: String?, filter: Filter?, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> UpdateSegment.Reply? {
-        try await transaction(in: workspace, deadline: deadline) { connection in
-            let next = try connection.lockDefinitions(of: workspace)
-            guard let old = try connection.segments(in: workspace, id: id).first else { return nil }
+    public func update(_ id: Identifier, name: String?, filter: Filter?) async throws -> UpdateSegment.Reply? {
+        try await transaction { transaction in
+            let next = try transaction.lockDefinitions()
+            guard let old = try transaction.segments(id: id).first else { return nil }
             let changes = filter.map { $0 != old.filter } ?? false
             let new = filter ?? old.filter
-            if changes { try connection.judge(new, as: id, in: workspace) }
+            if changes { try transaction.judge(new, as: id) }
             let version = changes ? next : old.version
-            try connection.execute(
+            try transaction.execute(
                 """
                 UPDATE segment SET name = \(name ?? old.name), filter = \(JSONB(try JSONEncoding.encode(new))),
                     version = \(version), updated_at = \(Instant.now)
                 WHERE workspace_id = \(workspace) AND segment_id = \(id)
                 """)
-            if changes { try connection.noteUses(of: new, by: id, in: workspace) }
+            if changes { try transaction.noteUses(of: new, by: id) }
             return UpdateSegment.Reply(segmentID: id, version: version)
         }
     }
 
     /// One segment with what uses it.
-    public func segment(
-        _ id: Identifier, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> SegmentInfo? {
-        try await transaction(in: workspace, deadline: deadline) { connection in
-            guard var segment = try connection.segments(in: workspace, id: id).first else { return nil }
-            segment.usedBy = try connection.users(of: id, in: workspace)
+    public func get(_ id: Identifier) async throws -> SegmentInfo? {
+        try await transaction { transaction in
+            guard var segment = try transaction.segments(id: id).first else { return nil }
+            segment.usedBy = try transaction.users(of: id)
             return segment
         }
     }
 
-    public func deleteSegment(
-        _ id: Identifier, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> Deletion {
-        try await transaction(in: workspace, deadline: deadline) { connection in
-            try connection.lockDefinitions(of: workspace)
-            let users = try connection.users(of: id, in: workspace)
+    /// Ends a segment that no other uses.
+    public func delete(_ id: Identifier) async throws -> Deletion {
+        try await transaction { transaction in
+            try transaction.lockDefinitions()
+            let users = try transaction.users(of: id)
             guard users.isEmpty else { return .used(by: users) }
-            let deleted = try connection.query(
+            let deleted = try transaction.query(
                 "DELETE FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id) RETURNING 1"
             ) { row in try row.value(0, as: Int32.self) }
             return deleted.isEmpty ? .unknown : .deleted
         }
     }
+}
+
+extension WorkspaceStore {
+    /// The segments of the workspace.
+    public var segments: SegmentStore { SegmentStore(store: store, scope: scope) }
 }
 
 extension WorkspaceTransaction {
@@ -81,7 +84,7 @@ extension WorkspaceTransaction {
     /// Returns the version of what this transaction defines. It counts over the whole workspace, so that a segment that was
     /// deleted and made again is never taken for the one before it: by a plan in memory, by `at`, or by a page.
     @discardableResult
-    borrowing func lockDefinitions(of workspace: WorkspaceID) throws -> Int64 {
+    borrowing func lockDefinitions() throws -> Int64 {
         let version = try first(
             "UPDATE definitions SET version = version + 1 WHERE workspace_id = \(workspace) RETURNING version"
         ) { row in try row.value(0, as: Int64.self) }
@@ -92,22 +95,22 @@ extension WorkspaceTransaction {
     }
 
     fileprivate borrowing func createSegment(
-        _ id: Identifier, name: String, filter: Filter, in workspace: WorkspaceID
+        _ id: Identifier, name: String, filter: Filter
     ) throws -> CreateSegment.Reply {
-        let version = try lockDefinitions(of: workspace)
-        guard try segments(in: workspace, id: id).isEmpty else { throw SegmentExists() }
-        try judge(filter, as: id, in: workspace)
+        let version = try lockDefinitions()
+        guard try segments(id: id).isEmpty else { throw SegmentExists() }
+        try judge(filter, as: id)
         let now = Instant.now
         try execute(
             """
             INSERT INTO segment (workspace_id, segment_id, name, filter, version, created_at, updated_at)
             VALUES (\(workspace), \(id), \(name), \(JSONB(try JSONEncoding.encode(filter))), \(version), \(now), \(now))
             """)
-        try noteUses(of: filter, by: id, in: workspace)
+        try noteUses(of: filter, by: id)
         return CreateSegment.Reply(segmentID: id, version: version)
     }
 
-    fileprivate borrowing func segments(in workspace: WorkspaceID, id: Identifier? = nil) throws -> [SegmentInfo] {
+    fileprivate borrowing func segments(id: Identifier? = nil) throws -> [SegmentInfo] {
         try query(
             """
             SELECT segment_id, name, filter, version, created_at, updated_at FROM segment
@@ -116,7 +119,7 @@ extension WorkspaceTransaction {
         ) { row in try SegmentInfo(row) }
     }
 
-    fileprivate borrowing func users(of id: Identifier, in workspace: WorkspaceID) throws -> [Identifier] {
+    fileprivate borrowing func users(of id: Identifier) throws -> [Identifier] {
         try query(
             """
             SELECT segment_id FROM segment_segment
@@ -126,10 +129,10 @@ extension WorkspaceTransaction {
     }
 
     /// Refuses a filter that names what isn't there, would contain itself, or makes this or any other segment too large.
-    fileprivate borrowing func judge(_ filter: Filter, as id: Identifier, in workspace: WorkspaceID) throws {
-        try requireCohorts(of: filter, in: workspace)
+    fileprivate borrowing func judge(_ filter: Filter, as id: Identifier) throws {
+        try requireCohorts(of: filter)
         var definitions = Dictionary(
-            uniqueKeysWithValues: try segments(in: workspace).map {
+            uniqueKeysWithValues: try segments().map {
                 ($0.segmentID, Definition(version: $0.version, filter: $0.filter))
             })
         definitions[id] = Definition(version: 0, filter: filter)
@@ -151,7 +154,7 @@ extension WorkspaceTransaction {
         }
     }
 
-    private borrowing func requireCohorts(of filter: Filter, in workspace: WorkspaceID) throws {
+    private borrowing func requireCohorts(of filter: Filter) throws {
         var cohorts: [(CohortReference, path: String)] = []
         filter.forEachNode { node, path in
             if case .cohort(let cohort) = node { cohorts.append((cohort, path)) }
@@ -169,7 +172,7 @@ extension WorkspaceTransaction {
     }
 
     /// Writes down what a filter names, which constraints then keep from going.
-    fileprivate borrowing func noteUses(of filter: Filter, by id: Identifier, in workspace: WorkspaceID) throws {
+    fileprivate borrowing func noteUses(of filter: Filter, by id: Identifier) throws {
         var cohorts: Set<CohortReference> = []
         var segments: Set<Identifier> = []
         filter.forEachNode { node, _ in

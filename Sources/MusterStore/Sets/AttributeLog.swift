@@ -13,7 +13,7 @@ extension WorkspaceTransaction {
     /// alone; its lock comes after that of everyone and before any cohort's.
     ///
     /// - Parameter users: all who got, changed or lost an attribute, those who go among them.
-    borrowing func raiseAttributes(of users: [UserNumber], in workspace: WorkspaceID) throws {
+    borrowing func raiseAttributes(of users: [UserNumber]) throws {
         try execute(
             """
             WITH old AS (
@@ -28,7 +28,7 @@ extension WorkspaceTransaction {
     }
 
     /// The changes that no look reads any more. All of them, since a busy workspace makes thousands between two rounds of upkeep.
-    borrowing func forgetAttributeChanges(in workspace: WorkspaceID) throws -> Int {
+    borrowing func forgetAttributeChanges() throws -> Int {
         try query(
             """
             DELETE FROM attribute_change WHERE workspace_id = \(workspace) AND version <= (

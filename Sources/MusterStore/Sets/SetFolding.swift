@@ -73,19 +73,19 @@ extension WorkspaceTransaction {
     }
 }
 
-extension Store {
+extension WorkspaceMaintenance {
     /// Writes the snapshot of a set anew, up to its head. It takes no lock that an import waits for, and may be ended at any
     /// point: until its commit the old snapshot and the changes say the same. No change is deleted.
     /// - Returns: the changes that were folded; 0 where another process is at it.
     @discardableResult
-    func fold(_ set: SetKey, deadline: ContinuousClock.Instant) async throws -> Int64 {
+    func fold(_ set: SetKey) async throws -> Int64 {
         let cache = cache
-        return try await transaction(in: set.workspace, deadline: deadline) { connection in
-            guard let old = try connection.lockSnapshot(of: set),
-                let new = try connection.load([set.number], in: set.workspace)[set.number], new.at != old.at
+        return try await transaction { transaction in
+            guard let old = try transaction.lockSnapshot(of: set),
+                let new = try transaction.load([set.number])[set.number], new.at != old.at
             else { return 0 }
-            try connection.writeSnapshot(of: set, new, replacing: old)
-            try connection.countFolded(of: set, after: old.at.version, through: new.at.version)
+            try transaction.writeSnapshot(of: set, new, replacing: old)
+            try transaction.countFolded(of: set, after: old.at.version, through: new.at.version)
             cache.put(new, for: set)
             return new.at.version - old.at.version
         }
@@ -93,11 +93,8 @@ extension Store {
 
     /// A page of a workspace's sets by number, those after `last`, with those whose changes since the snapshot outgrow it: more than 1,000,
     /// or more than 64 KiB and half of the snapshot. One statement, which looks at no change; nil after the last page.
-    func setsToFold(
-        after last: Int32, in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> FoldPage? {
+    func setsToFold(after last: Int32) async throws -> FoldPage? {
         let rows = try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT h.set_number, h.version - coalesce(s.version, 0),
                 h.version - coalesce(s.version, 0) >= 8 AND (h.version - coalesce(s.version, 0) > 1000

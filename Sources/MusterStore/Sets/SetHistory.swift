@@ -82,14 +82,12 @@ extension WorkspaceTransaction {
     }
 }
 
-extension Store {
+extension AudienceStore {
     /// A set at an earlier version, from memory where it was asked for before.
     ///
     /// - Parameter tag: of that version in the history that is stored now, which tells it from one that was rewound since. Nil
     ///   where the log doesn't have it: then only the log can say why.
-    func state(
-        of set: SetKey, at version: Int64, tag: Int64?, deadline: ContinuousClock.Instant
-    ) async throws -> SetState {
+    func state(of set: SetKey, at version: Int64, tag: Int64?) async throws -> SetState {
         if let tag {
             let at = SetVersion(version: version, tag: tag)
             if let cached = cache[set], cached.at == at { return cached }
@@ -97,20 +95,17 @@ extension Store {
                 return SetState(at: at, members: kept.members)
             }
         }
-        let state = try await readTransaction(in: set.workspace, deadline: deadline) { connection in
-            try connection.state(of: set, at: version)
+        let state = try await readTransaction { transaction in
+            try transaction.state(of: set, at: version)
         }
         derived.put(state.members, at: state.at, for: .version(set, version))
         return state
     }
 
     /// The tag that each of these versions has in the history that is stored now; nil where the log doesn't have it.
-    func tags(
-        of versions: [(set: Int32, version: Int64)], in workspace: WorkspaceID, deadline: ContinuousClock.Instant
-    ) async throws -> [Int64?] {
+    func tags(of versions: [(set: Int32, version: Int64)]) async throws -> [Int64?] {
         var tags = [Int64?](repeating: nil, count: versions.count)
         let found = try await read(
-            in: workspace, deadline: deadline,
             """
             SELECT w.position, CASE WHEN w.version = h.version THEN h.tag ELSE c.previous_tag END
             FROM unnest(\(versions.map(\.set)), \(versions.map(\.version))) WITH ORDINALITY w (set_number, version, position)

@@ -34,9 +34,7 @@ extension WorkspaceTransaction {
     /// finding the changes since.
     ///
     /// - Parameter users: where it is given, the states are right for these users only: of snapshots the chunks with them are read.
-    borrowing func load(
-        _ numbers: [Int32], in workspace: WorkspaceID, onlyFor users: MemberSet? = nil
-    ) throws -> [Int32: SetState] {
+    borrowing func load(_ numbers: [Int32], onlyFor users: MemberSet? = nil) throws -> [Int32: SetState] {
         var parts: [Int32: StoredParts] = [:]
         var chunks: SQL = ""
         if let users {

@@ -67,7 +67,7 @@ extension WorkspaceTransaction {
             let missing = try changes(of: head.set, after: cached.at.version)
             if let state = cached.applying(missing), state.at == head.at { return state }
         }
-        guard let state = try load([head.set.number], in: head.set.workspace)[head.set.number], state.at == head.at
+        guard let state = try load([head.set.number])[head.set.number], state.at == head.at
         else {
             throw DamagedSet(set: head.set, what: "the set differs from its locked head")
         }
@@ -109,7 +109,7 @@ extension WorkspaceTransaction {
     }
 
     /// Appends a change to each of many cohorts, whose heads are locked: a user may be in thousands, and all writers of the workspace wait.
-    borrowing func append(_ changes: [NewChange], in workspace: WorkspaceID, at time: Instant) throws {
+    borrowing func append(_ changes: [NewChange], at time: Instant) throws {
         for start in stride(from: 0, to: changes.count, by: NewChange.group) {
             let group = changes[start..<min(start + NewChange.group, changes.count)]
             let numbers = group.map(\.head.set.number)

@@ -16,7 +16,7 @@ extension WorkspaceTransaction {
         left.known[everyone.set] = try append(
             added: [], removed: gone, to: everyone, state: try state(of: everyone, cache: cache), at: now)
         let touched = gone.union(kept.map { [$0.rawValue] } ?? [])
-        if raisingAttributes { try raiseAttributes(of: touched.users, in: workspace) }
+        if raisingAttributes { try raiseAttributes(of: touched.users) }
         if raisingEvents { try raiseEvents() }
         let cohorts = try cohorts(
             having: gone, of: touched, amongNumbers: Int(everyone.nextUserNumber?.rawValue ?? .max),
@@ -32,14 +32,12 @@ extension WorkspaceTransaction {
             changes.append(change)
             left.known[head.set] = membership.whole?.applying(change)
         }
-        try append(changes, in: workspace, at: now)
+        try append(changes, at: now)
         left.cohorts = changes.count
         return left
     }
 
-    private borrowing func lockHeads(
-        _ numbers: [Int32]
-    ) throws -> [(head: LockedHead, size: Int64)] {
+    private borrowing func lockHeads(_ numbers: [Int32]) throws -> [(head: LockedHead, size: Int64)] {
         guard !numbers.isEmpty else { return [] }
         return try query(
             """
@@ -99,11 +97,11 @@ extension WorkspaceTransaction {
             if bytes <= room { whole.append(head.number) } else { rest.append(head.number) }
             if bytes <= room { room -= bytes }
         }
-        let loaded = whole.isEmpty ? [:] : try load(whole, in: workspace)
+        let loaded = whole.isEmpty ? [:] : try load(whole)
         // No head moves now: a version that is there and higher is of a history that is no more.
         for (number, state) in loaded { cache.replace(state, for: SetKey(workspace: workspace, number: number)) }
         states.merge(loaded) { _, new in new }
-        let parts = rest.isEmpty ? [:] : try load(rest, in: workspace, onlyFor: users)
+        let parts = rest.isEmpty ? [:] : try load(rest, onlyFor: users)
         let known = states.mapValues { state in
             CohortMembership(at: state.at, members: state.members.intersection(users), whole: state)
         }
@@ -112,9 +110,7 @@ extension WorkspaceTransaction {
         ) { known, _ in known }
     }
 
-    private borrowing func cachedStates(
-        of heads: ArraySlice<CohortHead>, cache: SetCache
-    ) throws -> [Int32: SetState] {
+    private borrowing func cachedStates(of heads: ArraySlice<CohortHead>, cache: SetCache) throws -> [Int32: SetState] {
         var states: [Int32: SetState] = [:]
         var behind: [Int32: SetState] = [:]
         for head in heads {
@@ -135,9 +131,7 @@ extension WorkspaceTransaction {
         return states
     }
 
-    private borrowing func changes(
-        since known: [Int32: SetState]
-    ) throws -> [Int32: [SetChange]] {
+    private borrowing func changes(since known: [Int32: SetState]) throws -> [Int32: [SetChange]] {
         guard !known.isEmpty else { return [:] }
         let known = known.map { (number: $0.key, version: $0.value.at.version) }
         var changes: [Int32: [SetChange]] = [:]

@@ -30,13 +30,11 @@ extension WorkspaceTransaction {
         var rest = new[...]
         let numbers = users.compactMap { $0.number ?? rest.popFirst() }
         let touched = zip(users, numbers).filter { user, _ in user.changedAttributes != nil }.map { $1 }
-        if !touched.isEmpty { try raiseAttributes(of: touched, in: workspace) }
+        if !touched.isEmpty { try raiseAttributes(of: touched) }
         return (sets, numbers)
     }
 
-    private borrowing func insert(
-        _ users: [PlannedUser], numbers: [UserNumber], at now: Instant
-    ) throws {
+    private borrowing func insert(_ users: [PlannedUser], numbers: [UserNumber], at now: Instant) throws {
         try execute(
             """
             INSERT INTO registered_user (workspace_id, user_number, external_id, attributes, created_at, updated_at)
@@ -57,10 +55,8 @@ extension WorkspaceTransaction {
             """)
     }
 
-    /// In the order of their bytes, which is the order of the index.
-    private borrowing func insertIdentifiers(
-        of users: [PlannedUser], numbers: [UserNumber]
-    ) throws {
+    /// In the order of their bytes, the order of the index.
+    private borrowing func insertIdentifiers(of users: [PlannedUser], numbers: [UserNumber]) throws {
         let aliases = zip(users, numbers).flatMap { user, number in user.newAliases.map { (alias: $0, number: number) }
         }
         .sorted { ($0.alias.label, $0.alias.name) < ($1.alias.label, $1.alias.name) }

@@ -7,24 +7,22 @@ extension UserStore {
     /// Erases users, from every set too. A user who is named twice counts once; `unknown` counts the references that
     /// find nobody.
     ///
-    /// With a journal, returns when they are in it, also for a repeat. Throws `JournalUnavailable` where nothing was
-    /// erased, and `NotJournalled` where the erasure is not in the journal yet.
-    public func delete(
-        _ users: [UserReference], request: IdempotencyKey
-    ) async throws -> DeleteUsers.Reply {
+    /// With a journal, returns when they are in it, also for a repeat. Throws
+    /// `JournalUnavailable` if nothing was erased, and `NotJournalled` if the erasure is not in the journal yet.
+    public func delete(_ users: [UserReference], request: IdempotencyKey) async throws -> DeleteUsers.Reply {
         let (cache, journals) = (store.cache, store.journal != nil)
         try await store.journal?.check(deadline: scope.deadline)
-        defer { store.forgetWhatWasRead(in: workspace) }
+        defer { forgetWhatWasRead() }
         let reply = try await withIdempotency(request) { transaction in
             let everyone = try transaction.takeIdentity()
             let found = try transaction.find(users)
             let numbers = Set(found.compactMap(\.self)).sorted()
-            if journals { try transaction.noteErasures(of: numbers, in: workspace, at: .now) }
+            if journals { try transaction.noteErasures(of: numbers, at: .now) }
             return WriteResult(
                 reply: DeleteUsers.Reply(deleted: numbers.count, unknown: found.count { $0 == nil }),
                 sets: try transaction.erase(numbers, under: everyone, cache: cache))
         }
-        do { try await store.journalErasures(in: workspace, deadline: scope.deadline) } catch {
+        do { try await stores.erasures.journal() } catch {
             throw error is CancellationError ? error : NotJournalled()
         }
         return reply

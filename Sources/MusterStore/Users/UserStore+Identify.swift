@@ -9,7 +9,7 @@ extension UserStore {
         _ user: UserReference, as externalID: Identifier, mergeWhen: MergeWhen = .always, request: IdempotencyKey
     ) async throws -> IdentifyUser.Reply {
         let cache = store.cache
-        defer { store.forgetWhatWasRead(in: workspace) }
+        defer { forgetWhatWasRead() }
         return try await withIdempotency(request) { transaction in
             let everyone = try transaction.takeIdentity()
             let found = try transaction.find([user, .externalID(externalID)])
@@ -33,9 +33,7 @@ extension UserStore {
 }
 
 extension WorkspaceTransaction {
-    fileprivate borrowing func joins(
-        _ one: UserNumber, _ other: UserNumber, _ mergeWhen: MergeWhen
-    ) throws -> Bool {
+    fileprivate borrowing func joins(_ one: UserNumber, _ other: UserNumber, _ mergeWhen: MergeWhen) throws -> Bool {
         switch mergeWhen {
         case .always: return true
         case .never: return false

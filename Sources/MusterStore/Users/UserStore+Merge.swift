@@ -9,7 +9,7 @@ extension UserStore {
         _ merged: UserReference, into kept: UserReference, request: IdempotencyKey
     ) async throws -> MergeUsers.Reply {
         let cache = store.cache
-        defer { store.forgetWhatWasRead(in: workspace) }
+        defer { forgetWhatWasRead() }
         return try await withIdempotency(request) { transaction in
             let everyone = try transaction.takeIdentity()
             let found = try transaction.find([merged, kept])

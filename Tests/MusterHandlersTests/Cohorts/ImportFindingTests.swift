@@ -123,7 +123,7 @@ import Testing
                 var explain: SQL = "EXPLAIN "
                 explain += ImportInfo.listing(of: "tinyclues", after: position, limit: 10, in: workspace)
                 let sql = explain
-                let plan = try await muster.server.store.read(in: workspace, deadline: .soon, sql) { row in
+                let plan = try await muster.server.store.in(workspace).read(sql) { row in
                     try row.value(0, as: String.self)
                 }.joined(separator: "\n")
                 #expect(plan.contains("Scan Backward using cohort_import_of_partner"), "\(plan)")
@@ -139,7 +139,7 @@ import Testing
             let workspace = muster.server.workspace.id
             var explain: SQL = "EXPLAIN "
             explain += ImportID("r-1").prelude(of: "tinyclues", in: workspace)
-            let plan = try await muster.server.store.read(in: workspace, deadline: .soon, explain) { row in
+            let plan = try await muster.server.store.in(workspace).read(explain) { row in
                 try row.value(0, as: String.self)
             }.joined(separator: "\n")
             #expect(plan.contains("cohort_import_request_unique"), "\(plan)")

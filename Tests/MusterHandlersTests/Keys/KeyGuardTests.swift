@@ -80,8 +80,7 @@ struct KeyGuardTests {
             func hour() -> Int64 { Instant.now.microseconds / 3_600_000_000 * 3_600_000_000 }
             let before = hour()
             await rig.keyGuard.recordUses()
-            let stored = try await rig.store.read(
-                in: rig.workspace, deadline: .soon,
+            let stored = try await rig.store.in(rig.workspace).read(
                 "SELECT last_used_at FROM api_key WHERE workspace_id = \(rig.workspace) AND key_id = \(made.keyID)"
             ) { row in try row.value(0, as: Instant.self) }
             #expect(stored.count == 1 && stored.allSatisfy { [before, hour()].contains($0.microseconds) }, "\(stored)")
@@ -202,9 +201,7 @@ struct KeyGuardTests {
         }
     }
 
-    private func untilRefused(
-        _ keyGuard: KeyGuard, _ session: Session, since: ContinuousClock.Instant
-    ) async throws {
+    private func untilRefused(_ keyGuard: KeyGuard, _ session: Session, since: ContinuousClock.Instant) async throws {
         while ContinuousClock.now - since < .seconds(1) {
             do {
                 try await keyGuard.verify(session, deadline: .soon)

@@ -165,7 +165,7 @@ struct KeyTests {
             let hour = Instant(microseconds: Instant.now.microseconds - 3_600_000_000)
             let later = Instant(microseconds: Instant.now.microseconds + 3_600_000_000)
             for (used, isShown) in [(hour, false), (later, true)] {
-                try await rig.store.recordUse(of: [made.keyID], hour: used, in: rig.workspace, deadline: .soon)
+                try await rig.store.in(rig.workspace).keys.recordUse(of: [made.keyID], hour: used)
                 let shown =
                     try await rig.keys.list(.init(partner: "p"), rig.caller("*")).keys
                     + rig.partners.get(.init(partner: "p"), rig.caller("*")).keys

@@ -20,7 +20,7 @@ import Testing
                     #expect(found == expected, "step \(step): \(filter)")
                     if found != expected { return }
                 }
-                if step == 12 { _ = try await muster.server.store.keepEvents(days: 0, at: .now) }
+                if step == 12 { _ = try await muster.server.store.maintenance.keepEvents(days: 0, at: .now) }
             }
         }
     }

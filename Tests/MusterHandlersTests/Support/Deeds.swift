@@ -37,7 +37,7 @@ extension TestServer {
     /// Appends as `users.track` does: users resolved under the identity row, then the head of events.
     func append(_ deeds: [Deed]) async throws {
         let workspace = workspace.id
-        try await store.transaction(in: workspace, deadline: .soon) { connection in
+        try await store.in(workspace).transaction { connection in
             try connection.shareIdentity()
             let numbers = try connection.find(deeds.map { .externalID($0.user) })
             var events: [NewEvent] = []

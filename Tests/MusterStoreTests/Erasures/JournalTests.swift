@@ -76,9 +76,9 @@ import Testing
                         #expect(try await other.delete([.externalID("u-1")], requestID: "r-1").deleted == 1)
                     } else {
                         // An erasure that is still running is left alone.
-                        #expect(try await store.upkeep(Retention()).erasuresJournalled == 0)
+                        #expect(try await store.maintenance.run(Retention()).erasuresJournalled == 0)
                         try await other.age()
-                        #expect(try await store.upkeep(Retention()).erasuresJournalled == 1)
+                        #expect(try await store.maintenance.run(Retention()).erasuresJournalled == 1)
                     }
                 }
                 #expect(try content(second).registrations == [place.workspace: [ids[1]]])

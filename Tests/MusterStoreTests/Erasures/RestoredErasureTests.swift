@@ -47,7 +47,7 @@ struct RestoredErasureTests {
             let named = named.union((0..<Limits.deleteUsers.value).map { Identifier("!\($0)") })
             let other = WorkspaceID(rawValue: workspace.rawValue + 1_000)
             for workspace in [workspace, workspace, other] {
-                applied.append(try await store.applyErasures(named, in: workspace, deadline: .soon))
+                applied.append(try await store.in(workspace).erasures.apply(named))
             }
             return applied
         }
@@ -59,8 +59,8 @@ struct RestoredErasureTests {
                 left.append(id)
             }
             let cohort = CohortReference(partner: "p", cohortID: "c")
-            let size = try await store.cohort(cohort, in: workspace, deadline: .soon)?.size
-            return (left, size, try await store.verify(deadline: .soon).problems)
+            let size = try await store.in(workspace).cohorts.get(cohort)?.size
+            return (left, size, try await store.maintenance.verify(deadline: .soon).problems)
         }
         #expect(left == ["y-10", "y-11", "u-0", "u-2", "u-5", "u-6", "u-7", "u-8"])
         #expect(size == 6 && problems == [])
@@ -69,31 +69,31 @@ struct RestoredErasureTests {
 
 extension Store {
     fileprivate func register(_ ids: [String], in workspace: WorkspaceID) async throws {
-        _ = try await users(of: workspace).upsert(
+        _ = try await self.in(workspace).users.upsert(
             ids.map { UserEntry(externalID: Identifier($0)) }, request: IdempotencyKey(method: UpsertUsers.method))
     }
 
     fileprivate func fillCohort(_ ids: [String], in workspace: WorkspaceID) async throws {
-        _ = try await setPartner("p", PartnerChange(), at: .now, in: workspace, deadline: .soon)
+        _ = try await self.in(workspace).partners.set("p", PartnerChange(), at: .now)
         let changes = [CohortChange.adding(userIDs: IdentifierList(ids.map { Identifier($0) }))]
-        _ = try await importCohort(
+        _ = try await self.in(workspace).cohorts.import(
             ImportRequest(
                 cohort: .init(partner: "p", cohortID: "c"), requestID: nil, changes: changes,
-                digest: [UInt8](repeating: 0, count: 32), keyID: "k"), in: workspace, deadline: .soon)
+                digest: [UInt8](repeating: 0, count: 32), keyID: "k"))
     }
 
     fileprivate func erase(_ ids: [String], in workspace: WorkspaceID) async throws {
-        _ = try await users(of: workspace).delete(
+        _ = try await self.in(workspace).users.delete(
             ids.map { .externalID(Identifier($0)) }, request: IdempotencyKey(method: DeleteUsers.method))
     }
 
     fileprivate func merge(_ id: String, into kept: String, in workspace: WorkspaceID) async throws {
-        _ = try await users(of: workspace).merge(
+        _ = try await self.in(workspace).users.merge(
             .externalID(Identifier(id)), into: .externalID(Identifier(kept)),
             request: IdempotencyKey(method: MergeUsers.method))
     }
 
     fileprivate func isThere(_ id: String, in workspace: WorkspaceID) async throws -> Bool {
-        try await users(of: workspace).get(.externalID(Identifier(id))) != nil
+        try await self.in(workspace).users.get(.externalID(Identifier(id))) != nil
     }
 }

@@ -12,10 +12,14 @@ struct EventMonthTests {
 
     @Test func theCurrentAndTheNextTwoMonthsHaveAPartition() async throws {
         try await Place.with { place in
-            #expect(try await place.store.keepEvents(days: 0, at: .now) == EventUpkeep(), "the migration made them")
+            #expect(
+                try await place.store.maintenance.keepEvents(days: 0, at: .now) == EventMaintenance(),
+                "the migration made them")
             let later = Instant.now + .days(200)
             let made = try await withThrowingTaskGroup(of: Int.self) { group in
-                for _ in 0..<6 { group.addTask { try await place.store.keepEvents(days: 0, at: later).monthsMade } }
+                for _ in 0..<6 {
+                    group.addTask { try await place.store.maintenance.keepEvents(days: 0, at: later).monthsMade }
+                }
                 return try await group.reduce(0, +)
             }
             #expect(made == 6)
@@ -29,7 +33,7 @@ struct EventMonthTests {
             let times = [later, later + .microseconds(1), .now, .at("1997-01-01")]
             try await place.append(times.map { NewEvent(userNumber: 0, name: "login", occurredAt: $0) })
             #expect(try await place.ownerCount("SELECT count(*) FROM user_event_rest") == 2)
-            #expect(try await place.store.keepEvents(days: 0, at: later).monthsMade == 6)
+            #expect(try await place.store.maintenance.keepEvents(days: 0, at: later).monthsMade == 6)
             #expect(try await place.ownerCount("SELECT count(*) FROM user_event_rest") == 0)
             #expect(try await place.rows(in: "user_event") == 4)
         }
@@ -40,7 +44,9 @@ struct EventMonthTests {
             try await place.upsert(.external("ada"))
             let now = Instant.now
             let past = now - .days(300)
-            #expect(try await place.store.keepEvents(days: 0, at: past) == EventUpkeep(), "before the first month")
+            #expect(
+                try await place.store.maintenance.keepEvents(days: 0, at: past) == EventMaintenance(),
+                "before the first month")
             // A year from now, half of what is kept is older than 250 days.
             let soon = now + .days(300)
             let times = [now, .at("1997-01-01"), soon]
@@ -50,13 +56,13 @@ struct EventMonthTests {
                     NewPurchase(userNumber: 0, productID: "cd", currency: "USD", price: 1, occurredAt: $0)
                 })
             let before = try await place.eventsVersion()
-            let done = try await place.store.keepEvents(days: 400, at: now)
-            #expect(done == EventUpkeep(monthsMade: 0, monthsDropped: 0, eventsForgotten: 2))
+            let done = try await place.store.maintenance.keepEvents(days: 400, at: now)
+            #expect(done == EventMaintenance(monthsMade: 0, monthsDropped: 0, eventsForgotten: 2))
             #expect(try await place.eventsVersion() == before + 1)
             #expect(try await place.rows(in: "user_event") == 2)
             #expect(try await place.rows(in: "user_purchase") == 2)
-            let again = try await place.store.keepEvents(days: 400, at: now)
-            #expect(again == EventUpkeep())
+            let again = try await place.store.maintenance.keepEvents(days: 400, at: now)
+            #expect(again == EventMaintenance())
             #expect(try await place.eventsVersion() == before + 1)
         }
     }
@@ -77,11 +83,11 @@ struct EventMonthTests {
             try await place.append(
                 ["2026-03-31T23:59:59Z", "2026-04-01", "2026-03-01"].map { .of(0, "login", at: $0) })
             let before = try await place.eventsVersion()
-            let done = try await place.store.keepEvents(days: 30, at: .at("2026-05-02"))
+            let done = try await place.store.maintenance.keepEvents(days: 30, at: .at("2026-05-02"))
             #expect(done.monthsDropped == 1)
             #expect(try await place.rows(in: "user_event") == 1)
             #expect(try await place.eventsVersion() == before + 1)
-            let second = try await place.store.keepEvents(days: 30, at: .at("2026-05-02"))
+            let second = try await place.store.maintenance.keepEvents(days: 30, at: .at("2026-05-02"))
             #expect(second.monthsDropped == 0)
             #expect(try await place.eventsVersion() == before + 1)
         }

@@ -81,7 +81,7 @@ struct EventTests {
 extension Place {
     func append(_ events: [NewEvent], _ purchases: [NewPurchase] = []) async throws {
         let workspace = workspace
-        try await store.transaction(in: workspace, deadline: .soon) { connection in
+        try await store.in(workspace).transaction { connection in
             try connection.shareIdentity()
             try connection.append(events, purchases)
         }

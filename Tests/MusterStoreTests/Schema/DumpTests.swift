@@ -24,7 +24,7 @@ struct DumpTests {
                 #expect(try await contents(copy.ownerURL) == before)
                 try await with(copy.serverURL, workspace) { server, client in
                     #expect(try await self.answers(client) == answers)
-                    let report = try await server.store.verify(deadline: .soon)
+                    let report = try await server.store.maintenance.verify(deadline: .soon)
                     #expect(report.problems == [] && report.sets >= 3)
                     // A repeat is known, and work goes on from where it was.
                     #expect(try await client.send(Self.imports[0]).version == 1)
@@ -32,7 +32,7 @@ struct DumpTests {
                         partner: "tinyclues", cohortID: "a", changes: [.adding(userIDs: ["u-39", "anew"])])
                     #expect(try await client.send(UpsertUsers(users: [UserEntry(externalID: "anew")])).created == 1)
                     #expect(try await client.send(more).version == 5)
-                    #expect(try await server.store.runExports(keepHours: 4) == 0)
+                    #expect(try await server.store.maintenance.runExports(keepHours: 4) == 0)
                 }
             }
         }
@@ -74,11 +74,10 @@ struct DumpTests {
         _ = try await client.send(UpsertUsers(users: users, requestID: "users"))
         for call in Self.imports { _ = try await client.send(call) }
         let workspace = server.workspace.id
-        let a = try await server.store.read(
-            in: workspace, deadline: .soon,
+        let a = try await server.store.in(workspace).read(
             "SELECT set_number FROM cohort WHERE workspace_id = \(workspace) AND cohort_id = \(Identifier("a"))"
         ) { row in try row.value(0, as: Int32.self) }
-        #expect(try await server.store.fold(SetKey(workspace: workspace, number: a[0]), deadline: .soon) == 2)
+        #expect(try await server.store.maintenance.in(workspace).fold(SetKey(workspace: workspace, number: a[0])) == 2)
         _ = try await client.send(MergeUsers(merge: .externalID("u-5"), keep: .externalID("u-4")))
         _ = try await client.send(DeleteUsers(users: [.externalID("u-6")]))
         _ = try await client.send(RenameExternalIDs(renames: [.init(current: "u-7", new: "seven")]))
@@ -97,10 +96,10 @@ struct DumpTests {
         ])
         _ = try await client.send(CreateSegment(segmentID: "nested", name: "Nested", filter: nested))
         _ = try await client.send(ExportSegment(segmentID: "nested"))
-        #expect(try await server.store.runExports(keepHours: 4) == 1)
-        _ = try await server.store.upkeep(Retention())
+        #expect(try await server.store.maintenance.runExports(keepHours: 4) == 1)
+        _ = try await server.store.maintenance.run(Retention())
         // Of an erasure whose server ended before it was in a journal.
-        try await server.store.transaction(in: workspace, deadline: .soon) { connection in
+        try await server.store.in(workspace).transaction { connection in
             try connection.execute(
                 """
                 INSERT INTO erasure_to_journal (workspace_id, braze_id, erased_at)

@@ -93,9 +93,9 @@ struct LocaleTests {
             try await Self.with(test, workspace) { client, store in
                 _ = try await client.send(CreateSegment(segmentID: "all", name: "all", filter: .everyone))
                 let now = Instant.now
-                _ = try await store.recordSizes(in: workspace.id, at: now)
-                let sizes = try await store.dailySizes(
-                    of: "all", endingAt: now, length: 1, in: workspace.id, deadline: .soon)
+                _ = try await store.maintenance.in(workspace.id).recordSizes(at: now)
+                let sizes = try await store.in(workspace.id).segments
+                    .dailySizes(of: "all", endingAt: now, length: 1)
                 #expect(sizes?.map(\.time) == [now.day])
             }
         }

@@ -117,7 +117,7 @@ struct TenantIsolationTests {
 
     private func seed(_ test: TestDatabase) async throws {
         try await test.withStore { store in
-            _ = try await store.setPartner("p", PartnerChange(), at: .now, in: test.workspace, deadline: .soon)
+            _ = try await store.in(test.workspace).partners.set("p", PartnerChange(), at: .now)
         }
     }
 }

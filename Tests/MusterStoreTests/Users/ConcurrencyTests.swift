@@ -126,7 +126,7 @@ extension Place {
         let (workspace, cache) = (workspace, store.cache)
         let users = [a, b].map { UserReference.externalID(Identifier("u-\($0)")) }
         let set = SetKey(workspace: workspace, number: number)
-        let state = try await store.transaction(in: workspace, deadline: .soon) { connection in
+        let state = try await store.in(workspace).transaction { connection in
             try connection.shareIdentity()
             let found = try connection.find(users).compactMap(\.self).map(\.rawValue)
             try connection.execute("SELECT pg_sleep(0.005)")

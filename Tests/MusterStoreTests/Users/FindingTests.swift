@@ -76,7 +76,7 @@ import Testing
                 var explain: SQL = "EXPLAIN "
                 explain += found
                 let sql = explain
-                let plan = try await place.store.read(in: place.workspace, deadline: .soon, sql) { row in
+                let plan = try await place.store.in(place.workspace).read(sql) { row in
                     try row.value(0, as: String.self)
                 }
                 #expect(!plan.contains { $0.contains("Seq Scan") }, "\(plan.joined(separator: "\n"))")

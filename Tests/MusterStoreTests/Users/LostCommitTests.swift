@@ -29,20 +29,20 @@ struct LostCommitTests {
     private static func loseACommit(
         of store: Store, _ workspace: WorkspaceID, _ owner: Database, _ requestID: Identifier?
     ) async throws {
-        let before = try await store.users(of: workspace).upsert(
+        let before = try await store.in(workspace).users.upsert(
             [.external("kept"), .external("gone")], request: IdempotencyKey(method: "users.upsert"))
         #expect(before.results.last?.outcome == .created)
         try await owner.waitForStandbys(true)
         let request = requestID.map {
             IdempotencyKey(method: "users.merge", requestID: $0, digest: [UInt8](repeating: 1, count: 32))
         }
-        async let reply = store.users(of: workspace).merge(
+        async let reply = store.in(workspace).users.merge(
             .externalID("gone"), into: .externalID("kept"), request: request ?? IdempotencyKey(method: "users.merge"))
         try await owner.endWhoeverWaits()
         try await owner.waitForStandbys(false)
         // A second run would find no user to merge: the recorded request decides.
         #expect(try await reply.changedSets == 0)
-        #expect(try await store.users(of: workspace).get(.externalID("gone")) == nil)
+        #expect(try await store.in(workspace).users.get(.externalID("gone")) == nil)
     }
 
     private static func loseEveryCommit(of store: Store, _ workspace: WorkspaceID, _ owner: Database) async throws {
@@ -53,7 +53,7 @@ struct LostCommitTests {
         #expect(kind == .commitOutcomeUnknown)
         // The deadline cancels the wait and leaves the commit; no backend has to be ended.
         #expect(try await owner.eventually { $0 == 0 }, "nobody waits for a standby any more")
-        let user = try await store.users(of: workspace).get(.externalID("u-1"))
+        let user = try await store.in(workspace).users.get(.externalID("u-1"))
         #expect(user != nil)
         try await owner.waitForStandbys(false)
     }

@@ -96,7 +96,7 @@ import Testing
             try await place.upsert(.external("a"), .external("b"))
             let set = try await place.cohort([0, 1])
             let workspace = place.workspace
-            try await place.store.transaction(in: workspace, deadline: .soon) { connection in
+            try await place.store.in(workspace).transaction { connection in
                 try connection.execute(
                     """
                     UPDATE set_head SET kind = 'listing', expires_at = now() + '1 hour'
@@ -106,7 +106,7 @@ import Testing
             #expect(try await place.merge(.externalID("b"), into: .externalID("a")) == 0)
             #expect(try await place.members(of: set) == [0, 1])
             // Back to a cohort without the unused number, for the checks at the end.
-            try await place.store.transaction(in: workspace, deadline: .soon) { connection in
+            try await place.store.in(workspace).transaction { connection in
                 try connection.execute("DELETE FROM set_head WHERE workspace_id = \(workspace) AND set_number = \(set)")
             }
         }
@@ -119,8 +119,7 @@ import Testing
             try await place.merge(.externalID("u-2"), into: .externalID("u-1"))
             try await place.merge(.externalID("u-1"), into: .externalID("u-3"))
             let workspace = place.workspace
-            let pairs = try await place.store.read(
-                in: workspace, deadline: .soon,
+            let pairs = try await place.store.in(workspace).read(
                 """
                 SELECT merged_number, kept_number FROM merged_user WHERE workspace_id = \(workspace) ORDER BY 1
                 """

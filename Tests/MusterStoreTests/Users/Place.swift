@@ -24,7 +24,7 @@ struct Place: Sendable {
         }
     }
 
-    var users: UserStore { store.users(of: workspace) }
+    var users: UserStore { store.in(workspace).users }
 
     @discardableResult
     func upsert(_ users: UserEntry...) async throws -> UpsertUsers.Reply { try await upsert(users) }
@@ -66,7 +66,7 @@ struct Place: Sendable {
 
     func number(of user: UserReference) async throws -> UserNumber? {
         let workspace = workspace
-        return try await store.transaction(in: workspace, deadline: .soon) { connection in
+        return try await store.in(workspace).transaction { connection in
             try connection.find([user])[0]
         }
     }
@@ -76,7 +76,7 @@ struct Place: Sendable {
     /// A set of the kind of cohorts, with these members.
     func cohort(_ members: MemberSet) async throws -> Int32 {
         let workspace = workspace
-        return try await store.transaction(in: workspace, deadline: .soon) { connection in
+        return try await store.in(workspace).transaction { connection in
             let number: Int32? = try connection.first(
                 "INSERT INTO set_head (workspace_id, kind) VALUES (\(workspace), 'cohort') RETURNING set_number"
             ) { row in try row.value(0) }
@@ -91,7 +91,7 @@ struct Place: Sendable {
     func add(_ members: MemberSet, to number: Int32, keepingInCache: Bool = true) async throws {
         let (workspace, cache) = (workspace, store.cache)
         let set = SetKey(workspace: workspace, number: number)
-        let state = try await store.transaction(in: workspace, deadline: .soon) { connection in
+        let state = try await store.in(workspace).transaction { connection in
             try connection.shareIdentity()
             let head = try #require(try connection.lockHead(set))
             let state = try connection.state(of: head, cache: cache)
@@ -104,8 +104,8 @@ struct Place: Sendable {
     /// From the rows, change by change, past every cache.
     func stored(_ number: Int32) async throws -> SetState {
         let workspace = workspace
-        let states = try await store.transaction(in: workspace, deadline: .soon) { connection in
-            try connection.load([number], in: workspace)
+        let states = try await store.in(workspace).transaction { connection in
+            try connection.load([number])
         }
         return try #require(states[number])
     }
@@ -125,13 +125,13 @@ struct Place: Sendable {
 
     func value(_ sql: SQL) async throws -> Int64 {
         try #require(
-            try await store.read(in: workspace, deadline: .soon, sql) { row in try row.value(0, as: Int64.self) }.first)
+            try await store.in(workspace).read(sql) { row in try row.value(0, as: Int64.self) }.first)
     }
 
     /// The invariants: everyone has exactly the users with a row, no set has others, and the cache equals the rows.
     func checkInvariants() async throws {
         let workspace = workspace
-        let (rows, heads) = try await store.transaction(in: workspace, deadline: .soon) { connection in
+        let (rows, heads) = try await store.in(workspace).transaction { connection in
             (
                 try connection.query("SELECT user_number FROM registered_user WHERE workspace_id = \(workspace)") {
                     row in
@@ -167,8 +167,4 @@ extension UserEntry {
 
 extension UpsertUsers.Reply {
     var outcomes: [UpsertResult.Outcome] { results.map(\.outcome) }
-}
-
-extension Store {
-    func users(of workspace: WorkspaceID) -> UserStore { self.in(WorkspaceScope(workspace, deadline: .soon)).users }
 }

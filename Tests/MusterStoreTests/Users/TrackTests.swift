@@ -333,7 +333,7 @@ extension Place {
         try await Place.with { place in
             try await place.upsert(.external("u-1", ["email": "a@x.eu"]), .external("u-2"))
             let (store, workspace) = (place.store, place.workspace)
-            async let moving: Void = store.transaction(in: workspace, deadline: .soon) { connection in
+            async let moving: Void = store.in(workspace).transaction { connection in
                 _ = try connection.lockHead(SetKey(workspace: workspace, number: SetKey.attributes))
                 try connection.execute(
                     """

@@ -84,12 +84,12 @@ final class ModelRun {
             ) { row in try row.value(0, as: Int32.self) }
         }
         guard let number = words.random.pick(numbers) else { return }
-        try await servers[words.random.int(0..<2)].store.fold(
-            SetKey(workspace: workspace, number: number), deadline: .soon)
+        try await servers[words.random.int(0..<2)].store.maintenance.in(workspace)
+            .fold(SetKey(workspace: workspace, number: number))
     }
 
     func upkeep() async throws {
-        _ = try await servers[words.random.int(0..<2)].store.upkeep(Retention())
+        _ = try await servers[words.random.int(0..<2)].store.maintenance.run(Retention())
     }
 
     /// Moves users' numbers to the next container or chunk of the sets, as if many users had been created and erased.

@@ -32,7 +32,7 @@ import Testing
                     last = try await run.step()
                     for _ in 0..<2 { try await run.compare() }
                 }
-                let report = try await run.servers[0].store.verify(deadline: .soon)
+                let report = try await run.servers[0].store.maintenance.verify(deadline: .soon)
                 try run.expectEqual(report.problems, [], "what verify finds")
             } catch {
                 Issue.record("MUSTER_SEED=\(seed), step \(step), after \(last): \(error)")
