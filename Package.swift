@@ -85,12 +85,14 @@ let package = Package(
             name: "MusterHandlers",
             dependencies: [
                 "MusterStore", "MusterUsers", "MusterMetrics", "MusterProtocol", "Cryptography", "Postgres", log,
+                "Locking",
             ],
             swiftSettings: settings),
         .target(
             name: "MusterStore",
             dependencies: [
-                "Postgres", "Zip", "MusterUsers", "MusterSets", "MusterSchema", "MusterMetrics", "MusterProtocol", log,
+                "Postgres", "Zip", "MusterUsers", "MusterSets", "MusterSchema", "MusterMetrics", "MusterProtocol",
+                "Locking", log,
             ],
             swiftSettings: settings),
         // The rules of users, events and imports, without a database.
@@ -109,8 +111,9 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),
         .target(name: "MusterMetrics", swiftSettings: settings),
-        .target(name: "Postgres", dependencies: ["CLibpq", log], swiftSettings: settings),
+        .target(name: "Postgres", dependencies: ["Locking", "CLibpq", log], swiftSettings: settings),
         .target(name: "Cryptography", dependencies: ["CLibcrypto"], swiftSettings: settings),
+        .target(name: "Locking", swiftSettings: settings),
         .target(name: "Zip", dependencies: ["CZip"], swiftSettings: settings),
         .target(name: "Gzip", dependencies: ["CZlib"], swiftSettings: settings),
         .target(name: "MusterProtocol", dependencies: ["CSimdJSON"], swiftSettings: settings),
@@ -135,59 +138,57 @@ let package = Package(
         .testTarget(
             name: "MusterSystemTests",
             dependencies: [
-                "muster-server", "MusterTestSupport", "TestSupport", "MusterServer", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterSets", "MusterProtocol", "Postgres", log,
+                "muster-server", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets",
+                "Postgres", "Locking", "MusterProtocol", "TestSupport", "MusterTestSupport",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "MusterServerTests",
             dependencies: [
-                "muster-server", "MusterTestSupport", "TestSupport", "MusterServer", "MusterREST", "MusterClient",
-                "MusterHandlers", "MusterStore", "MusterMetrics", "MusterProtocol", "Postgres", log, lifecycle,
+                "muster-server", "MusterServer", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore",
+                "MusterMetrics", "Postgres", "MusterProtocol", "TestSupport", "MusterTestSupport", log, lifecycle,
                 arguments,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "MusterRPCTests",
             dependencies: [
-                "MusterTestSupport", "TestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterListener",
-                "MusterMetrics", "MusterProtocol", lifecycle,
+                "MusterServer", "MusterListener", "MusterClient", "MusterHandlers", "MusterMetrics",
+                "MusterProtocol", "TestSupport", "MusterTestSupport", lifecycle,
             ] + nio,
             swiftSettings: settings),
         .testTarget(
             name: "MusterRESTTests",
             dependencies: [
-                "muster-server", "MusterTestSupport", "TestSupport", "MusterREST", "MusterServer", "MusterClient",
-                "MusterHandlers", "MusterStore", "Gzip", "CZlib", "MusterListener", "MusterMetrics", "MusterProtocol",
-                "Postgres", log, lifecycle,
+                "MusterREST", "MusterListener", "MusterClient", "MusterHandlers", "MusterStore", "MusterMetrics",
+                "Postgres", "MusterProtocol", "CZlib", "TestSupport", "MusterTestSupport", log, lifecycle,
             ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(
             name: "MusterListenerTests",
             dependencies: [
-                "MusterListener", "MusterTestSupport", "TestSupport", "MusterServer", "MusterHandlers",
-                "MusterProtocol",
+                "MusterServer", "MusterListener", "MusterProtocol", "TestSupport", "MusterTestSupport",
             ] + nio,
             swiftSettings: settings),
         .testTarget(
             name: "MusterClientTests",
             dependencies: [
-                "MusterClient", "MusterTestSupport", "TestSupport", "MusterServer", "MusterListener", "MusterProtocol",
+                "MusterServer", "MusterListener", "MusterClient", "MusterProtocol", "TestSupport",
+                "MusterTestSupport",
             ] + nio,
             swiftSettings: settings),
         .testTarget(
             name: "MusterHandlersTests",
             dependencies: [
-                "MusterTestSupport", "TestSupport", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore",
-                "MusterUsers",
-                "MusterProtocol", "Postgres", log,
+                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterUsers", "Postgres",
+                "MusterProtocol", "TestSupport", "MusterTestSupport", log,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "MusterStoreTests",
             dependencies: [
-                "muster-server", "MusterTestSupport", "TestSupport", "MusterREST", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterSchema", "MusterSets", "MusterProtocol", "Postgres", log, "MusterUsers",
+                "muster-server", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore", "MusterUsers",
+                "MusterSchema", "MusterSets", "Postgres", "MusterProtocol", "TestSupport", "MusterTestSupport", log,
             ],
             swiftSettings: settings),
         .testTarget(
@@ -199,7 +200,8 @@ let package = Package(
             name: "MusterSetsTests", dependencies: ["MusterSets", "TestSupport", "CRoaring"], swiftSettings: settings),
         .testTarget(name: "MusterMetricsTests", dependencies: ["MusterMetrics"], swiftSettings: settings),
         .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"], swiftSettings: settings),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport", log], swiftSettings: settings),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["Postgres", "Locking", "TestSupport", log], swiftSettings: settings),
         .testTarget(
             name: "MusterProtocolTests", dependencies: ["MusterProtocol", "TestSupport"], swiftSettings: settings),
     ],

@@ -1,4 +1,4 @@
-import Postgres
+import Locking
 
 /// Places where a test can hold a request, to show what happens when something else comes between.
 public final class Failpoints: Sendable {

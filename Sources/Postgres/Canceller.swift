@@ -1,4 +1,5 @@
 import CLibpq
+import Locking
 
 /// What a cancel request needs.
 ///
@@ -36,7 +37,7 @@ final class CancelRequest: Sendable {
     func isSent(by limit: Moment) -> Bool {
         wasSent.wait(for: ended) { wasSent in
             if let wasSent { return .found(wasSent) }
-            return limit <= .now ? .found(false) : .again(by: limit)
+            return limit <= .now ? .found(false) : .again(by: limit.timespec)
         }
     }
 }

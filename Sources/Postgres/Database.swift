@@ -1,3 +1,4 @@
+import Locking
 public import Logging
 
 /// A PostgreSQL database with a fixed number of connections, each owned by a thread.

@@ -1,3 +1,5 @@
+import Locking
+
 /// Counts failed units of work by kind of error, since the database was opened.
 final class ErrorCounts: Sendable {
     /// The classes of SQLSTATE. A fixed list: a server could send others, which must not grow the metric.

@@ -1,4 +1,5 @@
 import CLibpq
+import Locking
 
 /// Identifies a connection's session: a random name that is set in it, and the settings that it must have.
 ///

@@ -1,3 +1,5 @@
+import Locking
+
 /// The waiting work, the running work and the connections, under one lock, so that no work is between two states.
 final class WorkQueue: Sendable {
     struct State {
@@ -184,7 +186,7 @@ extension WorkQueue {
                     for work in expired { work.ticket.place = .done }
                     return .found(.refuse(expired, state.expiry))
                 }
-                return .again(by: state.alarm)
+                return .again(by: state.alarm?.timespec)
             }
             guard case .refuse(let works, let error) = turn else { return }
             for work in works { work.refuse(error) }
@@ -245,7 +247,7 @@ extension WorkQueue {
         let end = Moment.after(milliseconds: milliseconds)
         return state.wait(for: closing) { state in
             if state.isClosing { return .found(false) }
-            return end <= .now ? .found(true) : .again(by: end)
+            return end <= .now ? .found(true) : .again(by: end.timespec)
         }
     }
 

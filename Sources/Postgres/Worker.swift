@@ -1,3 +1,4 @@
+import Locking
 import Logging
 
 /// A thread and its connection, which only this thread uses.

@@ -1,4 +1,5 @@
 import Dispatch
+import Locking
 import MusterClient
 import MusterHandlers
 import MusterProtocol

@@ -1,3 +1,4 @@
+import Locking
 public import Logging
 import MusterProtocol
 public import MusterStore
@@ -137,7 +138,7 @@ extension KeyGuard {
 
     /// Waits no longer than its own deadline: the look that it waits for may have a later one.
     private func turn(in workspace: WorkspaceID, deadline: ContinuousClock.Instant) async -> Turn {
-        let turn = Awaited<Turn>()
+        let turn = OneShot<Turn>()
         // Whose turn it is must ask, however late: all others wait for it.
         if rooms.withLock({ $0[workspace, default: Room()].waitOrLead(turn) }) { return .ask }
         return await withTaskGroup(of: Void.self) { group in
@@ -186,7 +187,7 @@ extension KeyGuard {
     private struct Room {
         var keys: [String: WatchedKey] = [:]
         private var isLooking = false
-        private var waiters: [Awaited<Turn>] = []
+        private var waiters: [OneShot<Turn>] = []
 
         /// Whether nobody would miss this room.
         var isIdle: Bool { keys.isEmpty && !isLooking }
@@ -196,7 +197,7 @@ extension KeyGuard {
         }
 
         /// True where the caller is to look; else `turn` comes of the look that is under way.
-        mutating func waitOrLead(_ turn: Awaited<Turn>) -> Bool {
+        mutating func waitOrLead(_ turn: OneShot<Turn>) -> Bool {
             guard isLooking else {
                 isLooking = true
                 return true
@@ -219,7 +220,7 @@ extension KeyGuard {
             keys = keys.filter { $0.value.heardAt >= oldest }
         }
 
-        mutating func endLook() -> [Awaited<Turn>] {
+        mutating func endLook() -> [OneShot<Turn>] {
             defer { (isLooking, waiters) = (false, []) }
             return waiters
         }

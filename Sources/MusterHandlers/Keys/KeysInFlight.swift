@@ -1,6 +1,6 @@
+import Locking
 public import MusterProtocol
 import MusterStore
-import Postgres
 import Synchronization
 
 /// How many requests a key has in flight at this server, over all of its connections and both wires, so that one caller does not take

@@ -1,6 +1,6 @@
+import Locking
 import MusterProtocol
 public import MusterStore
-import Postgres
 
 /// A service key that was just made by the owner of the tables, with its secret.
 public struct OwnersKey: Sendable {

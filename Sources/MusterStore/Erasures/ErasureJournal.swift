@@ -1,7 +1,7 @@
 import Dispatch
+import Locking
 public import Logging
 import MusterProtocol
-import Postgres
 import Synchronization
 
 #if canImport(Glibc)
@@ -26,7 +26,7 @@ public final class ErasureJournal: Sendable {
         var lines: [JournalLine]
         /// Writes an empty line where there is none else, to find out whether it can.
         var isTrial = false
-        var ticket: Awaited<Bool>
+        var ticket: OneShot<Bool>
     }
 
     private struct State {
@@ -82,7 +82,7 @@ public final class ErasureJournal: Sendable {
     private func add(
         _ lines: [JournalLine], isTrial: Bool = false, until deadline: ContinuousClock.Instant
     ) async throws {
-        let ticket = Awaited<Bool>()
+        let ticket = OneShot<Bool>()
         enqueue(Entry(lines: lines, isTrial: isTrial, ticket: ticket))
         let isWritten = await withTaskGroup(of: Void.self) { group in
             group.addTask {

@@ -1,3 +1,4 @@
+import Locking
 import MusterProtocol
 import MusterSets
 import MusterUsers

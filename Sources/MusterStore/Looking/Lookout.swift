@@ -1,3 +1,4 @@
+import Locking
 import MusterProtocol
 import Postgres
 
@@ -8,7 +9,7 @@ final class Lookout: Sendable {
     private struct Waiting: Sendable {
         let request: LookRequest
         let deadline: ContinuousClock.Instant
-        let answer = Awaited<Result<Look, any Error>>()
+        let answer = OneShot<Result<Look, any Error>>()
     }
 
     private struct State {

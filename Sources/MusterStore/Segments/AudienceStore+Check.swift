@@ -1,3 +1,4 @@
+import Locking
 public import MusterProtocol
 import MusterSets
 import MusterUsers

@@ -1,7 +1,7 @@
+import Locking
 import MusterProtocol
 import MusterSets
 import MusterUsers
-import Postgres
 
 /// A saved filter as this process knows it.
 struct Definition: Sendable {

@@ -1,6 +1,6 @@
+import Locking
 import MusterProtocol
 import MusterSets
-import Postgres
 
 /// The saved filters of a workspace that this process knows, and the plans made from them. What it knows may be old: every read
 /// proves the versions that it used.

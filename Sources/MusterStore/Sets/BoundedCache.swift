@@ -1,5 +1,5 @@
+import Locking
 import MusterSets
-import Postgres
 
 /// Values by key up to a number of bytes; the least recently used go first.
 final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {

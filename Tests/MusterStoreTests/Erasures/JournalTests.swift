@@ -111,10 +111,8 @@ import Testing
                         group.addTask {
                             // As a call has it: what comes after its first unit of work is not refused.
                             let scope = WorkspaceScope(place.workspace, keyID: "k", deadline: .now + .seconds(30))
-                            try await Store.$scopeOfCall.withValue(scope) {
-                                _ = try await place.store.in(scope).users.delete(
-                                    [.externalID(name)], request: place.key(DeleteUsers.method, nil))
-                            }
+                            _ = try await place.store.in(scope).users.delete(
+                                [.externalID(name)], request: place.key(DeleteUsers.method, nil))
                         }
                     }
                     try await group.waitForAll()

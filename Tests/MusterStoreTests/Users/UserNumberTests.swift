@@ -39,7 +39,7 @@ struct UserNumberTests {
 
 extension Place {
     fileprivate func numbers(_ sql: SQL) async throws -> [[UserNumber]] {
-        try await store.read(in: workspace, deadline: .soon, sql) { row in try row.value(0) }
+        try await store.in(workspace).read(sql) { row in try row.value(0) }
     }
 
     fileprivate func failure(_ sql: SQL) async -> PostgresError.Kind? {

@@ -1,5 +1,5 @@
 /// A value that one task awaits and any other can fulfill. The first value counts; later ones are ignored.
-package final class Awaited<Value: Sendable>: Sendable {
+package final class OneShot<Value: Sendable>: Sendable {
     private enum State {
         case nobodyWaits
         case waiting(CheckedContinuation<Value, Never>)

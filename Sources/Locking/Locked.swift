@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 
 /// A value protected by a pthread mutex. Unlike with `Synchronization.Mutex`, the thread sanitizer recognizes it, and a
 /// thread can wait for the value to change.
@@ -27,32 +27,32 @@ package final class Locked<Value: ~Copyable>: @unchecked Sendable {
     /// Calls `look` with the value, now and after each `signal`, until it finds what it waits for.
     ///
     /// `look` returns before the thread sleeps, so that no access to the value is open while others change it.
-    func wait<R>(for signal: Signal, _ look: (inout Value) -> Look<R>) -> R {
+    package func wait<R>(for signal: Signal, _ look: (inout Value) -> Look<R>) -> R {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while true {
             switch look(&value) {
             case .found(let result): return result
-            case .again(let moment): signal.sleep(mutex, until: moment)
+            case .again(let time): signal.sleep(mutex, until: time)
             }
         }
     }
 }
 
 /// The result of one call of `look`.
-enum Look<R> {
+package enum Look<R> {
     case found(R)
-    /// Call again at the next signal, or at this time at the latest.
-    case again(by: Moment?)
+    /// Call again at the next signal, or at this time of the monotonic clock at the latest.
+    case again(by: timespec?)
 }
 
 /// Wakes threads that wait for a `Locked` value.
 ///
 /// `@unchecked Sendable`: a pthread condition is made for use by several threads.
-final class Signal: @unchecked Sendable {
+package final class Signal: @unchecked Sendable {
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    init() {
+    package init() {
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
@@ -65,16 +65,15 @@ final class Signal: @unchecked Sendable {
         condition.deallocate()
     }
 
-    func wakeOne() { pthread_cond_signal(condition) }
+    package func wakeOne() { pthread_cond_signal(condition) }
 
-    func wakeAll() { pthread_cond_broadcast(condition) }
+    package func wakeAll() { pthread_cond_broadcast(condition) }
 
-    fileprivate func sleep(_ mutex: UnsafeMutablePointer<pthread_mutex_t>, until moment: Moment?) {
-        guard let moment else {
+    fileprivate func sleep(_ mutex: UnsafeMutablePointer<pthread_mutex_t>, until time: timespec?) {
+        guard var time else {
             pthread_cond_wait(condition, mutex)
             return
         }
-        var time = moment.timespec
         pthread_cond_timedwait(condition, mutex, &time)
     }
 }
