@@ -29,14 +29,14 @@ public struct ExportHandlers: Sendable {
         let workspace = store.in(context.scope)
         let key = try await workspace.pageTokenKey()
         let exportID = "\(UUID().uuidString.lowercased())-\(Instant.now.secondsSince1970)"
-         ExportToken(=let token = try ExportToken(= ExportToken(of: exportID, in: context.session.workspaceID, key: key)
+        let token = try ExportToken(of: exportID, in: context.session.workspaceID, key: key)
         let request = try IdempotencyKey(call)
         do {
             let begun = try await workspace.exports.begin(
                 NewExport(exportID: exportID, segmentID: call.segmentID, tokenDigest: try token.digest, shape: shape),
                 request: request)
             // A repeat is of the export that the first one began.
-             ExportToken(=let path = try ExportToken(= ExportToken(of: begun, in: context.session.workspaceID, key: key).path
+            let path = try ExportToken(of: begun, in: context.session.workspaceID, key: key).path
             return .init(objectPrefix: begun, path: path, url: restURL.map { $0 + path })
         } catch let refusal as ExportRefusal { throw refusal.error(of: call.segmentID) }
     }

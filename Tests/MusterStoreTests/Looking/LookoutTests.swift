@@ -20,7 +20,10 @@ import Testing
         try await withThrowingTaskGroup(of: (Int, PostgresError?, Duration).self) { group in
             for (place, patience) in patiences.enumerated() {
                 group.addTask { [lookout, request] in
-                    do { _ = try await lookout.look(request, deadline: started + patience) } catch {
+                    do {
+                        _ = try await lookout.look(
+                            request, for: WorkspaceScope(WorkspaceID(rawValue: 1), deadline: started + patience))
+                    } catch {
                         return (place, error as? PostgresError, .now - started)
                     }
                     return (place, nil, .zero)

@@ -1,4 +1,5 @@
 import MusterHandlers
+import MusterProtocol
 import MusterSchema
 import MusterTestSupport
 import Postgres
@@ -82,9 +83,9 @@ func expectServes(_ url: String) async throws {
         let facts = try await schema.facts(deadline: .soon)
         #expect(facts.passesTheWall == nil)
         let store = Store(database: database, logger: quietLogger)
-        #expect(try await store.verify(deadline: .soon).sets == 1)
+        #expect(try await store.maintenance.verify(deadline: .soon).sets == 1)
         let workspace = try await schema.workspaces(deadline: .soon)[0].id
-        _ = try await store.setPartner("p", PartnerChange(), at: .now, in: workspace, deadline: .soon)
+        _ = try await store.in(workspace).partners.set("p", PartnerChange(), at: .now)
         let outside = try await database.read(deadline: .soon, "SELECT count(*) FROM set_head") {
             try $0.value(0, as: Int.self)
         }
@@ -103,7 +104,7 @@ func accessProblem(_ url: String) async throws -> String? {
 
 func verify(_ url: String) async throws -> [String] {
     try await TestDatabase.open(url, connections: 1) { database in
-        try await Store(database: database, logger: quietLogger).verify(deadline: .soon).problems
+        try await Store(database: database, logger: quietLogger).maintenance.verify(deadline: .soon).problems
     }
 }
 
