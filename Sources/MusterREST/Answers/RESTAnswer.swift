@@ -2,7 +2,6 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import MusterProtocol
-import MusterStore
 import NIOCore
 
 /// An answer: a status and a JSON object that always has `message`, since Braze's clients read it unasked.

@@ -1,7 +1,6 @@
 import HTTPTypes
 import MusterHandlers
 import MusterProtocol
-import MusterStore
 import NIOConcurrencyHelpers
 
 /// What a key may still send in this hour: the three headers of every answer.

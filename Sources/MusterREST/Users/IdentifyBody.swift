@@ -1,5 +1,4 @@
 import MusterProtocol
-import MusterStore
 
 /// The body of `/users/identify`.
 struct IdentifyBody: Decodable {

@@ -1,5 +1,4 @@
 import MusterProtocol
-import MusterStore
 
 /// The answer to `/users/track`: what each array came to, and what is wrong with single objects.
 struct Tracked: Encodable {
