@@ -6,7 +6,7 @@ import MusterUsers
 /// as if the identifiers had been applied one by one.
 func checkImport(_ changes: [CohortChange], in workspace: MemoryWorkspace) {
     var members: MemberSet = [1, 3]
-    let expected = MemberSet(users: applied(changes, to: Set(members.users), in: workspace))
+    let expected = MemberSet(users: Array(applied(changes, to: Set(members.users), in: workspace)))
     for isRepeat in [false, true] {
         var batch = ImportBatch(changes)
         resolve(&batch, in: workspace)

@@ -26,7 +26,7 @@ extension UserNumber: ExpressibleByIntegerLiteral {
 
 extension MemberSet {
     /// The set of these users, in any order, repeats allowed.
-    package init(users: some Sequence<UserNumber>) { self.init(users.map(\.rawValue)) }
+    package init(users: [UserNumber]) { self.init(users.map(\.rawValue)) }
 
     /// The users, in the order of their numbers.
     package var users: [UserNumber] { map { UserNumber(rawValue: $0) } }

@@ -39,7 +39,7 @@ extension AudienceStore {
         let kept = try await readTransaction { transaction in
             try transaction.kept(for: gone.users, in: set)
         }
-        return set.count - gone.count + MemberSet(users: kept.values).intersection(everyone).count
+        return set.count - gone.count + MemberSet(users: Array(kept.values)).intersection(everyone).count
     }
 }
 
