@@ -53,7 +53,7 @@ let package = Package(
         .executableTarget(
             name: "muster-server",
             dependencies: [
-                "MusterServer", "MusterREST", "MusterListener", "MusterHandlers", "MusterStore", "MusterMetrics",
+                "MusterRPC", "MusterREST", "MusterListener", "MusterHandlers", "MusterStore", "MusterMetrics",
                 "MusterProtocol", "Postgres", log, lifecycle, signals, arguments, configuration,
             ],
             swiftSettings: settings),
@@ -65,7 +65,7 @@ let package = Package(
             name: "muster-bench", dependencies: ["MusterClient", "MusterProtocol", arguments] + nio + httpClient,
             path: "Benchmarks/MusterBench", swiftSettings: settings),
         .target(
-            name: "MusterServer",
+            name: "MusterRPC",
             dependencies: ["MusterListener", "MusterHandlers", "MusterProtocol", log, lifecycle] + nio,
             swiftSettings: settings),
         .target(
@@ -129,7 +129,7 @@ let package = Package(
         .target(
             name: "MusterTestSupport",
             dependencies: [
-                "TestSupport", "MusterServer", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore",
+                "TestSupport", "MusterRPC", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore",
                 "MusterProtocol", "MusterListener", "Postgres", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
@@ -138,14 +138,14 @@ let package = Package(
         .testTarget(
             name: "MusterSystemTests",
             dependencies: [
-                "muster-server", "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets",
+                "muster-server", "MusterRPC", "MusterClient", "MusterHandlers", "MusterStore", "MusterSets",
                 "Postgres", "Locking", "MusterProtocol", "TestSupport", "MusterTestSupport",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "MusterServerTests",
             dependencies: [
-                "muster-server", "MusterServer", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore",
+                "muster-server", "MusterRPC", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore",
                 "MusterMetrics", "Postgres", "MusterProtocol", "TestSupport", "MusterTestSupport", log, lifecycle,
                 arguments,
             ],
@@ -153,8 +153,8 @@ let package = Package(
         .testTarget(
             name: "MusterRPCTests",
             dependencies: [
-                "MusterServer", "MusterListener", "MusterClient", "MusterHandlers", "MusterMetrics",
-                "MusterProtocol", "TestSupport", "MusterTestSupport", lifecycle,
+                "MusterRPC", "MusterListener", "MusterClient", "MusterHandlers", "MusterMetrics", "MusterProtocol",
+                "TestSupport", "MusterTestSupport", lifecycle,
             ] + nio,
             swiftSettings: settings),
         .testTarget(
@@ -166,21 +166,18 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "MusterListenerTests",
-            dependencies: [
-                "MusterServer", "MusterListener", "MusterProtocol", "TestSupport", "MusterTestSupport",
-            ] + nio,
+            dependencies: ["MusterRPC", "MusterListener", "MusterProtocol", "TestSupport", "MusterTestSupport"] + nio,
             swiftSettings: settings),
         .testTarget(
             name: "MusterClientTests",
             dependencies: [
-                "MusterServer", "MusterListener", "MusterClient", "MusterProtocol", "TestSupport",
-                "MusterTestSupport",
+                "MusterRPC", "MusterListener", "MusterClient", "MusterProtocol", "TestSupport", "MusterTestSupport",
             ] + nio,
             swiftSettings: settings),
         .testTarget(
             name: "MusterHandlersTests",
             dependencies: [
-                "MusterServer", "MusterClient", "MusterHandlers", "MusterStore", "MusterUsers", "Postgres",
+                "MusterRPC", "MusterClient", "MusterHandlers", "MusterStore", "MusterUsers", "Postgres",
                 "MusterProtocol", "TestSupport", "MusterTestSupport", log,
             ],
             swiftSettings: settings),

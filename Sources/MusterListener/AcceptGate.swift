@@ -29,7 +29,7 @@ public struct AcceptPauses: Sendable, Equatable {
 /// the same, NIO would try again at once and for ever, since the connection still waits; its `AcceptBackoffHandler`
 /// doesn't change that, because a failed accept leaves the read of the server's channel pending, so that none is asked
 /// for which it could put off.
-final class AcceptGate: ChannelInboundHandler {
+final class AcceptLimiter: ChannelInboundHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
 
@@ -38,13 +38,13 @@ final class AcceptGate: ChannelInboundHandler {
     private let listener: String
     private let places: Int
     private let pauses: NIOLockedValueBox<AcceptPauses>
-    private let log: MinuteLog
+    private let log: OncePerMinuteLogger
     private var context: ChannelHandlerContext?
     private var open = 0
     private var waits = false
     private var accepts = true
 
-    init(listener: String, places: Int, pauses: NIOLockedValueBox<AcceptPauses>, log: MinuteLog) {
+    init(listener: String, places: Int, pauses: NIOLockedValueBox<AcceptPauses>, log: OncePerMinuteLogger) {
         self.listener = listener
         self.places = places
         self.pauses = pauses
@@ -92,7 +92,7 @@ final class AcceptGate: ChannelInboundHandler {
 }
 
 /// A logger for what may last: a line a minute, with how often it came about since the last one.
-final class MinuteLog: Sendable {
+final class OncePerMinuteLogger: Sendable {
     private let logger: Logger
     private let state = NIOLockedValueBox<(last: ContinuousClock.Instant?, suppressed: Int)>((nil, 0))
 

@@ -11,29 +11,31 @@ public final class AnswerBudget: Sendable {
     /// How much there may be, in bytes.
     public struct Bounds: Sendable {
         /// Of all connections together.
-        public var most: Int
+        public var maxBytes: Int
         /// Of one connection, unread and promised together; one promise is always given.
-        public var mostOfOne: Int
+        public var maxPerConnection: Int
         /// Promised at once, over all connections.
-        public var mostInMaking: Int
+        public var maxInMaking: Int
         /// How long a connection may take nothing until it makes room for others.
         public var patience: Duration
 
         /// All bounds.
-        public init(most: Int, mostOfOne: Int, mostInMaking: Int, patience: Duration) {
-            (self.most, self.mostOfOne, self.mostInMaking, self.patience) = (most, mostOfOne, mostInMaking, patience)
+        public init(maxBytes: Int, maxPerConnection: Int, maxInMaking: Int, patience: Duration) {
+            (self.maxBytes, self.maxPerConnection, self.maxInMaking, self.patience) = (
+                maxBytes, maxPerConnection, maxInMaking, patience
+            )
         }
     }
 
     private let name: String
-    private let log: QuietLog
+    private let log: RateLimitedLogger
     private let state: NIOLockedValueBox<State>
     private let used = Atomic(0)
     private let isFullNow = Atomic(false)
     private let cuts = Atomic(0)
 
     /// - Parameter name: of the listener, for the log.
-    public init(name: String, bounds: Bounds, log: QuietLog) {
+    public init(name: String, bounds: Bounds, log: RateLimitedLogger) {
         (self.name, self.log) = (name, log)
         state = NIOLockedValueBox(State(bounds: bounds))
     }
@@ -173,7 +175,7 @@ extension AnswerBudget {
 
         init(bounds: Bounds) { self.bounds = bounds }
 
-        var isFull: Bool { used >= bounds.most || isBlocked }
+        var isFull: Bool { used >= bounds.maxBytes || isBlocked }
 
         // MARK: What happens
 
@@ -249,13 +251,13 @@ extension AnswerBudget {
         /// Who may go on, and who is to be cut, with what it holds.
         mutating func settle(at now: ContinuousClock.Instant) -> (granted: [Waiter], cut: [(Account, Int)]) {
             var (granted, cut): ([Waiter], [(Account, Int)]) = ([], [])
-            while used > bounds.most, let victim = largest(stuckAt: now) ?? largest(stuckAt: nil) {
+            while used > bounds.maxBytes, let victim = largest(stuckAt: now) ?? largest(stuckAt: nil) {
                 cut.append(leaves(victim))
             }
             isBlocked = false
             while let (id, waiter) = next() {
-                guard promised == 0 || promised + waiter.bytes <= bounds.mostInMaking else { break }
-                if used > 0, used + waiter.bytes > bounds.most {
+                guard promised == 0 || promised + waiter.bytes <= bounds.maxInMaking else { break }
+                if used > 0, used + waiter.bytes > bounds.maxBytes {
                     guard let victim = largest(stuckAt: now) else {
                         isBlocked = true
                         break
@@ -275,7 +277,7 @@ extension AnswerBudget {
                 for id in entry.accounts {
                     guard let holding = holdings[id], let waiter = holding.waiters.first else { continue }
                     let own = holding.held + holding.promised
-                    if !holding.isCut, own == 0 || own + waiter.bytes <= bounds.mostOfOne { return (id, waiter) }
+                    if !holding.isCut, own == 0 || own + waiter.bytes <= bounds.maxPerConnection { return (id, waiter) }
                 }
             }
             return nil

@@ -8,9 +8,9 @@ final class HandshakeLog: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let listener: String
-    private let log: QuietLog
+    private let log: RateLimitedLogger
 
-    init(listener: String, log: QuietLog) {
+    init(listener: String, log: RateLimitedLogger) {
         self.listener = listener
         self.log = log
     }

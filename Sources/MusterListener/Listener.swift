@@ -31,10 +31,10 @@ public final class Listener: Sendable {
     private let settings: ListenerSettings
     private let logger: Logger
     private let certificate: Certificate
-    private let strangers: QuietLog
-    private let shortages: MinuteLog
+    private let strangers: RateLimitedLogger
+    private let shortages: OncePerMinuteLogger
     private let pauses = NIOLockedValueBox(AcceptPauses())
-    private let headers = HeaderLine()
+    private let headers = ProxyHeaderQueue()
     private let state = NIOLockedValueBox(State.new)
 
     /// Descriptors of the event loops that all listeners of the process share.
@@ -43,7 +43,7 @@ public final class Listener: Sendable {
     }
 
     /// Connections to one listener whose PROXY header has not come.
-    public static let mostWithoutProxyHeader = HeaderLine.most
+    public static let maxWithoutProxyHeader = ProxyHeaderQueue.maxConnections
 
     /// A listener on the event loops of the process; its log calls it `name`.
     public init(name: String, settings: ListenerSettings, logger: Logger) {
@@ -51,8 +51,8 @@ public final class Listener: Sendable {
         self.settings = settings
         self.logger = logger
         certificate = Certificate(settings.tls)
-        strangers = QuietLog(logger)
-        shortages = MinuteLog(logger)
+        strangers = RateLimitedLogger(logger)
+        shortages = OncePerMinuteLogger(logger)
     }
 
     /// The port that it listens on, once it has started.
@@ -134,7 +134,7 @@ public final class Listener: Sendable {
             .serverChannelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        AcceptGate(listener: name, places: settings.places, pauses: pauses, log: shortages))
+                        AcceptLimiter(listener: name, places: settings.places, pauses: pauses, log: shortages))
                 }
             }
             .childChannelInitializer { [self] channel in

@@ -29,7 +29,7 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
 
     private struct State {
         var handles: [ObjectIdentifier: Handle] = [:]
-        var standings: Standings
+        var admissions: AdmissionQueue
         var isClosing = false
         var waiters: [CheckedContinuation<Void, Never>] = []
 
@@ -47,22 +47,22 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     }
 
     private let state: NIOLockedValueBox<State>
-    private let most: Int
-    private let mostPerAddress: Int
+    private let maxConnections: Int
+    private let maxPerAddress: Int
 
-    /// Takes `most` at a time, and so many strangers among them: one more of those is taken, and the oldest is cut.
+    /// Takes `maxConnections` at a time, and so many strangers among them: one more of those is taken, and the oldest is cut.
     ///
     /// - Parameters:
-    ///   - mostSurplus: that are told at a time that there are too many.
-    ///   - mostPerAddress: from one address; 0 is no bound.
-    public init(most: Int, mostStrangers: Int, mostSurplus: Int = 64, mostPerAddress: Int = 0) {
-        self.most = most
-        self.mostPerAddress = mostPerAddress
+    ///   - maxSurplus: that are told at a time that there are too many.
+    ///   - maxPerAddress: from one address; 0 is no bound.
+    public init(maxConnections: Int, maxUnauthenticated: Int, maxSurplus: Int = 64, maxPerAddress: Int = 0) {
+        self.maxConnections = maxConnections
+        self.maxPerAddress = maxPerAddress
         state = NIOLockedValueBox(
             State(
-                standings: Standings(
-                    most: most, mostStrangers: mostStrangers, mostSurplus: mostSurplus,
-                    mostPerAddress: mostPerAddress > 0 ? mostPerAddress : nil)))
+                admissions: AdmissionQueue(
+                    maxConnections: maxConnections, maxUnauthenticated: maxUnauthenticated, maxSurplus: maxSurplus,
+                    maxPerAddress: maxPerAddress > 0 ? maxPerAddress : nil)))
     }
 
     /// What a surplus connection hears, over either wire: it passes when others close.
@@ -71,10 +71,10 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     public func refusal(_ bound: ConnectionBound) -> RPCError {
         let (limit, sentence) =
             switch bound {
-            case .connections: (Limits.connections.set(to: most), "the server has all that it takes")
+            case .connections: (Limits.connections.set(to: maxConnections), "the server has all that it takes")
             case .perAddress:
                 (
-                    Limits.connectionsPerAddress.set(to: mostPerAddress),
+                    Limits.connectionsPerAddress.set(to: maxPerAddress),
                     "your address has all that the server takes from one"
                 )
             }
@@ -92,8 +92,8 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     public func add(_ connection: Connection, of channel: any Channel, from address: PeerAddress?) throws -> Admission {
         let handle = Handle(channel: channel, connection: NIOLoopBound(connection, eventLoop: channel.eventLoop))
         let id = ObjectIdentifier(connection)
-        let (verdict, cut) = state.withLockedValue { state -> (Standings.Verdict, (any Channel)?) in
-            let verdict = state.isClosing ? .refused : state.standings.admit(id, from: address)
+        let (verdict, cut) = state.withLockedValue { state -> (AdmissionQueue.Verdict, (any Channel)?) in
+            let verdict = state.isClosing ? .refused : state.admissions.admit(id, from: address)
             if verdict != .refused { state.handles[id] = handle }
             if case .taken(let oldest?) = verdict { return (verdict, state.handles[oldest]?.channel) }
             return (verdict, nil)
@@ -106,13 +106,13 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     }
 
     /// A good key came over it: it makes room for no stranger any more.
-    public func isKnown(_ connection: Connection) {
-        state.withLockedValue { $0.standings.isKnown(ObjectIdentifier(connection)) }
+    public func authenticated(_ connection: Connection) {
+        state.withLockedValue { $0.admissions.authenticated(ObjectIdentifier(connection)) }
     }
 
     private func remove(_ connection: Connection) {
         let waiters = state.withLockedValue { state in
-            state.standings.remove(ObjectIdentifier(connection))
+            state.admissions.remove(ObjectIdentifier(connection))
             state.handles[ObjectIdentifier(connection)] = nil
             return state.handles.isEmpty ? state.takeWaiters() : []
         }

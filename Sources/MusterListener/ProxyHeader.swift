@@ -14,7 +14,7 @@ public struct ProxyHeader: Equatable, Sendable {
     public let source: PeerAddress?
 
     /// Bytes behind the first sixteen: addresses take 36, and what proxies add takes a few hundred.
-    public static let mostPayload = 2_048
+    public static let maxPayload = 2_048
 
     static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
     private static let fixedLength = 16
@@ -28,7 +28,7 @@ public struct ProxyHeader: Equatable, Sendable {
         }
         guard start.count == fixedLength else { return .partial }
         let count = Int(start[14]) << 8 | Int(start[15])
-        guard count <= mostPayload else { return .malformed("the PROXY header has more than \(mostPayload) bytes") }
+        guard count <= maxPayload else { return .malformed("the PROXY header has more than \(maxPayload) bytes") }
         let isLocal = start[12] == 0x20
         guard let addresses = isLocal ? 0 : addressBytes(start[13]), addresses <= count else {
             return .malformed("the PROXY header has no address of TCP by IPv4 or IPv6")

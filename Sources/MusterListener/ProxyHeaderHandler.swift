@@ -9,8 +9,8 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundOut = ByteBuffer
 
     private let listener: String
-    private let line: HeaderLine
-    private let log: QuietLog
+    private let line: ProxyHeaderQueue
+    private let log: RateLimitedLogger
     private let patience: TimeAmount
     /// Adds the handlers behind.
     private let begin: (any Channel, PeerAddress?) throws -> Void
@@ -20,7 +20,7 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var isWaiting = true
 
     init(
-        listener: String, line: HeaderLine, log: QuietLog, patience: TimeAmount,
+        listener: String, line: ProxyHeaderQueue, log: RateLimitedLogger, patience: TimeAmount,
         begin: @escaping (any Channel, PeerAddress?) throws -> Void
     ) {
         self.listener = listener
@@ -95,8 +95,8 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
 
 /// The connections of a listener whose header has not come. A proxy sends it at once, so there are few; where there are
 /// many, the one that came first makes room.
-final class HeaderLine: Sendable {
-    static let most = 32
+final class ProxyHeaderQueue: Sendable {
+    static let maxConnections = 32
 
     private struct State {
         var channels: [UInt64: any Channel] = [:]
@@ -110,7 +110,7 @@ final class HeaderLine: Sendable {
         let (place, oldest) = state.withLockedValue { state -> (UInt64, (any Channel)?) in
             defer { state.next += 1 }
             state.channels[state.next] = channel
-            guard state.channels.count > Self.most else { return (state.next, nil) }
+            guard state.channels.count > Self.maxConnections else { return (state.next, nil) }
             while state.channels[state.first] == nil { state.first += 1 }
             return (state.next, state.channels.removeValue(forKey: state.first))
         }

@@ -16,7 +16,7 @@ public protocol Call: Codable, Sendable, Equatable {
     var isSafeToRepeat: Bool { get }
 
     /// An upper estimate of the reply's bytes when it depends on the request; 0 when the reply is always short.
-    var mostReplyBytes: Int { get }
+    var maxReplyBytes: Int { get }
 }
 
 /// A call that changes nothing.

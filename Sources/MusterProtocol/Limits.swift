@@ -32,7 +32,7 @@ public enum Limits {
     public static let restBody = Limit(
         "rest_body_bytes", 4_000_000, "bytes",
         "The body of one REST request, both as sent and unpacked; above it the answer is 413, as at Braze.")
-    public static let restStrangers = Limit(
+    public static let restUnauthenticatedBodies = Limit(
         "rest_stranger_bytes", 64 << 20, "bytes",
         "The bodies of all REST requests whose callers are not authenticated yet; above it the answer is 503.")
     public static let restBodies = Limit(
@@ -94,7 +94,7 @@ public enum Limits {
         "unread_answers_bytes", 128 << 20, "bytes",
         "Answers over all RPC connections that are unread or being made; above it, a connection with unread answers is closed."
     )
-    public static let unreadAnswersOfOne = Limit(
+    public static let unreadAnswersPerConnection = Limit(
         "unread_answers_bytes_per_connection", 8 << 20, "bytes",
         "The same for one RPC connection; its next call with a large answer waits.")
     public static let answersInMaking = Limit(
@@ -108,7 +108,7 @@ public enum Limits {
     public static let connections = Limit(
         "connections", 1_024, "connections",
         "Open connections per listener of a server; bounds file descriptors and memory.")
-    public static let strangerConnections = Limit(
+    public static let unauthenticatedConnections = Limit(
         "stranger_connections", 256, "connections",
         "Of these, the connections that are not authenticated; a new one closes the oldest.")
     public static let connectionsPerAddress = Limit(
@@ -228,13 +228,14 @@ public enum Limits {
 
     /// All limits with their default values.
     public static let all: [Limit] = [
-        frame, frameBeforeOpen, restBody, restStrangers, restBodies, restHeader, restHeaderField, restHeaderFields,
+        frame, frameBeforeOpen, restBody, restUnauthenticatedBodies, restBodies, restHeader, restHeaderField,
+        restHeaderFields,
         restHeadSeconds, restBodySeconds, restBodyRate, restBodyPatienceSeconds, restIdleSeconds,
         restHalfClosedSeconds, restRequestsPerHour, restServiceRequestsPerHour,
         restImportIdentifiers, restTrackObjects, restBulkBody, restBulkObjectsPerUser, jsonValues, jsonDepth,
         requestsInFlight,
-        surplusFrames, unreadAnswers, unreadAnswersOfOne, answersInMaking, restUnreadAnswers,
-        requestsInFlightPerKey, connections, strangerConnections,
+        surplusFrames, unreadAnswers, unreadAnswersPerConnection, answersInMaking, restUnreadAnswers,
+        requestsInFlightPerKey, connections, unauthenticatedConnections,
         connectionsPerAddress, openSeconds,
         idleSeconds, frameSeconds, silenceSeconds, pongSeconds, unreadSeconds, unreadBytes, deadlineDefault,
         deadlineMost, lockWait, restLockWait, restTime,

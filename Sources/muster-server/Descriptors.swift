@@ -25,7 +25,7 @@ struct DescriptorPlan: Equatable {
     private static let ofDatabaseConnection = 4
     /// With fewer, a listener can't keep strangers from shutting callers out.
     static let leastConnections = 8
-    private static let mostSurplus = 64
+    private static let maxSurplus = 64
 
     /// Whether fewer connections are taken than the settings say.
     let isLowered: Bool
@@ -39,11 +39,11 @@ struct DescriptorPlan: Equatable {
         // One more connection than are set, for proofs of keys; and the one that cancels.
         let ofDatabase = (settings.databaseConnections + 1) * Self.ofDatabaseConnection + 1
         let ofOperations = settings.opsHost == nil ? 0 : 1 + OpsServer.places
-        let ofHeaders = settings.expectsProxyHeader ? listeners * Listener.mostWithoutProxyHeader : 0
+        let ofHeaders = settings.expectsProxyHeader ? listeners * Listener.maxWithoutProxyHeader : 0
         let fixed =
             open + ofEventLoops + Self.ofRuntime + Self.ofExports + Self.reserve + ofDatabase + ofOperations + listeners
             + ofHeaders
-        needed = fixed + listeners * (settings.connections + 2 * Self.mostSurplus)
+        needed = fixed + listeners * (settings.connections + 2 * Self.maxSurplus)
         let least = fixed + listeners * (Self.leastConnections + 2)
         guard limit >= least else {
             throw SettingsError(
@@ -52,11 +52,11 @@ struct DescriptorPlan: Equatable {
         }
         isLowered = limit < needed
         guard isLowered else {
-            (connections, surplus) = (settings.connections, Self.mostSurplus)
+            (connections, surplus) = (settings.connections, Self.maxSurplus)
             return
         }
         let places = (limit - fixed) / listeners
-        surplus = max(1, min(Self.mostSurplus, places / 8))
+        surplus = max(1, min(Self.maxSurplus, places / 8))
         connections = min(settings.connections, places - 2 * surplus)
     }
 }
@@ -64,7 +64,7 @@ struct DescriptorPlan: Equatable {
 extension Settings {
     /// Connections that a listener for callers has at once, whatever becomes of them.
     var places: Int {
-        connections + 2 * surplusConnections + (expectsProxyHeader ? Listener.mostWithoutProxyHeader : 0)
+        connections + 2 * surplusConnections + (expectsProxyHeader ? Listener.maxWithoutProxyHeader : 0)
     }
 
     /// Raises the limit of open files as far as it goes, and takes fewer connections where it isn't enough.
@@ -83,7 +83,7 @@ extension Settings {
         }
         connections = plan.connections
         surplusConnections = plan.surplus
-        strangerConnections = min(strangerConnections, connections)
+        unauthenticatedConnections = min(unauthenticatedConnections, connections)
     }
 
     private static func raisedDescriptorLimit() -> Int {

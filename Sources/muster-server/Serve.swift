@@ -1,6 +1,6 @@
 import ArgumentParser
 import Logging
-import MusterServer
+import MusterRPC
 import ServiceLifecycle
 import UnixSignals
 

@@ -3,7 +3,7 @@ import MusterHandlers
 import MusterListener
 import MusterProtocol
 import MusterREST
-import MusterServer
+import MusterRPC
 import MusterStore
 import Postgres
 import ServiceLifecycle
@@ -33,7 +33,7 @@ final class Serving: Service {
             database: database, cacheBytes: settings.cacheBytes,
             journal: settings.erasureJournal.map { ErasureJournal(path: $0, logger: logger) }, logger: logger)
         keyGuard = KeyGuard(store: store, logger: logger)
-        let router = Router(
+        let router = CallRouter(
             store: store, keyGuard: keyGuard, schema: schema,
             identity: ServerIdentity(
                 version: MusterServerCommand.version, restURL: settings.publicRESTURL,
@@ -248,7 +248,8 @@ extension Settings {
     var limits: [Limit] {
         Limits.all(with: [
             Limits.lockWait.set(to: lockTimeoutMilliseconds), Limits.drainSeconds.set(to: drainSeconds),
-            Limits.connections.set(to: connections), Limits.strangerConnections.set(to: strangerConnections),
+            Limits.connections.set(to: connections),
+            Limits.unauthenticatedConnections.set(to: unauthenticatedConnections),
             Limits.connectionsPerAddress.set(to: connectionsPerAddress),
             Limits.restRequestsPerHour.set(to: restRequestsPerHour),
             Limits.restServiceRequestsPerHour.set(to: restServiceRequestsPerHour),
@@ -270,7 +271,7 @@ extension Settings {
         settings.bounds.shutdownDelay = .seconds(shutdownDelaySeconds)
         settings.bounds.drain = .seconds(drainSeconds)
         settings.bounds.connections = connections
-        settings.bounds.strangerConnections = strangerConnections
+        settings.bounds.unauthenticatedConnections = unauthenticatedConnections
         settings.bounds.surplusConnections = surplusConnections
         settings.bounds.connectionsPerAddress = connectionsPerAddress
         return settings
@@ -283,7 +284,7 @@ extension Settings {
         settings.bounds.shutdownDelay = .seconds(shutdownDelaySeconds)
         settings.bounds.drain = .seconds(drainSeconds)
         settings.bounds.connections = connections
-        settings.bounds.strangerConnections = strangerConnections
+        settings.bounds.unauthenticatedConnections = unauthenticatedConnections
         settings.bounds.surplusConnections = surplusConnections
         settings.bounds.connectionsPerAddress = connectionsPerAddress
         return settings

@@ -67,8 +67,8 @@ struct Setting: Sendable, Hashable {
     static let connections = Setting(
         "connections.most", standard: "\(Limits.connections.value)",
         "Open connections that RPC and REST take, each; one more is refused.")
-    static let strangerConnections = Setting(
-        "connections.strangers", standard: "\(Limits.strangerConnections.value)",
+    static let unauthenticatedConnections = Setting(
+        "connections.strangers", standard: "\(Limits.unauthenticatedConnections.value)",
         "Of them, those over which no good key has come; one more ends the oldest.")
     static let connectionsPerAddress = Setting(
         "connections.per_address", standard: "0",
@@ -128,7 +128,7 @@ struct Setting: Sendable, Hashable {
     static let all: [Setting] = [
         databaseURL, databaseConnections, listenHost, listenPort, listenInsecure, restHost, restPort, restInsecure,
         restRequestsPerHour, restServiceRequestsPerHour, opsHost, opsPort, opsInsecure,
-        connections, strangerConnections, connectionsPerAddress, proxyProtocol,
+        connections, unauthenticatedConnections, connectionsPerAddress, proxyProtocol,
         tlsCertificate, tlsKey,
         publicRESTURL,
         cacheMB, lockTimeout, shutdownDelaySeconds, drainSeconds, historyDays, eventDays, exportKeepHours,

@@ -20,7 +20,7 @@ struct Settings: Sendable {
     var opsHost: String?
     var opsPort: Int
     var connections: Int
-    var strangerConnections: Int
+    var unauthenticatedConnections: Int
     /// To each listener: those that are being told that there are too many.
     var surplusConnections = 64
     /// 0 is no bound.
@@ -82,7 +82,7 @@ struct Settings: Sendable {
         opsHost = try reader.text(.opsHost).isEmpty ? nil : reader.host(.opsHost)
         opsPort = try reader.number(.opsPort, 0...65_535)
         connections = try reader.number(.connections, 1...100_000)
-        strangerConnections = try reader.number(.strangerConnections, 1...100_000)
+        unauthenticatedConnections = try reader.number(.unauthenticatedConnections, 1...100_000)
         connectionsPerAddress = try reader.number(.connectionsPerAddress, 0...100_000)
         expectsProxyHeader = try reader.flag(.proxyProtocol)
         let (certificate, key) = (try reader.text(.tlsCertificate), try reader.text(.tlsKey))

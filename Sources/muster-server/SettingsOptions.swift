@@ -33,7 +33,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: .of(.opsPort)) var opsPort: String?
     @Flag(help: .of(.opsInsecure)) var opsInsecure = false
     @Option(help: .of(.connections)) var connectionsMost: String?
-    @Option(help: .of(.strangerConnections)) var connectionsStrangers: String?
+    @Option(help: .of(.unauthenticatedConnections)) var connectionsStrangers: String?
     @Option(help: .of(.connectionsPerAddress)) var connectionsPerAddress: String?
     @Flag(help: .of(.proxyProtocol)) var connectionsProxyProtocol = false
     @Option(help: .of(.tlsCertificate)) var tlsCertificate: String?
@@ -59,7 +59,7 @@ struct ServeOptions: ParsableArguments {
             .opsHost: opsHost, .opsPort: opsPort,
             .listenInsecure: listenInsecure ? "true" : nil, .restInsecure: restInsecure ? "true" : nil,
             .opsInsecure: opsInsecure ? "true" : nil,
-            .connections: connectionsMost, .strangerConnections: connectionsStrangers,
+            .connections: connectionsMost, .unauthenticatedConnections: connectionsStrangers,
             .connectionsPerAddress: connectionsPerAddress,
             .proxyProtocol: connectionsProxyProtocol ? "true" : nil,
             .tlsCertificate: tlsCertificate, .tlsKey: tlsKey,

@@ -1,7 +1,7 @@
 import MusterClient
 import MusterListener
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import TestSupport
 import Testing

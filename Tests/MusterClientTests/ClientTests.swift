@@ -1,6 +1,6 @@
 import MusterClient
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import NIOConcurrencyHelpers
 import TestSupport

@@ -2,7 +2,7 @@ import Foundation
 import MusterClient
 import MusterListener
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import TestSupport
 import Testing

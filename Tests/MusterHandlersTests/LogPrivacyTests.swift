@@ -1,7 +1,7 @@
 import Logging
 import MusterHandlers
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import TestSupport
 import Testing

@@ -1,5 +1,5 @@
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import NIOConcurrencyHelpers
 import NIOCore
@@ -66,12 +66,12 @@ import Testing
     @Test func acceptingPausesWithoutDescriptors() async throws {
         let pauses = NIOLockedValueBox(AcceptPauses())
         let captured = CapturedLog()
-        let log = MinuteLog(captured.logger)
+        let log = OncePerMinuteLogger(captured.logger)
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        AcceptGate(listener: "RPC", places: 10, pauses: pauses, log: log))
+                        AcceptLimiter(listener: "RPC", places: 10, pauses: pauses, log: log))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -115,17 +115,17 @@ import Testing
         let all = (0..<6).map { _ in Connection() }
         let ids = all.map { ObjectIdentifier($0) }
         let (here, there) = (PeerAddress([192, 0, 2, 1]), PeerAddress([192, 0, 2, 2]))
-        var standings = Standings(most: 4, mostStrangers: 2, mostSurplus: 1, mostPerAddress: 2)
-        #expect(standings.admit(ids[0], from: here) == .taken(cutting: nil))
-        #expect(standings.admit(ids[1], from: here) == .taken(cutting: nil))
-        #expect(standings.admit(ids[2], from: here) == .surplus(.perAddress))
-        #expect(standings.admit(ids[3], from: here) == .refused)
+        var admissions = AdmissionQueue(maxConnections: 4, maxUnauthenticated: 2, maxSurplus: 1, maxPerAddress: 2)
+        #expect(admissions.admit(ids[0], from: here) == .taken(cutting: nil))
+        #expect(admissions.admit(ids[1], from: here) == .taken(cutting: nil))
+        #expect(admissions.admit(ids[2], from: here) == .surplus(.perAddress))
+        #expect(admissions.admit(ids[3], from: here) == .refused)
         // Being cut, the first counts until it has gone.
-        #expect(standings.admit(ids[3], from: there) == .taken(cutting: ids[0]))
-        #expect(standings.admit(ids[4], from: here) == .refused)
-        for id in [ids[0], ids[2]] { standings.remove(id) }
-        #expect(standings.admit(ids[4], from: here) == .taken(cutting: ids[1]))
-        #expect(standings.admit(ids[5]) == .taken(cutting: ids[3]))
+        #expect(admissions.admit(ids[3], from: there) == .taken(cutting: ids[0]))
+        #expect(admissions.admit(ids[4], from: here) == .refused)
+        for id in [ids[0], ids[2]] { admissions.remove(id) }
+        #expect(admissions.admit(ids[4], from: here) == .taken(cutting: ids[1]))
+        #expect(admissions.admit(ids[5]) == .taken(cutting: ids[3]))
     }
 
     // MARK: Proxies
@@ -198,7 +198,9 @@ import Testing
     @Test func connectionsWithoutAProxyHeaderAreBounded() async throws {
         try await withListener(headers: .seconds(60)) { server in
             var silent: [RawConnection] = []
-            for _ in 0..<HeaderLine.most + 8 { silent.append(try await RawConnection(port: server.port)) }
+            for _ in 0..<ProxyHeaderQueue.maxConnections + 8 {
+                silent.append(try await RawConnection(port: server.port))
+            }
             let all = silent
             #expect(await eventually { all.count(where: \.isClosed) == 8 })
             for connection in silent { await connection.close() }

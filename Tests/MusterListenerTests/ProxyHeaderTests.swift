@@ -88,7 +88,7 @@ struct ProxyHeaderTests {
     }
 
     @Test func theLongestHeaderIsAccepted() throws {
-        let rest = ProxyHeader.mostPayload - 12 - 3
+        let rest = ProxyHeader.maxPayload - 12 - 3
         let field = [0x04, UInt8(rest >> 8), UInt8(rest & 0xFF)] + [UInt8](repeating: 7, count: rest)
         #expect(try source(Self.header(0x21, 0x11, Self.ofIPv4 + field)) == address("192.0.2.7"))
     }

@@ -1,6 +1,6 @@
 import MusterClient
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import TestSupport
 import Testing

@@ -2,7 +2,7 @@ import MusterHandlers
 import MusterListener
 import MusterMetrics
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import TestSupport
 import Testing
@@ -38,7 +38,7 @@ import Testing
     }
 
     private func with(
-        _ bounds: RPCServerSettings.Bounds, _ body: (RPCServer, StubHandlers, Router) async throws -> Void
+        _ bounds: RPCServerSettings.Bounds, _ body: (RPCServer, StubHandlers, CallRouter) async throws -> Void
     ) async throws {
         let stub = StubHandlers(maxInFlightPerKey: 2)
         let router = stub.router

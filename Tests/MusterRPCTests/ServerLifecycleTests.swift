@@ -1,7 +1,7 @@
 import MusterHandlers
 import MusterListener
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import ServiceLifecycle
 import TestSupport

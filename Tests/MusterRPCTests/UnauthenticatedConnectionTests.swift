@@ -1,5 +1,5 @@
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import TestSupport
 import Testing
@@ -9,7 +9,7 @@ import Testing
     private var bounds: RPCServerSettings.Bounds {
         var bounds = RPCServerSettings.Bounds.quick
         bounds.connections = 6
-        bounds.strangerConnections = 3
+        bounds.unauthenticatedConnections = 3
         return bounds
     }
 
@@ -63,7 +63,7 @@ import Testing
     @Test(.enabled(if: TestCertificates.isPossible, "there is no openssl command"))
     func unauthenticatedTLSConnectionsAreClosedWithoutTheirConsent() async throws {
         var bounds = bounds
-        bounds.strangerConnections = 1
+        bounds.unauthenticatedConnections = 1
         let certificates = try TestCertificates()
         try await withStubServer(bounds: bounds, tls: certificates.server) { server, _ in
             let first = try await RawConnection(port: server.port)

@@ -1,6 +1,6 @@
 import MusterListener
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import NIOConcurrencyHelpers
 import NIOCore
@@ -44,7 +44,7 @@ import Testing
     /// Of one connection no more begins than its own unread answers leave room for.
     @Test func largeCallsWaitForTheUnreadRepliesOfTheirConnection() async throws {
         var bounds = RPCServerSettings.Bounds.quick
-        bounds.unreadAnswersOfOne = 200 << 10
+        bounds.unreadAnswersPerConnection = 200 << 10
         try await withStubServer(bounds: bounds) { server, stub in
             let connection = try await RawConnection(port: server.port)
             try await connection.open()
@@ -103,8 +103,8 @@ import Testing
 
     private func accounts(_ names: [String], patience: Duration) -> (AnswerBudget, [AnswerBudget.Account]) {
         let budget = AnswerBudget(
-            name: "test", bounds: .init(most: 100, mostOfOne: 100, mostInMaking: 100, patience: patience),
-            log: QuietLog(quietLogger))
+            name: "test", bounds: .init(maxBytes: 100, maxPerConnection: 100, maxInMaking: 100, patience: patience),
+            log: RateLimitedLogger(quietLogger))
         return (budget, names.map { name in budget.open { self.cut.withLockedValue { $0.append(name) } } })
     }
 

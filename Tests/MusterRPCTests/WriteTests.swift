@@ -5,7 +5,7 @@ import NIOCore
 import TestSupport
 import Testing
 
-@testable import MusterServer
+@testable import MusterRPC
 
 /// What leaves together: each write is a call of the system.
 @Suite struct WriteTests {
@@ -27,11 +27,11 @@ import Testing
     ])
     func theRepliesOfAReadBatchLeaveInOneWrite(messages: [String]) async throws {
         let writes = NIOLockedValueBox(0)
-        let shared = Shared(router: StubHandlers().router, bounds: .quick, logger: quietLogger)
+        let shared = ServerContext(router: StubHandlers().router, bounds: .quick, logger: quietLogger)
         let listener = Listener(name: "RPC", settings: .init(port: 0, allowPlaintext: true), logger: quietLogger)
         try await listener.start { channel, address in
             let connection = Connection(
-                shared: shared, tools: LoopTools(channel.eventLoop), answers: shared.answers.open {})
+                shared: shared, tools: EventLoopContext(channel.eventLoop), answers: shared.answers.open {})
             _ = try shared.connections.add(connection, of: channel, from: address)
             try channel.pipeline.syncOperations.addHandlers([WriteCounter(writes), connection])
         }

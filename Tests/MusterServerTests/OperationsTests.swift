@@ -4,7 +4,7 @@ import MusterHandlers
 import MusterMetrics
 import MusterProtocol
 import MusterREST
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import Postgres
 import ServiceLifecycle

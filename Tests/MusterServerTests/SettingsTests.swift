@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import MusterProtocol
 import MusterREST
-import MusterServer
+import MusterRPC
 import Testing
 
 @testable import muster_server
@@ -25,7 +25,7 @@ struct SettingsTests {
     /// What an operator may set is told as it was set.
     @Test func theReportedLimitsAreTheConfiguredOnes() async throws {
         let flags: [Setting: String] = [
-            .connections: "7", .strangerConnections: "3", .lockTimeout: "1234", .drainSeconds: "5",
+            .connections: "7", .unauthenticatedConnections: "3", .lockTimeout: "1234", .drainSeconds: "5",
             .restRequestsPerHour: "11", .restServiceRequestsPerHour: "0",
         ]
         let settings = try await Settings.load(flags: flags, environment: [:], file: nil)
@@ -35,7 +35,7 @@ struct SettingsTests {
             "rest_requests_per_hour": 11, "rest_service_requests_per_hour": 0,
         ]
         #expect(told.filter { set.keys.contains($0.key) } == set)
-        #expect(settings.rpc.bounds.connections == 7 && settings.rest.bounds.strangerConnections == 3)
+        #expect(settings.rpc.bounds.connections == 7 && settings.rest.bounds.unauthenticatedConnections == 3)
         #expect(settings.rest.requestsPerHour == 11 && settings.rest.serviceRequestsPerHour == 0)
         let standard = try await Settings.load(flags: [:], environment: [:], file: nil)
         #expect(standard.limits == Limits.all)

@@ -1,6 +1,6 @@
 import Foundation
 import MusterHandlers
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import TestSupport
 import Testing

@@ -34,7 +34,7 @@ public struct LargeCall: ReadingCall {
     public var bytes: Int
     public init(name: String, bytes: Int) { (self.name, self.bytes) = (name, bytes) }
     public typealias Reply = Done
-    public var mostReplyBytes: Int { bytes }
+    public var maxReplyBytes: Int { bytes }
 }
 
 /// Fails with `code` the first `times` times.

@@ -29,8 +29,8 @@ public final class StubHandlers: Sendable {
     }
 
     /// A router of these handlers.
-    public var router: Router {
-        Router(
+    public var router: CallRouter {
+        CallRouter(
             routes: routes,
             open: { [gates] call, _ in
                 if call.key == "slow" { try await gates.wait(at: "open") }
@@ -40,7 +40,7 @@ public final class StubHandlers: Sendable {
                     scopes: ["*"], expiresAt: nil)
                 return (session, OpenSession.Reply(workspace: "acme", keyID: call.key, scopes: ["*"]))
             },
-            verify: { _, _ in }, mostInFlightPerKey: maxInFlightPerKey, logger: quietLogger)
+            verify: { _, _ in }, maxInFlightPerKey: maxInFlightPerKey, logger: quietLogger)
     }
 
     private var routes: [Route] {

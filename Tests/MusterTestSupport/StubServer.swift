@@ -1,7 +1,7 @@
 public import MusterClient
 public import MusterListener
 public import MusterProtocol
-public import MusterServer
+public import MusterRPC
 import TestSupport
 
 /// Runs `body` with an RPC server of stub handlers on a port of its own, and ends the server.

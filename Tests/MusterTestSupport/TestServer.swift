@@ -4,7 +4,7 @@ public import MusterHandlers
 import MusterListener
 public import MusterProtocol
 public import MusterREST
-public import MusterServer
+public import MusterRPC
 public import MusterStore
 import Postgres
 public import TestSupport
@@ -27,7 +27,7 @@ public final class TestServer: Sendable {
     public init(
         databaseURL: String, workspace: NewWorkspace, connections: Int = 4, cacheBytes: Int = 64 << 20,
         restRequestsPerHour: Int = 250_000, restServiceRequestsPerHour: Int = 3_600_000,
-        mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger = quietLogger
+        maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger = quietLogger
     ) async throws {
         self.databaseURL = databaseURL
         self.workspace = workspace
@@ -36,10 +36,10 @@ public final class TestServer: Sendable {
         database = Database(settings, logger: logger)
         store = Store(database: database, cacheBytes: cacheBytes, logger: logger)
         let keyGuard = KeyGuard(store: store, logger: logger)
-        let router = Router(
+        let router = CallRouter(
             store: store, keyGuard: keyGuard, schema: Schema(database: database),
             identity: ServerIdentity(version: "test", restURL: "https://rest.example"),
-            mostInFlightPerKey: mostInFlightPerKey, logger: logger)
+            maxInFlightPerKey: maxInFlightPerKey, logger: logger)
         let rpc = RPCServer(
             settings: RPCServerSettings(listener: .init(host: "127.0.0.1", port: 0, tls: nil, allowPlaintext: true)),
             router: router,
@@ -124,13 +124,13 @@ public struct MusterUnderTest: Sendable {
 
 /// Calls `body` with a server over a new database and workspace, with partner `tinyclues` and these users.
 public func withMuster<R>(
-    users: [Identifier] = [], mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
+    users: [Identifier] = [], maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
     _ body: (MusterUnderTest) async throws -> R
 ) async throws -> R {
     try await TestDatabase.with { database in
         let workspace = try await database.makeAdministered("test")
         let server = try await TestServer(
-            databaseURL: database.serverURL, workspace: workspace, mostInFlightPerKey: mostInFlightPerKey)
+            databaseURL: database.serverURL, workspace: workspace, maxInFlightPerKey: maxInFlightPerKey)
         let muster = MusterUnderTest(server: server, client: server.client(), database: database)
         let result: Result<R, any Error>
         do {

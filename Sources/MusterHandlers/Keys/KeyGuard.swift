@@ -36,7 +36,7 @@ public final class KeyGuard: Sendable {
         }
     }
 
-    /// Throws where the session's key has ended, or can't be proved to be live. For `Router`, before every call.
+    /// Throws where the session's key has ended, or can't be proved to be live. For `CallRouter`, before every call.
     public func verify(_ session: Session, deadline: ContinuousClock.Instant) async throws {
         let oldest = ContinuousClock.now - Self.freshness
         while true {

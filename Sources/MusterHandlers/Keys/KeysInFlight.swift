@@ -7,15 +7,15 @@ import Synchronization
 /// all connections to the database.
 public final class KeyInFlight: Sendable {
     private let inFlight = Atomic<Int>(0)
-    private let most: Int
+    private let maxPerKey: Int
 
-    init(most: Int) { self.most = most }
+    init(maxPerKey: Int) { self.maxPerKey = maxPerKey }
 
     /// Takes a place, where there is one.
     public func take() -> Bool {
         let before = inFlight.add(1, ordering: .relaxed).oldValue
-        if before >= most { inFlight.subtract(1, ordering: .relaxed) }
-        return before < most
+        if before >= maxPerKey { inFlight.subtract(1, ordering: .relaxed) }
+        return before < maxPerKey
     }
 
     /// Gives a place back that was taken.
@@ -25,14 +25,14 @@ public final class KeyInFlight: Sendable {
 /// The counts of all keys that somebody uses.
 public final class KeysInFlight: Sendable {
     /// Requests of one key at once.
-    public let most: Int
+    public let maxPerKey: Int
     private let counts = Locked<[KeyReference: (count: KeyInFlight, users: Int)]>([:])
 
-    init(most: Int) { self.most = most }
+    init(maxPerKey: Int) { self.maxPerKey = maxPerKey }
 
     /// What a request beyond them is refused with, over either wire.
     public var refusal: RPCError {
-        let limit = Limits.requestsInFlightPerKey.set(to: most)
+        let limit = Limits.requestsInFlightPerKey.set(to: maxPerKey)
         return RPCError(
             .resourceExhausted, .tooMany, limit: limit,
             "this key has \(limit.value) requests in flight, which is all that it may have (\(limit.name))",
@@ -41,8 +41,8 @@ public final class KeysInFlight: Sendable {
 
     /// The count of a session's key, which is kept until as many have left as entered.
     public func enter(_ session: Session) -> KeyInFlight {
-        counts.withLock { [most] counts in
-            var entry = counts[session.key] ?? (KeyInFlight(most: most), 0)
+        counts.withLock { [maxPerKey] counts in
+            var entry = counts[session.key] ?? (KeyInFlight(maxPerKey: maxPerKey), 0)
             entry.users += 1
             counts[session.key] = entry
             return entry.count

@@ -17,71 +17,71 @@ private enum ReplyBytes {
 }
 
 extension Call {
-    public var mostReplyBytes: Int { 0 }
+    public var maxReplyBytes: Int { 0 }
 }
 
 extension ListSegmentMembers {
-    public var mostReplyBytes: Int {
+    public var maxReplyBytes: Int {
         allIdentifiers == true ? Limits.frame.value : ReplyBytes.page(pageSize, of: ReplyBytes.identifier)
     }
 }
 
 extension ListCohortMembers {
-    public var mostReplyBytes: Int {
+    public var maxReplyBytes: Int {
         allIdentifiers == true ? Limits.frame.value : ReplyBytes.page(pageSize, of: ReplyBytes.identifier)
     }
 }
 
 extension DiffCohort {
-    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.identifier) }
+    public var maxReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.identifier) }
 }
 
 extension SegmentsOfUser {
-    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: 1_024) }
+    public var maxReplyBytes: Int { ReplyBytes.page(pageSize, of: 1_024) }
 }
 
 extension ListImports {
-    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
+    public var maxReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
 }
 
 extension ListCohorts {
-    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
+    public var maxReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
 }
 
 extension ListPartners {
-    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
+    public var maxReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
 }
 
 extension ListSegments {
-    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
+    public var maxReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
 }
 
 extension ListKeys {
-    public var mostReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
+    public var maxReplyBytes: Int { ReplyBytes.page(pageSize, of: ReplyBytes.object) }
 }
 
 extension GetUser {
-    public var mostReplyBytes: Int { ReplyBytes.user }
+    public var maxReplyBytes: Int { ReplyBytes.user }
 }
 
 extension ExportUsers {
-    public var mostReplyBytes: Int { users.count * ReplyBytes.user }
+    public var maxReplyBytes: Int { users.count * ReplyBytes.user }
 }
 
 extension CheckSegments {
-    public var mostReplyBytes: Int { users.count * (segments.count * 6 + 32) }
+    public var maxReplyBytes: Int { users.count * (segments.count * 6 + 32) }
 }
 
 extension UpsertUsers {
-    public var mostReplyBytes: Int { users.count * ReplyBytes.outcome }
+    public var maxReplyBytes: Int { users.count * ReplyBytes.outcome }
 }
 
 extension TrackUsers {
-    public var mostReplyBytes: Int {
+    public var maxReplyBytes: Int {
         ((attributes?.count ?? 0) + (events?.count ?? 0) + (purchases?.count ?? 0)) * ReplyBytes.outcome
     }
 }
 
 extension GetInfo {
-    public var mostReplyBytes: Int { withMethods == true ? ReplyBytes.user : 0 }
+    public var maxReplyBytes: Int { withMethods == true ? ReplyBytes.user : 0 }
 }

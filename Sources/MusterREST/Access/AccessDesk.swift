@@ -7,15 +7,15 @@ final class AccessDesk: Sendable {
     /// Sessions that are remembered; beyond, all are forgotten, which costs each key one look-up.
     private static let most = 10_000
 
-    private let router: Router
+    private let router: CallRouter
     private let sessions = NIOLockedValueBox<[[UInt8]: Session]>([:])
 
-    init(router: Router) { self.router = router }
+    init(router: CallRouter) { self.router = router }
 
     /// The session of a secret. Throws UNAUTHENTICATED for what is no good key. Whose key is good is no stranger from then on.
     func session(for secret: String, deadline: ContinuousClock.Instant) async throws(RPCError) -> Session {
         let session = try await judge(secret, deadline: deadline)
-        IncomingRequest.current?.callerIsKnown()
+        IncomingRequest.current?.callerIsAuthenticated()
         return session
     }
 

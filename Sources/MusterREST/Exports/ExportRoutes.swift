@@ -13,7 +13,7 @@ struct ExportRoutes {
     /// Of addresses of archives, where the operator hasn't said what they begin with.
     let scheme: String
 
-    func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
+    func add(to routes: Router<RESTContext>, _ all: RESTRoutes) {
         routes.post("/users/export/ids") { request, _ in
             await all.answer(to: request) { caller in try await exportIDs(request, caller) }
         }
@@ -61,7 +61,7 @@ struct ExportRoutes {
         let export: StoredExport
         do {
             export = try await archives.export(String(file.dropLast(4)), deadline: TimeBudget.current.deadline)
-            IncomingRequest.current?.callerIsKnown()
+            IncomingRequest.current?.callerIsAuthenticated()
         } catch {
             return await all.answer { throw error }
         }

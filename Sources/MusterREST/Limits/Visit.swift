@@ -5,12 +5,12 @@ import MusterProtocol
 /// One request, as its answer must know it: in whose budgets it was counted.
 final class Visit {
     private let limiter: RateLimiter
-    private let router: Router
+    private let router: CallRouter
     /// Nil where nobody was recognised, or nothing is counted.
     private(set) var rate: RateStatus?
     private var place: (session: Session, count: KeyInFlight)?
 
-    init(_ limiter: RateLimiter, _ router: Router) { (self.limiter, self.router) = (limiter, router) }
+    init(_ limiter: RateLimiter, _ router: CallRouter) { (self.limiter, self.router) = (limiter, router) }
 
     private var keys: KeysInFlight { router.keysInFlight }
 

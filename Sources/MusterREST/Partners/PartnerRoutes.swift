@@ -9,7 +9,7 @@ struct PartnerRoutes {
     let desk: AccessDesk
     let gate: PartnerGate
 
-    func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
+    func add(to routes: Router<RESTContext>, _ all: RESTRoutes) {
         routes.post("/partners/:partner/cohorts/users") { request, context in
             await all.answerVisit { visit in
                 try await change(request, try context.parameters.decoded("partner"), visit)

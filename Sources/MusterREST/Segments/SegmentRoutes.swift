@@ -9,7 +9,7 @@ struct SegmentRoutes {
     /// Segments in a page of Braze's.
     private static let pageSize = 100
 
-    func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
+    func add(to routes: Router<RESTContext>, _ all: RESTRoutes) {
         routes.get("/segments/list") { request, _ in
             await all.answer(to: request) { caller in try await list(Query(request), caller) }
         }

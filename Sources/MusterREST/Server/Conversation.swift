@@ -60,9 +60,9 @@ struct IncomingRequest: Sendable {
     }
 
     /// What the client sends counts as a stranger's no more.
-    func callerIsKnown() {
+    func callerIsAuthenticated() {
         loop.execute {
-            if case .serving(let exchange) = connection.value.phase { connection.value.callerIsKnown(exchange) }
+            if case .serving(let exchange) = connection.value.phase { connection.value.callerIsAuthenticated(exchange) }
         }
     }
 
@@ -147,7 +147,7 @@ struct WholeBody: AsyncSequence, Sendable {
 
 /// Sends an answer in pieces of 64 KiB, so that a slow reader holds up no more than that.
 struct AnswerWriter: ResponseBodyWriter {
-    private static let most = 64 << 10
+    private static let maxPieceBytes = 64 << 10
     private let request: IncomingRequest
     private let isHead: Bool
     private var parts: [HTTPServerResponsePart]
@@ -168,10 +168,12 @@ struct AnswerWriter: ResponseBodyWriter {
         if isHead { return }
         request.answers.holds(bytes + buffer.readableBytes)
         var rest = buffer
-        while let piece = rest.readSlice(length: min(rest.readableBytes, Self.most - bytes)), piece.readableBytes > 0 {
+        while let piece = rest.readSlice(length: min(rest.readableBytes, Self.maxPieceBytes - bytes)),
+            piece.readableBytes > 0
+        {
             parts.append(.body(.byteBuffer(piece)))
             bytes += piece.readableBytes
-            if bytes == Self.most { try await flush() }
+            if bytes == Self.maxPieceBytes { try await flush() }
         }
         request.answers.holds(bytes)
     }

@@ -34,7 +34,7 @@ struct NothingHere: RouterMiddleware {
 
 extension RESTRoutes {
     /// Answers every method that a path lacks with 405 and those that it has.
-    func refuseOtherMethods(_ router: Hummingbird.Router<RESTContext>) {
+    func refuseOtherMethods(_ router: Router<RESTContext>) {
         let byPath = Dictionary(grouping: router.routes, by: \.path.description)
         for (path, routes) in byPath {
             var there = Set(routes.map(\.method))

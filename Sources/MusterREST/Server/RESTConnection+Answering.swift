@@ -94,8 +94,8 @@ extension RESTConnection {
 
     private func tick() {
         let now = ContinuousClock.now
-        func isOver(_ since: ContinuousClock.Instant?, _ most: Duration) -> Bool {
-            since.map { now - $0 > most } ?? false
+        func isOver(_ since: ContinuousClock.Instant?, _ limit: Duration) -> Bool {
+            since.map { now - $0 > limit } ?? false
         }
         answers.look()
         if isOver(clock.unreadSince, bounds.unread) { return cut() }

@@ -67,8 +67,9 @@ extension RESTConnection {
 
     private func noRoom(_ exchange: Exchange) -> Refusal {
         let limit =
-            exchange.isCallerKnown
-            ? Limits.restBodies.set(to: bounds.bodies) : Limits.restStrangers.set(to: bounds.strangers)
+            exchange.isCallerAuthenticated
+            ? Limits.restBodies.set(to: bounds.bodies)
+            : Limits.restUnauthenticatedBodies.set(to: bounds.unauthenticatedBodies)
         return Refusal(
             .serviceUnavailable, .tooBusy, limit: limit,
             "the server has too much to read: all that it holds of such bodies are \(limit.value) bytes "
@@ -85,16 +86,16 @@ extension RESTConnection {
     }
 
     private func budget(of exchange: Exchange) -> ByteBudget {
-        exchange.isCallerKnown ? budgets.known : budgets.strangers
+        exchange.isCallerAuthenticated ? budgets.authenticated : budgets.unauthenticated
     }
 
     /// The caller's key is good: neither her connection nor what she sends is a stranger's. A body that is here already stays one as
     /// long as there is no room.
-    func callerIsKnown(_ exchange: Exchange) {
-        connections.isKnown(self)
-        guard !exchange.isCallerKnown, budgets.known.take(exchange.charged) else { return }
-        budgets.strangers.giveBack(exchange.charged)
-        exchange.isCallerKnown = true
+    func callerIsAuthenticated(_ exchange: Exchange) {
+        connections.authenticated(self)
+        guard !exchange.isCallerAuthenticated, budgets.authenticated.take(exchange.charged) else { return }
+        budgets.unauthenticated.giveBack(exchange.charged)
+        exchange.isCallerAuthenticated = true
     }
 
     /// Gives the body to who asked for it, once it is whole.

@@ -146,7 +146,7 @@ final class Exchange {
     var charged = 0
     /// Whether all of the request has come.
     var isComplete = false
-    var isCallerKnown = false
+    var isCallerAuthenticated = false
     /// Why there will be no body.
     var failure: Refusal?
     var waiter: EventLoopPromise<ByteBuffer>?

@@ -9,14 +9,14 @@ struct RESTRoutes {
     let desk: AccessDesk
     let gate: PartnerGate
     let limiter: RateLimiter
-    let router: MusterHandlers.Router
+    let router: CallRouter
     let exports: ExportRoutes
     let splitRequests: SplitRequests?
     let logger: Logger
 
     /// The routes by method and path.
-    var table: Hummingbird.Router<RESTContext> {
-        let routes = Hummingbird.Router(context: RESTContext.self, options: .autoGenerateHeadEndpoints)
+    var table: Router<RESTContext> {
+        let routes = Router(context: RESTContext.self, options: .autoGenerateHeadEndpoints)
         routes.add(middleware: NothingHere(routes: self))
         PartnerRoutes(desk: desk, gate: gate).add(to: routes, self)
         UserRoutes(splitRequests: splitRequests).add(to: routes, self)

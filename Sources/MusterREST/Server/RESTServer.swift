@@ -43,7 +43,7 @@ public final class RESTServer: Sendable {
     ///   - archives: exports that can be fetched; nil where there are none.
     ///   - splitRequests: records requests that come to several calls; nil where nothing is recorded.
     public convenience init(
-        settings: RESTServerSettings, router: MusterHandlers.Router, gate: PartnerGate, archives: ExportArchives?,
+        settings: RESTServerSettings, router: CallRouter, gate: PartnerGate, archives: ExportArchives?,
         splitRequests: SplitRequests?, logger: Logger
     ) {
         let routes = RESTRoutes(
@@ -62,16 +62,17 @@ public final class RESTServer: Sendable {
         let bounds = settings.bounds
         listener = Listener(name: name, settings: settings.listener, logger: logger)
         connections = OpenConnections(
-            most: bounds.connections, mostStrangers: bounds.strangerConnections,
-            mostSurplus: bounds.surplusConnections, mostPerAddress: bounds.connectionsPerAddress)
+            maxConnections: bounds.connections, maxUnauthenticated: bounds.unauthenticatedConnections,
+            maxSurplus: bounds.surplusConnections, maxPerAddress: bounds.connectionsPerAddress)
         answers = AnswerBudget(
             name: name,
             bounds: .init(
-                most: bounds.unreadAnswers, mostOfOne: bounds.unreadAnswers,
-                mostInMaking: bounds.answersInMaking, patience: bounds.tick * 2),
-            log: QuietLog(logger))
+                maxBytes: bounds.unreadAnswers, maxPerConnection: bounds.unreadAnswers,
+                maxInMaking: bounds.answersInMaking, patience: bounds.tick * 2),
+            log: RateLimitedLogger(logger))
         budgets = BodyBudgets(
-            strangers: ByteBudget(settings.bounds.strangers), known: ByteBudget(settings.bounds.bodies))
+            unauthenticated: ByteBudget(settings.bounds.unauthenticatedBodies),
+            authenticated: ByteBudget(settings.bounds.bodies))
     }
 
     /// The port that it listens on, once it has started.
@@ -89,10 +90,10 @@ public final class RESTServer: Sendable {
     public var acceptPauses: AcceptPauses { listener.acceptPauses }
 
     /// Bytes that are held of bodies whose callers are not known yet.
-    public var strangerBytes: Int { budgets.strangers.taken }
+    public var unauthenticatedBodyBytes: Int { budgets.unauthenticated.taken }
 
     /// Bytes that are held of all other bodies.
-    public var knownBytes: Int { budgets.known.taken }
+    public var authenticatedBodyBytes: Int { budgets.authenticated.taken }
 
     /// Bytes of answers that are not read yet or are being made.
     public var answerBytes: Int { answers.bytes }
@@ -104,8 +105,9 @@ public final class RESTServer: Sendable {
     public func writeMetrics(to page: inout Exposition) {
         responder.counts.write(to: &page)
         page.gauge(
-            "muster_http_stranger_bytes", "Bytes held of bodies whose callers are not known yet.", strangerBytes)
-        page.gauge("muster_http_body_bytes", "Bytes held of all other bodies.", knownBytes)
+            "muster_http_stranger_bytes", "Bytes held of bodies whose callers are not known yet.",
+            unauthenticatedBodyBytes)
+        page.gauge("muster_http_body_bytes", "Bytes held of all other bodies.", authenticatedBodyBytes)
     }
 
     /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones stay.

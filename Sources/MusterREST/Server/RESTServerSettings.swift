@@ -31,7 +31,7 @@ extension RESTServerSettings {
         /// Open connections; one more is refused.
         public var connections = Limits.connections.value
         /// Those among them over which no good key has come; one more ends the oldest.
-        public var strangerConnections = Limits.strangerConnections.value
+        public var unauthenticatedConnections = Limits.unauthenticatedConnections.value
         /// Those beyond, that are being told so; one more is closed without a word.
         public var surplusConnections = 64
         /// Open connections from one address; 0 is no bound.
@@ -39,7 +39,7 @@ extension RESTServerSettings {
         /// Bytes of one body.
         public var body = Limits.restBody.value
         /// Bytes of all bodies together whose callers are not known yet.
-        public var strangers = Limits.restStrangers.value
+        public var unauthenticatedBodies = Limits.restUnauthenticatedBodies.value
         /// Bytes of all other bodies together.
         public var bodies = Limits.restBodies.value
         /// Bytes of answers that are not read yet or are being made, over all connections; beyond, connections are cut.

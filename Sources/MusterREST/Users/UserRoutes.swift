@@ -9,7 +9,7 @@ struct UserRoutes {
     /// Nil where nothing is recorded.
     let splitRequests: SplitRequests?
 
-    func add(to routes: Hummingbird.Router<RESTContext>, _ all: RESTRoutes) {
+    func add(to routes: Router<RESTContext>, _ all: RESTRoutes) {
         typealias Work = @Sendable (Request, ServiceCaller) async throws -> RESTAnswer
         func post(_ path: RouterPath, _ work: @escaping Work) {
             routes.post(path) { request, _ in

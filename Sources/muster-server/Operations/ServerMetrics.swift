@@ -2,14 +2,14 @@ import MusterHandlers
 import MusterListener
 import MusterMetrics
 import MusterREST
-import MusterServer
+import MusterRPC
 import MusterStore
 import Postgres
 
 /// All metrics of one server, on one page.
 struct ServerMetrics: Sendable {
     private let startedAt = ProcessFigures.time
-    let router: Router
+    let router: CallRouter
     let store: Store
     let rpc: RPCServer
     let rest: RESTServer

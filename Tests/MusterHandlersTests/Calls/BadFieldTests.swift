@@ -1,5 +1,5 @@
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import TestSupport
 import Testing

@@ -1,7 +1,7 @@
 import MusterClient
 import MusterHandlers
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterStore
 import MusterTestSupport
 import TestSupport

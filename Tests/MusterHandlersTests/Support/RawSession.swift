@@ -1,6 +1,6 @@
 import MusterHandlers
 import MusterProtocol
-import MusterServer
+import MusterRPC
 import MusterTestSupport
 import Testing
 

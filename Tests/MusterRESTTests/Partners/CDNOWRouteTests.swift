@@ -12,7 +12,7 @@ struct CDNOWRouteTests {
         let data = try CDNOW()
         let seed = TestSeed("CDNOW over REST")
         // Fewer than there are senders, so that some are turned away and send again.
-        try await withMuster(mostInFlightPerKey: 3) { muster in
+        try await withMuster(maxInFlightPerKey: 3) { muster in
             try await muster.register(data.everyone.sorted())
             let connector = try await Connector(muster)
             var random = seed.random

@@ -57,26 +57,26 @@ import Testing
 
     @Test func unauthenticatedRequestsShareABudget() async throws {
         var bounds = quickBounds
-        bounds.strangers = 100_000
+        bounds.unauthenticatedBodies = 100_000
         try await withServer(bounds: bounds) { server, stage in
             let first = try await RawHTTP(port: server.port)
             try await first.send("POST", namePath, headers: ["Content-Length: 90001"])
             try await first.send(String(repeating: " ", count: 90_000))
-            #expect(await eventually { server.strangerBytes == 90_000 })
+            #expect(await eventually { server.unauthenticatedBodyBytes == 90_000 })
             let second = try await RawHTTP(port: server.port)
             try await second.send("POST", namePath, body: stage.naming("b", padding: 20_000))
             let refused = try await second.answer()
             #expect(refused?.status == 503 && refused?.headers["retry-after"] == "1")
-            #expect(refused?.names(Limits.restStrangers, as: 100_000) == true, "\(refused?.body ?? "")")
+            #expect(refused?.names(Limits.restUnauthenticatedBodies, as: 100_000) == true, "\(refused?.body ?? "")")
             // One that has room is served meanwhile.
             let third = try await RawHTTP(port: server.port)
             try await third.send("POST", namePath, body: stage.naming("c"))
             #expect(try await third.answer()?.status == 201)
             await first.close()
-            #expect(await eventually { server.strangerBytes == 0 })
+            #expect(await eventually { server.unauthenticatedBodyBytes == 0 })
             try await third.send("POST", namePath, body: stage.naming("d", padding: 90_000))
             #expect(try await third.answer()?.status == 201)
-            #expect(server.strangerBytes == 0)
+            #expect(server.unauthenticatedBodyBytes == 0)
             #expect(stage.named == ["c", "d"])
             for connection in [second, third] { await connection.close() }
         }
@@ -84,13 +84,14 @@ import Testing
 
     @Test func authenticatedRequestsShareAnotherBudget() async throws {
         var bounds = quickBounds
-        (bounds.strangers, bounds.bodies) = (1_000, 100_000)
+        (bounds.unauthenticatedBodies, bounds.bodies) = (1_000, 100_000)
         try await withServer(bounds: bounds) { server, stage in
             let bearer = "Authorization: Bearer \(stage.serviceKey)"
             let first = try await RawHTTP(port: server.port)
             try await first.send("POST", "/users/track", headers: [bearer, "Content-Length: 90001"])
             try await first.send(String(repeating: " ", count: 90_000))
-            #expect(await eventually { server.knownBytes == 90_000 && server.strangerBytes == 0 })
+            #expect(
+                await eventually { server.authenticatedBodyBytes == 90_000 && server.unauthenticatedBodyBytes == 0 })
             let second = try await RawHTTP(port: server.port)
             try await second.send(
                 "POST", "/users/track", headers: [bearer], body: String(repeating: " ", count: 20_000))
@@ -102,7 +103,7 @@ import Testing
             try await partner.send("POST", namePath, body: stage.naming("c"))
             #expect(try await partner.answer()?.status == 201)
             await first.close()
-            #expect(await eventually { server.knownBytes == 0 })
+            #expect(await eventually { server.authenticatedBodyBytes == 0 })
             for connection in [second, partner] { await connection.close() }
         }
     }
@@ -111,7 +112,7 @@ import Testing
         try await withConnection { connection, server, stage in
             try await connection.send("POST", importPath, body: stage.importing("a"))
             #expect(await eventually { stage.arrived == ["a"] })
-            #expect(await eventually { server.strangerBytes == 0 })
+            #expect(await eventually { server.unauthenticatedBodyBytes == 0 })
             stage.letGo("a")
             #expect(try await connection.answer()?.status == 201)
         }
@@ -147,7 +148,7 @@ import Testing
             try await connection.finishSending()
             #expect(try await connection.answer()?.status == 400)
             #expect(await connection.closes())
-            #expect(stage.named == [] && server.strangerBytes == 0)
+            #expect(stage.named == [] && server.unauthenticatedBodyBytes == 0)
         }
     }
 }

@@ -39,7 +39,7 @@ import Testing
             try await post(connection, gzip(text[..<20]) + gzip(text[20...]), coding)
             #expect(try await connection.answer()?.status == 201)
             #expect(stage.named == ["a", "b", "c"])
-            #expect(await eventually { server.strangerBytes == 0 })
+            #expect(await eventually { server.unauthenticatedBodyBytes == 0 })
         }
     }
 
@@ -79,7 +79,7 @@ import Testing
             }
             try await post(connection, good, "gzip")
             #expect(try await connection.answer()?.status == 201)
-            #expect(stage.named == ["a"] && server.strangerBytes == 0)
+            #expect(stage.named == ["a"] && server.unauthenticatedBodyBytes == 0)
         }
     }
 
@@ -96,7 +96,7 @@ import Testing
                 #expect(answer?.message == "the body has more than 4000000 bytes (rest_body_bytes)")
             }
             #expect(stage.named == ["a"])
-            #expect(await eventually { server.strangerBytes == 0 })
+            #expect(await eventually { server.unauthenticatedBodyBytes == 0 })
         }
     }
 
@@ -104,16 +104,17 @@ import Testing
     @Test func theBodyOfADisconnectedClientIsUnpackedNoFurther() async throws {
         let body = gzip(String(repeating: " ", count: 50_000_000))
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let budgets = BodyBudgets(strangers: ByteBudget(1 << 30), known: ByteBudget(1 << 30))
+        let budgets = BodyBudgets(unauthenticated: ByteBudget(1 << 30), authenticated: ByteBudget(1 << 30))
         let answers = AnswerBudget(
-            name: "REST", bounds: .init(most: 1, mostOfOne: 1, mostInMaking: 1, patience: .zero),
-            log: QuietLog(quietLogger)
+            name: "REST", bounds: .init(maxBytes: 1, maxPerConnection: 1, maxInMaking: 1, patience: .zero),
+            log: RateLimitedLogger(quietLogger)
         ).open {}
         let request = try await loop.submit {
             var bounds = quickBounds
             bounds.body = 1 << 30
             let connection = RESTConnection(
-                bounds: bounds, budgets: budgets, connections: OpenConnections(most: 1, mostStrangers: 1),
+                bounds: bounds, budgets: budgets,
+                connections: OpenConnections(maxConnections: 1, maxUnauthenticated: 1),
                 answers: answers)
             connection.phase = .ended
             return IncomingRequest(
@@ -123,12 +124,12 @@ import Testing
         }.get()
         // A bound that is larger than the body: that the client has gone is enough.
         await #expect(throws: RPCError.clientHasGone) { try await request.unpacked(ByteBuffer(bytes: body)) }
-        #expect(budgets.strangers.taken == 0 && budgets.known.taken == 0)
+        #expect(budgets.unauthenticated.taken == 0 && budgets.authenticated.taken == 0)
     }
 
     @Test func unpackedBytesCountAgainstTheBudget() async throws {
         var bounds = quickBounds
-        bounds.strangers = 1_000_000
+        bounds.unauthenticatedBodies = 1_000_000
         try await withConnection(bounds: bounds) { connection, server, stage in
             try await post(connection, gzip(stage.naming("a", padding: 900_000)), "gzip")
             #expect(try await connection.answer()?.status == 201)
@@ -138,7 +139,7 @@ import Testing
             try await post(connection, gzip(stage.naming("c")), "gzip")
             #expect(try await connection.answer()?.status == 201)
             #expect(stage.named == ["a", "c"])
-            #expect(await eventually { server.strangerBytes == 0 })
+            #expect(await eventually { server.unauthenticatedBodyBytes == 0 })
         }
     }
 

@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test func theRequestsInFlightOfAKeyAreBounded() async throws {
-        try await withServer(stage: Stage(mostInFlightPerKey: 2)) { server, stage in
+        try await withServer(stage: Stage(maxInFlightPerKey: 2)) { server, stage in
             var connections: [RawHTTP] = []
             for name in ["a", "b"] {
                 connections.append(try await RawHTTP(port: server.port))
@@ -126,7 +126,7 @@ import Testing
     @Test func idleUnauthenticatedConnectionsKeepNoClientOut() async throws {
         var bounds = quickBounds
         bounds.connections = 6
-        bounds.strangerConnections = 3
+        bounds.unauthenticatedConnections = 3
         try await withServer(bounds: bounds) { server, stage in
             let good = try await RawHTTP(port: server.port)
             try await good.send("POST", namePath, body: stage.naming())

@@ -28,7 +28,7 @@ import Testing
     @Test func eachRefusalIsCountedByTheCodeThatIsSent() async throws {
         var bounds = quickBounds
         bounds.connections = 3
-        try await withServer(bounds: bounds, stage: Stage(mostInFlightPerKey: 1)) { server, stage in
+        try await withServer(bounds: bounds, stage: Stage(maxInFlightPerKey: 1)) { server, stage in
             var received: [String: Int] = [:]
             func take(_ answer: RawAnswer?) { received[answer.map { "\($0.status)" } ?? "none", default: 0] += 1 }
 

@@ -62,7 +62,7 @@ import Testing
             #expect(answer?.names(Limits.restBodyRate, as: 1_000) == true, "\(answer as Any)")
             #expect(answer?.body.contains(#""reason":"too_slow""#) == true)
             #expect(await connection.closes())
-            #expect(server.strangerBytes == 0)
+            #expect(server.unauthenticatedBodyBytes == 0)
         }
     }
 

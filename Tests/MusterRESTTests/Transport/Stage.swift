@@ -23,10 +23,10 @@ final class Stage: Sendable {
     let key = Secret(.import, in: WorkspaceID(rawValue: 1)).text
     /// Of a service that may do everything.
     let serviceKey = Secret(.service, in: WorkspaceID(rawValue: 1)).text
-    private let mostInFlightPerKey: Int
+    private let maxInFlightPerKey: Int
 
-    init(mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value) {
-        self.mostInFlightPerKey = mostInFlightPerKey
+    init(maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value) {
+        self.maxInFlightPerKey = maxInFlightPerKey
     }
 
     /// Imports whose handler began, and those whose work was cancelled.
@@ -80,10 +80,10 @@ final class Stage: Sendable {
         #"{"client_secret":"\#(key)","cohort_id":"\#(cohort)","cohort_changes":[{"user_ids":["u"]}]}"#
     }
 
-    // MARK: Router
+    // MARK: CallRouter
 
-    var router: Router {
-        Router(
+    var router: CallRouter {
+        CallRouter(
             routes: routes,
             open: { [key, serviceKey] call, _ in
                 guard [key, serviceKey].contains(call.key) else {
@@ -94,7 +94,7 @@ final class Stage: Sendable {
                     kind: call.key == key ? .import : .service, partner: "p", scopes: ["*"], expiresAt: nil)
                 return (session, OpenSession.Reply(workspace: "acme", keyID: "k", scopes: ["*"]))
             },
-            verify: { _, _ in }, mostInFlightPerKey: mostInFlightPerKey, logger: quietLogger)
+            verify: { _, _ in }, maxInFlightPerKey: maxInFlightPerKey, logger: quietLogger)
     }
 
     /// An operator who enabled every partner.

@@ -41,9 +41,9 @@ enum Incoming: Sendable {
 /// Turns messages into what a connection understands.
 struct IncomingReader: Sendable {
     /// A longer one is read by another thread: 16 KiB take 20 µs or so, and other connections wait for that.
-    static let mostOnLoop = 16 << 10
+    static let maxOnLoop = 16 << 10
 
-    let router: Router
+    let router: CallRouter
 
     /// Reads one message; `read` brings the reader. Without a session it must be `session.open`.
     func incoming(

@@ -2,7 +2,7 @@ public import Logging
 import NIOConcurrencyHelpers
 
 /// A logger for what strangers can provoke: so many lines a second and no more, then a count.
-public final class QuietLog: Sendable {
+public final class RateLimitedLogger: Sendable {
     private static let linesPerSecond = 10
     private struct Window {
         var start = ContinuousClock.now

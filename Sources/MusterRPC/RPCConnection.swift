@@ -8,8 +8,8 @@ import NIOPosix
 /// One connection: bytes come in, frames are found in them, their requests are run, and the replies of a tick leave together.
 ///
 /// It belongs to its event loop. Whoever comes from elsewhere brings a `NIOLoopBound`, which makes sure of that.
-/// What a request does is in `Connection+Requests.swift`, how it all ends in `Connection+Ending.swift`.
-final class Connection: ChannelInboundHandler, DrainableConnection {
+/// What a request does is in `RPCConnection+Requests.swift`, how it all ends in `RPCConnection+Ending.swift`.
+final class RPCConnection: ChannelInboundHandler, DrainableConnection {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
@@ -22,8 +22,8 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
         case ended
     }
 
-    let shared: Shared
-    let tools: LoopTools
+    let server: ServerContext
+    let eventLoop: EventLoopContext
     let created = ContinuousClock.now
 
     var context: ChannelHandlerContext?
@@ -56,7 +56,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     /// The key of an open session, until all tasks of this connection have ended.
     var counted: Session?
 
-    var clock = Clock()
+    var timers = Timers()
     var deadlineTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
 
     private var isReadPending = false
@@ -64,12 +64,12 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     private var isInReadBatch = false
     private var isFlushScheduled = false
 
-    init(shared: Shared, tools: LoopTools, answers: AnswerBudget.Account) {
+    init(server: ServerContext, eventLoop: EventLoopContext, answers: AnswerBudget.Account) {
         self.answers = answers
-        self.shared = shared
-        self.tools = tools
-        outbox = Outbox(counting: shared.router.metrics)
-        flood = FloodGauge(most: shared.bounds.flood, window: shared.bounds.floodWindow)
+        self.server = server
+        self.eventLoop = eventLoop
+        outbox = Outbox(counting: server.router.metrics)
+        flood = FloodGauge(limit: server.bounds.flood, window: server.bounds.floodWindow)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -83,15 +83,15 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     }
 
     private func start(_ context: ChannelHandlerContext) {
-        guard clock.ticking == nil else { return }
-        startClock(context)
-        if let surplus { return fail(shared.connections.refusal(surplus), id: 0) }
+        guard timers.ticking == nil else { return }
+        startTimers(context)
+        if let surplus { return fail(server.connections.refusal(surplus), id: 0) }
         readIfWanted()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         phase = .ended
-        clock.ticking?.cancel()
+        timers.ticking?.cancel()
         deadlineTimer?.task.cancel()
         inFlight.cancelAll()
         answers.close()
@@ -103,7 +103,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        shared.log.debug("Connection failed", ["error": "\(error)"])
+        server.log.debug("Connection failed", ["error": "\(error)"])
         context.close(promise: nil)
     }
 
@@ -113,7 +113,7 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        clock.unwritableSince = context.channel.isWritable ? nil : .now
+        timers.unwritableSince = context.channel.isWritable ? nil : .now
         if context.channel.isWritable { takeFrames() }
         context.fireChannelWritabilityChanged()
     }
@@ -121,10 +121,10 @@ final class Connection: ChannelInboundHandler, DrainableConnection {
 
 // MARK: - Reading
 
-extension Connection {
+extension RPCConnection {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .ended = phase { return }
-        clock.heard()
+        timers.heard()
         isInReadBatch = true
         unwrapInboundIn(data).withUnsafeReadableBytes { decoder.append($0) }
         takeFrames()
@@ -139,7 +139,7 @@ extension Connection {
     }
 
     /// Whether another request may begin: the bound of one peer's memory and work.
-    private var hasRoom: Bool { inFlight.count < shared.bounds.requestsInFlight }
+    private var hasRoom: Bool { inFlight.count < server.bounds.requestsInFlight }
 
     /// Without room, frames are read until a request is among them: cancels make room, and pings ask for no work.
     private var mayTakeFrame: Bool {
@@ -153,7 +153,7 @@ extension Connection {
     /// Whether it has so much unread that nothing of it may begin: by itself, or since there is so much in all.
     private var hasTooMuchUnread: Bool {
         guard unread > 0 else { return false }
-        return unread > shared.bounds.unreadAnswersOfOne || shared.answers.isFull
+        return unread > server.bounds.unreadAnswersPerConnection || server.answers.isFull
     }
 
     /// Takes what frames there are, as long as requests may begin. Called again whenever one has ended.
@@ -163,10 +163,10 @@ extension Connection {
         while mayTakeFrame { guard takeNext() else { break } }
         isTakingFrames = false
         isHeldBack = hasTooMuchUnread
-        clock.frameBegan(isPartial: decoder.pending > 0 && mayTakeFrame)
-        if decoder.pending == 0, clock.hadLargeFrame {
+        timers.frameBegan(isPartial: decoder.pending > 0 && mayTakeFrame)
+        if decoder.pending == 0, timers.hadLargeFrame {
             decoder = FrameDecoder(limit: decoder.limit)  // the old one's memory would stay as long as the connection
-            clock.hadLargeFrame = false
+            timers.hadLargeFrame = false
         }
         if inputEnded { endIfIdle() }
         readIfWanted()
@@ -188,8 +188,8 @@ extension Connection {
     private func nextIncoming() -> Incoming? {
         do {
             return try decoder.next { bytes in
-                guard bytes.count <= IncomingReader.mostOnLoop else { return .large(Array(bytes)) }
-                return shared.reader.incoming(over: session) { try tools.reader.read(bytes, $0) }
+                guard bytes.count <= IncomingReader.maxOnLoop else { return .large(Array(bytes)) }
+                return server.reader.incoming(over: session) { try eventLoop.reader.read(bytes, $0) }
             }
         } catch {
             let refusal = (error as? FrameError).map { RPCError($0) }
@@ -221,7 +221,7 @@ extension Connection {
 
 // MARK: - Writing
 
-extension Connection {
+extension RPCConnection {
     /// Sends at the end of this read batch or tick, with all that comes until then.
     func flushSoon() {
         guard !isInReadBatch, !isFlushScheduled, let context else { return }
@@ -237,7 +237,7 @@ extension Connection {
         write(context, promise: nil)
         guard !context.channel.isWritable else { return }
         let unread = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
-        if let unread, unread > shared.bounds.unreadBytes { cut() }
+        if let unread, unread > server.bounds.unreadBytes { cut() }
     }
 
     /// Writes what there is to send, and counts it until the system has taken it.

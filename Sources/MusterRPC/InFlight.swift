@@ -67,13 +67,13 @@ struct InFlight {
 
 /// Counts what a well-meaning peer does seldom, in windows.
 struct FloodGauge {
-    private let most: Int
+    private let limit: Int
     private let window: Duration
     private var count = 0
     private var windowStart: ContinuousClock.Instant
 
-    init(most: Int, window: Duration) {
-        self.most = most
+    init(limit: Int, window: Duration) {
+        self.limit = limit
         self.window = window
         windowStart = .now
     }
@@ -83,6 +83,6 @@ struct FloodGauge {
         let now = ContinuousClock.now
         if now - windowStart > window { (count, windowStart) = (0, now) }
         count += 1
-        return count > most
+        return count > limit
     }
 }

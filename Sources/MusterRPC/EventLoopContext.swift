@@ -4,7 +4,7 @@ import NIOCore
 /// Runs tasks on an event loop, so that a request and its reply need no change of thread.
 ///
 /// `@unchecked Sendable`: it has nothing but the loop, which is made to be used from anywhere.
-final class LoopExecutor: TaskExecutor, @unchecked Sendable {
+final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
     private let loop: any EventLoop
 
     init(_ loop: any EventLoop) { self.loop = loop }
@@ -16,12 +16,12 @@ final class LoopExecutor: TaskExecutor, @unchecked Sendable {
 }
 
 /// What the connections of one event loop share.
-struct LoopTools: Sendable {
-    let executor: LoopExecutor
+struct EventLoopContext: Sendable {
+    let executor: EventLoopExecutor
     private let kept: NIOLoopBoundBox<JSONReader?>
 
     init(_ loop: any EventLoop) {
-        executor = LoopExecutor(loop)
+        executor = EventLoopExecutor(loop)
         kept = .makeEmptyBox(valueType: JSONReader.self, eventLoop: loop)
     }
 

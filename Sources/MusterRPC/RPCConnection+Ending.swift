@@ -4,7 +4,7 @@ import MusterListener
 import MusterProtocol
 import NIOCore
 
-extension Connection {
+extension RPCConnection {
     /// Answers what is in flight, begins nothing more, and closes then.
     func goAway(_ reason: String) {
         if case .ended = phase { return }
@@ -40,7 +40,7 @@ extension Connection {
     /// Ends the connection for what its peer did wrong; the error says what.
     func fail(_ error: RPCError, id: Int64) {
         if case .ended = phase { return }
-        shared.log.info("Connection refused", ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
+        server.log.info("Connection refused", ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
         outbox.append(replyTo: id, error: error)
         end()
     }
@@ -49,12 +49,12 @@ extension Connection {
     /// makes the system throw away what was sent.
     func end() {
         guard let context, !hasEnded else { return }
-        boundStranger()
+        limitUnauthenticated()
         phase = .ended
-        clock.endedSince = .now
+        timers.endedSince = .now
         inFlight.cancelAll()
         let loop = context.eventLoop.assumeIsolated()
-        let linger = TimeAmount(shared.bounds.linger)
+        let linger = TimeAmount(server.bounds.linger)
         let written = context.eventLoop.makePromise(of: Void.self)
         write(context, promise: written)
         written.futureResult.assumeIsolated().whenComplete { _ in
@@ -68,9 +68,9 @@ extension Connection {
 
     /// What is written to a peer that does not finish its TLS handshake waits for that, and so would the end. Whoever
     /// has not opened a session has no more time for it than for the session.
-    private func boundStranger() {
+    private func limitUnauthenticated() {
         guard case .unopened = phase, let context else { return }
-        let patience = max(shared.bounds.linger, created + shared.bounds.open - .now)
+        let patience = max(server.bounds.linger, created + server.bounds.open - .now)
         context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(patience)) { self.cut() }
     }
 

@@ -24,11 +24,11 @@ public struct ServerIdentity: Sendable {
     }
 }
 
-extension Router {
+extension CallRouter {
     /// All handlers over one store.
     public convenience init(
         store: Store, keyGuard: KeyGuard, schema: Schema, identity: ServerIdentity,
-        mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger
+        maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger
     ) {
         let sessions = SessionHandlers(store: store, keyGuard: keyGuard)
         self.init(
@@ -43,6 +43,6 @@ extension Router {
             verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) },
             overload: { scope in store.overload(of: scope) },
             lockWait: identity.limits.first { $0.name == Limits.lockWait.name } ?? Limits.lockWait,
-            mostInFlightPerKey: mostInFlightPerKey, logger: logger)
+            maxInFlightPerKey: maxInFlightPerKey, logger: logger)
     }
 }

@@ -26,18 +26,18 @@ public final class RPCServer: Service {
     }
 
     private let settings: RPCServerSettings
-    private let shared: Shared
-    private let tools: [ObjectIdentifier: LoopTools]
+    private let server: ServerContext
+    private let eventLoops: [ObjectIdentifier: EventLoopContext]
     private let listener: Listener
 
     /// A server that answers with `router`, on the event loops of the process.
-    public init(settings: RPCServerSettings, router: Router, logger: Logger) {
+    public init(settings: RPCServerSettings, router: CallRouter, logger: Logger) {
         self.settings = settings
         listener = Listener(name: "RPC", settings: settings.listener, logger: logger)
-        shared = Shared(router: router, bounds: settings.bounds, logger: logger)
-        tools = Dictionary(
+        server = ServerContext(router: router, bounds: settings.bounds, logger: logger)
+        eventLoops = Dictionary(
             uniqueKeysWithValues: MultiThreadedEventLoopGroup.singleton.makeIterator().map {
-                (ObjectIdentifier($0), LoopTools($0))
+                (ObjectIdentifier($0), EventLoopContext($0))
             })
     }
 
@@ -49,17 +49,17 @@ public final class RPCServer: Service {
 
     /// How much there is of it right now.
     public var status: Status {
-        Status(connections: shared.connections.count, requestsInFlight: shared.running.load(ordering: .relaxed))
+        Status(connections: server.connections.count, requestsInFlight: server.running.load(ordering: .relaxed))
     }
 
     /// How often it stopped accepting for a moment.
     public var acceptPauses: AcceptPauses { listener.acceptPauses }
 
     /// Bytes of answers that are unread or being made.
-    public var answerBytes: Int { shared.answers.bytes }
+    public var answerBytes: Int { server.answers.bytes }
 
     /// Connections that were cut since they left too many answers unread.
-    public var unreadCuts: Int { shared.answers.cutCount }
+    public var unreadCuts: Int { server.answers.cutCount }
 
     // MARK: Running
 
@@ -81,30 +81,30 @@ public final class RPCServer: Service {
     /// Accepts nothing more, tells every connection to go, finishes what is in flight, and cuts what lasts too long.
     public func drain() async {
         await listener.stop()
-        await shared.connections.drain(patience: settings.bounds.drain)
+        await server.connections.drain(patience: settings.bounds.drain)
     }
 
     /// Closes everything at once.
     public func cutNow() async {
         await listener.stop()
-        await shared.connections.cut()
+        await server.connections.cut()
     }
 
     /// Closes the connections of sessions that are not to go on, such as those of a key that was invalidated.
     public func endSessions(where isMeant: @escaping @Sendable (Session) -> Bool, reason: String = "key invalidated") {
-        shared.connections.each { $0.endSession(where: isMeant, reason: reason) }
+        server.connections.each { $0.endSession(where: isMeant, reason: reason) }
     }
 
     /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones stay.
     public func reloadCertificate() throws { try listener.reloadCertificate() }
 
     private func accept(_ channel: any Channel, from address: PeerAddress?) throws {
-        guard let tools = tools[ObjectIdentifier(channel.eventLoop)] else {
+        guard let eventLoop = eventLoops[ObjectIdentifier(channel.eventLoop)] else {
             throw ChannelError.inappropriateOperationForState
         }
-        let connection = Connection(
-            shared: shared, tools: tools, answers: shared.answers.open { channel.reset() })
-        let admission = try shared.connections.add(connection, of: channel, from: address)
+        let connection = RPCConnection(
+            server: server, eventLoop: eventLoop, answers: server.answers.open { channel.reset() })
+        let admission = try server.connections.add(connection, of: channel, from: address)
         if case .surplus(let bound) = admission { connection.surplus = bound }
         // From the high mark on no request is taken: what one peer leaves unread is bounded.
         try channel.syncOptions?.setOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))

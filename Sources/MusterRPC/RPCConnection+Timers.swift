@@ -1,9 +1,9 @@
 import MusterProtocol
 import NIOCore
 
-extension Connection {
+extension RPCConnection {
     /// When things happened on a connection. One timer looks at them all.
-    struct Clock {
+    struct Timers {
         var ticking: RepeatedTask?
         var lastRequest = ContinuousClock.now
         var lastHeard = ContinuousClock.now
@@ -21,19 +21,19 @@ extension Connection {
         }
     }
 
-    func startClock(_ context: ChannelHandlerContext) {
-        let tick = TimeAmount(shared.bounds.tick)
+    func startTimers(_ context: ChannelHandlerContext) {
+        let tick = TimeAmount(server.bounds.tick)
         let loop = context.eventLoop
         let me = NIOLoopBound(self, eventLoop: loop)
-        clock.ticking = loop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in me.value.tick() }
+        timers.ticking = loop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in me.value.tick() }
     }
 
     private func tick() {
         let now = ContinuousClock.now
-        let bounds = shared.bounds
+        let bounds = server.bounds
         lookAtUnread()
-        func isOver(_ since: ContinuousClock.Instant?, _ most: Duration) -> Bool {
-            since.map { now - $0 > most } ?? false
+        func isOver(_ since: ContinuousClock.Instant?, _ limit: Duration) -> Bool {
+            since.map { now - $0 > limit } ?? false
         }
 
         switch phase {
@@ -41,18 +41,18 @@ extension Connection {
             let limit = Limits.openSeconds.set(to: bounds.open)
             let sentence = "no session.open came within \(limit.described)"
             return fail(RPCError(.deadlineExceeded, sentence, details: .init(of: limit)), id: 0)
-        case .open where inFlight.isEmpty && isOver(clock.lastRequest, bounds.idle): return goAndEnd("idle")
+        case .open where inFlight.isEmpty && isOver(timers.lastRequest, bounds.idle): return goAndEnd("idle")
         default: break
         }
-        if isOver(clock.unwritableSince, bounds.unread) || isOver(clock.endedSince, bounds.unread) { return cut() }
-        if isOver(clock.pingSent, bounds.pong) { return cut() }
-        if isOver(clock.partialFrameSince, bounds.frame) {
+        if isOver(timers.unwritableSince, bounds.unread) || isOver(timers.endedSince, bounds.unread) { return cut() }
+        if isOver(timers.pingSent, bounds.pong) { return cut() }
+        if isOver(timers.partialFrameSince, bounds.frame) {
             let limit = Limits.frameSeconds.set(to: bounds.frame)
             let sentence = "the rest of a frame did not come within \(limit.described)"
             return fail(RPCError(.deadlineExceeded, sentence, details: .init(of: limit)), id: 0)
         }
-        if isOpen, isListening, clock.pingSent == nil, isOver(clock.lastHeard, bounds.silence) {
-            clock.pingSent = now
+        if isOpen, isListening, timers.pingSent == nil, isOver(timers.lastHeard, bounds.silence) {
+            timers.pingSent = now
             outbox.append(ping: 1)
             flushSoon()
         }

@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-extension Connection {
+extension RPCConnection {
     func take(_ incoming: Incoming, arrived: ContinuousClock.Instant) {
         switch incoming {
         case .request(let request):
@@ -17,7 +17,7 @@ extension Connection {
             flushSoon()
             countAgainstFlood()
         case .pong:
-            clock.pingSent = nil
+            timers.pingSent = nil
             countAgainstFlood()
         case .large(let bytes): readElsewhere(bytes, arrived)
         case .wrong(let id, let error): refuse(id, error)
@@ -33,7 +33,7 @@ extension Connection {
                 RPCError(
                     .invalidArgument, .conflict, field: "id", "the id is that of a request in flight"), id: request.id)
         }
-        clock.lastRequest = arrived
+        timers.lastRequest = arrived
         guard !isGoing else {
             return refuse(request, RPCError(.unavailable, "the server is going away"))
         }
@@ -53,12 +53,12 @@ extension Connection {
         _ id: Int64, _ call: PreparedCall, _ session: Session, _ count: KeyInFlight, _ deadline: ContinuousClock.Instant
     ) {
         guard count.take() else {
-            let refusal = shared.router.keysInFlight.refusal
-            shared.router.refused(refusal.code, over: .rpc, method: call.method)
+            let refusal = server.router.keysInFlight.refusal
+            server.router.refused(refusal.code, over: .rpc, method: call.method)
             return reply(id, refusal)
         }
         let context = CallContext(session: session, deadline: deadline)
-        let router = shared.router
+        let router = server.router
         let (answers, room) = (answers, Self.room(for: call))
         run(id, deadline) { () async throws(RPCError) in
             do { if room > 0 { try await answers.promise(room, group: ObjectIdentifier(count)) } } catch {
@@ -85,23 +85,23 @@ extension Connection {
 
     /// The room that is kept for an answer while it is made; a short one needs none.
     private static func room(for call: PreparedCall) -> Int {
-        let most = min(call.mostReplyBytes, Limits.frame.value)
-        return most < 64 << 10 ? 0 : most
+        let bytes = min(call.maxReplyBytes, Limits.frame.value)
+        return bytes < 64 << 10 ? 0 : bytes
     }
 
     /// The one place where tasks begin. Not structured, since a request belongs to its connection, which is no task: the
     /// connection keeps each in `inFlight`, cancels it when it closes, and counts it until it has ended.
     private func run<R: Sendable>(
         _ id: Int64, _ deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws(RPCError) -> R,
-        then finish: @escaping @Sendable (Connection, Result<R, RPCError>) -> Void
+        then finish: @escaping @Sendable (RPCConnection, Result<R, RPCError>) -> Void
     ) {
         guard let loop = context?.eventLoop else { return }
         let me = NIOLoopBound(self, eventLoop: loop)
-        shared.running.add(1, ordering: .relaxed)
-        let task = Task(executorPreference: tools.executor) {
+        server.running.add(1, ordering: .relaxed)
+        let task = Task(executorPreference: eventLoop.executor) {
             let result: Result<R, RPCError>
             do throws(RPCError) { result = .success(try await work()) } catch { result = .failure(error) }
-            me.value.shared.running.subtract(1, ordering: .relaxed)
+            me.value.server.running.subtract(1, ordering: .relaxed)
             finish(me.value, result)  // on the loop, since the loop is the task's executor
         }
         inFlight.add(id, .init(task: task, deadline: deadline))
@@ -138,7 +138,7 @@ extension Connection {
 
     /// A request that is not begun, though nothing is wrong with it.
     private func refuse(_ request: Incoming.Request, _ error: RPCError) {
-        if case .call(let call) = request.work { shared.router.refused(error.code, over: .rpc, method: call.method) }
+        if case .call(let call) = request.work { server.router.refused(error.code, over: .rpc, method: call.method) }
         reply(request.id, error)
     }
 
@@ -168,8 +168,8 @@ extension Connection {
 
     private func open(_ id: Int64, _ call: OpenSession, _ deadline: ContinuousClock.Instant) {
         phase = .opening
-        let router = shared.router
-        let deadline = min(deadline, created + shared.bounds.open)
+        let router = server.router
+        let deadline = min(deadline, created + server.bounds.open)
         run(id, deadline) { () async throws(RPCError) in
             try await router.run(call, deadline: deadline)
         } then: { me, result in
@@ -182,9 +182,9 @@ extension Connection {
         switch result {
         case .success((let session, let body)):
             outbox.append(replyTo: id, body: body)
-            phase = .open(session, shared.router.keysInFlight.enter(session))
+            phase = .open(session, server.router.keysInFlight.enter(session))
             counted = session
-            shared.connections.isKnown(self)
+            server.connections.authenticated(self)
             decoder.limit = Limits.frame
             requestEnded()
         case .failure(let error):
@@ -195,7 +195,7 @@ extension Connection {
     func leaveKeyIfIdle() {
         guard let session = counted, inFlight.count == inFlight.reading else { return }
         counted = nil
-        shared.router.keysInFlight.leave(session)
+        server.router.keysInFlight.leave(session)
     }
 
     // MARK: Large messages
@@ -204,8 +204,8 @@ extension Connection {
         guard let loop = context?.eventLoop else { return }
         inFlight.beginReading()
         uncancelledRequests += 1  // its cancel may come before it is read
-        clock.hadLargeFrame = true
-        let (reader, session) = (shared.reader, session)
+        timers.hadLargeFrame = true
+        let (reader, session) = (server.reader, session)
         NIOThreadPool.singleton.runIfActive(eventLoop: loop) {
             reader.incoming(over: session) { body in
                 try bytes.withUnsafeBytes { try JSONReaders.shared.read($0, body) }

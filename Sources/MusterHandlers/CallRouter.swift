@@ -24,7 +24,7 @@ public struct CallContext: Sendable {
 public struct PreparedCall: Sendable {
     public let method: String
     /// About as many bytes as its reply may have; 0 where it is always short.
-    public let mostReplyBytes: Int
+    public let maxReplyBytes: Int
     let run: @Sendable (CallContext) async throws -> [UInt8]
 }
 
@@ -46,7 +46,7 @@ public struct Route: Sendable {
         handler = handle
         prepare = { body in
             let call = try JSONDecoding.decode(request: C.self, from: body)
-            return PreparedCall(method: C.method, mostReplyBytes: call.mostReplyBytes) { context in
+            return PreparedCall(method: C.method, maxReplyBytes: call.maxReplyBytes) { context in
                 try JSONEncoding.encode(try await handle(call, context))
             }
         }
@@ -60,7 +60,7 @@ public struct Route: Sendable {
         handler = handle
         prepare = { body in
             let call = try JSONDecoding.decode(request: C.self, from: body)
-            return PreparedCall(method: C.method, mostReplyBytes: call.mostReplyBytes) { context in
+            return PreparedCall(method: C.method, maxReplyBytes: call.maxReplyBytes) { context in
                 try await withTaskExecutorPreference(globalConcurrentExecutor) {
                     try JSONEncoding.encode(try await handle(call, context))
                 }
@@ -70,7 +70,7 @@ public struct Route: Sendable {
 }
 
 /// Finds the handler of a call, keeps the rules that hold for every call, and turns whatever goes wrong into an `RPCError`.
-public final class Router: Sendable {
+public final class CallRouter: Sendable {
     public typealias Open =
         @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
     /// Why new work of this scope that writes would be refused now; nil where it would not.
@@ -93,11 +93,11 @@ public final class Router: Sendable {
     ///   - verify: throws where the session's key has ended since; called before every call, so it answers from memory mostly.
     ///   - overload: asked before a call that writes is read, so that one which has to be refused costs little.
     ///   - lockWait: how long the database waits for each lock, where the request doesn't say.
-    ///   - mostInFlightPerKey: requests of one key in flight; one more is refused by the listener that it came to.
+    ///   - maxInFlightPerKey: requests of one key in flight; one more is refused by the listener that it came to.
     public init(
         routes: [Route], open: @escaping Open, verify: @escaping Verify,
         overload: @escaping Overload = { _ in nil }, lockWait: Limit = Limits.lockWait,
-        mostInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
+        maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
         logger: Logger
     ) {
         self.routes = Dictionary(routes.map { ($0.method, $0) }) { first, _ in first }
@@ -105,7 +105,7 @@ public final class Router: Sendable {
         self.verify = verify
         self.overload = overload
         self.lockWait = lockWait
-        keysInFlight = KeysInFlight(most: mostInFlightPerKey)
+        keysInFlight = KeysInFlight(maxPerKey: maxInFlightPerKey)
         self.logger = logger
     }
 

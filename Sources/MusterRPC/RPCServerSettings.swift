@@ -22,7 +22,7 @@ extension RPCServerSettings {
         /// Open connections; one more is refused.
         public var connections = Limits.connections.value
         /// Those among them whose session is not open; one more ends the oldest.
-        public var strangerConnections = Limits.strangerConnections.value
+        public var unauthenticatedConnections = Limits.unauthenticatedConnections.value
         /// Those beyond, that are being told so; one more is closed without a word.
         public var surplusConnections = 64
         /// Open connections from one address; 0 is no bound.
@@ -32,7 +32,7 @@ extension RPCServerSettings {
         /// Bytes of answers that are unread or being made, over all connections; beyond, connections are cut.
         public var unreadAnswers = Limits.unreadAnswers.value
         /// The same of one connection; then its next call whose answer may be large waits.
-        public var unreadAnswersOfOne = Limits.unreadAnswersOfOne.value
+        public var unreadAnswersPerConnection = Limits.unreadAnswersPerConnection.value
         /// Bytes that large answers which are being made may come to.
         public var answersInMaking = Limits.answersInMaking.value
         /// From connecting, TLS included, to the answer of `session.open`.
@@ -65,7 +65,7 @@ extension RPCServerSettings {
         /// The bounds of `Limits`.
         public init() {}
 
-        /// How often a connection looks at its clocks: often enough for the shortest of them.
+        /// How often a connection checks its timers: often enough for the shortest of them.
         var tick: Duration {
             let shortest = min(open, idle, frame, silence, pong, unread)
             return min(.seconds(1), max(.milliseconds(10), shortest / 4))
