@@ -20,10 +20,10 @@ let nio: [Target.Dependency] = [
 ]
 
 let hummingbird: [Target.Dependency] = [
-    .product(name: "Hummingbird", package: "hummingbird"),
     .product(name: "HummingbirdCore", package: "hummingbird"),
     .product(name: "HTTPTypes", package: "swift-http-types"),
 ]
+let hummingbirdRouter: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let http1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let httpClient: [Target.Dependency] = [.product(name: "AsyncHTTPClient", package: "async-http-client"), http1]
 
@@ -53,9 +53,9 @@ let package = Package(
         .executableTarget(
             name: "muster-server",
             dependencies: [
-                "MusterRPC", "MusterREST", "MusterListener", "MusterHandlers", "MusterStore", "MusterMetrics",
-                "MusterProtocol", "Postgres", log, lifecycle, signals, arguments, configuration,
-            ],
+                "MusterRPC", "MusterREST", "MusterHTTP", "MusterListener", "MusterHandlers", "MusterStore",
+                "MusterMetrics", "MusterProtocol", "Postgres", log, lifecycle, signals, arguments, configuration,
+            ] + hummingbird + nio,
             swiftSettings: settings),
         .executableTarget(
             name: "muster", dependencies: ["MusterClient", "MusterProtocol", log, arguments],
@@ -71,9 +71,13 @@ let package = Package(
         .target(
             name: "MusterREST",
             dependencies: [
-                "MusterListener", "MusterHandlers", "MusterStore", "MusterMetrics", "MusterProtocol", "Gzip", log,
-                lifecycle, http1,
-            ]
+                "MusterHTTP", "MusterListener", "MusterHandlers", "MusterStore", "MusterProtocol", log,
+                hummingbirdRouter,
+            ] + hummingbird + nio,
+            swiftSettings: settings),
+        .target(
+            name: "MusterHTTP",
+            dependencies: ["MusterListener", "MusterMetrics", "MusterProtocol", "Gzip", log, lifecycle, http1]
                 + hummingbird + nio,
             swiftSettings: settings),
         .target(name: "MusterListener", dependencies: ["MusterProtocol", log] + nio, swiftSettings: settings),
@@ -129,7 +133,8 @@ let package = Package(
         .target(
             name: "MusterTestSupport",
             dependencies: [
-                "TestSupport", "MusterRPC", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore",
+                "TestSupport", "muster-server", "MusterRPC", "MusterHTTP", "MusterClient", "MusterHandlers",
+                "MusterStore",
                 "MusterProtocol", "MusterListener", "Postgres", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
@@ -145,9 +150,9 @@ let package = Package(
         .testTarget(
             name: "MusterServerTests",
             dependencies: [
-                "muster-server", "MusterRPC", "MusterREST", "MusterClient", "MusterHandlers", "MusterStore",
-                "MusterMetrics", "Postgres", "MusterProtocol", "TestSupport", "MusterTestSupport", log, lifecycle,
-                arguments,
+                "muster-server", "MusterRPC", "MusterREST", "MusterHTTP", "MusterClient", "MusterHandlers",
+                "MusterStore", "MusterMetrics", "Postgres", "MusterProtocol", "TestSupport", "MusterTestSupport",
+                log, lifecycle, arguments,
             ],
             swiftSettings: settings),
         .testTarget(
@@ -160,8 +165,9 @@ let package = Package(
         .testTarget(
             name: "MusterRESTTests",
             dependencies: [
-                "MusterREST", "MusterListener", "MusterClient", "MusterHandlers", "MusterStore", "MusterMetrics",
-                "Postgres", "MusterProtocol", "CZlib", "TestSupport", "MusterTestSupport", log, lifecycle,
+                "muster-server", "MusterREST", "MusterHTTP", "MusterListener", "MusterClient", "MusterHandlers",
+                "MusterStore", "MusterMetrics", "Postgres", "MusterProtocol", "CZlib", "TestSupport",
+                "MusterTestSupport", log, lifecycle,
             ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(

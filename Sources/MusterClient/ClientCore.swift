@@ -7,15 +7,15 @@ final class ClientCore {
     /// A call from its first sending to its reply, including all retries.
     final class Pending {
         let ticket: Int
-        let request: Request
-        let answer: Answer
+        let request: OutgoingCall
+        let answer: ReplyContinuation
         var attempts = 0
         /// The connection and id of the call in flight.
         var place: (connection: ClientConnection, id: Int64)?
         /// Why the last attempt failed, which is a better error than an exceeded deadline.
         var lastFailure: RPCError?
 
-        init(ticket: Int, request: Request, answer: Answer) {
+        init(ticket: Int, request: OutgoingCall, answer: ReplyContinuation) {
             (self.ticket, self.request, self.answer) = (ticket, request, answer)
         }
     }

@@ -5,19 +5,19 @@ import NIOCore
 import Synchronization
 
 /// An encoded call.
-struct Request: Sendable {
+struct OutgoingCall: Sendable {
     let method: String
     let body: [UInt8]
     let isSafe: Bool
     let deadline: ContinuousClock.Instant
 }
 
-typealias Answer = CheckedContinuation<Result<[UInt8], RPCError>, Never>
+typealias ReplyContinuation = CheckedContinuation<Result<[UInt8], RPCError>, Never>
 
 /// Passes callers' messages to the event loop, all of one tick with one wake-up.
 final class ClientLink: Sendable {
     enum Message: Sendable {
-        case call(Int, Request, Answer)
+        case call(Int, OutgoingCall, ReplyContinuation)
         case cancel(Int)
         case close(CheckedContinuation<Void, Never>?)
     }

@@ -61,7 +61,7 @@ public final class MusterClient: Sendable {
                 "the call is longer than a frame of \(Limits.frame.described)")
         }
         let ticket = link.newTicket()
-        let request = Request(
+        let request = OutgoingCall(
             method: method, body: body, isSafe: isSafe, deadline: .now + (deadline ?? settings.deadline))
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in

@@ -27,10 +27,10 @@ public struct ServerIdentity: Sendable {
 extension CallRouter {
     /// All handlers over one store.
     public convenience init(
-        store: Store, keyGuard: KeyGuard, schema: Schema, identity: ServerIdentity,
+        store: Store, keys monitor: KeyRevocationMonitor, schema: Schema, identity: ServerIdentity,
         maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger
     ) {
-        let sessions = SessionHandlers(store: store, keyGuard: keyGuard)
+        let sessions = SessionHandlers(store: store, monitor: monitor)
         self.init(
             routes: allRoutes(
                 server: ServerHandlers(schema: schema, identity: identity),
@@ -40,7 +40,7 @@ extension CallRouter {
                 segments: SegmentHandlers(store: store),
                 exports: ExportHandlers(store: store, restURL: identity.restURL)),
             open: { call, deadline in try await sessions.open(call, deadline: deadline) },
-            verify: { session, deadline in try await keyGuard.verify(session, deadline: deadline) },
+            prove: { (session) throws(RPCError) in try monitor.proof(of: session) },
             overload: { scope in store.overload(of: scope) },
             lockWait: identity.limits.first { $0.name == Limits.lockWait.name } ?? Limits.lockWait,
             maxInFlightPerKey: maxInFlightPerKey, logger: logger)

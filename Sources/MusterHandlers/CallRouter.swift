@@ -11,11 +11,17 @@ public struct CallContext: Sendable {
     public let deadline: ContinuousClock.Instant
     /// How long to wait for each lock that another call holds; nil is what the server is set to.
     public let lockWait: Limit?
+    /// When the session's key was proved to be live, if that was for this request: it is not proved again while recent.
+    public let provedAt: ContinuousClock.Instant?
 
-    public init(session: Session, deadline: ContinuousClock.Instant, lockWait: Limit? = nil) {
+    public init(
+        session: Session, deadline: ContinuousClock.Instant, lockWait: Limit? = nil,
+        provedAt: ContinuousClock.Instant? = nil
+    ) {
         self.session = session
         self.deadline = deadline
         self.lockWait = lockWait
+        self.provedAt = provedAt
         scope = WorkspaceScope(of: session, lockWait: lockWait, deadline: deadline)
     }
 }
@@ -52,8 +58,8 @@ public struct Route: Sendable {
         }
     }
 
-    /// A call that may compute for a millisecond: it runs on the shared threads, so that the other calls of its event loop don't
-    /// wait for it.
+    /// A call that may compute for a millisecond: it runs on the shared threads, so that the other calls of its event
+    /// loop don't wait for it.
     public init<C: Call>(heavy _: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
         method = C.method
         writes = C.self is any RecordedCall.Type
@@ -69,17 +75,19 @@ public struct Route: Sendable {
     }
 }
 
-/// Finds the handler of a call, keeps the rules that hold for every call, and turns whatever goes wrong into an `RPCError`.
+/// Finds the handler of a call, keeps the rules that hold for every call, and turns whatever goes wrong into an
+/// `RPCError`.
 public final class CallRouter: Sendable {
     public typealias Open =
         @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
     /// Why new work of this scope that writes would be refused now; nil where it would not.
     public typealias Overload = @Sendable (WorkspaceScope) -> (any Error)?
-    public typealias Verify = @Sendable (Session, ContinuousClock.Instant) async throws -> Void
+    /// When a session's key was last proved to be live; nil if that is too long ago. Throws if the key has ended.
+    public typealias Prove = @Sendable (Session) throws(RPCError) -> ContinuousClock.Instant?
 
     private let routes: [String: Route]
     private let open: Open
-    private let verify: Verify
+    private let proof: Prove
     private let overload: Overload
     private let lockWait: Limit
     private let logger: Logger
@@ -90,19 +98,19 @@ public final class CallRouter: Sendable {
 
     /// - Parameters:
     ///   - open: judges a key.
-    ///   - verify: throws where the session's key has ended since; called before every call, so it answers from memory mostly.
+    ///   - prove: when a session's key was last proved; asked before every call, so it answers from memory.
     ///   - overload: asked before a call that writes is read, so that one which has to be refused costs little.
     ///   - lockWait: how long the database waits for each lock, where the request doesn't say.
     ///   - maxInFlightPerKey: requests of one key in flight; one more is refused by the listener that it came to.
     public init(
-        routes: [Route], open: @escaping Open, verify: @escaping Verify,
+        routes: [Route], open: @escaping Open, prove: @escaping Prove,
         overload: @escaping Overload = { _ in nil }, lockWait: Limit = Limits.lockWait,
         maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
         logger: Logger
     ) {
         self.routes = Dictionary(routes.map { ($0.method, $0) }) { first, _ in first }
         self.open = open
-        self.verify = verify
+        proof = prove
         self.overload = overload
         self.lockWait = lockWait
         keysInFlight = KeysInFlight(maxPerKey: maxInFlightPerKey)
@@ -176,34 +184,33 @@ public final class CallRouter: Sendable {
 
     /// Counts a request that a listener refuses.
     ///
-    /// - Parameter method: nil where nobody knows of which method it is meant to be.
+    /// - Parameter method: nil if its body could not be parsed.
     public func refused(_ code: RPCCode, over wire: Wire, method: String? = nil) {
         metrics.refused(method ?? "", wire, code)
     }
 
-    /// Throws UNAUTHENTICATED where the session's key has ended: for who must know that before there is a call to run.
-    public func prove(_ session: Session, deadline: ContinuousClock.Instant) async throws(RPCError) {
-        do { try await verify(session, deadline) } catch { throw RPCError(handling: error) }
-    }
+    /// When the session's key was last proved to be live; nil if that is too long ago. Throws UNAUTHENTICATED if the
+    /// key has ended: for callers that must know this before there is a call to run.
+    public func prove(_ session: Session) throws(RPCError) -> ContinuousClock.Instant? { try proof(session) }
 
     /// Keeps the same rules for what is no call: throws where the session's key has ended, or lacks the scope. A
     /// refusal is counted, since no call comes after it.
-    public func authorize(_ scope: String, in context: CallContext) async throws(RPCError) {
-        do { try await admit(scope, context) } catch {
-            let failure = RPCError(handling: error)
-            metrics.refused(scope, .rest, failure.code)
-            throw failure
+    public func authorize(_ scope: String, in context: CallContext) throws(RPCError) {
+        do { try admit(scope, context) } catch {
+            metrics.refused(scope, .rest, error.code)
+            throw error
         }
     }
 
-    private func admit(_ scope: String, _ context: CallContext) async throws {
+    private func admit(_ scope: String, _ context: CallContext) throws(RPCError) {
         guard .now < context.deadline else {
             throw RPCError(.deadlineExceeded, "the deadline passed before the call was started")
         }
         guard context.session.allows(scope) else {
             throw RPCError(.permissionDenied, .missingScope, "this key lacks the scope \(scope)")
         }
-        try await verify(context.session, context.deadline)
+        if let proved = context.provedAt, .now - proved <= KeyRevocationMonitor.maxAge { return }
+        guard try proof(context.session) != nil else { throw KeyRevocationMonitor.unproved }
     }
 
     /// The rules that hold for every call.
@@ -212,7 +219,7 @@ public final class CallRouter: Sendable {
     ) async throws(RPCError) -> R {
         let started = begin(wire)
         do {
-            try await admit(method, context)
+            try admit(method, context)
             let reply = try await work()
             end(method, wire, keyID: context.session.keyID, started: started, failure: nil)
             return reply

@@ -1,7 +1,8 @@
 public import MusterProtocol
 public import MusterStore
 
-/// Who is calling: what `session.open` proved about a key. It says nothing about whether the key is still good: `KeyGuard` does.
+/// Who is calling: what `session.open` proved about a key. It says nothing about whether the key is still good:
+/// `KeyRevocationMonitor` does.
 public struct Session: Sendable, Equatable {
     public let workspaceID: WorkspaceID
     public let workspace: String

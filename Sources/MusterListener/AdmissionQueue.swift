@@ -6,13 +6,13 @@ public enum ConnectionBound: Sendable {
     case perAddress
 }
 
-/// What is known of each open connection of a listener, and what becomes of one more.
+/// Admits the connections of a listener and knows which are authenticated.
 ///
-/// Whoever has shown no good key yet is a stranger. There is room for so many of them; where it is used up, the one that came first
-/// makes room for the one that comes. So strangers who do nothing keep nobody out, and never cost somebody whose key is good a place.
+/// A connection is unauthenticated until a good key came over it. When the places of those are used up, the oldest is
+/// cut for the newest: idle connections keep nobody out, and never take the place of an authenticated one.
 struct AdmissionQueue {
-    private enum Standing {
-        /// The number is its place in the line of strangers.
+    private enum Admitted {
+        /// The number is its position in the queue.
         case unauthenticated(UInt64)
         case authenticated
         /// Is being cut, or told that there are too many.
@@ -22,11 +22,11 @@ struct AdmissionQueue {
     typealias Bound = ConnectionBound
 
     enum Verdict: Equatable {
-        /// Where somebody else makes room, that one is to be cut.
+        /// Admitted; the connection to cut, if another one makes room.
         case taken(cutting: ObjectIdentifier?)
         /// To be told that there are too many.
         case surplus(Bound)
-        /// Not even that.
+        /// To be closed without a word.
         case refused
     }
 
@@ -34,20 +34,20 @@ struct AdmissionQueue {
     private let maxUnauthenticated: Int
     private let maxSurplus: Int
     private let maxPerAddress: Int?
-    private var admissions: [ObjectIdentifier: Standing] = [:]
-    private var line: [UInt64: ObjectIdentifier] = [:]
-    /// No stranger in the line has a smaller number.
+    private var admissions: [ObjectIdentifier: Admitted] = [:]
+    private var queued: [UInt64: ObjectIdentifier] = [:]
+    /// No queued connection has a smaller number.
     private var first: UInt64 = 0
     private var next: UInt64 = 0
     private var authenticatedCount = 0
-    /// Connections that were taken, by address, where that is bounded.
+    /// Admitted connections by address, if that is bounded.
     private var perAddress: [PeerAddress: Int] = [:]
     private var addresses: [ObjectIdentifier: PeerAddress] = [:]
 
     /// - Parameters:
     ///   - maxConnections: in all.
-    ///   - maxUnauthenticated: of strangers among them.
-    ///   - maxSurplus: that are being told that there are too many.
+    ///   - maxUnauthenticated: unauthenticated ones among them.
+    ///   - maxSurplus: that are being told that there are too many, at once.
     ///   - maxPerAddress: from one address; nil is no bound.
     init(maxConnections: Int, maxUnauthenticated: Int, maxSurplus: Int = 64, maxPerAddress: Int? = nil) {
         self.maxConnections = maxConnections
@@ -56,21 +56,23 @@ struct AdmissionQueue {
         self.maxPerAddress = maxPerAddress
     }
 
-    private var hasRoom: Bool { line.count < maxUnauthenticated && line.count + authenticatedCount < maxConnections }
+    private var hasRoom: Bool {
+        queued.count < maxUnauthenticated && queued.count + authenticatedCount < maxConnections
+    }
 
-    /// One more connection has come, a stranger's.
+    /// Admits one more connection, unauthenticated, or not.
     ///
-    /// - Parameter address: where it comes from; nil where that isn't known.
+    /// - Parameter address: its peer; nil if that is unknown.
     mutating func admit(_ id: ObjectIdentifier, from address: PeerAddress? = nil) -> Verdict {
         if let address, let maxPerAddress, perAddress[address, default: 0] >= maxPerAddress {
             return refuse(id, .perAddress)
         }
         if hasRoom {
-            queue(id, address)
+            enqueue(id, address)
             return .taken(cutting: nil)
         }
-        if let oldest = takeOldest() {
-            queue(id, address)
+        if let oldest = dequeueOldest() {
+            enqueue(id, address)
             return .taken(cutting: oldest)
         }
         return refuse(id, .connections)
@@ -82,42 +84,42 @@ struct AdmissionQueue {
         return .surplus(bound)
     }
 
-    private var leaving: Int { admissions.count - authenticatedCount - line.count }
+    private var leaving: Int { admissions.count - authenticatedCount - queued.count }
 
-    /// Its key is good. One that is on its way out stays so.
+    /// A good key came over the connection. One that is being cut stays so.
     mutating func authenticated(_ id: ObjectIdentifier) {
         guard case .unauthenticated(let place) = admissions[id] else { return }
-        line[place] = nil
+        queued[place] = nil
         admissions[id] = .authenticated
         authenticatedCount += 1
     }
 
-    /// It is closed.
+    /// The connection is closed.
     mutating func remove(_ id: ObjectIdentifier) {
         if let address = addresses.removeValue(forKey: id), let count = perAddress[address] {
             perAddress[address] = count == 1 ? nil : count - 1
         }
         switch admissions.removeValue(forKey: id) {
-        case .unauthenticated(let place): line[place] = nil
+        case .unauthenticated(let place): queued[place] = nil
         case .authenticated: authenticatedCount -= 1
         case .leaving, nil: break
         }
     }
 
-    private mutating func queue(_ id: ObjectIdentifier, _ address: PeerAddress?) {
+    private mutating func enqueue(_ id: ObjectIdentifier, _ address: PeerAddress?) {
         if let address, maxPerAddress != nil {
             addresses[id] = address
             perAddress[address, default: 0] += 1
         }
         admissions[id] = .unauthenticated(next)
-        line[next] = id
+        queued[next] = id
         next += 1
     }
 
-    private mutating func takeOldest() -> ObjectIdentifier? {
-        guard !line.isEmpty else { return nil }
-        while line[first] == nil { first += 1 }  // each number is passed once
-        guard let oldest = line.removeValue(forKey: first) else { return nil }
+    private mutating func dequeueOldest() -> ObjectIdentifier? {
+        guard !queued.isEmpty else { return nil }
+        while queued[first] == nil { first += 1 }  // each number is passed once
+        guard let oldest = queued.removeValue(forKey: first) else { return nil }
         admissions[oldest] = .leaving
         return oldest
     }

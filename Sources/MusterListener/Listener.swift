@@ -31,7 +31,7 @@ public final class Listener: Sendable {
     private let settings: ListenerSettings
     private let logger: Logger
     private let certificate: Certificate
-    private let strangers: RateLimitedLogger
+    private let peerLog: RateLimitedLogger
     private let shortages: OncePerMinuteLogger
     private let pauses = NIOLockedValueBox(AcceptPauses())
     private let headers = ProxyHeaderQueue()
@@ -51,7 +51,7 @@ public final class Listener: Sendable {
         self.settings = settings
         self.logger = logger
         certificate = Certificate(settings.tls)
-        strangers = RateLimitedLogger(logger)
+        peerLog = RateLimitedLogger(logger)
         shortages = OncePerMinuteLogger(logger)
     }
 
@@ -69,10 +69,11 @@ public final class Listener: Sendable {
     /// Whether somebody has started it.
     public var wasStarted: Bool { state.withLockedValue { if case .new = $0 { false } else { true } } }
 
-    /// Begins to listen; returns when connections are accepted. Throws a `ListenerError`, and may be started again then.
+    /// Begins to listen; returns when connections are accepted. Throws a `ListenerError`, and may be started again
+    /// then.
     ///
-    /// - Parameter accept: adds the handlers of a new connection, on its event loop, behind those of TLS. Where it throws, the
-    ///   connection is closed. The address is nil where it isn't known.
+    /// - Parameter accept: adds the handlers of a new connection, on its event loop, behind those of TLS. Where it
+    ///   throws, the connection is closed. The address is nil where it isn't known.
     public func start(accept: @escaping Accept) async throws {
         let isFirst = state.withLockedValue { state in
             guard case .new = state else { return false }
@@ -102,7 +103,8 @@ public final class Listener: Sendable {
         if case .listening(let channel) = old { try? await channel.close() }
     }
 
-    /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones stay.
+    /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones
+    /// stay.
     public func reloadCertificate() throws {
         guard settings.tls != nil || settings.allowPlaintext else { throw ListenerError.plaintextNotAllowed }
         try certificate.reload()
@@ -141,7 +143,7 @@ public final class Listener: Sendable {
                 channel.eventLoop.makeCompletedFuture { try meet(channel, accept) }
             }
             .childChannelOption(.autoRead, value: false)  // a connection reads when it may take more
-            .childChannelOption(.maxMessagesPerRead, value: 1)  // 64 KiB at a time: what a stranger can make us hold
+            .childChannelOption(.maxMessagesPerRead, value: 1)  // 64 KiB at a time, also of unauthenticated peers
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
@@ -153,14 +155,14 @@ public final class Listener: Sendable {
         }
         try channel.pipeline.syncOperations.addHandler(
             ProxyHeaderHandler(
-                listener: name, line: headers, log: strangers, patience: TimeAmount(settings.proxyHeaderPatience)
+                listener: name, line: headers, log: peerLog, patience: TimeAmount(settings.proxyHeaderPatience)
             ) { [self] in try begin($0, $1, accept) })
     }
 
     private func begin(_ channel: any Channel, _ address: PeerAddress?, _ accept: Accept) throws {
         if let context = certificate.context {
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
-            try channel.pipeline.syncOperations.addHandler(HandshakeLog(listener: name, log: strangers))
+            try channel.pipeline.syncOperations.addHandler(HandshakeLog(listener: name, log: peerLog))
         }
         try accept(channel, address)
     }

@@ -20,7 +20,7 @@ public protocol DrainableConnection: AnyObject, SendableMetatype {
     func cut()
 }
 
-/// The open connections of a listener. Each is a stranger's until its handler says that a good key came over it.
+/// The open connections of a listener. Each is unauthenticated until its handler says that a good key came over it.
 public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     private struct Handle: Sendable {
         let channel: any Channel
@@ -50,7 +50,8 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     private let maxConnections: Int
     private let maxPerAddress: Int
 
-    /// Takes `maxConnections` at a time, and so many strangers among them: one more of those is taken, and the oldest is cut.
+    /// Admits `maxConnections` at a time, `maxUnauthenticated` among them: one more of those is admitted, and the
+    /// oldest is cut.
     ///
     /// - Parameters:
     ///   - maxSurplus: that are told at a time that there are too many.
@@ -87,8 +88,8 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     /// How many there are.
     public var count: Int { state.withLockedValue { $0.handles.count } }
 
-    /// Takes a connection in, on its channel's event loop, until the channel closes. Throws where the server is going, or where there
-    /// are so many that not even that can be told.
+    /// Takes a connection in, on its channel's event loop, until the channel closes. Throws where the server is going,
+    /// or where there are so many that not even that can be told.
     public func add(_ connection: Connection, of channel: any Channel, from address: PeerAddress?) throws -> Admission {
         let handle = Handle(channel: channel, connection: NIOLoopBound(connection, eventLoop: channel.eventLoop))
         let id = ObjectIdentifier(connection)
@@ -105,7 +106,7 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
         return .taken
     }
 
-    /// A good key came over it: it makes room for no stranger any more.
+    /// A good key came over the connection: it is cut for no other any more.
     public func authenticated(_ connection: Connection) {
         state.withLockedValue { $0.admissions.authenticated(ObjectIdentifier(connection)) }
     }
@@ -126,8 +127,8 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
         }
     }
 
-    /// Lets no new connection in, has those that are there finish, and cuts what lasts longer than `patience`. Returns when the last
-    /// one is gone.
+    /// Lets no new connection in, has those that are there finish, and cuts what lasts longer than `patience`. Returns
+    /// when the last one is gone.
     public func drain(patience: Duration) async {
         close { $0.drain() }
         let cut = MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: TimeAmount(patience)) {

@@ -1,7 +1,7 @@
 public import Logging
 import NIOConcurrencyHelpers
 
-/// A logger for what strangers can provoke: so many lines a second and no more, then a count.
+/// A logger for what unauthenticated peers can cause: a bounded number of lines a second, then a count.
 public final class RateLimitedLogger: Sendable {
     private static let linesPerSecond = 10
     private struct Window {

@@ -2,7 +2,8 @@ import MusterProtocol
 
 /// The requests of one connection whose tasks have not ended.
 ///
-/// One that was answered early, by its deadline or by a cancel, stays until its task ends: what it costs goes on, so it counts.
+/// One that was answered early, by its deadline or by a cancel, stays until its task ends: what it costs goes on, so it
+/// counts.
 struct InFlight {
     struct Entry {
         var task: Task<Void, Never>

@@ -3,7 +3,7 @@ import MusterProtocol
 
 /// A frame that was read, with nothing left in it of the bytes it came from.
 enum Incoming: Sendable {
-    case request(Request)
+    case request(Call)
     case cancel(id: Int64)
     case ping(Int64)
     case pong(Int64)
@@ -25,7 +25,7 @@ enum Incoming: Sendable {
         .milliseconds(min(milliseconds ?? Int64(Limits.deadlineDefault.value), Int64(Limits.deadlineMost.value)))
     }
 
-    struct Request: Sendable {
+    struct Call: Sendable {
         let id: Int64
         let deadlineMilliseconds: Int64?
         let work: Work

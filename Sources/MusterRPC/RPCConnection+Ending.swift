@@ -22,15 +22,16 @@ extension RPCConnection {
         endIfIdle()
     }
 
-    /// Closes a connection that has to end, with nothing in flight any more. One that never opened need not be waited for.
+    /// Closes a connection that has to end, with nothing in flight any more. One that never opened need not be waited
+    /// for.
     func endIfIdle() {
         guard inFlight.isEmpty else { return }
         if case .opening = phase { return }
         end()
     }
 
-    /// Ends the connection of a key that is no good any more. What is in flight gets no answer: whether it had an effect
-    /// is not known here, and its caller finds out by asking again with a good key.
+    /// Ends the connection of a key that is no good any more. What is in flight gets no answer: whether it had an
+    /// effect is not known here, and its caller finds out by asking again with a good key.
     func endSession(where isMeant: (Session) -> Bool, reason: String) {
         guard case .open(let session, _) = phase, isMeant(session) else { return }
         goAway(reason)
@@ -45,8 +46,8 @@ extension RPCConnection {
         end()
     }
 
-    /// Sends what there is to send and closes. The peer gets a moment to read it: closing a socket that has unread bytes
-    /// makes the system throw away what was sent.
+    /// Sends what there is to send and closes. The peer gets a moment to read it: closing a socket that has unread
+    /// bytes makes the system throw away what was sent.
     func end() {
         guard let context, !hasEnded else { return }
         limitUnauthenticated()
@@ -66,8 +67,8 @@ extension RPCConnection {
         takeFrames()  // reads on, to throw away what comes and to see the peer close
     }
 
-    /// What is written to a peer that does not finish its TLS handshake waits for that, and so would the end. Whoever
-    /// has not opened a session has no more time for it than for the session.
+    /// Bounds the end of an unauthenticated connection: what is written to a peer that does not finish its TLS
+    /// handshake waits for that.
     private func limitUnauthenticated() {
         guard case .unopened = phase, let context else { return }
         let patience = max(server.bounds.linger, created + server.bounds.open - .now)

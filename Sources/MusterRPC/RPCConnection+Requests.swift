@@ -26,7 +26,7 @@ extension RPCConnection {
 
     // MARK: Beginning
 
-    func begin(_ request: Incoming.Request, arrived: ContinuousClock.Instant) {
+    func begin(_ request: Incoming.Call, arrived: ContinuousClock.Instant) {
         guard !inFlight.contains(request.id) else {
             // Two requests of one id: whatever is answered, one of the two callers would take it for the other's.
             return fail(
@@ -89,8 +89,8 @@ extension RPCConnection {
         return bytes < 64 << 10 ? 0 : bytes
     }
 
-    /// The one place where tasks begin. Not structured, since a request belongs to its connection, which is no task: the
-    /// connection keeps each in `inFlight`, cancels it when it closes, and counts it until it has ended.
+    /// The one place where tasks begin. Not structured, since a request belongs to its connection, which is no task:
+    /// the connection keeps each in `inFlight`, cancels it when it closes, and counts it until it has ended.
     private func run<R: Sendable>(
         _ id: Int64, _ deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws(RPCError) -> R,
         then finish: @escaping @Sendable (RPCConnection, Result<R, RPCError>) -> Void
@@ -137,7 +137,7 @@ extension RPCConnection {
     }
 
     /// A request that is not begun, though nothing is wrong with it.
-    private func refuse(_ request: Incoming.Request, _ error: RPCError) {
+    private func refuse(_ request: Incoming.Call, _ error: RPCError) {
         if case .call(let call) = request.work { server.router.refused(error.code, over: .rpc, method: call.method) }
         reply(request.id, error)
     }
@@ -150,7 +150,8 @@ extension RPCConnection {
         reply(id, RPCError(.cancelled, "the caller cancelled the call"))
     }
 
-    /// A message that is wrong but whose end is known: the connection can go on if its sender can be told which one it was.
+    /// A message that is wrong but whose end is known: the connection can go on if its sender can be told which one it
+    /// was.
     private func refuse(_ id: Int64?, _ error: RPCError) {
         guard let id, !inFlight.contains(id) else { return fail(error, id: 0) }
         guard isOpen else { return fail(error, id: id) }

@@ -60,8 +60,8 @@ extension RPCConnection {
 
     // MARK: Deadlines of requests
 
-    /// Sees to it that deadlines are looked at then. One timer for all of them, and it is not moved when a request ends:
-    /// most end long before, and a timer each would cost more than the request.
+    /// Sees to it that deadlines are looked at then. One timer for all of them, and it is not moved when a request
+    /// ends: most end long before, and a timer each would cost more than the request.
     func wakeAt(_ instant: ContinuousClock.Instant) {
         guard let context else { return }
         if let timer = deadlineTimer, timer.at <= instant { return }

@@ -5,7 +5,8 @@ import MusterProtocol
 import NIOCore
 import NIOPosix
 
-/// One connection: bytes come in, frames are found in them, their requests are run, and the replies of a tick leave together.
+/// One connection: bytes come in, frames are found in them, their requests are run, and the replies of a tick leave
+/// together.
 ///
 /// It belongs to its event loop. Whoever comes from elsewhere brings a `NIOLoopBound`, which makes sure of that.
 /// What a request does is in `RPCConnection+Requests.swift`, how it all ends in `RPCConnection+Ending.swift`.

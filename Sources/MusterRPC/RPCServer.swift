@@ -95,7 +95,8 @@ public final class RPCServer: Service {
         server.connections.each { $0.endSession(where: isMeant, reason: reason) }
     }
 
-    /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones stay.
+    /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones
+    /// stay.
     public func reloadCertificate() throws { try listener.reloadCertificate() }
 
     private func accept(_ channel: any Channel, from address: PeerAddress?) throws {

@@ -21,7 +21,7 @@ extension RPCServerSettings {
     public struct Bounds: Sendable {
         /// Open connections; one more is refused.
         public var connections = Limits.connections.value
-        /// Those among them whose session is not open; one more ends the oldest.
+        /// Those among them that are unauthenticated; one more ends the oldest.
         public var unauthenticatedConnections = Limits.unauthenticatedConnections.value
         /// Those beyond, that are being told so; one more is closed without a word.
         public var surplusConnections = 64

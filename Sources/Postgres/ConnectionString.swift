@@ -2,7 +2,8 @@ import CLibpq
 
 /// A connection string that libpq has parsed into keywords: `host=… dbname=…` or `postgresql://…`.
 public struct ConnectionString: Sendable {
-    private var given: [String: String] = [:]
+    /// What the string says, by keyword. It can hold a password.
+    private(set) var keywords: [String: String] = [:]
 
     /// An empty connection string.
     init() {}
@@ -15,18 +16,14 @@ public struct ConnectionString: Sendable {
         defer { PQconninfoFree(options) }
         var option = options
         while let keyword = option.pointee.keyword {
-            if let value = option.pointee.val { given[String(cString: keyword)] = String(cString: value) }
+            if let value = option.pointee.val { keywords[String(cString: keyword)] = String(cString: value) }
             option += 1
         }
-        Self.cutBrackets(&given)
+        for keyword in ["host", "hostaddr"] { keywords[keyword] = keywords[keyword].map(Self.withoutBrackets) }
     }
 
-    /// Removes the brackets around IPv6 addresses. Libpq does so only in URLs; elsewhere it would resolve a name with
-    /// brackets.
-    static func cutBrackets(_ values: inout [String: String]) {
-        for keyword in ["host", "hostaddr"] { values[keyword] = values[keyword].map(withoutBrackets) }
-    }
-
+    /// Removes the brackets around an address of IPv6: libpq does so in URLs only, and looks for a name with brackets
+    /// elsewhere.
     private static func withoutBrackets(_ hosts: String) -> String {
         hosts.split(separator: ",", omittingEmptySubsequences: false).map { host in
             let isBracketed = host.hasPrefix("[") && host.hasSuffix("]") && host.contains(":")
@@ -36,13 +33,13 @@ public struct ConnectionString: Sendable {
 
     /// The value of a keyword such as `dbname`; nil when it is absent.
     public subscript(keyword: String) -> String? {
-        get { given[keyword] }
-        set { given[keyword] = newValue }
+        get { keywords[keyword] }
+        set { keywords[keyword] = newValue }
     }
 
     /// All keywords and values in libpq's form. Can contain a password.
     public var text: String {
-        given.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.quoted($0.value))" }.joined(separator: " ")
+        keywords.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.quoted($0.value))" }.joined(separator: " ")
     }
 
     /// Compares Unicode scalars: a quote before a combining accent is another Character, but still ends the value.
@@ -66,10 +63,10 @@ public struct ConnectionString: Sendable {
         while let keyword = option.pointee.keyword.map({ String(cString: $0) }) {
             let variable = option.pointee.envvar.map { String(cString: $0) }
             option += 1
-            guard given[keyword] == nil, let variable, let value = environment[variable] else { continue }
+            guard keywords[keyword] == nil, let variable, let value = environment[variable] else { continue }
             let cut = value.utf8.reversed().drop { $0 == 0x0A || $0 == 0x0D }.reversed()
             guard cut.count < value.utf8.count else { continue }
-            given[keyword] = String(decoding: cut, as: UTF8.self)
+            keywords[keyword] = String(decoding: cut, as: UTF8.self)
             found = true
         }
         return found

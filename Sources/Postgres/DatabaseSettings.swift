@@ -1,4 +1,3 @@
-import CLibpq
 import Glibc
 
 /// How to connect to PostgreSQL and how much of it to use.
@@ -57,16 +56,7 @@ struct ConnectionTarget {
 
     init(_ settings: DatabaseSettings) throws {
         self.settings = settings
-        var given: [String: String] = [:]
-        guard !settings.connectionString.utf8.contains(0), let options = PQconninfoParse(settings.connectionString, nil)
-        else { throw PostgresError(.misuse, "libpq can't parse the connection string") }
-        defer { PQconninfoFree(options) }
-        var option = options
-        while let keyword = option.pointee.keyword {
-            if let value = option.pointee.val { given[String(cString: keyword)] = String(cString: value) }
-            option += 1
-        }
-        ConnectionString.cutBrackets(&given)
+        var given = try ConnectionString(settings.connectionString).keywords
         let own = given.removeValue(forKey: "options")
         self.given = given
         let environment = getenv("PGOPTIONS").map { String(cString: $0) }

@@ -1,7 +1,6 @@
 import Glibc
 import Logging
 import MusterListener
-import MusterREST
 
 /// What a server needs descriptors for, and how many connections are left where there are few.
 ///
@@ -64,7 +63,7 @@ struct DescriptorPlan: Equatable {
 extension Settings {
     /// Connections that a listener for callers has at once, whatever becomes of them.
     var places: Int {
-        connections + 2 * surplusConnections + (expectsProxyHeader ? Listener.maxWithoutProxyHeader : 0)
+        self.connections + 2 * surplusConnections + (self.expectsProxyHeader ? Listener.maxWithoutProxyHeader : 0)
     }
 
     /// Raises the limit of open files as far as it goes, and takes fewer connections where it isn't enough.
@@ -77,13 +76,13 @@ extension Settings {
                 "The limit of open files is too low for connections.most: each listener takes fewer",
                 metadata: [
                     "limit": .stringConvertible(limit), "needed": .stringConvertible(plan.needed),
-                    "connections.most": .stringConvertible(connections),
+                    "connections.most": .stringConvertible(self.connections),
                     "taken": .stringConvertible(plan.connections),
                 ])
         }
-        connections = plan.connections
+        self.connections = plan.connections
         surplusConnections = plan.surplus
-        unauthenticatedConnections = min(unauthenticatedConnections, connections)
+        self.unauthenticatedConnections = min(self.unauthenticatedConnections, self.connections)
     }
 
     private static func raisedDescriptorLimit() -> Int {

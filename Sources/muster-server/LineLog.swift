@@ -92,7 +92,7 @@ extension Settings {
 
     /// The logger of the process, of which all others are made.
     func makeLogger() -> Logger {
-        let (format, level) = (logFormat, logLevel)
+        let (format, level) = (self.logFormat, self.logLevel)
         return Logger(label: "muster") { _ in LineLog(format: format, level: level) }
     }
 }

@@ -6,7 +6,7 @@ struct MusterServerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "muster-server",
         abstract: "An audience service on PostgreSQL.",
-        discussion: Setting.table,
+        discussion: SettingTable.help,
         version: version,
         subcommands: [Serve.self, Migrate.self, Workspace.self, Key.self, Verify.self, Erasures.self],
         defaultSubcommand: Serve.self)

@@ -24,7 +24,7 @@ struct Migrate: AsyncParsableCommand {
             restore name those of all servers, with those that were put aside since the backup. Where a line is damaged the \
             rest is applied, and the exit code is 1.
 
-            \(Setting.table)
+            \(SettingTable.help)
             """)
 
     @OptionGroup var common: CommonOptions
@@ -144,7 +144,7 @@ struct Workspace: AsyncParsableCommand {
 
 /// Runs what the owner of the tables does, on one connection.
 func withOwner(
-    _ common: CommonOptions, _ flags: [Setting: String] = [:],
+    _ common: CommonOptions, _ flags: [String: String] = [:],
     _ body: (Schema, Settings, Logger) async throws -> Void
 ) async throws {
     let settings = try await Settings.load(common, flags)
@@ -173,7 +173,7 @@ extension Schema {
 
 extension Settings {
     /// From the command line and the environment of this process.
-    static func load(_ common: CommonOptions, _ flags: [Setting: String]) async throws -> Settings {
+    static func load(_ common: CommonOptions, _ flags: [String: String]) async throws -> Settings {
         try await load(
             flags: common.flags.merging(flags) { $1 }, environment: ProcessInfo.processInfo.environment,
             file: common.config)

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Logging
-import MusterRPC
 import ServiceLifecycle
 import UnixSignals
 
@@ -18,7 +17,7 @@ struct Serve: AsyncParsableCommand {
             SIGTERM ends it when what is in flight is answered, within ten seconds after shutdown_delay_seconds; a second \
             one at once. SIGHUP reads the certificate again.
 
-            \(Setting.table)
+            \(SettingTable.help)
             """)
 
     @OptionGroup var common: CommonOptions
@@ -33,7 +32,7 @@ struct Serve: AsyncParsableCommand {
         let logger = settings.makeLogger()
         settings.logPassedOver(logger)
         try settings.fitDescriptors(logger)
-        let serving = Serving(settings: settings, logger: logger)
+        let serving = Serving(Server(settings, logger: logger))
         let service = ServiceGroupConfiguration.ServiceConfiguration(
             service: serving, successTerminationBehavior: .gracefullyShutdownGroup)
         let group = ServiceGroup(configuration: .init(services: [service], logger: logger))

@@ -1,67 +1,26 @@
 import Logging
-import MusterHandlers
-import MusterListener
+import MusterHTTP
 import MusterProtocol
-import MusterREST
 import MusterRPC
 import MusterStore
 import Postgres
 import ServiceLifecycle
-import Synchronization
 
-/// A server from its first look at the database to its last answer.
+/// Runs a server, from waiting for the database to the last response.
 final class Serving: Service {
-    private let settings: Settings
-    private let logger: Logger
-    private let database: Database
-    private let store: Store
-    private let schema: Schema
-    private let keyGuard: KeyGuard
-    let rpc: RPCServer
-    let rest: RESTServer
-    /// Nil where the operator wants none.
-    let ops: OpsServer?
-    private let draining: Draining
+    let server: Server
+    private var settings: Settings { server.settings }
+    private var logger: Logger { server.logger }
+    private var store: Store { server.store }
+    private var schema: Schema { server.schema }
 
-    init(settings: Settings, logger: Logger) {
-        self.settings = settings
-        self.logger = logger
-        database = Database(settings.database, logger: logger)
-        schema = Schema(database: database)
-        draining = Draining()
-        store = Store(
-            database: database, cacheBytes: settings.cacheBytes,
-            journal: settings.erasureJournal.map { ErasureJournal(path: $0, logger: logger) }, logger: logger)
-        keyGuard = KeyGuard(store: store, logger: logger)
-        let router = CallRouter(
-            store: store, keyGuard: keyGuard, schema: schema,
-            identity: ServerIdentity(
-                version: MusterServerCommand.version, restURL: settings.publicRESTURL,
-                limits: settings.limits,
-                isDraining: { [draining] in draining.hasBegun }),
-            logger: logger)
-        rpc = RPCServer(settings: settings.rpc, router: router, logger: logger)
-        rest = RESTServer(
-            settings: settings.rest, router: router, gate: PartnerGate(store: store),
-            archives: ExportArchives(store: store), splitRequests: SplitRequests(store: store), logger: logger)
-        let metrics = ServerMetrics(router: router, store: store, rpc: rpc, rest: rest)
-        ops = settings.opsHost.map { [schema, draining, rpc, rest] host in
-            OpsServer(host: host, port: settings.opsPort, logger: logger) {
-                var readiness = await schema.readiness()
-                readiness.listening = rpc.isListening && rest.isListening
-                readiness.draining = draining.hasBegun
-                return readiness
-            } metrics: {
-                metrics.page
-            }
-        }
-    }
+    init(_ server: Server) { self.server = server }
 
-    /// Certificate and key as they are in the files now.
+    /// Reads certificate and key from their files again.
     func reloadCertificate() {
         do {
-            try rpc.reloadCertificate()
-            try rest.reloadCertificate()
+            try server.rpc.reloadCertificate()
+            try server.rest.reloadCertificate()
             logger.notice("Certificate read again")
         } catch {
             logger.error("The certificate can't be read; the old one stays", metadata: ["cause": "\(error)"])
@@ -73,7 +32,7 @@ final class Serving: Service {
         // Logs where it can't; all but erasures is served.
         try? await store.journal?.open()
         // Before there is a database, and until the last answer: that is when operators ask.
-        try await ops?.start()
+        try await server.ops?.start()
         let result: Result<Void, any Error>
         do {
             // Before anything else is told of the end, so that `/readyz` and `server.health` say so to whoever still
@@ -81,12 +40,12 @@ final class Serving: Service {
             try await withGracefulShutdownHandler {
                 try await serve()
             } onGracefulShutdown: {
-                self.draining.begin()
+                self.server.draining.begin()
             }
             result = .success(())
         } catch { result = .failure(error) }
-        await ops?.stop()
-        await database.close()
+        await server.ops?.stop()
+        await server.database.close()
         try result.get()
     }
 
@@ -110,9 +69,8 @@ final class Serving: Service {
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.listen() }
-            group.addTask {
-                await self.keyGuard.run { isMeant in self.rpc.endSessions(where: isMeant) }
-            }
+            // Work that computes must not keep the polls waiting: late ones refuse calls.
+            group.addTask(priority: .high) { await self.server.watchKeys() }
             group.addTask { await self.keepUp() }
             group.addTask { await self.export() }
             if settings.exitsOnRefusal { group.addTask { try await self.watchRefusals() } }
@@ -126,15 +84,15 @@ final class Serving: Service {
     private func watchRefusals() async throws {
         while true {
             try await Task.sleep(for: .seconds(1))
-            if let refusal = database.refusal { throw refusal }
+            if let refusal = server.database.refusal { throw refusal }
         }
     }
 
     /// Both listeners, until both have drained, or one of them fails.
     private func listen() async throws {
         try await withThrowingTaskGroup(of: Void.self) { listeners in
-            listeners.addTask { try await self.rpc.run() }
-            listeners.addTask { try await self.rest.run() }
+            listeners.addTask { try await self.server.rpc.run() }
+            listeners.addTask { try await self.server.rest.run() }
             try await listeners.waitForAll()
         }
     }
@@ -145,7 +103,7 @@ final class Serving: Service {
             try? await Task.sleep(for: .seconds(settings.upkeepSeconds) * Double.random(in: 0.8...1.2))
             do {
                 let report = try await store.maintenance.run(
-                    Retention(historyDays: settings.historyDays ?? 0, eventDays: settings.eventDays))
+                    Retention(historyDays: settings.historyDays, eventDays: settings.eventDays))
                 if report != MaintenanceReport() { logger.info("Upkeep done", metadata: report.metadata) }
             } catch is CancellationError {
                 return
@@ -156,7 +114,8 @@ final class Serving: Service {
         }
     }
 
-    /// Makes the archives of exports, apart from upkeep, since one may take minutes. What fails is another round's or server's work.
+    /// Makes the archives of exports, apart from upkeep, since one may take minutes. What fails is another round's or
+    /// server's work.
     private func export() async {
         while !Task.isCancelled {
             do {
@@ -231,72 +190,6 @@ extension Schema {
     /// What is said of a database with a schema that this build serves.
     func remark(on version: Int) -> Logger.Message {
         version == current ? "Schema is current" : "Schema is newer and only adds"
-    }
-}
-
-/// Whether the server is shutting down.
-final class Draining: Sendable {
-    private let flag = Atomic(false)
-
-    var hasBegun: Bool { flag.load(ordering: .relaxed) }
-
-    func begin() { flag.store(true, ordering: .relaxed) }
-}
-
-extension Settings {
-    /// What the server keeps to, as callers are told it: those limits that the operator may set, as they were set.
-    var limits: [Limit] {
-        Limits.all(with: [
-            Limits.lockWait.set(to: lockTimeoutMilliseconds), Limits.drainSeconds.set(to: drainSeconds),
-            Limits.connections.set(to: connections),
-            Limits.unauthenticatedConnections.set(to: unauthenticatedConnections),
-            Limits.connectionsPerAddress.set(to: connectionsPerAddress),
-            Limits.restRequestsPerHour.set(to: restRequestsPerHour),
-            Limits.restServiceRequestsPerHour.set(to: restServiceRequestsPerHour),
-        ])
-    }
-
-    /// What the layers below need of the settings.
-    var database: DatabaseSettings {
-        var database = DatabaseSettings.store(connectionString: databaseURL)
-        database.connections = databaseConnections
-        database.urgentConnections = 1
-        database.lockTimeoutMilliseconds = lockTimeoutMilliseconds
-        database.applicationName = "muster-server"
-        return database
-    }
-
-    var rpc: RPCServerSettings {
-        var settings = RPCServerSettings(listener: listener(listenHost, listenPort, isListenInsecureAllowed))
-        settings.bounds.shutdownDelay = .seconds(shutdownDelaySeconds)
-        settings.bounds.drain = .seconds(drainSeconds)
-        settings.bounds.connections = connections
-        settings.bounds.unauthenticatedConnections = unauthenticatedConnections
-        settings.bounds.surplusConnections = surplusConnections
-        settings.bounds.connectionsPerAddress = connectionsPerAddress
-        return settings
-    }
-
-    var rest: RESTServerSettings {
-        var settings = RESTServerSettings(
-            listener: listener(restHost, restPort, isRESTInsecureAllowed), requestsPerHour: restRequestsPerHour,
-            serviceRequestsPerHour: restServiceRequestsPerHour)
-        settings.bounds.shutdownDelay = .seconds(shutdownDelaySeconds)
-        settings.bounds.drain = .seconds(drainSeconds)
-        settings.bounds.connections = connections
-        settings.bounds.unauthenticatedConnections = unauthenticatedConnections
-        settings.bounds.surplusConnections = surplusConnections
-        settings.bounds.connectionsPerAddress = connectionsPerAddress
-        return settings
-    }
-
-    private func listener(_ host: String, _ port: Int, _ isInsecureAllowed: Bool) -> ListenerSettings {
-        var listener = ListenerSettings(
-            host: host, port: port, tls: tls.map { TLSFiles(certificateFile: $0.certificate, keyFile: $0.key) },
-            allowPlaintext: isLoopback(host) || isInsecureAllowed)
-        listener.places = places
-        listener.expectsProxyHeader = expectsProxyHeader
-        return listener
     }
 }
 

@@ -3,6 +3,7 @@ import MusterMetrics
 import MusterProtocol
 import Testing
 
+@testable import MusterHTTP
 @testable import MusterREST
 
 /// What each failure of a call is called over HTTP, row by row.
@@ -18,8 +19,8 @@ import Testing
     @Test func everyCodeHasItsStatus() {
         #expect(Set(Self.rows.map(\.0)) == Set(RPCCode.allCases))
         for (code, common, partners) in Self.rows {
-            #expect(Refusal(RPCError(code, "m")).status.code == common, "\(code)")
-            #expect(PartnerWords.refusal(RPCError(code, "m")).status.code == partners, "\(code)")
+            #expect(HTTPProblem(RPCError(code, "m")).status.code == common, "\(code)")
+            #expect(BrazePartnerErrors.problem(for: RPCError(code, "m")).status.code == partners, "\(code)")
         }
     }
 
@@ -29,7 +30,7 @@ import Testing
             .aborted, .resourceExhausted, .unavailable, .unknown, .cancelled, .deadlineExceeded, .internal,
         ]
         for code in passing {
-            for refusal in [Refusal(RPCError(code, "m")), PartnerWords.refusal(RPCError(code, "m"))] {
+            for refusal in [HTTPProblem(RPCError(code, "m")), BrazePartnerErrors.problem(for: RPCError(code, "m"))] {
                 #expect([423, 429].contains(refusal.status.code) || refusal.status.code >= 500, "\(code)")
             }
         }
@@ -39,27 +40,27 @@ import Testing
         for (milliseconds, seconds) in [(nil, "1"), (1, "1"), (1_000, "1"), (1_001, "2")] as [(Int64?, String)] {
             var error = RPCError(.unavailable, "m")
             if let milliseconds { error.details.set("retry_after_ms", .integer(milliseconds)) }
-            #expect(Refusal(error).answer.headers[.retryAfter] == seconds)
+            #expect(HTTPProblem(error).answer.headers[.retryAfter] == seconds)
         }
-        #expect(Refusal(RPCError(.notFound, "m")).answer.headers[.retryAfter] == nil)
+        #expect(HTTPProblem(RPCError(.notFound, "m")).answer.headers[.retryAfter] == nil)
     }
 
     @Test func anAbortedRequestNamesTheLimit() {
-        let body = String(decoding: Refusal(RPCError(.deadlineExceeded, "m")).answer.body, as: UTF8.self)
+        let body = String(decoding: HTTPProblem(RPCError(.deadlineExceeded, "m")).answer.body, as: UTF8.self)
         #expect(body.contains("m; a request has 1800 milliseconds (rest_time_ms)"), "\(body)")
         #expect(body.contains(#""limit":"rest_time_ms","limit_value":1800"#), "\(body)")
     }
 
     @Test func everyStatusIsCountedByItsName() {
-        let counts = AnswerCounts(routes: [])
-        for status in 100..<600 { counts.answered(status) }
+        let metrics = HTTPMetrics(routes: [])
+        for status in 100..<600 { metrics.answered(status) }
         var page = Exposition()
-        counts.write(to: &page)
+        metrics.write(to: &page)
         for status in 100..<600 { #expect(page.text.contains("muster_http_answers_total{status=\"\(status)\"} 1")) }
     }
 
     @Test func anUnknownOutcomeIsReportedAsUnknown() {
-        let answer = Refusal(RPCError(.unknown, "m", details: ["outcome": "unknown"])).answer
+        let answer = HTTPProblem(RPCError(.unknown, "m", details: ["outcome": "unknown"])).answer
         #expect(String(decoding: answer.body, as: UTF8.self) == #"{"message":"m","outcome":"unknown"}"#)
     }
 }

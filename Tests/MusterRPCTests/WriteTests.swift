@@ -30,8 +30,8 @@ import Testing
         let shared = ServerContext(router: StubHandlers().router, bounds: .quick, logger: quietLogger)
         let listener = Listener(name: "RPC", settings: .init(port: 0, allowPlaintext: true), logger: quietLogger)
         try await listener.start { channel, address in
-            let connection = Connection(
-                shared: shared, tools: EventLoopContext(channel.eventLoop), answers: shared.answers.open {})
+            let connection = RPCConnection(
+                server: shared, eventLoop: EventLoopContext(channel.eventLoop), answers: shared.answers.open {})
             _ = try shared.connections.add(connection, of: channel, from: address)
             try channel.pipeline.syncOperations.addHandlers([WriteCounter(writes), connection])
         }

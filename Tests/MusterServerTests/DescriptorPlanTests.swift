@@ -5,7 +5,7 @@ import Testing
 /// How many connections a server takes where the limit of open files is low.
 struct DescriptorPlanTests {
     private func plan(
-        _ limit: Int, _ flags: [Setting: String] = [:], loops: Int = 6, open: Int = 3
+        _ limit: Int, _ flags: [String: String] = [:], loops: Int = 6, open: Int = 3
     ) async throws -> DescriptorPlan {
         let settings = try await Settings.load(flags: flags, environment: [:], file: nil)
         return try DescriptorPlan(settings, limit: limit, open: open, ofEventLoops: loops)
@@ -28,26 +28,26 @@ struct DescriptorPlanTests {
     }
 
     @Test func moreDatabaseConnectionsLeaveFewerForClients() async throws {
-        let (few, many) = try await (plan(1_024), plan(1_024, [.databaseConnections: "100"]))
+        let (few, many) = try await (plan(1_024), plan(1_024, ["database.connections": "100"]))
         #expect(many.connections < few.connections - 100)
         let loops = try await plan(1_024, loops: 192)
         #expect(loops.connections < few.connections - 50)
-        let proxies = try await plan(1_024, [.proxyProtocol: "true"])
+        let proxies = try await plan(1_024, ["connections.proxy_protocol": "true"])
         #expect(proxies.connections < few.connections)
         let open = try await plan(1_024, open: 203)
         #expect(open.connections < few.connections - 50)
-        let withoutOperators = try await plan(1_024, [.opsHost: ""])
+        let withoutOperators = try await plan(1_024, ["ops.host": ""])
         #expect(withoutOperators.connections > few.connections + 10)
     }
 
     @Test func noMoreConnectionsAreTakenThanAreSet() async throws {
-        let needed = try await plan(65_536, [.connections: "10"]).needed
-        let plan = try await plan(needed - 1, [.connections: "10"])
+        let needed = try await plan(65_536, ["connections.most": "10"]).needed
+        let plan = try await plan(needed - 1, ["connections.most": "10"])
         #expect(plan.isLowered && plan.connections == 10)
     }
 
     @Test func aTooLowLimitIsRefusedByName() async throws {
-        for (limit, flags) in [(100, [:]), (256, [Setting.databaseConnections: "64"])] {
+        for (limit, flags) in [(100, [:]), (256, ["database.connections": "64"])] {
             let error = await #expect(throws: SettingsError.self) { try await plan(limit, flags) }
             #expect(error?.description.contains("\(limit)") == true)
             #expect(error?.description.contains("database.connections") == true)

@@ -7,7 +7,7 @@ import Testing
 
 /// What the environment of containers does to settings.
 struct EnvironmentTests {
-    private func load(_ environment: [String: String], _ flags: [Setting: String] = [:]) async throws -> Settings {
+    private func load(_ environment: [String: String], _ flags: [String: String] = [:]) async throws -> Settings {
         try await Settings.load(flags: flags, environment: environment, file: nil)
     }
 
@@ -35,18 +35,19 @@ struct EnvironmentTests {
         #expect(settings.listenPort == 7_878 && settings.restPort == 7_880 && settings.opsPort == 7_881)
         #expect(settings.restHost == "0.0.0.0")
         #expect(settings.passedOver == ["MUSTER_LISTEN_PORT", "MUSTER_REST_PORT", "MUSTER_OPS_PORT"])
-        #expect(try await load(environment, [.restPort: "9"]).restPort == 9)
+        #expect(try await load(environment, ["rest.port": "9"]).restPort == 9)
     }
 
     /// No variable of a Service can be mistaken for another setting: only `…_PORT` is one and is told by its value.
     @Test func noSettingIsNamedLikeAServiceLink() {
-        let taken = Setting.all.map(\.variable) + ["MUSTER_CONFIG", "MUSTER_KEY", "MUSTER_TLS", "MUSTER_CA_FILE"]
+        let taken =
+            SettingTable.all.map { $0.variable } + ["MUSTER_CONFIG", "MUSTER_KEY", "MUSTER_TLS", "MUSTER_CA_FILE"]
         for variable in taken {
             #expect(!variable.hasSuffix("_SERVICE_HOST") && !variable.contains("_SERVICE_PORT"))
             #expect(variable.firstMatch(of: /_PORT_[0-9]+_(TCP|UDP|SCTP)/) == nil)
         }
         #expect(
-            Setting.all.map(\.variable).filter { $0.hasSuffix("_PORT") }
+            SettingTable.all.map { $0.variable }.filter { $0.hasSuffix("_PORT") }
                 == ["MUSTER_LISTEN_PORT", "MUSTER_REST_PORT", "MUSTER_OPS_PORT"])
     }
 
@@ -59,7 +60,7 @@ struct EnvironmentTests {
 
     /// `${X:-}` of Compose and an empty value of a chart mean that the setting is not set.
     @Test(arguments: ["", " ", "\n"]) func anEmptyVariableIsAnUnsetOne(empty: String) async throws {
-        for setting in Setting.all where setting != .opsHost {
+        for setting in SettingTable.all where setting.key != "ops.host" {
             let settings = try await load([setting.variable: empty])
             #expect(settings.listenHost == "127.0.0.1" && settings.restPort == 7_880, "\(setting.variable)")
             #expect(settings.opsHost == "127.0.0.1" && settings.logLevel == .info, "\(setting.variable)")
@@ -186,7 +187,7 @@ struct EnvironmentTests {
         // A scrape from elsewhere opens nothing else.
         let scraped = try await load(["MUSTER_OPS_HOST": "0.0.0.0", "MUSTER_OPS_INSECURE": "true"])
         try scraped.checkListeners()
-        #expect(scraped.openListeners.map(\.permission) == [.opsInsecure])
+        #expect(scraped.openListeners.map(\.permission) == [SettingTable.shared.isOpsInsecureAllowed.names])
     }
 
     @Test func withACertificateOnlyTheOperatorsListenerIsOpen() async throws {

@@ -1,9 +1,9 @@
 import Foundation
 import MusterClient
+import MusterHTTP
 import MusterHandlers
 import MusterMetrics
 import MusterProtocol
-import MusterREST
 import MusterRPC
 import MusterTestSupport
 import Postgres
@@ -27,12 +27,12 @@ import Testing
                     "MUSTER_DATABASE_URL": databaseURL, "MUSTER_LISTEN_PORT": "0", "MUSTER_REST_PORT": "0",
                     "MUSTER_OPS_PORT": "0", "MUSTER_UPKEEP_SECONDS": "1", "MUSTER_LOG_LEVEL": "critical",
                 ], file: nil)
-            serving = Serving(settings: settings, logger: quietLogger)
+            serving = Serving(Server(settings, logger: quietLogger))
             group = ServiceGroup(services: [serving], logger: quietLogger)
         }
 
         func get(_ path: String, _ method: String = "GET") async throws -> RESTReply {
-            try await sendHTTP(method, "http://127.0.0.1:\(serving.ops?.boundPort ?? 0)\(path)")
+            try await sendHTTP(method, "http://127.0.0.1:\(serving.server.ops?.boundPort ?? 0)\(path)")
         }
 
         func untilListening(_ port: () -> Int?) async throws {
@@ -49,7 +49,7 @@ import Testing
     private func withServing(_ databaseURL: String, _ body: (Running) async throws -> Void) async throws {
         let running = try await Running(databaseURL)
         let run = Task { try await running.group.run() }
-        try await running.untilListening { running.serving.ops?.boundPort }
+        try await running.untilListening { running.serving.server.ops?.boundPort }
         let result: Result<Void, any Error>
         do { result = .success(try await body(running)) } catch { result = .failure(error) }
         await running.group.triggerGracefulShutdown()
@@ -60,7 +60,7 @@ import Testing
     @Test func aServingServerIsAliveAndReady() async throws {
         try await TestDatabase.with { database in
             try await withServing(database.serverURL) { running in
-                try await running.untilListening { running.serving.rest.boundPort }
+                try await running.untilListening { running.serving.server.rest.boundPort }
                 #expect(try await running.get("/livez").text == #"{"message":"alive"}"#)
                 let ready = try await running.get("/readyz")
                 #expect(ready.status == 200)
@@ -87,7 +87,7 @@ import Testing
     @Test func aDatabaseOfAnotherSchemaIsNotReady() async throws {
         try await TestDatabase.with { database in
             try await withServing(database.serverURL) { running in
-                try await running.untilListening { running.serving.rest.boundPort }
+                try await running.untilListening { running.serving.server.rest.boundPort }
                 try await TestDatabase.open(database.ownerURL) { owner in
                     try await owner.transaction(deadline: .soon) { connection in
                         try connection.execute("INSERT INTO migration VALUES (9999, 'later.sql', now())")
@@ -103,12 +103,12 @@ import Testing
     @Test func aDrainingServerIsNotReady() async throws {
         try await TestDatabase.with { database in
             try await withServing(database.serverURL) { running in
-                try await running.untilListening { running.serving.rest.boundPort }
+                try await running.untilListening { running.serving.server.rest.boundPort }
                 // A body that does not come keeps the server from ending.
-                let half = try await RawConnection(port: running.serving.rest.boundPort ?? 0)
+                let half = try await RawConnection(port: running.serving.server.rest.boundPort ?? 0)
                 try await half.send(
                     Array("POST /partners/p/cohorts HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n".utf8))
-                for _ in 0..<500 where running.serving.rest.status.requestsInFlight == 0 {
+                for _ in 0..<500 where running.serving.server.rest.status.requestsInFlight == 0 {
                     try await Task.sleep(for: .milliseconds(10))
                 }
                 await running.group.triggerGracefulShutdown()
@@ -127,10 +127,11 @@ import Testing
         try await TestDatabase.with { database in
             let workspace = try await database.makeAdministered("CaNaRy")
             try await withServing(database.serverURL) { running in
-                try await running.untilListening { running.serving.rpc.boundPort }
+                try await running.untilListening { running.serving.server.rpc.boundPort }
                 let client = MusterClient(
                     MusterClientSettings(
-                        host: "127.0.0.1", port: running.serving.rpc.boundPort ?? 0, key: workspace.adminKey.text,
+                        host: "127.0.0.1", port: running.serving.server.rpc.boundPort ?? 0,
+                        key: workspace.adminKey.text,
                         security: .plaintext),
                     logger: quietLogger)
                 try await makeTraffic(client, running)
@@ -201,16 +202,16 @@ import Testing
         await #expect(throws: RPCError.self) {
             try await client.send(GetCohort(partner: "canary_partner", cohortID: "CaNaRy-d"))
         }
-        let rest = "http://127.0.0.1:\(running.serving.rest.boundPort ?? 0)"
+        let rest = "http://127.0.0.1:\(running.serving.server.rest.boundPort ?? 0)"
         _ = try await sendHTTP(
             "POST", "\(rest)/partners/canary_partner/cohorts",
             #"{"client_secret":"CaNaRy","cohort_id":"CaNaRy","name":"CaNaRy","created_at":"2021-01-21T19:20:30Z"}"#)
         _ = try await sendHTTP("GET", "\(rest)/CaNaRy", bearer: "CaNaRy")
-        let raw = try await RawConnection(port: running.serving.rpc.boundPort ?? 0)
+        let raw = try await RawConnection(port: running.serving.server.rpc.boundPort ?? 0)
         try await raw.send(request(1, "CaNaRy.open", "{}"))
         _ = try await raw.next()
         await raw.close()
-        for _ in 0..<500 where running.serving.rpc.status.connections > 1 {
+        for _ in 0..<500 where running.serving.server.rpc.status.connections > 1 {
             try await Task.sleep(for: .milliseconds(10))
         }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MusterHTTP
 import MusterProtocol
 import MusterREST
 import MusterRPC
@@ -13,7 +14,7 @@ struct SettingsTests {
             file in
             let environment = ["MUSTER_LISTEN_HOST": "environment", "MUSTER_LISTEN_PORT": "2"]
             let settings = try await Settings.load(
-                flags: [.listenHost: "flag"], environment: environment, file: file)
+                flags: ["listen.host": "flag"], environment: environment, file: file)
             #expect(settings.listenHost == "flag")
             #expect(settings.listenPort == 2)
             #expect(settings.cacheBytes == 33 << 20)
@@ -24,9 +25,9 @@ struct SettingsTests {
 
     /// What an operator may set is told as it was set.
     @Test func theReportedLimitsAreTheConfiguredOnes() async throws {
-        let flags: [Setting: String] = [
-            .connections: "7", .unauthenticatedConnections: "3", .lockTimeout: "1234", .drainSeconds: "5",
-            .restRequestsPerHour: "11", .restServiceRequestsPerHour: "0",
+        let flags = [
+            "connections.most": "7", "connections.strangers": "3", "lock_timeout_ms": "1234", "drain_seconds": "5",
+            "rest.requests_per_hour": "11", "rest.service_requests_per_hour": "0",
         ]
         let settings = try await Settings.load(flags: flags, environment: [:], file: nil)
         let told = Dictionary(uniqueKeysWithValues: settings.limits.map { ($0.name, $0.value) })
@@ -35,7 +36,7 @@ struct SettingsTests {
             "rest_requests_per_hour": 11, "rest_service_requests_per_hour": 0,
         ]
         #expect(told.filter { set.keys.contains($0.key) } == set)
-        #expect(settings.rpc.bounds.connections == 7 && settings.rest.bounds.unauthenticatedConnections == 3)
+        #expect(settings.rpc.bounds.connections == 7 && settings.rest.http.bounds.unauthenticatedConnections == 3)
         #expect(settings.rest.requestsPerHour == 11 && settings.rest.serviceRequestsPerHour == 0)
         let standard = try await Settings.load(flags: [:], environment: [:], file: nil)
         #expect(standard.limits == Limits.all)
@@ -48,7 +49,7 @@ struct SettingsTests {
         #expect(settings.listenPort == 7_878)
         #expect(settings.openListeners == [])
         #expect(settings.tls == nil)
-        #expect(settings.historyDays == nil)
+        #expect(settings.historyDays == 0)
         #expect(settings.logFormat == .text)
         #expect(settings.publicRESTURL == nil)
         #expect(throws: SettingsError.self) { try settings.checkDatabase() }
@@ -78,7 +79,7 @@ struct SettingsTests {
         let error = await #expect(throws: SettingsError.self) {
             try await Settings.load(flags: [:], environment: [variable: value], file: nil)
         }
-        let key = try #require(Setting.all.first { $0.variable == variable }).key
+        let key = try #require(SettingTable.all.first { $0.variable == variable }).key
         #expect(error?.description.contains(key) == true)
     }
 
@@ -97,7 +98,7 @@ struct SettingsTests {
     @Test(arguments: ["postgresql://a:secret@h/d", "host=h password=secret"])
     func aPasswordInAnArgumentIsRefusedAndNotShown(_ url: String) async throws {
         let error = await #expect(throws: SettingsError.self) {
-            try await Settings.load(flags: [.databaseURL: url], environment: [:], file: nil)
+            try await Settings.load(flags: ["database.url": url], environment: [:], file: nil)
         }
         #expect(error?.description.contains("secret") == false)
         _ = try await Settings.load(flags: [:], environment: ["MUSTER_DATABASE_URL": url], file: nil)
@@ -105,24 +106,33 @@ struct SettingsTests {
 
     @Test func everySettingHasItsFlagAndItsLineInTheHelp() throws {
         let help = Serve.helpMessage()
-        for setting in Setting.all {
+        #expect(SettingTable.all.count == 36)
+        for setting in SettingTable.all {
             #expect(help.contains(setting.variable))
             guard let flag = setting.flag else { continue }
-            let arguments = ["true", "false"].contains(setting.standard) ? [flag] : [flag, "x"]
-            let isOfMigrate = [Setting.serverRole, .changeSharedPassword].contains(setting)
-            #expect(try (isOfMigrate ? ofMigrate(arguments) : ofServe(arguments)) == [setting])
+            let value = setting.isSwitch ? "true" : "x"
+            let arguments = setting.isSwitch ? [flag] : [flag, value]
+            #expect(try flags(arguments, of: setting.command) == [setting.key: value])
+            if !setting.isSwitch { #expect(try flags(["\(flag)=x"], of: setting.command) == [setting.key: "x"]) }
         }
-        #expect(Setting.serverRolePassword.flag == nil)
+        #expect(SettingTable.shared.serverRolePassword.flag == nil)
     }
 
-    private func ofServe(_ arguments: [String]) throws -> [Setting] {
+    @Test(arguments: [
+        ["--listen-prot", "1"], ["--listen-port"], ["--listen-port", "--rest-insecure"], ["--rest-insecure=yes"],
+        ["x"], ["--server-role", "x"], ["--server-role-password", "x"],
+    ])
+    func whatIsNoFlagOfServeIsRefused(arguments: [String]) {
+        #expect(throws: (any Error).self) { try Serve.parse(arguments) }
+    }
+
+    private func flags(_ arguments: [String], of command: SettingCommand) throws -> [String: String] {
+        if command == .migrate {
+            let parsed = try Migrate.parse(arguments)
+            return parsed.common.flags.merging(parsed.options.flags) { $1 }
+        }
         let parsed = try Serve.parse(arguments)
-        return Array(parsed.common.flags.merging(parsed.options.flags) { $1 }.keys)
-    }
-
-    private func ofMigrate(_ arguments: [String]) throws -> [Setting] {
-        let parsed = try Migrate.parse(arguments)
-        return Array(parsed.common.flags.merging(parsed.options.flags) { $1 }.keys)
+        return parsed.common.flags.merging(parsed.options.flags) { $1 }
     }
 
     private func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {

@@ -40,7 +40,7 @@ public final class StubHandlers: Sendable {
                     scopes: ["*"], expiresAt: nil)
                 return (session, OpenSession.Reply(workspace: "acme", keyID: call.key, scopes: ["*"]))
             },
-            verify: { _, _ in }, maxInFlightPerKey: maxInFlightPerKey, logger: quietLogger)
+            prove: { _ throws(RPCError) in .now }, maxInFlightPerKey: maxInFlightPerKey, logger: quietLogger)
     }
 
     private var routes: [Route] {

@@ -1,6 +1,6 @@
 import AsyncHTTPClient
+import MusterHTTP
 import MusterProtocol
-import MusterREST
 import NIOCore
 import NIOHTTP1
 

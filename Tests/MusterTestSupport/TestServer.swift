@@ -1,62 +1,49 @@
 public import Logging
 public import MusterClient
+public import MusterHTTP
 public import MusterHandlers
-import MusterListener
 public import MusterProtocol
-public import MusterREST
 public import MusterRPC
 public import MusterStore
 import Postgres
 public import TestSupport
 
+@testable import muster_server
+
 /// A server in this process, on its own port and over its own workspace; clients connect over real sockets.
 public final class TestServer: Sendable {
     public let store: Store
     public let rpc: RPCServer
-    public let rest: RESTServer
+    public let rest: HTTPServer
     /// The methods that have a handler.
-    public let methods: Set<String>
+    public var methods: Set<String> { server.router.methods }
     public let workspace: NewWorkspace
     /// The connection string of the database, for a second server.
     public let databaseURL: String
-    private let database: Database
-    private let guarding: Task<Void, Never>
+    private let server: Server
+    private let watching: Task<Void, Never>
     private let answering: Task<Void, any Error>
 
-    /// Starts a server over an existing workspace.
+    /// Starts a server over a workspace that is there, wired as the program is.
     public init(
         databaseURL: String, workspace: NewWorkspace, connections: Int = 4, cacheBytes: Int = 64 << 20,
         restRequestsPerHour: Int = 250_000, restServiceRequestsPerHour: Int = 3_600_000,
         maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger = quietLogger
     ) async throws {
-        self.databaseURL = databaseURL
-        self.workspace = workspace
-        var settings = DatabaseSettings.store(connectionString: databaseURL)
-        settings.connections = connections
-        database = Database(settings, logger: logger)
-        store = Store(database: database, cacheBytes: cacheBytes, logger: logger)
-        let keyGuard = KeyGuard(store: store, logger: logger)
-        let router = CallRouter(
-            store: store, keyGuard: keyGuard, schema: Schema(database: database),
-            identity: ServerIdentity(version: "test", restURL: "https://rest.example"),
-            maxInFlightPerKey: maxInFlightPerKey, logger: logger)
-        let rpc = RPCServer(
-            settings: RPCServerSettings(listener: .init(host: "127.0.0.1", port: 0, tls: nil, allowPlaintext: true)),
-            router: router,
-            logger: logger)
-        (self.rpc, methods) = (rpc, router.methods)
-        let rest = RESTServer(
-            settings: RESTServerSettings(
-                listener: .init(port: 0, allowPlaintext: true), requestsPerHour: restRequestsPerHour,
-                serviceRequestsPerHour: restServiceRequestsPerHour),
-            router: router, gate: PartnerGate(store: store), archives: ExportArchives(store: store),
-            splitRequests: SplitRequests(store: store), logger: logger)
-        self.rest = rest
-        try await rpc.start()
-        // Ends with `stop`.
-        answering = Task { try await rest.run() }
-        // Ends with `stop`, which the test calls; no one awaits it.
-        guarding = Task { await keyGuard.run { isMeant in rpc.endSessions(where: isMeant) } }
+        var settings = try await Settings.load(flags: [:], environment: [:], file: nil)
+        (settings.databaseURL, settings.databaseConnections) = (databaseURL, connections)
+        (settings.listenPort, settings.restPort, settings.opsHost) = (0, 0, nil)
+        (settings.version, settings.publicRESTURL) = ("test", "https://rest.example")
+        (settings.cacheBytes, settings.maxInFlightPerKey) = (cacheBytes, maxInFlightPerKey)
+        settings.restRequestsPerHour = restRequestsPerHour
+        settings.restServiceRequestsPerHour = restServiceRequestsPerHour
+        let server = Server(settings, logger: logger)
+        (self.server, self.databaseURL, self.workspace) = (server, databaseURL, workspace)
+        (store, rpc, rest) = (server.store, server.rpc, server.rest)
+        try await server.rpc.start()
+        // Both end with `stop`; the test owns the server, and nothing waits for them before.
+        answering = Task { try await server.rest.run() }
+        watching = Task(priority: .high) { await server.watchKeys() }
     }
 
     /// A client with this key, or with the workspace's admin key.
@@ -70,11 +57,11 @@ public final class TestServer: Sendable {
 
     /// Aborts all connections and ends the server.
     public func stop() async {
-        guarding.cancel()
+        watching.cancel()
         answering.cancel()
         await rpc.cutNow()
         _ = await answering.result
-        await database.close()
+        await server.database.close()
     }
 }
 

@@ -3,15 +3,15 @@ public import MusterProtocol
 import MusterStore
 import Synchronization
 
-/// How many requests a key has in flight at this server, over all of its connections and both wires, so that one caller does not take
-/// all connections to the database.
+/// How many requests a key has in flight at this server, over all of its connections and both wires, so that one caller
+/// does not take all connections to the database.
 public final class KeyInFlight: Sendable {
     private let inFlight = Atomic<Int>(0)
     private let maxPerKey: Int
 
     init(maxPerKey: Int) { self.maxPerKey = maxPerKey }
 
-    /// Takes a place, where there is one.
+    /// Takes a place if there is one.
     public func take() -> Bool {
         let before = inFlight.add(1, ordering: .relaxed).oldValue
         if before >= maxPerKey { inFlight.subtract(1, ordering: .relaxed) }
@@ -39,7 +39,7 @@ public final class KeysInFlight: Sendable {
             details: ["retry_after_ms": 100])
     }
 
-    /// The count of a session's key, which is kept until as many have left as entered.
+    /// Retains the counter of a session's key until `leave`.
     public func enter(_ session: Session) -> KeyInFlight {
         counts.withLock { [maxPerKey] counts in
             var entry = counts[session.key] ?? (KeyInFlight(maxPerKey: maxPerKey), 0)
@@ -49,7 +49,7 @@ public final class KeysInFlight: Sendable {
         }
     }
 
-    /// Who entered takes no place any more, and holds none.
+    /// Releases the caller's reference; the counter goes with the last one.
     public func leave(_ session: Session) {
         counts.withLock { counts in
             guard var entry = counts[session.key] else { return }

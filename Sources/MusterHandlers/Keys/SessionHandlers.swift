@@ -4,12 +4,12 @@ public import MusterStore
 /// Judges the key of `session.open`.
 public struct SessionHandlers: Sendable {
     let store: Store
-    let keyGuard: KeyGuard
+    let monitor: KeyRevocationMonitor
 
-    /// - Parameter keyGuard: is told of each session that opens, and watches its key from then on.
-    public init(store: Store, keyGuard: KeyGuard) {
+    /// - Parameter monitor: watches the key of each session that opens.
+    public init(store: Store, monitor: KeyRevocationMonitor) {
         self.store = store
-        self.keyGuard = keyGuard
+        self.monitor = monitor
     }
 
     /// `session.open`. What is no secret costs the database nothing; all that is refused is refused in the same words.
@@ -23,7 +23,7 @@ public struct SessionHandlers: Sendable {
         let isSame = Secret.isSame(found?.digest ?? Self.nobody, digest)
         guard let found, isSame, found.info.kind == secret.kind, found.info.isLive(at: .now) else { throw Self.refusal }
         let session = Session(found, in: secret.workspace)
-        keyGuard.opened(session, asked: asked)
+        monitor.opened(session, asked: asked)
         return (
             session,
             .init(
@@ -31,7 +31,8 @@ public struct SessionHandlers: Sendable {
         )
     }
 
-    /// For a key that is unknown, invalidated, expired, malformed or of another workspace: which of them is nobody's business.
+    /// For a key that is unknown, invalidated, expired, malformed or of another workspace: which of them is nobody's
+    /// business.
     static let refusal = RPCError(.unauthenticated, "the key is not valid")
 
     private static let nobody = [UInt8](repeating: 0, count: 32)

@@ -1,4 +1,5 @@
 import HTTPTypes
+import MusterHTTP
 import MusterProtocol
 
 /// The body of `/users/export/ids`.
@@ -21,7 +22,7 @@ struct ExportIDsBody: Decodable {
         case fieldsToExport = "fields_to_export"
     }
 
-    /// All who are meant. Throws a `Refusal` where nobody is named.
+    /// All who are meant. Throws a `HTTPProblem` where nobody is named.
     var users: [UserReference] {
         get throws {
             let many: [UserReference]? = externalIDs?.map { .externalID($0.id) }
@@ -32,7 +33,7 @@ struct ExportIDsBody: Decodable {
             if let email { one.append(.email(Contact(email))) }
             if let phone { one.append(.phone(Contact(phone))) }
             guard many != nil || aliases != nil || !one.isEmpty else {
-                throw Refusal(
+                throw HTTPProblem(
                     .badRequest, .missing,
                     "external_ids, user_aliases, device_id, braze_id, email_address or phone is required")
             }
@@ -85,16 +86,16 @@ struct ExportSegmentBody: Decodable {
         case outputFormat = "output_format"
     }
 
-    /// Throws a `Refusal` for what Muster doesn't do.
+    /// Throws a `HTTPProblem` for what Muster doesn't do.
     var call: ExportSegment {
         get throws {
             guard callbackEndpoint?.isEmpty ?? true else {
-                throw Refusal(
+                throw HTTPProblem(
                     .badRequest, .unknownField, field: "callback_endpoint",
                     "callback_endpoint is not supported: ask for the url of the answer until it is there")
             }
             guard outputFormat ?? "zip" == "zip" else {
-                throw Refusal(.badRequest, .unknownValue, field: "output_format", "output_format must be zip")
+                throw HTTPProblem(.badRequest, .unknownValue, field: "output_format", "output_format must be zip")
             }
             return ExportSegment(
                 segmentID: segmentID.identifier, fieldsToExport: fieldsToExport,

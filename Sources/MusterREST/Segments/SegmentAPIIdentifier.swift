@@ -1,11 +1,12 @@
 import HTTPTypes
+import MusterHTTP
 import MusterProtocol
 
 /// The id of a segment in a request, with Braze's words for one that is none.
 struct SegmentAPIIdentifier: Decodable {
     static let problem = "must be a string of the Segment api identifier"
-    static let refusal = Refusal(.badRequest, .unknownSegment, field: "segment_id", "segment_id \(problem)")
-    static let missing = Refusal(.badRequest, .missing, field: "segment_id", "segment_id \(problem)")
+    static let refusal = HTTPProblem(.badRequest, .unknownSegment, field: "segment_id", "segment_id \(problem)")
+    static let missing = HTTPProblem(.badRequest, .missing, field: "segment_id", "segment_id \(problem)")
 
     let identifier: Identifier
 
@@ -18,6 +19,6 @@ struct SegmentAPIIdentifier: Decodable {
 
     /// Runs calls about a segment: where there is none, its id is wrong.
     static func judging<R>(_ work: () async throws -> R) async throws -> R {
-        do { return try await work() } catch let error as Refusal where error.status == .notFound { throw refusal }
+        do { return try await work() } catch let error as RPCError where error.code == .notFound { throw refusal }
     }
 }

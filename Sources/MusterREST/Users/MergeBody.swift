@@ -1,11 +1,12 @@
 import HTTPTypes
+import MusterHTTP
 import MusterProtocol
 
 /// The body of `/users/merge`. Its refusals have texts of Braze's own, which clients show to people.
 struct MergeBody {
     let calls: [MergeUsers]
 
-    /// Throws a `Refusal` with status 400.
+    /// Throws a `HTTPProblem` with status 400.
     init(_ body: JSONValue) throws {
         calls = try Self.updates(in: body).enumerated().map { index, update in
             try Self.call(update, "merge_updates[\(index)]")
@@ -17,15 +18,15 @@ struct MergeBody {
         guard let updates, updates.kind == .array, let elements = try? updates.elements(),
             elements.allSatisfy({ $0.kind == .object })
         else {
-            throw Refusal(
+            throw HTTPProblem(
                 .badRequest, updates == nil ? .missing : .wrongType, field: "merge_updates",
                 "'merge_updates' must be an array of objects")
         }
         guard elements.count > 0 else {
-            throw Refusal(.badRequest, .empty, field: "merge_updates", "'merge_updates' must not be empty")
+            throw HTTPProblem(.badRequest, .empty, field: "merge_updates", "'merge_updates' must not be empty")
         }
         guard elements.count <= Limits.registryEntries.value else {
-            throw Refusal(
+            throw HTTPProblem(
                 .badRequest, .tooMany, field: "merge_updates", limit: Limits.registryEntries,
                 "a single request may not contain more than \(Limits.registryEntries.value) merge updates "
                     + "(\(Limits.registryEntries.name))")
@@ -38,7 +39,7 @@ struct MergeBody {
         let needed = ["identifier_to_merge", "identifier_to_keep"]
         let unknown = names.first { !needed.contains($0) }
         if let wrong = unknown ?? needed.first(where: { !names.contains($0) }) {
-            throw Refusal(
+            throw HTTPProblem(
                 .badRequest, unknown == nil ? .missing : .unknownField, field: "\(path).\(wrong)",
                 "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'")
         }
@@ -48,7 +49,7 @@ struct MergeBody {
     }
 
     private static func user(_ identifier: JSONValue?, _ path: String) throws -> UserReference {
-        let refusal = Refusal(
+        let refusal = HTTPProblem(
             .badRequest, .wrongType, field: path,
             "identifiers must be objects with an 'external_id' property that is a string, 'user_alias' property that is an object, 'email' property that is a string, or 'phone' property that is a string"
         )
@@ -78,7 +79,7 @@ struct MergeBody {
             case email, phone, prioritization
         }
 
-        func reference(or refusal: Refusal) throws -> UserReference {
+        func reference(or refusal: HTTPProblem) throws -> UserReference {
             if let externalID { return .externalID(externalID.id) }
             if let alias { return .alias(alias) }
             if let brazeID { return .brazeID(brazeID) }

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
+import MusterHTTP
 import MusterHandlers
 import MusterProtocol
 
@@ -9,12 +10,10 @@ struct UserRoutes {
     /// Nil where nothing is recorded.
     let splitRequests: SplitRequests?
 
-    func add(to routes: Router<RESTContext>, _ all: RESTRoutes) {
-        typealias Work = @Sendable (Request, ServiceCaller) async throws -> RESTAnswer
+    func add(to routes: RouterGroup<RESTContext>) {
+        typealias Work = @Sendable (Request, Caller) async throws -> JSONResponse
         func post(_ path: RouterPath, _ work: @escaping Work) {
-            routes.post(path) { request, _ in
-                await all.answer(to: request) { try await work(request, $0) }
-            }
+            routes.post(path) { request, context in try await work(request, context.caller) }
         }
         post("/users/track", Self.track)
         post("/users/track/bulk", Self.trackInBulk)
@@ -27,7 +26,7 @@ struct UserRoutes {
         post("/users/external_ids/remove", Self.remove)
     }
 
-    @Sendable private static func track(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+    @Sendable private static func track(_ request: Request, _ caller: Caller) async throws -> JSONResponse {
         let body = try await request.body(TrackBody.self)
         if let field = body.array(longerThan: Limits.restTrackObjects.value) {
             throw tooMuch(field, Limits.restTrackObjects)
@@ -35,10 +34,10 @@ struct UserRoutes {
         return try await answer(to: body, caller)
     }
 
-    @Sendable private static func trackInBulk(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+    @Sendable private static func trackInBulk(_ request: Request, _ caller: Caller) async throws -> JSONResponse {
         let bytes = try await request.bytes()
         guard bytes.count <= Limits.restBulkBody.value else {
-            throw Refusal(
+            throw HTTPProblem(
                 .contentTooLarge, .tooLong, limit: Limits.restBulkBody,
                 "the body has more than \(Limits.restBulkBody.described)")
         }
@@ -50,104 +49,92 @@ struct UserRoutes {
         return try await answer(to: body, caller)
     }
 
-    private static func tooMuch(_ field: String?, _ limit: Limit) -> Refusal {
-        Refusal(.badRequest, .tooMany, field: field, over: limit, words: "Max Input Length Exceeded")
+    private static func tooMuch(_ field: String?, _ limit: Limit) -> HTTPProblem {
+        HTTPProblem(.badRequest, .tooMany, field: field, over: limit, words: "Max Input Length Exceeded")
     }
 
-    private static func answer(to body: TrackBody, _ caller: ServiceCaller) async throws -> RESTAnswer {
+    private static func answer(to body: TrackBody, _ caller: Caller) async throws -> JSONResponse {
         let reply = try await caller.record(body.call)
-        return Tracked(reply).map { RESTAnswer(.created, $0) } ?? RESTAnswer(.badRequest, Tracked(refused: reply))
+        return Tracked(reply).map { JSONResponse(.created, $0) } ?? JSONResponse(.badRequest, Tracked(refused: reply))
     }
 
-    @Sendable private static func addAliases(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+    @Sendable private static func addAliases(_ request: Request, _ caller: Caller) async throws -> JSONResponse {
         let aliases = try await request.body(NewAliasBody.self).aliases.map(\.new)
         let reply = try await caller.record(AddAliases(userAliases: aliases))
-        return RESTAnswer(.created, AliasesProcessed(reply.results))
+        return JSONResponse(.created, AliasesProcessed(reply.results))
     }
 
     @Sendable private static func updateAliases(
-        _ request: Request, _ caller: ServiceCaller
-    ) async throws -> RESTAnswer {
+        _ request: Request, _ caller: Caller
+    ) async throws -> JSONResponse {
         let updates = try await request.body(AliasUpdateBody.self).updates
         let reply = try await caller.record(UpdateAliases(aliasUpdates: updates))
-        return RESTAnswer(.created, AliasesProcessed(updates, reply.results))
+        return JSONResponse(.created, AliasesProcessed(updates, reply.results))
     }
 
-    private func identify(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+    private func identify(_ request: Request, _ caller: Caller) async throws -> JSONResponse {
         let calls = try await request.body(IdentifyBody.self).calls
         try await caller.sendEach(calls, splitRequests)
-        return RESTAnswer(.created, AliasesProcessed(count: calls.count))
+        return JSONResponse(.created, AliasesProcessed(count: calls.count))
     }
 
-    private func merge(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+    private func merge(_ request: Request, _ caller: Caller) async throws -> JSONResponse {
         try await caller.sendEach(try await request.json { try MergeBody($0) }.calls, splitRequests)
-        return RESTAnswer(.accepted, Message.success)
+        return JSONResponse(.accepted, Message.success)
     }
 
-    @Sendable private static func delete(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+    @Sendable private static func delete(_ request: Request, _ caller: Caller) async throws -> JSONResponse {
         let users = try await request.body(DeleteBody.self).users
         try requireFew(users.count)
         let reply = try await caller.record(DeleteUsers(users: users))
-        return RESTAnswer(.created, Deleted(deleted: reply.deleted))
+        return JSONResponse(.created, Deleted(deleted: reply.deleted))
     }
 
-    @Sendable private static func rename(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+    @Sendable private static func rename(_ request: Request, _ caller: Caller) async throws -> JSONResponse {
         let renames = try await request.body(RenameBody.self).renames.map {
             ExternalIDRename(current: $0.current.id, new: $0.new.id)
         }
         let reply = try await caller.record(RenameExternalIDs(renames: renames))
-        return RESTAnswer(.created, Renamed(renames, reply.results))
+        return JSONResponse(.created, Renamed(renames, reply.results))
     }
 
-    @Sendable private static func remove(_ request: Request, _ caller: ServiceCaller) async throws -> RESTAnswer {
+    @Sendable private static func remove(_ request: Request, _ caller: Caller) async throws -> JSONResponse {
         let ids = try await request.body(RemoveBody.self).externalIDs.map(\.id)
         let reply = try await caller.record(RemoveExternalIDs(externalIDs: ids))
-        return RESTAnswer(.created, Removed(ids, reply.results))
+        return JSONResponse(.created, Removed(ids, reply.results))
     }
 }
 
 /// Throws where a request has more entries than Braze takes.
 private func requireFew(_ count: Int) throws {
     guard count <= Limits.registryEntries.value else {
-        throw Refusal(
+        throw HTTPProblem(
             .badRequest, .tooMany, limit: Limits.registryEntries,
             "a single request may not contain more than \(Limits.registryEntries.described)")
     }
 }
 
-extension ServiceCaller {
+extension Caller {
     /// Sends calls one after the other, under the name of the request where it has one.
     fileprivate func sendEach<C: RecordedCall>(_ calls: [C], _ requests: SplitRequests?) async throws {
         try requireFew(calls.count)
         guard let requests, let id = try requestID else { return try await sendEach(calls) }
-        // What a key may not do it may not take ids for. The calls themselves are counted, and this is none.
-        try await authorize(C.method)
-        let begun: [C]?
-        do { begun = try await requests.begin(calls, as: id, in: session, deadline: deadline) } catch {
-            throw Refusal(error)
-        }
-        guard let begun else { return }
+        // A key takes no ids for what it may not do. The calls themselves are counted; this check is no call.
+        try authorize(C.method)
+        let deadline = incoming.deadline(Limits.restTime)
+        guard let begun = try await requests.begin(calls, as: id, in: session, deadline: deadline) else { return }
         try await sendEach(begun)
-        do { try await requests.end(calls, as: id, in: session, deadline: deadline) } catch { throw Refusal(error) }
+        try await requests.end(calls, as: id, in: session, deadline: incoming.deadline(Limits.restTime))
     }
 
     /// One that finds nobody, or what it can't join, is dropped, as Braze does, which answers before it has looked.
     private func sendEach(_ calls: [some RecordedCall]) async throws {
         for call in calls {
-            do { _ = try await send(call) } catch let refusal as Refusal where refusal.concernsOneEntry {
-                continue
-            }
+            do { _ = try await send(call) } catch { guard error.concernsOneEntry else { throw error } }
         }
     }
 }
 
-extension Refusal {
-    fileprivate var concernsOneEntry: Bool { [400, 404, 422].contains(status.code) }
-}
-
-extension Request {
-    /// The body as this.
-    fileprivate func body<T: Decodable>(_: T.Type) async throws -> T {
-        try await json { try JSONDecoding.decode(T.self, from: $0) }
-    }
+extension RPCError {
+    fileprivate var concernsOneEntry: Bool { [400, 404, 422].contains(HTTPProblem.status(of: code).code) }
 }

@@ -1,4 +1,3 @@
-import MusterREST
 import MusterStore
 import Postgres
 

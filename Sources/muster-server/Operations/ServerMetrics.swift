@@ -1,7 +1,7 @@
+import MusterHTTP
 import MusterHandlers
 import MusterListener
 import MusterMetrics
-import MusterREST
 import MusterRPC
 import MusterStore
 import Postgres
@@ -12,7 +12,7 @@ struct ServerMetrics: Sendable {
     let router: CallRouter
     let store: Store
     let rpc: RPCServer
-    let rest: RESTServer
+    let rest: HTTPServer
 
     var page: Exposition {
         var page = Exposition()

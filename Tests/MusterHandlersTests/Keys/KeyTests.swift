@@ -9,7 +9,7 @@ import Testing
 /// A server's handlers of keys on a database of the test's own, without a socket.
 struct KeyRig: Sendable {
     let store: Store
-    let keyGuard: KeyGuard
+    let monitor: KeyRevocationMonitor
     let sessions: SessionHandlers
     let keys: KeyHandlers
     let partners: PartnerHandlers
@@ -18,8 +18,8 @@ struct KeyRig: Sendable {
     init(_ store: Store, _ workspace: WorkspaceID) {
         self.store = store
         self.workspace = workspace
-        keyGuard = KeyGuard(store: store, logger: quietLogger)
-        sessions = SessionHandlers(store: store, keyGuard: keyGuard)
+        monitor = KeyRevocationMonitor(store: store, logger: quietLogger)
+        sessions = SessionHandlers(store: store, monitor: monitor)
         keys = KeyHandlers(store: store)
         partners = PartnerHandlers(store: store, restURL: "https://example.com")
     }
@@ -54,7 +54,7 @@ struct KeyTests {
             #expect(session.scopes == ["segments.*", "users.get"])
             #expect(session.allows("segments.check"))
             #expect(!session.allows("users.upsert"))
-            try await rig.keyGuard.verify(session, deadline: .soon)
+            try rig.monitor.verify(session)
         }
     }
 
@@ -138,7 +138,7 @@ struct KeyTests {
                 let error = await #expect(throws: RPCError.self) { try await rig.open(secret) }
                 #expect(error == RPCError(.unauthenticated, "the key is not valid"))
             }
-            await expect(.unauthenticated) { try await rig.keyGuard.verify(session, deadline: .soon) }
+            await expect(.unauthenticated) { try rig.monitor.verify(session) }
         }
     }
 

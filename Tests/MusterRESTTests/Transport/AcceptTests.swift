@@ -1,3 +1,4 @@
+import MusterHTTP
 import MusterListener
 import MusterProtocol
 import MusterREST
@@ -37,8 +38,9 @@ import Testing
         let stage = Stage()
         var listener = ListenerSettings(port: 0, allowPlaintext: true)
         listener.expectsProxyHeader = true
-        let server = RESTServer(
-            settings: .init(listener: listener, bounds: bounds), router: stage.router, gate: stage.gate, archives: nil,
+        let server = HTTPServer(
+            rest: .init(listener: listener, bounds: bounds), router: stage.router, authorizer: stage.authorizer,
+            archives: nil,
             splitRequests: nil,
             logger: quietLogger)
         let running = Task { try await server.run() }

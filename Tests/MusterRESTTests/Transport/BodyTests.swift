@@ -1,3 +1,4 @@
+import MusterHTTP
 import MusterProtocol
 import MusterREST
 import MusterTestSupport

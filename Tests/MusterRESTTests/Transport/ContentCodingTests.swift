@@ -9,7 +9,7 @@ import NIOPosix
 import TestSupport
 import Testing
 
-@testable import MusterREST
+@testable import MusterHTTP
 
 /// Bodies that come packed.
 @Suite struct ContentCodingTests {
@@ -112,13 +112,13 @@ import Testing
         let request = try await loop.submit {
             var bounds = quickBounds
             bounds.body = 1 << 30
-            let connection = RESTConnection(
+            let connection = HTTPConnection(
                 bounds: bounds, budgets: budgets,
                 connections: OpenConnections(maxConnections: 1, maxUnauthenticated: 1),
                 answers: answers)
             connection.phase = .ended
             return IncomingRequest(
-                head: HTTPRequestHead(version: .http1_1, method: .POST, uri: namePath), refusal: nil, answers: answers,
+                head: HTTPRequestHead(version: .http1_1, method: .POST, uri: namePath), problem: nil, answers: answers,
                 loop: loop,
                 connection: NIOLoopBound(connection, eventLoop: loop))
         }.get()

@@ -1,5 +1,6 @@
 import HTTPTypes
 import HummingbirdCore
+import MusterHTTP
 import MusterListener
 import MusterMetrics
 import MusterProtocol
@@ -13,7 +14,7 @@ import Testing
 /// Every HTTP response is counted, whichever layer sends it; unread responses are bounded.
 @Suite struct CountedHTTPAnswerTests {
     /// Answers by status.
-    private func counted(_ server: RESTServer) -> [String: Int] {
+    private func counted(_ server: HTTPServer) -> [String: Int] {
         var page = Exposition()
         server.writeMetrics(to: &page)
         let prefix = #"muster_http_answers_total{status=""#
@@ -76,16 +77,14 @@ import Testing
 
     /// A server whose every answer has 2 MiB.
     private func withLarge(
-        _ bounds: RESTServerSettings.Bounds, _ body: (RESTServer) async throws -> Void
+        _ bounds: HTTPServerSettings.Bounds, _ body: (HTTPServer) async throws -> Void
     ) async throws {
-        let responder = RESTResponder { _ in
-            Response(status: .ok, body: .init(byteBuffer: .init(repeating: 0x78, count: 2 << 20)))
-        } refuse: { _ in
-            Response(status: .badRequest)
-        }
-        let server = RESTServer(
+        let server = HTTPServer(
             name: "Test", settings: .init(listener: .init(port: 0, allowPlaintext: true), bounds: bounds),
-            responder: responder, logger: quietLogger)
+            logger: quietLogger
+        ) { _ in
+            RoutedResponse(Response(status: .ok, body: .init(byteBuffer: .init(repeating: 0x78, count: 2 << 20))))
+        }
         try await server.start()
         let result: Result<Void, any Error>
         do { result = .success(try await body(server)) } catch { result = .failure(error) }

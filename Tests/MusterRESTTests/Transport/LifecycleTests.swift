@@ -1,3 +1,4 @@
+import MusterHTTP
 import MusterHandlers
 import MusterListener
 import MusterREST
@@ -10,14 +11,13 @@ import Testing
 @Suite struct LifecycleTests {
     /// A server that is told to end as the process is, while `body` runs.
     private func withShutdown(
-        _ bounds: RESTServerSettings.Bounds = quickBounds,
-        _ body: (RESTServer, Stage, _ end: () async -> Void) async throws -> Void
+        _ bounds: HTTPServerSettings.Bounds = quickBounds,
+        _ body: (HTTPServer, Stage, _ end: () async -> Void) async throws -> Void
     ) async throws {
         let stage = Stage()
-        let server = RESTServer(
-            settings: .init(listener: .init(port: 0, allowPlaintext: true), bounds: bounds), router: stage.router,
-            gate: stage.gate,
-            archives: nil, splitRequests: nil, logger: quietLogger)
+        let server = HTTPServer(
+            rest: .init(listener: .init(port: 0, allowPlaintext: true), bounds: bounds), router: stage.router,
+            authorizer: stage.authorizer, archives: nil, splitRequests: nil, logger: quietLogger)
         let group = ServiceGroup(services: [Ending(server: server)], logger: quietLogger)
         let running = Task { try await group.run() }
         #expect(await eventually { server.boundPort != nil })
@@ -26,7 +26,7 @@ import Testing
     }
 
     private struct Ending: Service {
-        let server: RESTServer
+        let server: HTTPServer
         func run() async throws { try await server.run() }
     }
 
@@ -69,9 +69,9 @@ import Testing
 
     @Test func aTakenPortIsReported() async throws {
         try await withServer { server, stage in
-            let second = RESTServer(
-                settings: .init(listener: .init(port: server.port, allowPlaintext: true)), router: stage.router,
-                gate: stage.gate,
+            let second = HTTPServer(
+                rest: .init(listener: .init(port: server.port, allowPlaintext: true)), router: stage.router,
+                authorizer: stage.authorizer,
                 archives: nil, splitRequests: nil, logger: quietLogger)
             await #expect(throws: ListenerError.addressInUse(host: "127.0.0.1", port: server.port)) {
                 try await second.run()
@@ -80,8 +80,9 @@ import Testing
     }
 
     @Test func plaintextMustBeAllowed() async throws {
-        let server = RESTServer(
-            settings: .init(listener: .init(port: 0)), router: Stage().router, gate: Stage().gate, archives: nil,
+        let server = HTTPServer(
+            rest: .init(listener: .init(port: 0)), router: Stage().router, authorizer: Stage().authorizer,
+            archives: nil,
             splitRequests: nil,
             logger: quietLogger)
         await #expect(throws: ListenerError.plaintextNotAllowed) { try await server.run() }

@@ -1,8 +1,9 @@
 import MusterMetrics
-import MusterREST
 import MusterTestSupport
 import TestSupport
 import Testing
+
+@testable import muster_server
 
 /// The listener for operators tells requests apart as the one for partners and services does: it may stand behind a
 /// proxy too.

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+import MusterHTTP
 import MusterListener
 import MusterREST
 import MusterTestSupport
@@ -12,7 +13,7 @@ import Testing
 /// HTTP behind TLS.
 @Suite(.enabled(if: TestCertificates.isPossible, "there is no openssl command")) struct SecurityTests {
     private func post(
-        _ server: RESTServer, _ body: String, trusting authorities: String, least: TLSVersion = .tlsv12,
+        _ server: HTTPServer, _ body: String, trusting authorities: String, least: TLSVersion = .tlsv12,
         most: TLSVersion? = nil
     ) async throws -> UInt {
         var tls = TLSConfiguration.makeClientConfiguration()

@@ -1,5 +1,6 @@
 import HTTPTypes
 import HummingbirdCore
+import MusterHTTP
 import MusterListener
 import MusterProtocol
 import MusterTestSupport
@@ -11,7 +12,7 @@ import Testing
 
 /// Clients that send or read too slowly and hold memory meanwhile.
 @Suite struct SlowPeerTests {
-    private func bounds(_ change: (inout RESTServerSettings.Bounds) -> Void) -> RESTServerSettings.Bounds {
+    private func bounds(_ change: (inout HTTPServerSettings.Bounds) -> Void) -> HTTPServerSettings.Bounds {
         var bounds = quickBounds
         change(&bounds)
         return bounds
@@ -81,16 +82,15 @@ import Testing
 
     /// An answer that is larger than what the system holds for a client, so that it is stuck from the first one on.
     @Test func aClientThatDoesNotReadIsClosed() async throws {
-        let responder = RESTResponder { _ in
-            Response(status: .ok, body: .init(byteBuffer: ByteBuffer(repeating: 0, count: 64 << 20)))
-        } refuse: { _ in
-            Response(status: .badRequest)
-        }
-        let server = RESTServer(
-            name: "REST",
+        let server = HTTPServer(
+            name: "Test",
             settings: .init(
                 listener: .init(port: 0, allowPlaintext: true), bounds: bounds { $0.unread = .milliseconds(300) }),
-            responder: responder, logger: quietLogger)
+            logger: quietLogger
+        ) { _ in
+            RoutedResponse(
+                Response(status: .ok, body: .init(byteBuffer: ByteBuffer(repeating: 0, count: 64 << 20))))
+        }
         let running = Task { try await server.run() }
         #expect(await eventually { server.boundPort != nil })
         let connection = try await RawHTTP(port: server.port, reads: false)

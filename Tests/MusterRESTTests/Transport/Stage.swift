@@ -1,4 +1,5 @@
 import Logging
+import MusterHTTP
 import MusterHandlers
 import MusterListener
 import MusterProtocol
@@ -17,6 +18,9 @@ final class Stage: Sendable {
         var openGates: Set<String> = []
         var cancelled: [String] = []
         var named: [String] = []
+        var opened = 0
+        var proofs = 0
+        var partnerReads = 0
     }
     private let state = NIOLockedValueBox(State())
     /// Good for partner `p`.
@@ -34,6 +38,11 @@ final class Stage: Sendable {
     var cancelled: [String] { state.withLockedValue { $0.cancelled } }
     /// Cohorts that were named, in order.
     var named: [String] { state.withLockedValue { $0.named } }
+
+    /// How often a key was looked up, proved to be live, and its partner read.
+    var checks: (opened: Int, proofs: Int, partnerReads: Int) {
+        state.withLockedValue { ($0.opened, $0.proofs, $0.partnerReads) }
+    }
 
     func wait(_ name: String) async throws {
         try await withTaskCancellationHandler {
@@ -85,7 +94,8 @@ final class Stage: Sendable {
     var router: CallRouter {
         CallRouter(
             routes: routes,
-            open: { [key, serviceKey] call, _ in
+            open: { [self] call, _ in
+                state.withLockedValue { $0.opened += 1 }
                 guard [key, serviceKey].contains(call.key) else {
                     throw RPCError(.unauthenticated, "this key is no good")
                 }
@@ -94,11 +104,20 @@ final class Stage: Sendable {
                     kind: call.key == key ? .import : .service, partner: "p", scopes: ["*"], expiresAt: nil)
                 return (session, OpenSession.Reply(workspace: "acme", keyID: "k", scopes: ["*"]))
             },
-            verify: { _, _ in }, maxInFlightPerKey: maxInFlightPerKey, logger: quietLogger)
+            prove: { [self] _ throws(RPCError) in
+                state.withLockedValue { $0.proofs += 1 }
+                return .now
+            },
+            maxInFlightPerKey: maxInFlightPerKey, logger: quietLogger)
     }
 
     /// An operator who enabled every partner.
-    var gate: PartnerGate { PartnerGate { _, _, _ in PartnerAdmission(isEnabled: true, apiKeyDigest: nil) } }
+    var authorizer: PartnerAuthorizer {
+        PartnerAuthorizer { [self] _, _, _ in
+            state.withLockedValue { $0.partnerReads += 1 }
+            return PartnerAdmission(isEnabled: true, apiKeyDigest: nil)
+        }
+    }
 
     private var routes: [Route] {
         [
@@ -118,20 +137,20 @@ let namePath = "/partners/p/cohorts"
 let importPath = "/partners/p/cohorts/users"
 
 /// As in earnest, but for the moment that a refused client gets to read why.
-let quickBounds: RESTServerSettings.Bounds = {
-    var bounds = RESTServerSettings.Bounds()
+let quickBounds: HTTPServerSettings.Bounds = {
+    var bounds = HTTPServerSettings.Bounds()
     bounds.linger = .milliseconds(300)
     return bounds
 }()
 
 /// A server on a port of its own, for as long as `body` runs.
 func withServer(
-    bounds: RESTServerSettings.Bounds = quickBounds, tls: TLSFiles? = nil, stage: Stage = Stage(),
-    _ body: (RESTServer, Stage) async throws -> Void
+    bounds: HTTPServerSettings.Bounds = quickBounds, tls: TLSFiles? = nil, stage: Stage = Stage(),
+    _ body: (HTTPServer, Stage) async throws -> Void
 ) async throws {
-    let server = RESTServer(
-        settings: .init(listener: .init(port: 0, tls: tls, allowPlaintext: true), bounds: bounds), router: stage.router,
-        gate: stage.gate, archives: nil, splitRequests: nil, logger: quietLogger)
+    let server = HTTPServer(
+        rest: .init(listener: .init(port: 0, tls: tls, allowPlaintext: true), bounds: bounds), router: stage.router,
+        authorizer: stage.authorizer, archives: nil, splitRequests: nil, logger: quietLogger)
     let running = Task { try await server.run() }
     _ = await eventually { server.boundPort != nil }
     let result: Result<Void, any Error>
@@ -142,7 +161,7 @@ func withServer(
 }
 
 func withConnection(
-    bounds: RESTServerSettings.Bounds = quickBounds, _ body: (RawHTTP, RESTServer, Stage) async throws -> Void
+    bounds: HTTPServerSettings.Bounds = quickBounds, _ body: (RawHTTP, HTTPServer, Stage) async throws -> Void
 ) async throws {
     try await withServer(bounds: bounds) { server, stage in
         let connection = try await RawHTTP(port: server.port)
@@ -151,6 +170,6 @@ func withConnection(
     }
 }
 
-extension RESTServer {
+extension HTTPServer {
     var port: Int { boundPort ?? 0 }
 }

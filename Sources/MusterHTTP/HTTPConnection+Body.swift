@@ -1,0 +1,129 @@
+import HTTPTypes
+import MusterListener
+import MusterProtocol
+import NIOCore
+import NIOHTTP1
+
+extension HTTPConnection {
+    /// Begins to read the body, which is given whole. Its size is judged by what the header says before a byte of it is
+    /// read.
+    func askForBody(_ context: ChannelHandlerContext, _ exchange: HTTPExchange) -> EventLoopFuture<ByteBuffer> {
+        let promise = context.eventLoop.makePromise(of: ByteBuffer.self)
+        if let failure = exchange.failure ?? refusal(of: exchange.head) {
+            exchange.failure = failure
+            promise.fail(failure)
+            return promise.futureResult
+        }
+        exchange.waiter = promise
+        exchange.askedAt = .now
+        charge(exchange, exchange.body.readableBytes)
+        giveBody(exchange)
+        if exchange.waiter != nil {
+            if exchange.received == 0 { sayContinue(context, exchange.head) }
+            context.read()
+        }
+        return promise.futureResult
+    }
+
+    private func refusal(of head: HTTPRequestHead) -> HTTPProblem? {
+        if head.bodyCoding == nil {
+            return HTTPProblem(
+                .unsupportedMediaType, .unknownValue, field: "Content-Encoding",
+                "Content-Encoding must be gzip, or left out")
+        }
+        return head.declaredLength ?? .max > bounds.body ? tooLarge : nil
+    }
+
+    private var tooLarge: HTTPProblem {
+        let limit = Limits.restBody.set(to: bounds.body)
+        return HTTPProblem(
+            .contentTooLarge, .tooLong, limit: limit, "the body has more than \(limit.described)")
+    }
+
+    private func sayContinue(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
+        guard head.version == .http1_1,
+            head.headers[canonicalForm: "expect"].contains(where: { $0.lowercased() == "100-continue" })
+        else { return }
+        context.writeAndFlush(
+            wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+    }
+
+    /// A part of the body has come.
+    func take(_ bytes: ByteBuffer, _ exchange: HTTPExchange) {
+        guard exchange.failure == nil else { return }
+        var bytes = bytes
+        exchange.received += bytes.readableBytes
+        guard exchange.received <= bounds.body else { return fail(exchange, tooLarge) }
+        exchange.body.writeBuffer(&bytes)
+        if exchange.waiter != nil { charge(exchange, exchange.received - exchange.charged) }
+    }
+
+    /// Counts bytes that are held of a body.
+    private func charge(_ exchange: HTTPExchange, _ bytes: Int) {
+        guard budget(of: exchange).take(bytes) else {
+            return fail(exchange, noRoom(exchange))
+        }
+        exchange.charged += bytes
+    }
+
+    private func noRoom(_ exchange: HTTPExchange) -> HTTPProblem {
+        let limit =
+            exchange.isCallerAuthenticated
+            ? Limits.restBodies.set(to: bounds.bodies)
+            : Limits.restUnauthenticatedBodies.set(to: bounds.unauthenticatedBodies)
+        return HTTPProblem(
+            .serviceUnavailable, .tooBusy, limit: limit,
+            "the server has too much to read: all that it holds of such bodies are \(limit.value) bytes "
+                + "(\(limit.name)); try again")
+    }
+
+    /// Counts bytes that are held of a body beside those that came, in which they were packed. Throws a `HTTPProblem`,
+    /// or `RPCError.clientHasGone`: unpacking ends there too.
+    func chargeUnpacked(_ bytes: Int, total: Int) throws {
+        guard total <= bounds.body else { throw tooLarge }
+        guard case .serving(let exchange) = phase else { throw RPCError.clientHasGone }
+        guard budget(of: exchange).take(bytes) else { throw noRoom(exchange) }
+        exchange.charged += bytes
+    }
+
+    private func budget(of exchange: HTTPExchange) -> ByteBudget {
+        exchange.isCallerAuthenticated ? budgets.authenticated : budgets.unauthenticated
+    }
+
+    /// Moves the connection and its body to the budgets of authenticated callers. A body that has come already stays
+    /// where it is as long as there is no room.
+    func callerIsAuthenticated(_ exchange: HTTPExchange) {
+        connections.authenticated(self)
+        guard !exchange.isCallerAuthenticated, budgets.authenticated.take(exchange.charged) else { return }
+        budgets.unauthenticated.giveBack(exchange.charged)
+        exchange.isCallerAuthenticated = true
+    }
+
+    /// Gives the body to who asked for it, once it is whole.
+    func giveBody(_ exchange: HTTPExchange) {
+        guard exchange.isComplete, let waiter = exchange.waiter else { return }
+        exchange.waiter = nil
+        waiter.succeed(exchange.body)
+        exchange.body = ByteBuffer()
+    }
+
+    /// There will be no body, and nothing more on this connection: who asked for it is told why, and answers with that.
+    func fail(_ exchange: HTTPExchange, _ refusal: HTTPProblem) {
+        exchange.failure = refusal
+        release(exchange, refusal)
+    }
+
+    /// Lets go of what is held of a request.
+    func release(_ exchange: HTTPExchange, _ error: any Error) {
+        exchange.waiter?.fail(error)
+        exchange.waiter = nil
+        exchange.body = ByteBuffer()
+        budget(of: exchange).giveBack(exchange.charged)
+        exchange.charged = 0
+    }
+}
+
+extension RPCError {
+    /// Of a request whose answer nobody will read.
+    static let clientHasGone = RPCError(.cancelled, "the client has gone")
+}

@@ -1,0 +1,53 @@
+import MusterHandlers
+import MusterProtocol
+import NIOConcurrencyHelpers
+
+/// Turns secrets into sessions. It remembers the session of a good secret and proves each time that its key is still
+/// live.
+final class Authenticator: Sendable {
+    /// Sessions that are remembered. Beyond, all are forgotten, which costs each key one read of its row.
+    private static let maxSessions = 10_000
+
+    private let router: CallRouter
+    private let sessions = NIOLockedValueBox<[[UInt8]: Session]>([:])
+
+    init(router: CallRouter) { self.router = router }
+
+    /// The session of a secret, and when its key was last proved. Throws UNAUTHENTICATED if it is not a good key.
+    func session(
+        for secret: String, deadline: ContinuousClock.Instant
+    ) async throws(RPCError) -> (Session, provedAt: ContinuousClock.Instant) {
+        guard let digest = try Self.digest(of: secret) else { throw Self.invalidKey }
+        if let known = sessions.withLockedValue({ $0[digest] }), let provedAt = try prove(known, digest) {
+            return (known, provedAt)
+        }
+        // The key is new to this server, or has not been used for so long that it is no longer watched.
+        let asked = ContinuousClock.now
+        let (session, _) = try await router.run(OpenSession(key: secret), over: .rest, deadline: deadline)
+        remember(session, of: digest)
+        return (session, asked)
+    }
+
+    private func prove(_ known: Session, _ digest: [UInt8]) throws(RPCError) -> ContinuousClock.Instant? {
+        do { return try router.prove(known) } catch {
+            sessions.withLockedValue { $0[digest] = nil }
+            throw error
+        }
+    }
+
+    private func remember(_ session: Session, of digest: [UInt8]) {
+        sessions.withLockedValue { sessions in
+            if sessions.count >= Self.maxSessions { sessions.removeAll() }
+            sessions[digest] = session
+        }
+    }
+
+    /// Nil for what can't be a secret.
+    private static func digest(of secret: String) throws(RPCError) -> [UInt8]? {
+        do { return try Secret(secret)?.digest } catch {
+            throw RPCError(.internal, "something went wrong in the server", cause: error)
+        }
+    }
+
+    private static let invalidKey = RPCError(.unauthenticated, "the key is not valid")
+}
