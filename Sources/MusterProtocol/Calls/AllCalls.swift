@@ -1,4 +1,4 @@
-/// Every call, in the order in which `proto-docs` lists them. A test holds the router and the pages against this list.
+/// All calls, in the order of `proto-docs`. A test compares the router and the pages with this list.
 public let allCalls: [any Call.Type] = [
     OpenSession.self,
     GetHealth.self, GetInfo.self,

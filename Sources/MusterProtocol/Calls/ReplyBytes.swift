@@ -1,14 +1,13 @@
-/// How long replies may get, for room to be kept for them before they are made: a bound of what is usual, as
-/// identifiers may be written with escapes and users may have many attributes. What a reply comes to in the end is
-/// counted as it is.
+/// Estimates of reply sizes, to reserve memory before a reply is made. They bound typical replies; escaped identifiers
+/// and users with many attributes can exceed them. The actual size of a reply is counted afterwards.
 private enum ReplyBytes {
-    /// Of one identifier of 1,024 bytes with what stands around it.
+    /// One identifier of 1,024 bytes with its surrounding JSON.
     static let identifier = 1_280
     /// A name, an id, a filter and some times.
     static let object = 4_096
     /// A user with attributes.
     static let user = 128 << 10
-    /// What became of one entry of a request.
+    /// The outcome of one entry of a request.
     static let outcome = 128
 
     static func page(_ size: Int?, of entry: Int) -> Int {

@@ -1,10 +1,10 @@
-/// Makes a cohort or renames it.
+/// Creates or renames a cohort.
 public struct CreateCohort: Call {
     public static let method = "cohorts.create"
-    public static let summary = "Makes a cohort with a name, or renames it; harmless when repeated."
+    public static let summary = "Creates a cohort with a name, or renames it; safe to repeat."
     public static let notes = """
-        - `partner`, `cohort_id` (up to 256 bytes): which cohort. `name`: what people see, up to 512 bytes; not unique.
-        - `created_at`: optional, of a cohort that this call makes; it stays.
+        - `partner`, `cohort_id` (up to 256 bytes): the cohort. `name`: the display name, up to 512 bytes; not unique.
+        - `created_at`: optional; only used when this call creates the cohort.
         - `outcome`: `created`, `renamed` or `unchanged`; `version` and `size` of the cohort, 0 for a new one. A partner that does not exist is `NOT_FOUND`.
         - A data import key can do this for its own partner.
         """

@@ -1,12 +1,12 @@
-/// Who entered and who left a cohort between two versions.
+/// Compares two versions of a cohort.
 public struct DiffCohort: PagedCall {
     public static let method = "cohorts.diff"
-    public static let summary = "Lists who entered and who left a cohort between two versions."
+    public static let summary = "Lists the users who entered and left a cohort between two versions."
     public static let notes = """
         - `partner`, `cohort_id`: which cohort.
-        - `from_version`: 0 is the empty cohort. `at_version`: the later one, the current one where absent; not before `from_version`.
-        - `entered`: in the cohort at the later version and not at the earlier one; `left`: the other way round. A page holds entries of either, `entered` first.
-        - Users erased since are left out, merged ones appear as the kept one. A version that is not kept: `OUT_OF_RANGE`.
+        - `from_version`: 0 is the empty cohort. `at_version`: the later version, by default the current one; not before `from_version`.
+        - `entered`: members at the later version but not at the earlier one; `left`: members at the earlier version but not at the later one. A page has entries of both kinds, `entered` first.
+        - Users erased since are omitted; merged users appear as the kept user. A version that is not stored: `OUT_OF_RANGE`.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (
@@ -47,7 +47,7 @@ public struct DiffCohort: PagedCall {
         public var fromVersion: Int64
         public var atVersion: Int64
         public var nextPageToken: String?
-        /// Both lists, marked.
+        /// The entries of both lists.
         public var entries: [CohortDifference] { entered.map { .entered($0) } + left.map { .left($0) } }
 
         enum CodingKeys: String, CodingKey {

@@ -1,11 +1,11 @@
 /// One cohort.
 public struct GetCohort: ReadingCall {
     public static let method = "cohorts.get"
-    public static let summary = "Shows a cohort: its name, version, size, and when it was last imported."
+    public static let summary = "Shows a cohort: its name, version, size, and the time of its last import."
     public static let notes = """
         - `partner`, `cohort_id`: which cohort. An unknown one is `NOT_FOUND`.
-        - `name`: what people see. `version` counts the cohort's changes; it has no gaps. `size`: its members.
-        - `created_at`: when it was made, or what its partner said of that. `last_import_at`: absent where nothing was imported yet.
+        - `name`: the display name. `version` counts the cohort's changes without gaps. `size`: the number of members.
+        - `created_at`: when it was created, or the time that its partner gave. `last_import_at`: absent before the first import.
         """
     public static let example = (
         call: Self(partner: "tinyclues", cohortID: "win-back"),

@@ -2,17 +2,17 @@
 public struct ImportCohort: RecordedCall {
     public static let method = "cohorts.import"
     public static let summary =
-        "Adds users to a cohort and removes users from it, and gives a receipt for every identifier."
+        "Adds users to a cohort and removes users from it, with a receipt for every identifier."
     public static let notes = """
         - `partner`, `cohort_id`: which cohort.
-        - `cohort_changes`: objects with `user_ids`, `device_ids`, `aliases` and `should_remove` (default false), applied in order: for a user named twice the last one wins. Up to 50,000 identifiers over all of them.
-        - With at least one identifier this is one change with one new `version`, even where nobody's membership changed; a cohort that does not exist is made, named by its id. With none it makes nothing and answers the current version, 0 for no cohort. `size`: the members afterwards.
-        - `must_exist`: true refuses an import into a cohort that does not exist with `NOT_FOUND`, so that a mistyped `cohort_id` makes none; name cohorts with `cohorts.create` then. Default false.
+        - `cohort_changes`: objects with `user_ids`, `device_ids`, `aliases` and `should_remove` (default false), applied in order: if a user is named twice, the last one decides. Up to 50,000 identifiers in total.
+        - With at least one identifier, the import creates one new `version`, even if it changes no membership; a cohort that does not exist is created, with its id as its name. Without identifiers it creates nothing and returns the current version, 0 without a cohort. `size`: the number of members afterwards.
+        - `must_exist`: true refuses an import into a cohort that does not exist with `NOT_FOUND`, so that a mistyped `cohort_id` creates none; create cohorts with `cohorts.create` then. Default false.
         - No user is ever created. A device matches an anonymous user only.
-        - `receipt`: `received` = `added` + `removed` + `unchanged` + `unknown` + `identified_device` + `invalid` + `repeated`. Each occurrence counts once; of several that find one user the last decides and the others are `repeated`.
-        - `with_outcomes`: also `outcomes`, what became of every identifier, as runs in the order of the request (object by object; in each `user_ids`, `device_ids`, `aliases`). `cohorts.imports` shows them later too.
-        - `request_id`: optional; scope is the workspace and partner. A repeat gets the recorded answer; the same id with other changes, or another `must_exist`, is `FAILED_PRECONDITION` and changes nothing.
-        - Another change that holds the cohort for too long: `ABORTED`, try again with the same `request_id`. `UNKNOWN`: the outcome could not be found out; send it again with the same `request_id`.
+        - `receipt`: `received` = `added` + `removed` + `unchanged` + `unknown` + `identified_device` + `invalid` + `repeated`. Each occurrence counts once; if several find the same user, the last one decides and the others are `repeated`.
+        - `with_outcomes`: also `outcomes`, the outcome of every identifier, as runs in the order of the request (object by object; in each `user_ids`, `device_ids`, `aliases`). `cohorts.imports` shows them later too.
+        - `request_id`: optional; its scope is the workspace and partner. A repeat returns the recorded answer; the same id with other changes, or another `must_exist`, is `FAILED_PRECONDITION` and changes nothing.
+        - `ABORTED`: another change locks the cohort for too long; try again with the same `request_id`. `UNKNOWN`: the outcome could not be determined; repeat the call with the same `request_id`.
         """
     public static let example = (
         call: Self(

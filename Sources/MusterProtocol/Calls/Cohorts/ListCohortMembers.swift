@@ -1,13 +1,13 @@
-/// Who is in a cohort.
+/// Lists the members of a cohort.
 public struct ListCohortMembers: PagedCall {
     public static let method = "cohorts.members"
     public static let summary =
         "Lists the members of a cohort, now or at an earlier version, in pages that all show one state."
     public static let notes = """
         - `partner`, `cohort_id`: which cohort.
-        - `members`: each is shown by its external id, else one alias, else one device, else its braze id; `all_identifiers` shows all.
-        - `at_version`: the cohort as it was at that version. Users erased since are left out, merged ones appear as the kept one. A version that is not kept: `OUT_OF_RANGE`.
-        - All pages show the version of the first one, which the reply tells as `version`; `size` is the number of members at that version.
+        - `members`: each is shown by its external id, else one alias, else one device id, else its braze id; `all_identifiers` shows all of them.
+        - `at_version`: shows the cohort at that version. Users erased since are omitted; merged users appear as the kept user. A version that is not stored: `OUT_OF_RANGE`.
+        - All pages show the version of the first one, `version` in the reply; `size` is the number of members at that version.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (

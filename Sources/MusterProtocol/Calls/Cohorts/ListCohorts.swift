@@ -1,10 +1,10 @@
 /// The cohorts of the workspace.
 public struct ListCohorts: PagedCall {
     public static let method = "cohorts.list"
-    public static let summary = "Lists cohorts by partner and id; finds one by a part of its name."
+    public static let summary = "Lists cohorts by partner and id, or those with a text in their names."
     public static let notes = """
         - `cohorts`: each as `cohorts.get` shows it, by partner and id.
-        - `partner`: only that partner's. `name_contains`: only those whose name has this text in it, in upper or lower case: letters of which one is the other's upper or lower case in Unicode count as one (É and é; I, i, İ and ı), and a letter never counts as two (ß is not SS). The same on every database, whatever its locale.
+        - `partner`: only that partner's cohorts. `name_contains`: only cohorts whose name contains this text, regardless of case: letters match if one is the other's upper or lower case in Unicode (É and é; I, i, İ and ı), and one letter never matches two (ß is not SS). The locale of the database makes no difference.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (

@@ -2,10 +2,10 @@
 public struct ListImports: PagedCall {
     public static let method = "cohorts.imports"
     public static let summary =
-        "Lists the receipts of a partner's imports, or of one cohort's, newest first, or shows one of them whole."
+        "Lists the receipts of a partner's imports, or of one cohort's, newest first, or shows one of them with all outcomes."
     public static let notes = """
-        - `partner`: whose imports. `cohort_id`: only those into this cohort; absent, all of the partner. `imports`: what was imported, with the receipts.
-        - `request_id`: only the import that was sent under it, which needs no `cohort_id`, since a request id is unique among a partner's imports. `version`: only that import of the cohort. One that is asked for alone comes with `outcomes`: what became of every identifier, as runs in the order of the request, and `shape`: how many `user_ids`, `device_ids` and `aliases` each object of the request had. Unknown, or of a cohort that was deleted: `NOT_FOUND`.
+        - `partner`: the partner. `cohort_id`: only imports into this cohort; by default all of the partner's. `imports`: the imports with their receipts.
+        - `request_id`: only the import with this id; it needs no `cohort_id`, because request ids are unique among a partner's imports. `version`: only that import of the cohort. A single import has `outcomes`: the outcome of every identifier, as runs in the order of the request, and `shape`: the numbers of `user_ids`, `device_ids` and `aliases` in each object of the request. An unknown import, or one of a deleted cohort, is `NOT_FOUND`.
         - `key_id`: the key that sent it.
         - A data import key can read the receipts of its own partner.
         - `page_size`, `page_token`, `next_page_token`: see paging.
@@ -73,7 +73,7 @@ public struct ImportInfo: Codable, Sendable, Equatable {
     public var requestID: Identifier?
     public var keyID: String
     public var importedAt: Instant
-    /// Members after it.
+    /// The number of members afterwards.
     public var size: Int
     public var receipt: Receipt
     public var outcomes: [OutcomeRun]?

@@ -1,9 +1,9 @@
-/// Ends an export that is not done.
+/// Cancels an export.
 public struct CancelExport: RecordedCall {
     public static let method = "users.export.cancel"
-    public static let summary = "Ends the export of a segment that is waiting or running."
+    public static let summary = "Cancels the waiting or running export of a segment."
     public static let notes = """
-        - `segment_id`: whose export. Where none is waiting or running it is `NOT_FOUND`; an archive that is done stays until it expires.
+        - `segment_id`: the segment. If no export of it is waiting or running, the call is `NOT_FOUND`; a finished archive stays until it expires.
         - `request_id`: see [repeating](../repeating.md).
         """
     public static let example = (call: Self(segmentID: "lapsed", requestID: "stop-7"), reply: Done())

@@ -1,14 +1,14 @@
-/// A file of all members of a segment, made in the background.
+/// Exports the members of a segment in the background.
 public struct ExportSegment: RecordedCall {
     public static let method = "users.export.segment"
     public static let summary = "Starts an export of a segment's members into a zip archive."
     public static let notes = """
         - `segment_id`: which segment. An unknown one is `NOT_FOUND`.
-        - `fields_to_export`: as in `users.export.ids`. `custom_attributes_to_export`: of the custom attributes only these, 500 at most; absent or empty, all.
-        - The archive has about 5,000 users a file, each as a line of JSON in the form of `users.export.ids`. Its users are the members of one moment after the call; what it says of each is as of when it was written. Users erased before the archive is done are not in it, and an archive with a user who was erased since is not handed out.
-        - `object_prefix`: the export's name; its files begin with it. `path`: where the REST endpoint of any server gives out the archive, without a key, so that the path is a secret. `url`: the same as a whole, where the operator has set `public_rest_url`. It is 202 until the archive is done, and 410 some hours later (`exports.keep_hours`, 4 unless set), as where the export failed, was cancelled, or has a user who was erased since; 404 is what no export ever had, or none of the last 7 days. `users.export.get` tells the same by `object_prefix`.
-        - A segment that is being exported already, and more than 100 exports of the workspace that are not done, are `RESOURCE_EXHAUSTED`. `users.export.cancel` ends one. An export whose server ends is begun anew by another.
-        - `request_id`: see [repeating](../repeating.md). A repeat gets the same `path`, also when its archive has expired.
+        - `fields_to_export`: as in `users.export.ids`. `custom_attributes_to_export`: only these custom attributes, up to 500; absent or empty: all.
+        - The archive has files of about 5,000 users, each user as a line of JSON in the form of `users.export.ids`. Its users are the members at one time after the call; each user's data is as of the time when it was written. Users erased before the archive is done are not in it, and an archive with a user who was erased since is not served.
+        - `object_prefix`: the export's name, with which its files begin. `path`: where the REST endpoint of any server serves the archive, without a key, so the path is a secret. `url`: the complete URL, if the operator has set `public_rest_url`. It returns 202 until the archive is done, and 410 some hours later (`exports.keep_hours`, 4 by default), and when the export failed, was cancelled, or has a user who was erased since; 404 when no export of the last 7 days has this path. `users.export.get` returns the same by `object_prefix`.
+        - If the segment is being exported already, or 100 exports of the workspace are not done, the call is `RESOURCE_EXHAUSTED`. `users.export.cancel` cancels one. If a server ends, another one starts its export over.
+        - `request_id`: see [repeating](../repeating.md). A repeat returns the same `path`, even if its archive has expired.
         """
     public static let example = (
         call: Self(segmentID: "fr-win-back", fieldsToExport: ["external_id", "country"], requestID: "export-12"),
@@ -41,7 +41,7 @@ public struct ExportSegment: RecordedCall {
 
     public struct Reply: Codable, Sendable, Equatable {
         public var objectPrefix: String
-        /// Whoever has it can read the archive.
+        /// A secret: it gives access to the archive.
         public var path: String
         public var url: String?
 

@@ -2,13 +2,13 @@
 public struct GetExport: ReadingCall {
     public static let method = "users.export.get"
     public static let summary =
-        "Shows how far the export of a segment is: waiting, running, done, expired or ended otherwise."
+        "Shows the state of an export of a segment: waiting, running, done, expired or ended otherwise."
     public static let notes = """
-        - `object_prefix`: which export, as `users.export.segment` named it. Unknown, or expired more than 7 days ago: `NOT_FOUND`.
-        - `state`: `waiting` for a server to take it; `running`; `done`, so that the archive can be fetched; `expired`, after `expires_at`; `failed`; `cancelled`; `outdated`, where a user in the archive was erased since, so that it is not handed out, and is deleted within seconds. All but the first two are final, but that `done` becomes `outdated` or `expired`.
-        - `segment_id`: whose members. `created_at`: when the export was begun. `attempts`: how often a server took it. More than once: a server ended, or lost its database, before it was done, or a user in it was erased meanwhile. After 10 it has failed.
-        - `byte_count`: the archive's length, once it is done. `expires_at`: until when it can be fetched, or, of one that failed or was cancelled, when it ended or is forgotten as such; absent while it waits or runs.
-        - The key needs `users.export.get` or `users.export.segment`. The archive's own address tells the same: 202 while the export waits or runs, 200 with the archive, then 410.
+        - `object_prefix`: the export, as named by `users.export.segment`. Unknown, or expired more than 7 days ago: `NOT_FOUND`.
+        - `state`: `waiting` for a server to take it; `running`; `done`: the archive can be fetched; `expired`: after `expires_at`; `failed`; `cancelled`; `outdated`: a user in the archive was erased since, so it is not served and is deleted within seconds. All except the first two are final, except that `done` becomes `outdated` or `expired`.
+        - `segment_id`: the segment. `created_at`: when the export was requested. `attempts`: how often a server started it. It is started again if a server ends or loses its database, or if a user in it is erased meanwhile. After 10 attempts it has failed.
+        - `byte_count`: the archive's length, once it is done. `expires_at`: until when the archive can be fetched, or when a failed or cancelled export ended; absent while it waits or runs.
+        - The key needs `users.export.get` or `users.export.segment`. The archive's URL reports the same: 202 while the export waits or runs, 200 with the archive, then 410.
         """
     public static let example = (
         call: Self(objectPrefix: "5b1f4c2e-8f3e-4a53-9d2c-0a6f5f1f7c11-1763900000"),
@@ -68,9 +68,9 @@ public enum ExportState: String, Codable, Sendable, CaseIterable {
     case running
     /// The archive can be fetched.
     case done
-    /// It was done, and its time is over.
+    /// The archive has expired.
     case expired
     case failed, cancelled
-    /// It is done, and a user in it was erased since.
+    /// A user in the archive was erased since.
     case outdated
 }

@@ -1,4 +1,4 @@
-/// What a key is for.
+/// The kind of a key.
 public enum KeyKind: String, Codable, Sendable, CaseIterable {
     /// A partner's data import key (`client_secret` on the REST wire).
     case `import`
@@ -8,18 +8,18 @@ public enum KeyKind: String, Codable, Sendable, CaseIterable {
     public init(from decoder: any Decoder) throws { self = try .oneOf(decoder) }
 }
 
-/// Makes a key and shows its secret, once.
+/// Creates a key and shows its secret once.
 public struct CreateKey: Call {
     public static let method = "keys.create"
     public static let summary =
-        "Makes a data import key for a partner, or a service key with scopes, and shows its secret once."
+        "Creates a data import key for a partner, or a service key with scopes, and shows its secret once."
     public static let notes = """
         - `kind`: `import` (then `partner`, and no `scopes`) or `service` (then `scopes`, and no `partner`).
-        - `scopes`: method names such as `segments.check`, all of a noun (`segments.*`), or everything (`*`). Braze's permissions are scopes too: most are methods' names, the others, such as `segments.details`, stand for the call behind their route. Never one that the maker's own key lacks, those of an import key included: `PERMISSION_DENIED`.
-        - `name`: for people, up to 512 bytes. `expires_at`: optional; the key stops then.
-        - A partner may have several live keys, so that a new one is in use before the old one is invalidated. The partner is made where there is none.
+        - `scopes`: method names such as `segments.check`, all of a noun (`segments.*`), or everything (`*`). Braze's permissions are scopes too: most are methods' names, the others, such as `segments.details`, stand for the call behind their route. A scope that the caller's key lacks is `PERMISSION_DENIED`, including those of an import key.
+        - `name`: a display name, up to 512 bytes. `expires_at`: optional; when the key expires.
+        - A partner may have several valid keys, so that a new one can be deployed before the old one is invalidated. A partner that does not exist is created.
         - `secret` is shown only here: Muster keeps its SHA-256. `key_id` is public and appears in logs and lists.
-        - Not safe to repeat blindly: a lost answer leaves a key that nobody knows. List the keys and invalidate it.
+        - Not safe to repeat: after a lost answer, the key exists but its secret is unknown. List the keys and invalidate it.
         """
     public static let example = (
         call: Self(kind: .import, partner: "tinyclues", name: "Tinyclues production"),

@@ -1,12 +1,12 @@
-/// Ends a key.
+/// Invalidates a key.
 public struct InvalidateKey: Call {
     public static let method = "keys.invalidate"
     public static let summary =
-        "Ends a key for good: new calls and open connections stop within a second, on every server."
+        "Invalidates a key permanently: every server refuses its calls and closes its connections within a second."
     public static let notes = """
-        - `key_id`: the public id. `invalidated_at`: when it was ended. An unknown one is `NOT_FOUND`; one that is already invalidated is a success that keeps its first time.
+        - `key_id`: the public id. `invalidated_at`: when it was invalidated. An unknown key is `NOT_FOUND`; invalidating a key again succeeds and keeps the first time.
         - Cohorts and their members stay.
-        - `force`: true ends also the key with the scope `*` that lasts longest, without which nobody could make such a key any more once the others are over. Without it that is `FAILED_PRECONDITION`, and nothing is changed: make another key first. `muster-server key create` makes one where none is left.
+        - `force`: true also invalidates the key with the scope `*` that is valid for longest; without such a key, no key with `*` can be created once the others have expired. Without `force` this is `FAILED_PRECONDITION` and changes nothing: create another key first. `muster-server key create` creates one if none is left.
         """
     public static let example = (
         call: Self(keyID: "k_3f9a1c07be42"),

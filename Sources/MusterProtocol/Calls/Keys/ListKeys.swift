@@ -3,9 +3,9 @@ public struct ListKeys: PagedCall {
     public static let method = "keys.list"
     public static let summary = "Lists the keys of the workspace, oldest first; never a secret."
     public static let notes = """
-        - `keys`: each with all but its secret.
+        - `keys`: each with everything except its secret.
         - `partner`: only the data import keys of that partner.
-        - `invalidated_at` is there once a key was invalidated, `expires_at` where it has one, `last_used_at` once it was used, to the hour, and never before `created_at`.
+        - `invalidated_at` is present if the key was invalidated, `expires_at` if it has one, `last_used_at` if it was used, rounded to the hour but never before `created_at`.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (

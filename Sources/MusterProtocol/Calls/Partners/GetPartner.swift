@@ -1,12 +1,12 @@
-/// What an operator hands to a partner, and how that partner is doing.
+/// Shows what an operator gives to a partner, and the partner's state.
 public struct GetPartner: ReadingCall {
     public static let method = "partners.get"
     public static let summary =
         "Shows a partner: the REST endpoint to hand out, its keys by id, its cohorts and its last import."
     public static let notes = """
-        - `partner`: its name; in the reply, all that `partners.list` shows of it.
-        - `rest_url`: what to enter as endpoint in the partner's tool; absent where the server has no public REST URL set.
-        - `keys`: its live data import keys, the newest \(Limits.partnerKeysShown.value) where there are more; `keys.list` has all. `cohorts`: how many there are. `last_import_at`: when anything was last imported, if ever.
+        - `partner`: its name; in the reply, the partner as in `partners.list`.
+        - `rest_url`: the endpoint for the partner's tool; absent if the server has no public REST URL.
+        - `keys`: its live data import keys, the newest \(Limits.partnerKeysShown.value) where there are more; `keys.list` has all. `cohorts`: the number of cohorts. `last_import_at`: the time of the last import, if any.
         - An unknown partner is `NOT_FOUND`.
         """
     public static let example = (

@@ -1,13 +1,13 @@
-/// Makes a partner or changes it.
+/// Creates or changes a partner.
 public struct SetPartner: Call {
     public static let method = "partners.set"
     public static let summary =
-        "Makes a partner, or changes its display name, whether it is enabled, or its partner API key."
+        "Creates a partner, or changes its display name, whether it is enabled, or its partner API key."
     public static let notes = """
         - `partner`: the path component of the partner's REST route, `[a-z0-9_-]{1,64}`.
-        - `display_name`, `enabled`, `partner_api_key`: absent keeps what is there. A new partner is enabled and shown by its name.
-        - `partner_api_key`: where set, REST requests of this partner must carry it; kept as a hash. 16 to 512 bytes, without white space around it or control characters; an empty string ends that. `requires_partner_api_key` of the reply tells whether one is set.
-        - Imports of a partner that is not enabled are refused.
+        - `display_name`, `enabled`, `partner_api_key`: an absent field keeps its value. A new partner is enabled and displayed by its name.
+        - `partner_api_key`: if set, REST requests of this partner must contain it; stored as a hash. 16 to 512 bytes, without surrounding white space or control characters; an empty string removes it. `requires_partner_api_key` in the reply tells whether one is set.
+        - Imports of a disabled partner are refused.
         """
     public static let example = (
         call: Self(partner: "tinyclues", displayName: "Tinyclues"),

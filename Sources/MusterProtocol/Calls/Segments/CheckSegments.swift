@@ -1,12 +1,12 @@
-/// Are these users in these segments?
+/// Tests whether users are in segments.
 public struct CheckSegments: ReadingCall {
     public static let method = "segments.check"
-    public static let summary = "Tells for up to 1,000 users whether each is in each of up to 100 segments."
+    public static let summary = "Tests whether each of up to 1,000 users is in each of up to 100 segments."
     public static let notes = """
         - `users`: each by exactly one identifier; see identifiers. `segments`: their ids.
-        - `results` stand in the order of `users`; `in` in the order of `segments`. A user that doesn't exist is `unknown` and in no segment, negative ones included.
-        - All answers of one call are of one state, unless it allows for `max_staleness_ms`: then users and sets may be of two, each recent enough. `with_versions`: also `versions`, those that were read.
-        - `max_staleness_ms`: answer from memory where it was proved current so recently; absent or 0 is exact. See staleness.
+        - `results` are in the order of `users`, and `in` is in the order of `segments`. A user who doesn't exist is `unknown` and in no segment, not even in negated ones.
+        - All results of a call show one state, unless it has `max_staleness_ms`: then users and sets may show two states, each recent enough. `with_versions`: also the `versions` that were read.
+        - `max_staleness_ms`: permits an answer from memory that is at most this old; absent or 0 is exact. See staleness.
         - An unknown segment is `NOT_FOUND`.
         """
     public static let example = (

@@ -3,11 +3,11 @@ public struct CreateSegment: RecordedCall {
     public static let method = "segments.create"
     public static let summary = "Saves a filter under a name."
     public static let notes = """
-        - `segment_id`: yours (up to 256 bytes), or absent for a UUID made by the server. One that is in use: `ALREADY_EXISTS`.
+        - `segment_id`: your id (up to 256 bytes), or absent for a UUID from the server. An id in use: `ALREADY_EXISTS`.
         - `name`: free, changeable, not unique. `filter`: see filters.
         - `version`: of the filter; see `segments.update`.
-        - A filter that names a missing cohort or segment, or that would contain itself, is refused with the path (`INVALID_ARGUMENT`); so is one deeper than 32 or with more than 256 nodes, saved filters inside it included.
-        - `request_id`: optional; a repeat gets the recorded answer.
+        - A filter that names a missing cohort or segment, or that would contain itself, is refused with the path (`INVALID_ARGUMENT`), as is one with more than 32 levels or 256 nodes, including nested saved filters.
+        - `request_id`: optional; a repeat returns the recorded answer.
         """
     public static let example = (
         call: Self(

@@ -1,4 +1,4 @@
-/// Ends a segment.
+/// Deletes a segment.
 public struct DeleteSegment: Call {
     public static let method = "segments.delete"
     public static let summary = "Deletes a segment."

@@ -1,10 +1,10 @@
 /// One segment.
 public struct GetSegment: ReadingCall {
     public static let method = "segments.get"
-    public static let summary = "Shows a segment: its name, filter, version, and what uses it."
+    public static let summary = "Shows a segment: its name, filter, version, and the segments that use it."
     public static let notes = """
         - `segment_id`: which segment. An unknown one is `NOT_FOUND`.
-        - `name`, `filter`, and the filter's `version`; see `segments.update`. `created_at`, `updated_at`: when it was made, and last changed.
+        - `name`, `filter`, and the filter's `version`; see `segments.update`. `created_at`, `updated_at`: when it was created and last changed.
         - `used_by`: the ids of the segments whose filters name this one.
         """
     public static let example = (

@@ -1,12 +1,12 @@
-/// Who is in a segment?
+/// Lists the members of a segment.
 public struct ListSegmentMembers: PagedCall {
     public static let method = "segments.members"
     public static let summary = "Lists the users of a saved segment or of any filter, in pages that all show one state."
     public static let notes = """
-        - `segment_id` or `filter`: exactly one, the same in every page's call.
-        - `members`: each is shown by its external id, else one alias, else one device, else its braze id; `all_identifiers` shows all.
-        - `size`: how many there are in that state. `with_versions`: also `versions`, those that were read. `at`: such versions of an earlier reply, whose state is listed then. \(Versions.refusals)
-        - Pages go on across connections and restarts. They show the state of the first page, less the users erased since; merged ones appear as the kept one. A page of a filter that was changed since is refused (`FAILED_PRECONDITION`), and so is one of a stored listing older than an hour (`OUT_OF_RANGE`); begin again.
+        - `segment_id` or `filter`: exactly one, the same for every page.
+        - `members`: each is shown by its external id, else one alias, else one device id, else its braze id; `all_identifiers` shows all of them.
+        - `size`: the number of users in that state. `with_versions`: also the `versions` that were read. `at`: the `versions` of an earlier reply, to list that state. \(Versions.refusals)
+        - Pages stay valid across connections and restarts. They show the state of the first page without users erased since; merged users appear as the kept user. After a change of the filter, further pages are refused (`FAILED_PRECONDITION`), as are pages of a stored listing after an hour (`OUT_OF_RANGE`): start again.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (

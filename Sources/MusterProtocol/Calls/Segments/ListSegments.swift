@@ -3,9 +3,9 @@ public struct ListSegments: PagedCall {
     public static let method = "segments.list"
     public static let summary = "Lists segments by id or by age, with their filters."
     public static let notes = """
-        - `segments`: each with its filter; what uses it is shown by `segments.get` only.
-        - `name_contains`: only those whose name has this text in it, in upper or lower case: letters of which one is the other's upper or lower case in Unicode count as one (É and é; I, i, İ and ı), and a letter never counts as two (ß is not SS). The same on every database, whatever its locale.
-        - `order`: `segment_id`, which holds where it is absent, `oldest_first` or `newest_first`. `skip`: leaves out so many at the beginning; pages that follow another by its token are the better way.
+        - `segments`: each with its filter; `segments.get` also shows the segments that use it.
+        - `name_contains`: only segments whose name contains this text, regardless of case: letters match if one is the other's upper or lower case in Unicode (É and é; I, i, İ and ı), and one letter never matches two (ß is not SS). The locale of the database makes no difference.
+        - `order`: `segment_id` (the default), `oldest_first` or `newest_first`. `skip`: omits this many at the beginning; prefer page tokens.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (
@@ -59,7 +59,7 @@ public struct ListSegments: PagedCall {
     }
 }
 
-/// How segments are listed.
+/// The order of a listing of segments.
 public enum SegmentOrder: String, Codable, Sendable, CaseIterable {
     case segmentID = "segment_id"
     case oldestFirst = "oldest_first"

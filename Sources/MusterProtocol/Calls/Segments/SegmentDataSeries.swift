@@ -1,11 +1,11 @@
-/// How large a segment was, day by day.
+/// Shows the sizes of a segment by day.
 public struct SegmentDataSeries: ReadingCall {
     public static let method = "segments.data_series"
-    public static let summary = "Shows the sizes of a segment that were recorded, one a day."
+    public static let summary = "Shows the recorded sizes of a segment, one per day."
     public static let notes = """
         - `segment_id`: which segment. An unknown one is `NOT_FOUND`.
-        - `length`: how many days, 1 to 100. `ending_at`: in the last of them (UTC); absent, today.
-        - `data`: by day, oldest first. `time`: the day, in UTC. `size`: exact as of the moment on that day at which a server counted, which is soon after midnight, and soon after the segment was made. A day without a record, such as those before the segment was made, is left out.
+        - `length`: the number of days, 1 to 100. `ending_at`: a time in the last day (UTC); by default today.
+        - `data`: by day, oldest first. `time`: the day, in UTC. `size`: exact as of the time on that day at which a server counted, soon after midnight, or soon after the segment was created. Days without a record, such as those before the segment was created, are omitted.
         """
     public static let example = (
         call: Self(segmentID: "fr-win-back", length: 14),

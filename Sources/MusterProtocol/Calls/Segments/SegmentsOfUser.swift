@@ -1,11 +1,11 @@
-/// In which segments is a user?
+/// Lists the segments of a user.
 public struct SegmentsOfUser: PagedCall {
     public static let method = "segments.of"
     public static let summary = "Lists the segments that a user is in."
     public static let notes = """
         - `user`: by exactly one identifier; see identifiers. An unknown user is `NOT_FOUND`.
-        - `segments`: by id; those of a page are all of one state. `with_versions`: also `versions`, those that were read.
-        - `max_staleness_ms`: answer from memory where it was proved current so recently; absent or 0 is exact. See staleness.
+        - `segments`: ordered by id; each page shows one state. `with_versions`: also the `versions` that were read.
+        - `max_staleness_ms`: permits an answer from memory that is at most this old; absent or 0 is exact. See staleness.
         - `page_size`, `page_token`, `next_page_token`: see paging.
         """
     public static let example = (

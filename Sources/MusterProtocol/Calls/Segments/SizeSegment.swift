@@ -1,12 +1,12 @@
-/// How many users a saved segment or an ad-hoc filter means.
+/// Counts the users of a saved segment or an ad-hoc filter.
 public struct SizeSegment: ReadingCall {
     public static let method = "segments.size"
     public static let summary = "Counts the users of a saved segment or of any filter, exactly."
     public static let notes = """
-        - `segment_id` or `filter`: exactly one. `size`: how many users it means.
-        - `with_nodes`: also `nodes`, the size of every node of the filter, each with its path, outer before inner.
-        - `with_versions`: also `versions`, those that were read. `at`: such versions of an earlier reply; the count is then of that state, less the users erased since. \(Versions.refusals)
-        - `max_staleness_ms`: answer from memory where it was proved current so recently; absent or 0 is exact. See staleness.
+        - `segment_id` or `filter`: exactly one. `size`: the number of users that it selects.
+        - `with_nodes`: also `nodes`, the size of every node of the filter with its path, in preorder.
+        - `with_versions`: also the `versions` that were read. `at`: the `versions` of an earlier reply, to count in that state, without users erased since. \(Versions.refusals)
+        - `max_staleness_ms`: permits an answer from memory that is at most this old; absent or 0 is exact. See staleness.
         """
     public static let example = (
         call: Self(
@@ -59,7 +59,7 @@ public struct SizeSegment: ReadingCall {
     }
 }
 
-/// How many users one node of a filter means.
+/// The number of users that one node of a filter selects.
 public struct NodeSize: Codable, Sendable, Equatable {
     public var path: String
     public var size: Int

@@ -4,8 +4,8 @@ public struct UpdateSegment: Call {
     public static let summary = "Changes a segment's name, its filter, or both."
     public static let notes = """
         - `segment_id`: which segment. An unknown one is `NOT_FOUND`.
-        - `name`, `filter`: absent keeps what is there. The same rules as in `segments.create`.
-        - `version` rises where the filter changes, and not with the name. Pages of the old filter are refused from then on.
+        - `name`, `filter`: an absent field keeps its value. The same rules apply as in `segments.create`.
+        - `version` increases with each change of the filter, but not of the name. Pages of the old filter are refused from then on.
         """
     public static let example = (
         call: Self(segmentID: "fr-win-back", name: "France, win back (summer)"),

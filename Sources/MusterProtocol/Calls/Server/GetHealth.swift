@@ -1,10 +1,10 @@
-/// Whether the server can do its work now.
+/// Tells whether the server can serve now.
 public struct GetHealth: ReadingCall {
     public static let method = "server.health"
     public static let summary =
-        "Tells whether the server is serving: its database answers and has a schema it can serve."
+        "Tells whether the server can serve: its database answers and has a supported schema."
     public static let notes = """
-        - `status`: `serving`, or `draining` while the server shuts down. Where PostgreSQL is away, the call itself answers `UNAVAILABLE`.
+        - `status`: `serving`, or `draining` while the server shuts down. If PostgreSQL is unavailable, the call itself is `UNAVAILABLE`.
         """
     public static let example = (call: Self(), reply: Reply(status: .serving))
 

@@ -1,16 +1,16 @@
-/// What this server is.
+/// Describes the server.
 public struct GetInfo: ReadingCall {
     public static let method = "server.info"
-    public static let summary = "Tells the server's version, limits, durability settings and public REST URL."
+    public static let summary = "Shows the server's version, limits, durability settings and public REST URL."
     public static let notes = """
         - `version`: of the server. `schema_version`: the number of the last migration.
-        - `postgres`: the database's version and the settings that decide what an acknowledged write survives. `durability` is `full` where
+        - `postgres`: the database's version and the settings that determine what an acknowledged write survives. `durability` is `full` if
           `fsync`, `synchronous_commit` and `full_page_writes` are on, else `weak`.
         - `limits`: every bound that the server keeps, with its unit and its reason.
-        - `rest_url`: what partners are told to use as endpoint, where it is set.
+        - `rest_url`: the endpoint for partners, if it is set.
         - `with_methods` (optional): true shows in `methods` every call that the server knows with the paths of the fields that its body may have, such as
-          `cohort_changes[].user_ids`. A filter inside a filter has the same fields again, and they are not listed again. A server refuses fields that it doesn't
-          know, so a client that is newer than its server looks here before it sends one.
+          `cohort_changes[].user_ids`. Nested filters have the same fields, which are not listed again. A server refuses unknown
+          fields, so a client that is newer than its server checks here before it sends one.
         """
     public static let example = (
         call: Self(withMethods: true),
@@ -105,7 +105,7 @@ public struct GetInfo: ReadingCall {
     /// A call that the server knows, and the fields that its body may have.
     public struct MethodInfo: Codable, Sendable, Equatable {
         public var method: String
-        /// Their paths, each object's before those inside it; `[]` stands for every element of an array.
+        /// Their paths, each object's before its nested ones; `[]` stands for each element of an array.
         public var fields: [String]
 
         public init(method: String, fields: [String]) {

@@ -1,12 +1,12 @@
 /// The first call on a connection.
 public struct OpenSession: Call {
     public static let method = "session.open"
-    public static let summary = "Says who is calling; the first call on every connection."
+    public static let summary = "Authenticates the caller; the first call on every connection."
     public static let notes = """
-        - `key`: a service key or a data import key. It names its workspace, so nothing else does.
-        - The reply tells the public id of the key (`key_id`), its `workspace`, its `scopes`, and for a data import key its `partner`.
-        - A key that is unknown, invalidated, expired or malformed is refused with `UNAUTHENTICATED`, always in the same words, and the connection is closed.
-        - Until this call has been answered, a frame holds at most 16 KiB. A connection that doesn't open within 10 seconds is closed.
+        - `key`: a service key or a data import key. It determines the workspace.
+        - The reply has the public id of the key (`key_id`), its `workspace`, its `scopes`, and for a data import key its `partner`.
+        - A key that is unknown, invalidated, expired or malformed is refused with `UNAUTHENTICATED`, always with the same message, and the connection is closed.
+        - Until this call is answered, a frame has at most 16 KiB. A connection without a session after 10 seconds is closed.
         """
     public static let example = (
         call: Self(key: "mus_srv_1_…"),

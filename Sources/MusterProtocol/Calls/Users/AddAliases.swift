@@ -1,13 +1,13 @@
-/// Gives users aliases, or makes users who have nothing but one.
+/// Adds aliases to users, or creates users with only an alias.
 public struct AddAliases: RecordedCall {
     public static let method = "users.alias.new"
     public static let summary =
-        "Gives users aliases; an alias without an external id makes a user who has nothing else."
+        "Adds aliases to users; an alias without an external id creates a user who has nothing else."
     public static let notes = """
-        - `user_aliases`: up to 50, each an alias (`alias_label`, `alias_name`) and, optionally, the `external_id` of the user who gets it. An unknown `external_id` makes nobody: the entry is refused as `unknown`.
-        - Without `external_id`: where nobody has the alias, a user is made who has nothing else.
-        - A pair that another user has stays there (`taken`), and so does the user's other name under that label (`label_taken`). What can't be an identifier is `invalid`; see identifiers. More than 128 aliases a user are `too_many`.
-        - `results` stand in the order of `user_aliases`: `created`, `updated` (the alias was added), `unchanged` (the user has it) or `refused`, with `reason` and `message`. `request_id`: optional; a repeat gets the recorded answer.
+        - `user_aliases`: up to 50, each an alias (`alias_label`, `alias_name`) and, optionally, the `external_id` of the user who gets it. An unknown `external_id` creates no user: the entry is refused as `unknown`.
+        - Without `external_id`: if no user has the alias, a user with only this alias is created.
+        - An alias of another user is not moved (`taken`), and the user's other name under that label is not replaced (`label_taken`). An invalid identifier is `invalid`; see identifiers. More than 128 aliases per user are `too_many`.
+        - `results` are in the order of `user_aliases`: `created`, `updated` (the alias was added), `unchanged` (the user has it) or `refused`, with `reason` and `message`. `request_id`: optional; a repeat returns the recorded answer.
         """
     public static let example = (
         call: Self(
@@ -38,9 +38,9 @@ public struct AddAliases: RecordedCall {
     }
 }
 
-/// An alias to be given.
+/// An alias to add.
 public struct NewAlias: Codable, Sendable, Equatable {
-    /// Who gets it; nil: whoever has it, else a user who is made.
+    /// The user who gets it; nil: the user who has it, else a new user.
     public var externalID: Identifier?
     public var label: Identifier
     public var name: Identifier

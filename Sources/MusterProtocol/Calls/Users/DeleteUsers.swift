@@ -2,13 +2,13 @@
 public struct DeleteUsers: RecordedCall {
     public static let method = "users.delete"
     public static let summary =
-        "Erases users: out of every set, with all identifiers and attributes, in one transaction."
+        "Erases users with all identifiers and attributes, also from every set, in one transaction."
     public static let notes = """
-        - `users`: up to 1,000, each by exactly one identifier; see identifiers. `deleted`: how many were erased. `unknown`: how many there were not; they change nothing.
-        - No answer shows an erased user afterwards, not even of an earlier version; a new user with the same external id is a new user.
-        - Archives of exports that hold an erased user are not handed out any more, and a server deletes them within seconds; `users.export.get` says `outdated`. An export that is being made is begun again without her.
-        - The bytes stay in PostgreSQL's files until VACUUM FULL, or until the space is used again, and in WAL and backups until their retention ends.
-        - `request_id`: optional; a repeat gets the recorded answer.
+        - `users`: up to 1,000, each by exactly one identifier; see identifiers. `deleted`: the number of erased users. `unknown`: the number of references that match no user; they change nothing.
+        - No later answer contains an erased user, not even of an earlier version; registering the same external id creates a new user.
+        - Archives of exports with an erased user are no longer served, and a server deletes them within seconds; `users.export.get` returns `outdated`. An export in progress is started over without the user.
+        - The bytes stay in PostgreSQL's files until VACUUM FULL, or until the space is reused, and in WAL and backups until their retention ends.
+        - `request_id`: optional; a repeat returns the recorded answer.
         """
     public static let example = (
         call: Self(users: [.externalID("u-1"), .externalID("nobody")], requestID: "gdpr-12"),

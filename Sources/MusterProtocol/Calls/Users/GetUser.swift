@@ -1,10 +1,10 @@
-/// One user, whole.
+/// Shows one user with all data.
 public struct GetUser: ReadingCall {
     public static let method = "users.get"
     public static let summary = "Shows one user: all identifiers and attributes."
     public static let notes = """
         - `user`: named by exactly one identifier; see identifiers.
-        - `external_id` (absent: an anonymous user), `deprecated_external_ids` (those that `users.external_ids.rename` left, which find the user still), `braze_id` (24 hexadecimal digits that Muster gave), `aliases`, `device_ids`, `attributes`: all there are. `created_at`, `updated_at`: when the user was made, and last changed.
+        - `external_id` (absent: an anonymous user), `deprecated_external_ids` (those that `users.external_ids.rename` replaced, which still find the user), `braze_id` (24 hexadecimal digits, assigned by Muster), `aliases`, `device_ids`, `attributes`: all of them. `created_at`, `updated_at`: when the user was created and last changed.
         - An unknown user is `NOT_FOUND`.
         """
     public static let example = (

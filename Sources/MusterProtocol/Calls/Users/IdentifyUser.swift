@@ -2,13 +2,13 @@
 public struct IdentifyUser: RecordedCall {
     public static let method = "users.identify"
     public static let summary =
-        "Gives an anonymous user an external id; where a user with it exists, the two become one."
+        "Gives an anonymous user an external id; if a user with it exists, merges the two."
     public static let notes = """
-        - `external_id`: the id to give.
-        - `user`: the anonymous user, by exactly one identifier; see identifiers. An e-mail address or telephone number that several have means the identified one first, so ask for `unidentified`. Unknown: `NOT_FOUND`. One that has another external id: `FAILED_PRECONDITION`.
+        - `external_id`: the id to assign.
+        - `user`: the anonymous user, by exactly one identifier; see identifiers. An e-mail address or telephone number of several users selects an identified one first, so pass `unidentified`. An unknown user: `NOT_FOUND`. A user with another external id: `FAILED_PRECONDITION`.
         - `outcome`: `identified` (the user now has the external id), `merged` (a user with it existed and is kept, as by `users.merge`), `kept_apart` (a user with it existed, and `merge_when` keeps both as they are), or `unchanged` (the user has it already).
-        - `merge_when`: optional, what becomes of the two where a user with the id exists. `always`, also where it is absent; `labels_differ`: only where no alias label is on both, as Braze does; `never`.
-        - `request_id`: optional; a repeat gets the recorded answer.
+        - `merge_when`: optional; whether to merge if a user with the id exists. `always` (the default); `labels_differ`: only if the two have no alias label in common, as Braze does; `never`.
+        - `request_id`: optional; a repeat returns the recorded answer.
         """
     public static let example = (
         call: Self(user: .deviceID("d-9"), externalID: "u-2", requestID: "login-77"), reply: Reply(outcome: .identified)
@@ -47,10 +47,10 @@ public enum IdentifyOutcome: String, Codable, Sendable, CaseIterable {
     case keptApart = "kept_apart"
 }
 
-/// When an anonymous user is joined into the one who has the external id. A merge can't be undone.
+/// When an anonymous user is merged into the user with the external id. A merge can't be undone.
 public enum MergeWhen: String, Codable, Sendable, CaseIterable {
     case always
-    /// Where no alias label is on both.
+    /// If the users have no alias label in common.
     case labelsDiffer = "labels_differ"
     case never
 

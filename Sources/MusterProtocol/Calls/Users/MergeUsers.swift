@@ -1,14 +1,14 @@
-/// Makes two users one.
+/// Merges two users.
 public struct MergeUsers: RecordedCall {
     public static let method = "users.merge"
     public static let summary =
-        "Makes two users one: the kept user takes over what the merged one had, in every set too."
+        "Merges two users: the kept user takes over the other one's data and memberships."
     public static let notes = """
         - `merge`, `keep`: each one user, by exactly one identifier; see identifiers. Either unknown: `NOT_FOUND`. Both the same user: `INVALID_ARGUMENT`.
-        - The kept user's own fields stay and missing attributes are filled in; aliases and devices move over; where both have a label, the kept user's name stays.
-          More than 128 aliases or devices together: `FAILED_PRECONDITION`, and nothing happens.
-        - In every set the kept user takes the other one's place: it is a member if either was. The merged user's external id, former ones included, then finds no one.
-        - `changed_sets`: in how many cohorts something changed. `request_id`: optional; a repeat gets the recorded answer.
+        - The kept user's fields stay and missing attributes are added; aliases and devices move to it; if both have a label, the kept user's name stays.
+          More than 128 aliases or devices together: `FAILED_PRECONDITION`, and nothing changes.
+        - In every set the kept user replaces the other one: it is a member if either was. The merged user's external ids, including deprecated ones, then match no user.
+        - `changed_sets`: the number of cohorts that changed. `request_id`: optional; a repeat returns the recorded answer.
         """
     public static let example = (
         call: Self(merge: .externalID("u-7"), keep: .externalID("u-1"), requestID: "dedupe-3"),

@@ -1,10 +1,10 @@
-/// Lets deprecated external ids go.
+/// Removes deprecated external ids.
 public struct RemoveExternalIDs: RecordedCall {
     public static let method = "users.external_ids.remove"
-    public static let summary = "Removes deprecated external ids: they find no one then, and may be given again."
+    public static let summary = "Removes deprecated external ids: they match no user then, and may be assigned again."
     public static let notes = """
-        - `external_ids`: 1 to 50, all deprecated by `users.external_ids.rename`. A user's own external id can't be removed.
-        - `results` stand in their order: `removed`, `not_deprecated` (it is somebody's own) or `unknown`. `request_id`: optional; a repeat gets the recorded answer.
+        - `external_ids`: 1 to 50, all deprecated by `users.external_ids.rename`. A user's current external id can't be removed.
+        - `results` are in their order: `removed`, `not_deprecated` (it is a user's current external id) or `unknown`. `request_id`: optional; a repeat returns the recorded answer.
         """
     public static let example = (
         call: Self(externalIDs: ["u-7"], requestID: "ids-2028"), reply: Reply(results: [.removed])
@@ -31,7 +31,7 @@ public struct RemoveExternalIDs: RecordedCall {
     }
 }
 
-/// What became of an external id that was to be removed.
+/// The outcome of removing an external id.
 public enum RemovalOutcome: String, Codable, Sendable, CaseIterable {
     case removed, unknown
     case notDeprecated = "not_deprecated"

@@ -1,11 +1,11 @@
-/// Gives users other external ids.
+/// Renames external ids.
 public struct RenameExternalIDs: RecordedCall {
     public static let method = "users.external_ids.rename"
-    public static let summary = "Gives users other external ids; the former ones become deprecated and find them still."
+    public static let summary = "Renames external ids of users; the former ones become deprecated and still find them."
     public static let notes = """
-        - `external_id_renames`: 1 to 50, applied in order, each with `current_external_id` and `new_external_id`. The current one becomes *deprecated*: it finds its user wherever an external id does, imports included, and nobody else can have it, until `users.external_ids.remove`.
-        - `results` stand in their order: `renamed`, `unchanged` (both are the same), `unknown` (nobody has the current one), `not_primary` (it is deprecated itself), `taken` (the new one is in use, deprecated or not) or `invalid` (the new one can't be an identifier: it is empty, has a control character or is over \(Limits.identifierBytes.described)). Only `renamed` changes anything.
-        - `request_id`: optional; a repeat gets the recorded answer.
+        - `external_id_renames`: 1 to 50, applied in order, each with `current_external_id` and `new_external_id`. The current one becomes *deprecated*: until `users.external_ids.remove` it still finds its user, also in imports, and no other user can get it.
+        - `results` are in their order: `renamed`, `unchanged` (both are the same), `unknown` (no user has the current one), `not_primary` (it is deprecated itself), `taken` (the new one is in use, deprecated or not) or `invalid` (the new one is not a valid identifier: it is empty, has a control character or is over \(Limits.identifierBytes.described)). Only `renamed` changes anything.
+        - `request_id`: optional; a repeat returns the recorded answer.
         """
     public static let example = (
         call: Self(renames: [.init(current: "u-7", new: "customer-7")], requestID: "ids-2027"),
@@ -33,7 +33,7 @@ public struct RenameExternalIDs: RecordedCall {
     }
 }
 
-/// An external id and the one that is to take its place.
+/// An external id and its replacement.
 public struct ExternalIDRename: Codable, Sendable, Equatable {
     public var current: Identifier
     public var new: Identifier

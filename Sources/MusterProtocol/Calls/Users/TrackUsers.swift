@@ -1,18 +1,18 @@
-/// What users are, did and bought, in Braze's words.
+/// Records attributes, events and purchases in Braze's form.
 public struct TrackUsers: RecordedCall {
     public static let method = "users.track"
     public static let summary =
-        "Sets attributes of users and records what they did and bought: the body of Braze's /users/track."
+        "Sets attributes of users and records their events and purchases: the body of Braze's /users/track."
     public static let notes = """
         - `attributes`, `events`, `purchases`: each optional, up to 1,000 objects together; applied in this order, in one transaction. Each object names its user by one of `external_id` (a number counts as its digits), `user_alias` (`alias_label`, `alias_name`), `braze_id`, `email` and `phone`; the first of these that it has counts.
-        - An unknown `external_id`, `email` or `phone` makes the user, unless `_update_existing_only` is true; an unknown alias only where that is false; an unknown `braze_id` never. What names nobody and makes nobody is processed and changes nothing.
-          Of several users with an e-mail address or telephone number the identified one who was updated last is meant, else the one who was updated last.
-        - All other fields of an object of `attributes` are attributes; `null` removes. `{"inc": 2}` adds to a whole number, `{"add": ["x"]}` and `{"remove": ["y"]}` change an array. Arrays hold each value once, at the place of its last, and the last 500 values; `_merge_objects`: true puts the fields of an object into the one that is there, level by level.
-          An array of objects is changed by `$add` (objects), `$remove` (objects with `$identifier_key` and `$identifier_value`, by which all objects with that field go) and `$update` (likewise, with a `$new_object` that takes the place of each, or is put into it where `_merge_objects` is true); they are applied in this order, up to 500 of each.
-          `email` is kept in small letters. `push_tokens`: their `device_id`s become devices of the user, but for those that another user has; tokens themselves are not kept. `push_token_import`: true lets an object that names no user mean the one who has its first `device_id`.
-        - An event has a `name`, a `time` and optional `properties`, an object. A purchase has a `product_id`, a `currency` of three letters, a `price` (negative for a refund; times `quantity` within ±1,000,000,000, kept to the millionth), a `time`, and optionally a `quantity` from 1 to 100 and `properties`. `app_id` is taken and means nothing; any other field is refused with the whole call. Nothing recognizes that one comes twice but `request_id`.
-        - `attributes_processed`, `events_processed`, `purchases_processed`: how many were good, of each array that was sent. `errors`: the others, which change nothing, each with a `type` (what is wrong), `input_array` and `index`. Attributes that are refused for themselves are there too; where others of their object are good, those are applied and the object counts as processed.
-        - `request_id`: optional; a repeat gets the recorded answer.
+        - An unknown `external_id`, `email` or `phone` creates the user, unless `_update_existing_only` is true; an unknown alias only if that is false; an unknown `braze_id` never. An object without a user counts as processed and changes nothing.
+          An e-mail address or telephone number of several users selects the identified one who was updated last, else the one who was updated last.
+        - All other fields of an object of `attributes` are attributes; `null` removes. `{"inc": 2}` adds to a whole number, `{"add": ["x"]}` and `{"remove": ["y"]}` change an array. Arrays contain each value once, at its last position, and the last 500 values; `_merge_objects`: true merges the fields of an object into the stored one, level by level.
+          An array of objects is changed by `$add` (objects), `$remove` (objects with `$identifier_key` and `$identifier_value`, which remove all objects with that field) and `$update` (likewise, with a `$new_object` that replaces each, or is merged into it if `_merge_objects` is true); they are applied in this order, up to 500 of each.
+          `email` is stored in lower case. `push_tokens`: their `device_id`s become devices of the user, except for those of other users; tokens themselves are not stored. `push_token_import`: true makes an object without a user name the user of its first `device_id`.
+        - An event has a `name`, a `time` and optional `properties`, an object. A purchase has a `product_id`, a `currency` of three letters, a `price` (negative for a refund; times `quantity` within ±1,000,000,000, kept to the millionth), a `time`, and optionally a `quantity` from 1 to 100 and `properties`. `app_id` is accepted and ignored; any other field refuses the whole call. Only `request_id` prevents duplicates.
+        - `attributes_processed`, `events_processed`, `purchases_processed`: the number of valid objects in each array of the call. `errors`: the invalid ones, which change nothing, each with a `type` (the problem), `input_array` and `index`. Single refused attributes are listed too; the other attributes of their object are applied, and the object counts as processed.
+        - `request_id`: optional; a repeat returns the recorded answer.
         """
     public static let example = (
         call: Self(
@@ -46,8 +46,8 @@ public struct TrackUsers: RecordedCall {
         self.requestID = requestID
     }
 
-    /// The objects are read twice: as they stand, to be judged one by one, and for their names, which may not be others
-    /// than there are.
+    /// The objects are decoded twice: unchanged, to be validated one by one, and only for their names, to refuse
+    /// unknown ones.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         attributes = try container.decodeIfPresent([Attributes].self, forKey: .attributes)
@@ -94,10 +94,10 @@ public struct ObjectError<Arrays: Codable & Sendable & Equatable>: Codable, Send
     /// The arrays that the request may have.
     public typealias InputArray = Arrays
 
-    /// What is wrong with it, in Braze's words.
+    /// The problem, in Braze's words.
     public var type: String
     public var inputArray: InputArray
-    /// Its place in the array, from 0.
+    /// Its index in the array, from 0.
     public var index: Int
 
     enum CodingKeys: String, CodingKey {

@@ -1,7 +1,7 @@
-/// The fields that the objects of `users.track` may have. Reading one of these looks at names alone: what a field says
-/// is judged object by object, so a value of another kind is no error here. `rule` is what it is judged by.
+/// The fields that the objects of `users.track` may have. Decoding one of these only checks names: values are validated
+/// object by object, so a value of another type is not an error here. `rule` describes that validation.
 enum TrackedNames {
-    /// An object of `attributes`: its names are data, those inside of `user_alias` and `push_tokens` are not.
+    /// An object of `attributes`: its names are data, except for those inside `user_alias` and `push_tokens`.
     struct Attributes: Decodable {
         init(from decoder: any Decoder) throws {
             let object = try decoder.container(keyedBy: AttributeKey.self)
@@ -12,7 +12,7 @@ enum TrackedNames {
         }
     }
 
-    /// An object of `events`. Braze's `app_id` is taken and means nothing.
+    /// An object of `events`. Braze's `app_id` is accepted and ignored.
     struct Event: Decodable {
         enum CodingKeys: String, ListedJudgedKey {
             case externalID = "external_id"
@@ -44,7 +44,7 @@ enum TrackedNames {
         }
     }
 
-    /// An object of `purchases`. Braze's `app_id` is taken and means nothing.
+    /// An object of `purchases`. Braze's `app_id` is accepted and ignored.
     struct Purchase: Decodable {
         enum CodingKeys: String, ListedJudgedKey {
             case externalID = "external_id"
@@ -112,7 +112,7 @@ enum TrackedNames {
         init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: CodingKeys.self) }
     }
 
-    /// The fields of an object of `attributes` that are more than an attribute.
+    /// The fields of an object of `attributes` that are not attributes.
     private enum NamedField: String, ListedJudgedKey {
         case externalID = "external_id"
         case userAlias = "user_alias"
@@ -150,11 +150,11 @@ enum TrackedNames {
     }
 }
 
-/// The keys of an object that has no field.
+/// The keys of an object without fields.
 enum NoFields: CodingKey, CaseIterable {}
 
 extension KeyedDecodingContainer {
-    /// Throws where the object in a field has another field than these; what is no object is not looked at.
+    /// Throws when the object in a field has other fields than these; ignores values that are not objects.
     fileprivate func requireKnownFields<Nested: CodingKey>(_ keys: Nested.Type, inside key: Key) throws {
         try passingOverKinds { _ = try nestedContainer(keyedBy: keys, forKey: key) }
     }

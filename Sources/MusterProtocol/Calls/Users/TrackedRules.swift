@@ -1,4 +1,5 @@
-/// What `users.track` wants of fields that several of its objects have. A test holds the store's judgement to it.
+/// The rules of `users.track` for fields that several of its objects have. A test compares the store's validation with
+/// them.
 extension FieldRule {
     static let externalID = Self("string or whole number", .choice, .identifier)
     static let userAlias = Self("object", .choice)
@@ -9,7 +10,7 @@ extension FieldRule {
     static let time = Self("time", .required, "at most \(Limits.eventLead.described) ahead")
     static let properties = Self("object", .optional, "at most \(Limits.attributesBytes.described)")
     static let flag = Self("boolean", .optional)
-    /// Taken, and without a meaning.
+    /// Accepted and ignored.
     static let ignored = Self("JSON value", .optional)
 }
 
@@ -17,6 +18,6 @@ extension String {
     /// The bounds of an identifier, in words.
     static var identifier: String { .bytes(Limits.identifierBytes) }
 
-    /// The bounds of a text that may have so many bytes, in words.
+    /// The bounds of a text with this maximum of bytes, in words.
     static func bytes(_ limit: Limit) -> String { "1 to \(limit.described)" }
 }

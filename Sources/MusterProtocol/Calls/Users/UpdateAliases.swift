@@ -1,11 +1,11 @@
-/// Gives aliases other names under their labels.
+/// Renames aliases.
 public struct UpdateAliases: RecordedCall {
     public static let method = "users.alias.update"
-    public static let summary = "Gives aliases other names under their labels, in one transaction."
+    public static let summary = "Renames aliases under their labels, in one transaction."
     public static let notes = """
-        - `alias_updates`: up to 50, applied in order, each with `alias_label`, `old_alias_name` and `new_alias_name`. The user of the old pair has the new one instead; the old one then finds no one.
-        - `results` stand in their order: `renamed`, `unchanged` (both names are the same), `unknown` (nobody has the old pair), `taken` (somebody has the new one) or `invalid` (the new one can't be an alias: it is empty, has a control character or is over \(Limits.identifierBytes.described)). Only `renamed` changes anything.
-        - `request_id`: optional; a repeat gets the recorded answer.
+        - `alias_updates`: up to 50, applied in order, each with `alias_label`, `old_alias_name` and `new_alias_name`. The user of the old alias gets the new one instead; the old one then matches no user.
+        - `results` are in their order: `renamed`, `unchanged` (both names are the same), `unknown` (no user has the old alias), `taken` (a user has the new one) or `invalid` (the new one is not a valid alias: it is empty, has a control character or is over \(Limits.identifierBytes.described)). Only `renamed` changes anything.
+        - `request_id`: optional; a repeat returns the recorded answer.
         """
     public static let example = (
         call: Self(
@@ -50,15 +50,15 @@ public struct AliasUpdate: Codable, Sendable, Equatable {
         (self.label, self.oldName, self.newName) = (label, oldName, newName)
     }
 
-    /// The alias as it was.
+    /// The alias before the renaming.
     public var old: Alias { Alias(label: label, name: oldName) }
-    /// The alias as it is to be.
+    /// The alias after the renaming.
     public var new: Alias { Alias(label: label, name: newName) }
 }
 
-/// What became of an identifier that was to get another name.
+/// The outcome of renaming an identifier.
 public enum RenameOutcome: String, Codable, Sendable, CaseIterable {
     case renamed, unchanged, unknown, taken, invalid
-    /// A former external id, or none: only a user's own can be renamed.
+    /// A deprecated external id, which can't be renamed.
     case notPrimary = "not_primary"
 }

@@ -2,17 +2,17 @@
 public struct UpsertUsers: RecordedCall {
     public static let method = "users.upsert"
     public static let summary =
-        "Creates or updates up to 5,000 users in one transaction, and says for each what happened."
+        "Creates or updates up to 5,000 users in one transaction, with a result for each."
     public static let notes = """
-        - An entry means the user of its `external_id`, else of its first alias, else of its first device; the user is made where there is none. Its other identifiers are added.
+        - An entry names the user of its `external_id`, else of its first alias, else of its first device; a user who does not exist is created. Its other identifiers are added.
           So an unknown `external_id` beside a known alias is `taken`: `users.identify` gives an anonymous user an external id.
-        - `attributes`: an object of scalars, arrays of strings, or anything else (stored, but no filter reads it). What is not named stays; `null` removes an attribute. Names have 1 to 256 bytes, numbers are within ±2^53, and one user's attributes take up to 65,536 bytes of JSON.
+        - `attributes`: an object of scalars, arrays of strings, or anything else (stored, but no filter reads it). Attributes that are not named stay; `null` removes one. Names have 1 to 256 bytes, numbers are within ±2^53, and one user's attributes take up to 65,536 bytes of JSON.
         - An entry that can't be applied is refused with a `reason`, and the others are applied:
-          `taken` (another user holds one of its identifiers; nobody is ever joined here), `invalid` (an identifier that is empty, over 1,024 bytes or has control characters; an attribute without a name, with a number outside of ±2^53, or with U+0000 or half of a surrogate pair in a string),
+          `taken` (another user has one of its identifiers; users are never merged here), `invalid` (an identifier that is empty, over 1,024 bytes or has control characters; an attribute without a name, with a number outside of ±2^53, or with U+0000 or half of a surrogate pair in a string),
           `no_identifier`, `label_taken` (the user has another name under that label), `too_many` (128 aliases, 128 devices, 256 attributes and 65,536 bytes of them a user).
-          `message` says which part of the entry it is.
+          `message` names the part of the entry.
         - Entries are applied in order; one user may be named by several.
-        - `created`, `updated`, `unchanged`, `refused`: how many entries came to what. `results` stand in the order of `users`. `request_id`: optional, makes a repeat safe.
+        - `created`, `updated`, `unchanged`, `refused`: the numbers of entries by outcome. `results` are in the order of `users`. `request_id`: optional, makes a repeat safe.
         """
     public static let example = (
         call: Self(
@@ -85,7 +85,7 @@ public struct UserEntry: Codable, Sendable, Equatable {
         self.attributes = attributes
     }
 
-    /// Takes strings that can't be kept: the entry is refused for them, and the others are applied.
+    /// Accepts strings that can't be stored: they refuse their entry, and the others are applied.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         externalID = try container.decodeIfPresent(AnyIdentifier.self, forKey: .externalID)?.id
@@ -95,7 +95,7 @@ public struct UserEntry: Codable, Sendable, Equatable {
     }
 }
 
-/// What became of one entry of `users.upsert`.
+/// The outcome of one entry of `users.upsert`.
 public struct UpsertResult: Codable, Sendable, Equatable {
     public enum Outcome: String, Codable, Sendable, CaseIterable {
         case created, updated, unchanged, refused
@@ -103,7 +103,7 @@ public struct UpsertResult: Codable, Sendable, Equatable {
 
     public enum Reason: String, Codable, Sendable, CaseIterable {
         case taken, invalid
-        /// Of calls that make nobody: the user is not there.
+        /// In calls that create no user: the user does not exist.
         case unknown
         case noIdentifier = "no_identifier"
         case labelTaken = "label_taken"
