@@ -127,7 +127,8 @@ let package = Package(
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
-        // What tests share. TestSupport knows nothing of Muster: seeds, logs, waiting, processes, a PostgreSQL of its own.
+        // What tests share. TestSupport knows nothing of Muster: seeds, logs, waiting, processes, a PostgreSQL of its
+        // own.
         .target(name: "TestSupport", dependencies: [log], path: "Tests/TestSupport", swiftSettings: settings),
         // Databases, servers and connections of Muster.
         .target(
@@ -138,8 +139,8 @@ let package = Package(
                 "MusterProtocol", "MusterListener", "Postgres", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
-        // One target of tests for each target above, in the same order; the first is for whole systems: several servers,
-        // processes, models.
+        // One target of tests for each target above, in the same order; the first is for whole systems: several
+        // servers, processes, models.
         .testTarget(
             name: "MusterSystemTests",
             dependencies: [

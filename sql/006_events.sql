@@ -135,7 +135,8 @@ CREATE FUNCTION expired_event_months(before timestamptz) RETURNS TABLE (relname 
     ORDER BY c.relname
 $$;
 
--- One partition for all times before this month, so that the default one stays empty: attaching a month scans all of it.
+-- One partition for all times before this month, so that the default one stays empty: attaching a month scans all of
+-- it.
 DO $$
 DECLARE
     month timestamp := date_trunc('month', now() AT TIME ZONE 'UTC');

@@ -35,8 +35,8 @@ func check(_ set: MemberSet, _ input: UnsafeRawBufferPointer) {
     var stored = StoredSet.encode(set)
     let same = try? stored.withUnsafeBytes { try StoredSet.decode($0) }
     precondition(same == set, "the stored form reads otherwise")
-    let place = Int(input.last ?? 0) % stored.count
-    stored[place] ^= 1 | (input.first ?? 0)
+    let index = Int(input.last ?? 0) % stored.count
+    stored[index] ^= 1 | (input.first ?? 0)
     let changed = try? stored.withUnsafeBytes { try StoredSet.decode($0) }
     precondition(changed == nil, "a changed byte is not seen")
 

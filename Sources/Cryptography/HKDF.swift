@@ -14,14 +14,14 @@ enum HMAC {
 /// HKDF with SHA-256 (RFC 5869): keys for several purposes out of one.
 public enum HKDF {
     /// The most bytes that one key may become: 255 blocks.
-    public static let mostBytes = 255 * SHA256.byteCount
+    public static let maxBytes = 255 * SHA256.byteCount
 
     /// Derives `byteCount` bytes from `key` for the purpose that `info` names. Throws where `byteCount` is not in
-    /// 0...`mostBytes`.
+    /// 0...`maxBytes`.
     public static func key(
         from key: [UInt8], salt: [UInt8] = [], info: [UInt8], byteCount: Int
     ) throws(CryptographyError) -> [UInt8] {
-        guard 0...mostBytes ~= byteCount else { throw .keyLength }
+        guard 0...maxBytes ~= byteCount else { throw .keyLength }
         let extracted = try HMAC.code(of: key, key: salt)
         var (derived, block): ([UInt8], [UInt8]) = ([], [])
         for number in 1...255 where derived.count < byteCount {

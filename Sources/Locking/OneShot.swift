@@ -1,25 +1,25 @@
 /// A value that one task awaits and any other can fulfill. The first value counts; later ones are ignored.
 package final class OneShot<Value: Sendable>: Sendable {
     private enum State {
-        case nobodyWaits
+        case empty
         case waiting(CheckedContinuation<Value, Never>)
-        case given(Value)
+        case fulfilled(Value)
         case received
     }
 
-    private let state = Locked(State.nobodyWaits)
+    private let state = Locked(State.empty)
 
     package init() {}
 
     /// Sets the value, unless it is set already.
-    package func give(_ value: Value) {
+    package func fulfill(_ value: Value) {
         let waiter: CheckedContinuation<Value, Never>? = state.withLock { state in
             switch state {
-            case .nobodyWaits: state = .given(value)
+            case .empty: state = .fulfilled(value)
             case .waiting(let waiter):
                 state = .received
                 return waiter
-            case .given, .received: break
+            case .fulfilled, .received: break
             }
             return nil
         }
@@ -30,15 +30,15 @@ package final class OneShot<Value: Sendable>: Sendable {
     package var value: Value {
         get async {
             await withCheckedContinuation { waiter in
-                let given: Value? = state.withLock { state in
-                    guard case .given(let value) = state else {
+                let fulfilled: Value? = state.withLock { state in
+                    guard case .fulfilled(let value) = state else {
                         state = .waiting(waiter)
                         return nil
                     }
                     state = .received
                     return value
                 }
-                if let given { waiter.resume(returning: given) }
+                if let fulfilled { waiter.resume(returning: fulfilled) }
             }
         }
     }

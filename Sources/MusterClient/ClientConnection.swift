@@ -146,7 +146,7 @@ final class ClientConnection: ChannelInboundHandler {
     func send(_ call: ClientCore.Pending) {
         lastID += 1
         calls[lastID] = call
-        call.place = (self, lastID)
+        call.assignment = (self, lastID)
         let left = (call.request.deadline - .now) / .milliseconds(1)
         writeRequest(lastID, call.request.method, call.request.body, milliseconds: max(1, Int64(left)))
     }

@@ -11,7 +11,7 @@ final class ClientCore {
         let answer: ReplyContinuation
         var attempts = 0
         /// The connection and id of the call in flight.
-        var place: (connection: ClientConnection, id: Int64)?
+        var assignment: (connection: ClientConnection, id: Int64)?
         /// Why the last attempt failed, which is a better error than an exceeded deadline.
         var lastFailure: RPCError?
 
@@ -67,11 +67,11 @@ final class ClientCore {
         }
         calls[call.ticket] = call
         wakeAt(call.request.deadline)
-        place(call)
+        assign(call)
     }
 
     /// Sends the call on the least busy connection, or queues it.
-    private func place(_ call: Pending) {
+    private func assign(_ call: Pending) {
         guard calls[call.ticket] != nil else { return }
         if let connection = leastBusy() {
             call.attempts += 1
@@ -82,8 +82,8 @@ final class ClientCore {
         connectIfNeeded()
     }
 
-    private func placeWaiting() {
-        while !waiting.isEmpty, leastBusy() != nil { place(waiting.removeFirst()) }
+    private func assignWaiting() {
+        while !waiting.isEmpty, leastBusy() != nil { assign(waiting.removeFirst()) }
         flush()
     }
 
@@ -94,18 +94,18 @@ final class ClientCore {
 
     func finish(_ call: Pending, _ result: Result<[UInt8], RPCError>) {
         guard calls.removeValue(forKey: call.ticket) != nil else { return }
-        call.place = nil
+        call.assignment = nil
         call.answer.resume(returning: result)
     }
 
     private func abandon(_ call: Pending) {
-        guard let (connection, id) = call.place else { return }
+        guard let (connection, id) = call.assignment else { return }
         connection.cancel(id)
     }
 
     /// Handles a failed attempt. `neverRan` is true when the server certainly did nothing.
     func attemptFailed(_ call: Pending, _ error: RPCError, neverRan: Bool) {
-        call.place = nil
+        call.assignment = nil
         // An exceeded deadline is less informative than the failure before it.
         let error = error.code == .deadlineExceeded ? call.lastFailure ?? error : error
         call.lastFailure = error
@@ -117,7 +117,7 @@ final class ClientCore {
         let pause = neverRan && call.attempts <= 2 ? .zero : self.pause(after: call.attempts, atLeast: error.retryAfter)
         guard .now + pause < call.request.deadline else { return finish(call, .failure(error)) }
         loop.scheduleTask(in: TimeAmount(pause)) {
-            self.place(call)
+            self.assign(call)
             self.flush()
         }
     }
@@ -142,7 +142,7 @@ final class ClientCore {
         deadlineTimer = nil
         let now = ContinuousClock.now
         for call in calls.values where call.request.deadline <= now {
-            let wasRunning = call.place != nil
+            let wasRunning = call.assignment != nil
             abandon(call)
             let reason = call.lastFailure ?? (wasRunning ? nil : lastConnectFailure)
             finish(call, .failure(reason ?? RPCError(.deadlineExceeded, "the deadline passed")))
@@ -178,7 +178,7 @@ final class ClientCore {
         }
         connections.append(connection)
         logger.debug("Connected")
-        placeWaiting()
+        assignWaiting()
         connectIfNeeded()
     }
 
@@ -207,7 +207,7 @@ final class ClientCore {
 
     /// Handles capacity that became free on a connection.
     func roomAppeared() {
-        if !waiting.isEmpty { placeWaiting() }
+        if !waiting.isEmpty { assignWaiting() }
     }
 
     private func close(_ closed: CheckedContinuation<Void, Never>?) {

@@ -18,11 +18,11 @@ final class ByteBudget: Sendable {
     var taken: Int { used.load(ordering: .relaxed) }
 
     /// Takes bytes if that many are left.
-    func take(_ bytes: Int) -> Bool {
+    func acquire(_ bytes: Int) -> Bool {
         let after = used.add(bytes, ordering: .relaxed).newValue
         if after > capacity { used.subtract(bytes, ordering: .relaxed) }
         return after <= capacity
     }
 
-    func giveBack(_ bytes: Int) { used.subtract(bytes, ordering: .relaxed) }
+    func release(_ bytes: Int) { used.subtract(bytes, ordering: .relaxed) }
 }

@@ -60,7 +60,7 @@ extension HTTPConnection {
 
     /// Counts bytes that are held of a body.
     private func charge(_ exchange: HTTPExchange, _ bytes: Int) {
-        guard budget(of: exchange).take(bytes) else {
+        guard budget(of: exchange).acquire(bytes) else {
             return fail(exchange, noRoom(exchange))
         }
         exchange.charged += bytes
@@ -82,7 +82,7 @@ extension HTTPConnection {
     func chargeUnpacked(_ bytes: Int, total: Int) throws {
         guard total <= bounds.body else { throw tooLarge }
         guard case .serving(let exchange) = phase else { throw RPCError.clientHasGone }
-        guard budget(of: exchange).take(bytes) else { throw noRoom(exchange) }
+        guard budget(of: exchange).acquire(bytes) else { throw noRoom(exchange) }
         exchange.charged += bytes
     }
 
@@ -94,8 +94,8 @@ extension HTTPConnection {
     /// where it is as long as there is no room.
     func callerIsAuthenticated(_ exchange: HTTPExchange) {
         connections.authenticated(self)
-        guard !exchange.isCallerAuthenticated, budgets.authenticated.take(exchange.charged) else { return }
-        budgets.unauthenticated.giveBack(exchange.charged)
+        guard !exchange.isCallerAuthenticated, budgets.authenticated.acquire(exchange.charged) else { return }
+        budgets.unauthenticated.release(exchange.charged)
         exchange.isCallerAuthenticated = true
     }
 
@@ -118,7 +118,7 @@ extension HTTPConnection {
         exchange.waiter?.fail(error)
         exchange.waiter = nil
         exchange.body = ByteBuffer()
-        budget(of: exchange).giveBack(exchange.charged)
+        budget(of: exchange).release(exchange.charged)
         exchange.charged = 0
     }
 }

@@ -15,8 +15,8 @@ extension HTTPConnection {
             last = promise.futureResult
             switch part {
             case .head(var head):
-                if mustClose(exchange) { isGoing = true }
-                if isGoing { head.headers.replaceOrAdd(name: "connection", value: "close") }
+                if mustClose(exchange) { isClosing = true }
+                if isClosing { head.headers.replaceOrAdd(name: "connection", value: "close") }
                 context.write(wrapOutboundOut(.head(head)), promise: promise)
             case .body: context.write(wrapOutboundOut(part), promise: promise)
             case .end: finish(context, exchange, promise)
@@ -36,7 +36,7 @@ extension HTTPConnection {
 
     private func finish(_ context: ChannelHandlerContext, _ exchange: HTTPExchange, _ promise: EventLoopPromise<Void>) {
         release(exchange, RPCError(.cancelled, "the request is answered"))
-        let isLast = isGoing || mustClose(exchange)
+        let isLast = isClosing || mustClose(exchange)
         // Before the end is written: the next request may have come already, and comes in here then.
         phase = isLast ? .ended : .waiting
         timers.idleSince = .now
@@ -57,12 +57,12 @@ extension HTTPConnection {
     }
 
     /// A client that still reads its answer is waited for as long as any other.
-    private func lingerEnds() { if timers.unreadSince == nil { cut() } else { timers.endsWhenRead = true } }
+    private func lingerEnds() { if timers.unreadSince == nil { abort() } else { timers.endsWhenRead = true } }
 
     /// Answers what is in flight, and takes nothing more.
     func drain() {
         guard let context else { return }
-        isGoing = true
+        isClosing = true
         guard isWaiting else { return }
         // A request may be under way: its client would have to guess what became of it.
         _ = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(100)) {
@@ -71,7 +71,7 @@ extension HTTPConnection {
     }
 
     /// Closes now, whatever is in flight.
-    func cut() { context?.close(promise: nil) }
+    func abort() { context?.close(promise: nil) }
 
     // MARK: Timers
 
@@ -100,11 +100,11 @@ extension HTTPConnection {
             since.map { now - $0 > limit } ?? false
         }
         answers.look()
-        if isOver(timers.unreadSince, bounds.unread) { return cut() }
+        if isOver(timers.unreadSince, bounds.unread) { return abort() }
         switch phase {
-        case .waiting: if isOver(timers.headBegan, bounds.head) || isOver(timers.idleSince, bounds.idle) { cut() }
+        case .waiting: if isOver(timers.headBegan, bounds.head) || isOver(timers.idleSince, bounds.idle) { abort() }
         case .serving(let exchange): if let refusal = refusal(ofSlow: exchange, now) { fail(exchange, refusal) }
-        case .ended: if timers.endsWhenRead, timers.unreadSince == nil { cut() }
+        case .ended: if timers.endsWhenRead, timers.unreadSince == nil { abort() }
         }
     }
 

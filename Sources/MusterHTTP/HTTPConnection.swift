@@ -34,7 +34,7 @@ final class HTTPConnection: ChannelInboundHandler, DrainableConnection {
     var timers = Timers()
     var context: ChannelHandlerContext?
     /// Whether the request in flight is the last one.
-    var isGoing = false
+    var isClosing = false
     var inputEnded = false
     /// What the header that was read last is too long for.
     var headerExceeds: Limit?
@@ -98,13 +98,13 @@ final class HTTPConnection: ChannelInboundHandler, DrainableConnection {
         case .serving(let exchange):
             // Either it wants no more than this answer, or it has gone; only time tells.
             _ = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(bounds.halfClosed)) {
-                if case .serving(let current) = self.phase, current === exchange { self.cut() }
+                if case .serving(let current) = self.phase, current === exchange { self.abort() }
             }
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard error is HTTPParserError else { return cut() }
+        guard error is HTTPParserError else { return abort() }
         let refusal =
             headerExceeds.map { limit in
                 HTTPProblem(

@@ -101,13 +101,13 @@ public final class HTTPServer: Service {
     public var answerBytes: Int { answers.bytes }
 
     /// Connections that were cut since they left too much unread.
-    public var unreadCuts: Int { answers.cutCount }
+    public var unreadAborts: Int { answers.abortCount }
 
     /// Writes what it is like right now, and what it answered, onto a page.
     public func writeMetrics(to page: inout Exposition) {
         metrics.write(to: &page)
         page.gauge(
-            "muster_http_stranger_bytes", "Bytes held of bodies whose callers are not known yet.",
+            "muster_http_unauthenticated_bytes", "Bytes held of bodies whose callers are not known yet.",
             unauthenticatedBodyBytes)
         page.gauge("muster_http_body_bytes", "Bytes held of all other bodies.", authenticatedBodyBytes)
     }
@@ -127,7 +127,7 @@ public final class HTTPServer: Service {
             try await windDown()
             await drain()
         } catch {
-            await cutNow()
+            await abortNow()
         }
     }
 
@@ -143,7 +143,9 @@ public final class HTTPServer: Service {
         defer { metrics.ended() }
         let routed = await respond(incoming)
         metrics.answered(routed.response.status.code)
-        do { try await routed.response.body.write(ResponseWriter(incoming, routed.response)) } catch { incoming.cut() }
+        do { try await routed.response.body.write(ResponseWriter(incoming, routed.response)) } catch {
+            incoming.abort()
+        }
         metrics.took(.now - incoming.time.began, on: routed.route)
     }
 
@@ -160,7 +162,7 @@ public final class HTTPServer: Service {
     private func windDown() async throws {
         isWindingDown.withLockedValue { $0 = true }
         guard settings.bounds.shutdownDelay > .zero else { return }
-        connections.each { $0.isGoing = true }
+        connections.each { $0.isClosing = true }
         try await Task.sleep(for: settings.bounds.shutdownDelay)
     }
 
@@ -172,9 +174,9 @@ public final class HTTPServer: Service {
     }
 
     /// Closes everything at once.
-    public func cutNow() async {
+    public func abortNow() async {
         await listener.stop()
-        await connections.cut()
+        await connections.abort()
         end()
     }
 
@@ -189,7 +191,7 @@ public final class HTTPServer: Service {
             answers: answers.open { channel.reset() })
         let admission = try connections.add(connection, of: channel, from: address)
         // Behind that: whoever begins to wind down meanwhile sees the connection, or is seen here.
-        connection.isGoing = isWindingDown.withLockedValue { $0 }
+        connection.isClosing = isWindingDown.withLockedValue { $0 }
         switch admission {
         case .taken: try speakHTTP(channel, connection)
         case .surplus(let bound):

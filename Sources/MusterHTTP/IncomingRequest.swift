@@ -54,7 +54,7 @@ public struct IncomingRequest: Sendable {
     }
 
     /// Closes the connection: the response can't be finished.
-    func cut() { loop.execute { connection.value.cut() } }
+    func abort() { loop.execute { connection.value.abort() } }
 }
 
 extension HTTPProblem {

@@ -6,13 +6,15 @@ public enum Wire: String, Sendable, CaseIterable {
     case rpc, rest
 }
 
-/// What the calls of one server came to: counts by wire, method and code, and how long they took. A method is one of `allCalls`, or `other`:
+/// What the calls of one server came to: counts by wire, method and code, and how long they took. A method is one of
+/// `allCalls`, or `other`:
 /// nothing that a caller writes is ever a label.
 public final class CallMetrics: Sendable {
     private static let methods = allCalls.map { $0.method } + ["other"]
-    private static let places = Dictionary(uniqueKeysWithValues: methods.enumerated().map { ($1, $0) })
+    private static let indices = Dictionary(uniqueKeysWithValues: methods.enumerated().map { ($1, $0) })
     private static let codes = ["OK"] + RPCCode.allCases.map(\.rawValue)
-    private static let codePlaces = Dictionary(uniqueKeysWithValues: RPCCode.allCases.enumerated().map { ($1, $0 + 1) })
+    private static let codeIndices = Dictionary(
+        uniqueKeysWithValues: RPCCode.allCases.enumerated().map { ($1, $0 + 1) })
 
     private let answers = Cells(codes.count)
     private let finished = Cells(Wire.allCases.count * methods.count * codes.count)
@@ -22,12 +24,12 @@ public final class CallMetrics: Sendable {
     /// Counts that are all zero.
     public init() {}
 
-    func began(_ wire: Wire) { running.add(at: Self.place(wire)) }
+    func began(_ wire: Wire) { running.add(at: Self.index(wire)) }
 
     /// A call that `began` has ended.
     func ended(_ method: String, _ wire: Wire, after time: Duration, _ failure: RPCCode?) {
-        running.add(-1, at: Self.place(wire))
-        times.record(time, of: Self.place(method))
+        running.add(-1, at: Self.index(wire))
+        times.record(time, of: Self.index(method))
         count(method, wire, failure)
     }
 
@@ -35,16 +37,16 @@ public final class CallMetrics: Sendable {
     func refused(_ method: String, _ wire: Wire, _ failure: RPCCode) { count(method, wire, failure) }
 
     /// An answer over the RPC's wire, whoever gives it; nil is a reply.
-    public func answered(_ failure: RPCCode?) { answers.add(at: Self.place(failure)) }
+    public func answered(_ failure: RPCCode?) { answers.add(at: Self.index(failure)) }
 
     private func count(_ method: String, _ wire: Wire, _ failure: RPCCode?) {
         finished.add(
-            at: (Self.place(wire) * Self.methods.count + Self.place(method)) * Self.codes.count + Self.place(failure))
+            at: (Self.index(wire) * Self.methods.count + Self.index(method)) * Self.codes.count + Self.index(failure))
     }
 
-    private static func place(_ wire: Wire) -> Int { wire == .rpc ? 0 : 1 }
-    private static func place(_ failure: RPCCode?) -> Int { failure.flatMap { codePlaces[$0] } ?? 0 }
-    private static func place(_ method: String) -> Int { places[method] ?? methods.count - 1 }
+    private static func index(_ wire: Wire) -> Int { wire == .rpc ? 0 : 1 }
+    private static func index(_ failure: RPCCode?) -> Int { failure.flatMap { codeIndices[$0] } ?? 0 }
+    private static func index(_ method: String) -> Int { indices[method] ?? methods.count - 1 }
 
     /// Writes them onto a page. What never happened is left out.
     public func write(to page: inout Exposition) {
@@ -53,7 +55,7 @@ public final class CallMetrics: Sendable {
             for (method, name) in Self.methods.enumerated() {
                 for (code, word) in Self.codes.enumerated() {
                     let count = finished[
-                        (Self.place(wire) * Self.methods.count + method) * Self.codes.count + code]
+                        (Self.index(wire) * Self.methods.count + method) * Self.codes.count + code]
                     guard count > 0 else { continue }
                     samples.append(.init(["wire": wire.rawValue, "method": name, "code": word], count))
                 }
@@ -66,7 +68,7 @@ public final class CallMetrics: Sendable {
             Self.codes.enumerated().filter { answers[$0.offset] > 0 }.map { .init(["code": $1], answers[$0]) })
         page.gauge(
             "muster_requests_in_flight", "Calls that are being answered.",
-            Wire.allCases.map { .init(["wire": $0.rawValue], running[Self.place($0)]) })
+            Wire.allCases.map { .init(["wire": $0.rawValue], running[Self.index($0)]) })
         page.histogram(
             "muster_request_seconds", "From the beginning of a call's work to its reply.", by: "method",
             Self.methods.enumerated().map { ($1, times.snapshot(of: $0)) }.filter { $0.1.count > 0 })

@@ -12,7 +12,8 @@ extension RPCError {
         }
     }
 
-    /// What handling a request came to. The one table of what a fault is called on the wire; a cause that is no caller's business stays inside.
+    /// What handling a request came to. The one table of what a fault is called on the wire; a cause that is no
+    /// caller's business stays inside.
     ///
     /// - Parameter lockWait: how long the request waited for each lock.
     init(handling error: any Error, lockWait: Limit = Limits.lockWait) {

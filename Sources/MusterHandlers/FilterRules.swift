@@ -5,8 +5,8 @@ enum FilterRules {
     /// Throws with the path of the first node that can't be, from the body on.
     static func check(_ filter: Filter) throws {
         try check(sizeOf: filter)
-        try filter.forEachNode { node, place in
-            let path = "filter.\(place)"
+        try filter.forEachNode { node, position in
+            let path = "filter.\(position)"
             switch node {
             case .cohort(let cohort):
                 try MusterHandlers.check(partner: cohort.partner, "\(path).partner")

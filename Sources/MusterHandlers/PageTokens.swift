@@ -3,8 +3,8 @@ import FoundationEssentials
 import MusterProtocol
 import MusterStore
 
-/// The page tokens of a workspace: where a listing goes on, sealed, since a position is the number of a user and those are never shown.
-/// A token opens only in its workspace and for the call that began the listing.
+/// The page tokens of a workspace: where a listing goes on, sealed, since a position is the number of a user and those
+/// are never shown. A token opens only in its workspace and for the call that began the listing.
 struct PageTokens {
     private let key: [UInt8]
     private let workspace: WorkspaceID
@@ -78,8 +78,8 @@ extension PagedCall {
 }
 
 extension Array where Element: Encodable {
-    /// One page out of what was found, which is one entry more than `limit` where the listing goes on: as many as fit into a frame, and one
-    /// at least.
+    /// One page out of what was found, which is one entry more than `limit` where the listing goes on: as many as fit
+    /// into a frame, and one at least.
     fileprivate func page(_ limit: Int) throws -> (entries: Self, goesOn: Bool) {
         var bytes = 0
         let fitting = try prefix(limit).prefix { entry in

@@ -1,6 +1,7 @@
 import MusterProtocol
 
-/// What a key may do. A scope is a method name, one of Braze's permissions, all of a noun (`segments.*`), or everything (`*`).
+/// What a key may do. A scope is a method name, one of Braze's permissions, all of a noun (`segments.*`), or everything
+/// (`*`).
 enum Scope {
     /// What a data import key can do, for its own partner, and nothing else.
     static let ofImportKeys = [ImportCohort.method, CreateCohort.method, ListImports.method]

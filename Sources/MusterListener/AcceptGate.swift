@@ -36,7 +36,7 @@ final class AcceptLimiter: ChannelInboundHandler {
     static let pause = TimeAmount.milliseconds(100)
 
     private let listener: String
-    private let places: Int
+    private let maxConnections: Int
     private let pauses: NIOLockedValueBox<AcceptPauses>
     private let log: OncePerMinuteLogger
     private var context: ChannelHandlerContext?
@@ -44,9 +44,9 @@ final class AcceptLimiter: ChannelInboundHandler {
     private var waits = false
     private var accepts = true
 
-    init(listener: String, places: Int, pauses: NIOLockedValueBox<AcceptPauses>, log: OncePerMinuteLogger) {
+    init(listener: String, maxConnections: Int, pauses: NIOLockedValueBox<AcceptPauses>, log: OncePerMinuteLogger) {
         self.listener = listener
-        self.places = places
+        self.maxConnections = maxConnections
         self.pauses = pauses
         self.log = log
     }
@@ -61,7 +61,7 @@ final class AcceptLimiter: ChannelInboundHandler {
             self.open -= 1
             self.update()
         }
-        if accepts, open >= places { pauses.withLockedValue { $0.places += 1 } }
+        if accepts, open >= maxConnections { pauses.withLockedValue { $0.places += 1 } }
         update()
         context.fireChannelRead(data)
     }
@@ -84,7 +84,7 @@ final class AcceptLimiter: ChannelInboundHandler {
     /// A server's channel that doesn't read by itself is deaf until it does again; what connects meanwhile is in the
     /// backlog.
     private func update() {
-        let mayAccept = !waits && open < places
+        let mayAccept = !waits && open < maxConnections
         guard accepts != mayAccept, let context, context.channel.isActive else { return }
         accepts = mayAccept
         try? context.channel.syncOptions?.setOption(.autoRead, value: mayAccept)

@@ -23,7 +23,7 @@ struct AdmissionQueue {
 
     enum Verdict: Equatable {
         /// Admitted; the connection to cut, if another one makes room.
-        case taken(cutting: ObjectIdentifier?)
+        case taken(closing: ObjectIdentifier?)
         /// To be told that there are too many.
         case surplus(Bound)
         /// To be closed without a word.
@@ -69,11 +69,11 @@ struct AdmissionQueue {
         }
         if hasRoom {
             enqueue(id, address)
-            return .taken(cutting: nil)
+            return .taken(closing: nil)
         }
         if let oldest = dequeueOldest() {
             enqueue(id, address)
-            return .taken(cutting: oldest)
+            return .taken(closing: oldest)
         }
         return refuse(id, .connections)
     }
@@ -88,8 +88,8 @@ struct AdmissionQueue {
 
     /// A good key came over the connection. One that is being cut stays so.
     mutating func authenticated(_ id: ObjectIdentifier) {
-        guard case .unauthenticated(let place) = admissions[id] else { return }
-        queued[place] = nil
+        guard case .unauthenticated(let ticket) = admissions[id] else { return }
+        queued[ticket] = nil
         admissions[id] = .authenticated
         authenticatedCount += 1
     }
@@ -100,7 +100,7 @@ struct AdmissionQueue {
             perAddress[address] = count == 1 ? nil : count - 1
         }
         switch admissions.removeValue(forKey: id) {
-        case .unauthenticated(let place): queued[place] = nil
+        case .unauthenticated(let ticket): queued[ticket] = nil
         case .authenticated: authenticatedCount -= 1
         case .leaving, nil: break
         }

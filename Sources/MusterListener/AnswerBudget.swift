@@ -32,7 +32,7 @@ public final class AnswerBudget: Sendable {
     private let state: NIOLockedValueBox<State>
     private let used = Atomic(0)
     private let isFullNow = Atomic(false)
-    private let cuts = Atomic(0)
+    private let aborts = Atomic(0)
 
     /// - Parameter name: of the listener, for the log.
     public init(name: String, bounds: Bounds, log: RateLimitedLogger) {
@@ -44,19 +44,19 @@ public final class AnswerBudget: Sendable {
     public var bytes: Int { used.load(ordering: .relaxed) }
 
     /// Connections that were cut to make room.
-    public var cutCount: Int { cuts.load(ordering: .relaxed) }
+    public var abortCount: Int { aborts.load(ordering: .relaxed) }
 
     /// Whether nothing more fits, so that a connection with unread answers is not read from.
     public var isFull: Bool { isFullNow.load(ordering: .relaxed) }
 
     /// The account of one connection.
     ///
-    /// - Parameter cut: closes it at once; called from anywhere.
-    public func open(cut: @escaping @Sendable () -> Void) -> Account { Account(self, cut: cut) }
+    /// - Parameter abort: closes it at once; called from anywhere.
+    public func open(abort: @escaping @Sendable () -> Void) -> Account { Account(self, abort: abort) }
 
     /// Changes the state, and does what follows of it.
     fileprivate func change(_ body: (inout State) -> Void) {
-        let (granted, cut) = state.withLockedValue { state in
+        let (granted, victims) = state.withLockedValue { state in
             body(&state)
             let outcome = state.settle(at: .now)
             used.store(state.used + state.leaving, ordering: .relaxed)
@@ -64,12 +64,12 @@ public final class AnswerBudget: Sendable {
             return outcome
         }
         for waiter in granted { waiter.resume() }
-        for (account, bytes) in cut {
-            cuts.wrappingAdd(1, ordering: .relaxed)
+        for (account, bytes) in victims {
+            aborts.wrappingAdd(1, ordering: .relaxed)
             log.info(
                 "Connection cut: its answers are not read",
                 ["listener": "\(name)", "bytes": .stringConvertible(bytes)])
-            account.cut()
+            account.abort()
         }
     }
 }
@@ -78,13 +78,13 @@ extension AnswerBudget {
     /// What one connection holds of the budget.
     public final class Account: Sendable {
         private let budget: AnswerBudget
-        fileprivate let cut: @Sendable () -> Void
+        fileprivate let abort: @Sendable () -> Void
         private let nextWaiter = Atomic<UInt64>(0)
         /// Changes under the budget's lock only.
         private let isClosed = Atomic(false)
 
-        fileprivate init(_ budget: AnswerBudget, cut: @escaping @Sendable () -> Void) {
-            (self.budget, self.cut) = (budget, cut)
+        fileprivate init(_ budget: AnswerBudget, abort: @escaping @Sendable () -> Void) {
+            (self.budget, self.abort) = (budget, abort)
         }
 
         /// Waits for room for an answer that is to be made. Throws where the task is cancelled or the account is closed
@@ -154,7 +154,7 @@ extension AnswerBudget {
         var promised = 0
         /// Since when the peer has taken nothing of what is held.
         var stuckSince = ContinuousClock.now
-        var isCut = false
+        var isAborted = false
         var group: ObjectIdentifier?
         var waiters: [Waiter] = []
 
@@ -216,7 +216,7 @@ extension AnswerBudget {
             let id = ObjectIdentifier(account)
             var holding = holdings[id] ?? Holding(account: account)
             if bytes < holding.held || holding.held == 0 { holding.stuckSince = now }
-            if holding.isCut { leaving += bytes - holding.held } else { used += bytes - holding.held }
+            if holding.isAborted { leaving += bytes - holding.held } else { used += bytes - holding.held }
             holding.held = bytes
             holdings[id] = holding
             tidy(id)
@@ -249,10 +249,10 @@ extension AnswerBudget {
         // MARK: What follows
 
         /// Who may go on, and who is to be cut, with what it holds.
-        mutating func settle(at now: ContinuousClock.Instant) -> (granted: [Waiter], cut: [(Account, Int)]) {
-            var (granted, cut): ([Waiter], [(Account, Int)]) = ([], [])
+        mutating func settle(at now: ContinuousClock.Instant) -> (granted: [Waiter], victims: [(Account, Int)]) {
+            var (granted, victims): ([Waiter], [(Account, Int)]) = ([], [])
             while used > bounds.maxBytes, let victim = largest(stuckAt: now) ?? largest(stuckAt: nil) {
-                cut.append(leaves(victim))
+                victims.append(leaves(victim))
             }
             isBlocked = false
             while let (id, waiter) = next() {
@@ -262,13 +262,13 @@ extension AnswerBudget {
                         isBlocked = true
                         break
                     }
-                    cut.append(leaves(victim))
+                    victims.append(leaves(victim))
                     continue
                 }
                 grant(id)
                 granted.append(waiter)
             }
-            return (granted, cut)
+            return (granted, victims)
         }
 
         /// The first in the line whose own connection has room.
@@ -277,7 +277,9 @@ extension AnswerBudget {
                 for id in entry.accounts {
                     guard let holding = holdings[id], let waiter = holding.waiters.first else { continue }
                     let own = holding.held + holding.promised
-                    if !holding.isCut, own == 0 || own + waiter.bytes <= bounds.maxPerConnection { return (id, waiter) }
+                    if !holding.isAborted, own == 0 || own + waiter.bytes <= bounds.maxPerConnection {
+                        return (id, waiter)
+                    }
                 }
             }
             return nil
@@ -301,13 +303,13 @@ extension AnswerBudget {
         /// - Parameter now: to look only among those that have taken nothing for a while; nil looks among all.
         private func largest(stuckAt now: ContinuousClock.Instant?) -> ObjectIdentifier? {
             holdings.filter { _, holding in
-                holding.held > 0 && !holding.isCut && now.map { $0 - holding.stuckSince >= bounds.patience } ?? true
+                holding.held > 0 && !holding.isAborted && now.map { $0 - holding.stuckSince >= bounds.patience } ?? true
             }.max { ($0.value.held, $1.value.stuckSince) < ($1.value.held, $0.value.stuckSince) }?.key
         }
 
         private mutating func leaves(_ id: ObjectIdentifier) -> (Account, Int) {
             guard var holding = holdings[id] else { preconditionFailure("nobody holds that") }
-            holding.isCut = true
+            holding.isAborted = true
             used -= holding.held
             leaving += holding.held
             holdings[id] = holding

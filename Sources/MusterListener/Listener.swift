@@ -136,7 +136,8 @@ public final class Listener: Sendable {
             .serverChannelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        AcceptLimiter(listener: name, places: settings.places, pauses: pauses, log: shortages))
+                        AcceptLimiter(
+                            listener: name, maxConnections: settings.maxConnections, pauses: pauses, log: shortages))
                 }
             }
             .childChannelInitializer { [self] channel in

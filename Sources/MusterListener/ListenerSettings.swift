@@ -12,7 +12,7 @@ public struct ListenerSettings: Sendable {
     public var allowPlaintext: Bool
     /// Connections, each a descriptor, that are open at once, whatever becomes of them; more stay in the system's
     /// backlog.
-    public var places = Int.max
+    public var maxConnections = Int.max
     /// Whether each connection begins with the header of the PROXY protocol, version 2: the address in it is the
     /// caller's.
     public var expectsProxyHeader = false

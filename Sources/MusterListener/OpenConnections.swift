@@ -17,7 +17,7 @@ public protocol DrainableConnection: AnyObject, SendableMetatype {
     /// Answers what is in flight, takes nothing more, and closes.
     func drain()
     /// Closes now, whatever is in flight.
-    func cut()
+    func abort()
 }
 
 /// The open connections of a listener. Each is unauthenticated until its handler says that a good key came over it.
@@ -93,13 +93,13 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     public func add(_ connection: Connection, of channel: any Channel, from address: PeerAddress?) throws -> Admission {
         let handle = Handle(channel: channel, connection: NIOLoopBound(connection, eventLoop: channel.eventLoop))
         let id = ObjectIdentifier(connection)
-        let (verdict, cut) = state.withLockedValue { state -> (AdmissionQueue.Verdict, (any Channel)?) in
+        let (verdict, evicted) = state.withLockedValue { state -> (AdmissionQueue.Verdict, (any Channel)?) in
             let verdict = state.isClosing ? .refused : state.admissions.admit(id, from: address)
             if verdict != .refused { state.handles[id] = handle }
             if case .taken(let oldest?) = verdict { return (verdict, state.handles[oldest]?.channel) }
             return (verdict, nil)
         }
-        cut?.closeUnderTLS()
+        evicted?.closeUnderTLS()
         guard verdict != .refused else { throw ChannelError.inappropriateOperationForState }
         channel.closeFuture.assumeIsolated().whenComplete { _ in self.remove(connection) }
         if case .surplus(let bound) = verdict { return .surplus(bound) }
@@ -131,16 +131,16 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     /// when the last one is gone.
     public func drain(patience: Duration) async {
         close { $0.drain() }
-        let cut = MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: TimeAmount(patience)) {
-            self.close { $0.cut() }
+        let abortTask = MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: TimeAmount(patience)) {
+            self.close { $0.abort() }
         }
         await allGone()
-        cut.cancel()
+        abortTask.cancel()
     }
 
     /// Lets no new connection in, and cuts those that are there. Returns when the last one is gone.
-    public func cut() async {
-        close { $0.cut() }
+    public func abort() async {
+        close { $0.abort() }
         await allGone()
     }
 

@@ -23,12 +23,12 @@ public struct PeerAddress: Hashable, Sendable {
     /// Nil of a socket without IP address.
     public init?(_ address: SocketAddress) {
         // Where the address stands in `sockaddr_in` and `sockaddr_in6`.
-        let place: Range<Int>
+        let range: Range<Int>
         switch address {
-        case .v4: place = 4..<8
-        case .v6: place = 8..<24
+        case .v4: range = 4..<8
+        case .v6: range = 8..<24
         case .unixDomainSocket: return nil
         }
-        self.init(address.withSockAddr { Array(UnsafeRawBufferPointer(start: $0, count: $1)[place]) })
+        self.init(address.withSockAddr { Array(UnsafeRawBufferPointer(start: $0, count: $1)[range]) })
     }
 }

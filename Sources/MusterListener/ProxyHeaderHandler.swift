@@ -16,7 +16,7 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let begin: (any Channel, PeerAddress?) throws -> Void
     private var bytes = ByteBuffer()
     private var timer: Scheduled<Void>?
-    private var place: UInt64?
+    private var ticket: UInt64?
     private var isWaiting = true
 
     init(
@@ -31,7 +31,7 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        place = line.enter(context.channel)
+        ticket = line.enter(context.channel)
         let bound = context.loopBound
         timer = context.eventLoop.scheduleTask(in: patience) { bound.value.close(promise: nil) }
         context.read()
@@ -48,8 +48,8 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
         isWaiting = false
         timer?.cancel()
         timer = nil
-        if let place { line.leave(place) }
-        place = nil
+        if let ticket { line.leave(ticket) }
+        ticket = nil
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -107,7 +107,7 @@ final class ProxyHeaderQueue: Sendable {
     private let state = NIOLockedValueBox(State())
 
     func enter(_ channel: any Channel) -> UInt64 {
-        let (place, oldest) = state.withLockedValue { state -> (UInt64, (any Channel)?) in
+        let (ticket, oldest) = state.withLockedValue { state -> (UInt64, (any Channel)?) in
             defer { state.next += 1 }
             state.channels[state.next] = channel
             guard state.channels.count > Self.maxConnections else { return (state.next, nil) }
@@ -115,8 +115,8 @@ final class ProxyHeaderQueue: Sendable {
             return (state.next, state.channels.removeValue(forKey: state.first))
         }
         oldest?.close(promise: nil)
-        return place
+        return ticket
     }
 
-    func leave(_ place: UInt64) { state.withLockedValue { $0.channels[place] = nil } }
+    func leave(_ ticket: UInt64) { state.withLockedValue { $0.channels[ticket] = nil } }
 }

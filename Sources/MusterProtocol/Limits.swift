@@ -33,7 +33,7 @@ public enum Limits {
         "rest_body_bytes", 4_000_000, "bytes",
         "The body of one REST request, both as sent and unpacked; above it the answer is 413, as at Braze.")
     public static let restUnauthenticatedBodies = Limit(
-        "rest_stranger_bytes", 64 << 20, "bytes",
+        "rest_unauthenticated_bytes", 64 << 20, "bytes",
         "The bodies of all REST requests whose callers are not authenticated yet; above it the answer is 503.")
     public static let restBodies = Limit(
         "rest_bodies_bytes", 256 << 20, "bytes", "The bodies of all other REST requests; above it the answer is 503.")
@@ -109,7 +109,7 @@ public enum Limits {
         "connections", 1_024, "connections",
         "Open connections per listener of a server; bounds file descriptors and memory.")
     public static let unauthenticatedConnections = Limit(
-        "stranger_connections", 256, "connections",
+        "unauthenticated_connections", 256, "connections",
         "Of these, the connections that are not authenticated; a new one closes the oldest.")
     public static let connectionsPerAddress = Limit(
         "connections_per_address", 0, "connections",

@@ -28,7 +28,8 @@ public struct RESTServerSettings: Sendable {
 }
 
 extension HTTPServer {
-    /// The REST endpoint: Braze's wire. Every route decodes to the calls that the RPC has, so that no rule exists twice.
+    /// The REST endpoint: Braze's wire. Every route decodes to the calls that the RPC has, so that no rule exists
+    /// twice.
     ///
     /// - Parameters:
     ///   - authorizer: decides who may act for a partner.

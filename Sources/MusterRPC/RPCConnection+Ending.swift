@@ -8,8 +8,8 @@ extension RPCConnection {
     /// Answers what is in flight, begins nothing more, and closes then.
     func goAway(_ reason: String) {
         if case .ended = phase { return }
-        guard !isGoing else { return }
-        isGoing = true
+        guard !isClosing else { return }
+        isClosing = true
         outbox.append(goawayAfter: lastID, reason: reason)
         flushSoon()
     }
@@ -72,13 +72,13 @@ extension RPCConnection {
     private func limitUnauthenticated() {
         guard case .unopened = phase, let context else { return }
         let patience = max(server.bounds.linger, created + server.bounds.open - .now)
-        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(patience)) { self.cut() }
+        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(patience)) { self.abort() }
     }
 
     private var hasEnded: Bool { if case .ended = phase { true } else { false } }
 
     /// Closes now, whatever is in flight.
-    func cut() {
+    func abort() {
         context?.close(promise: nil)
     }
 }

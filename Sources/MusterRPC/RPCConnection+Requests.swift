@@ -34,7 +34,7 @@ extension RPCConnection {
                     .invalidArgument, .conflict, field: "id", "the id is that of a request in flight"), id: request.id)
         }
         timers.lastRequest = arrived
-        guard !isGoing else {
+        guard !isClosing else {
             return refuse(request, RPCError(.unavailable, "the server is going away"))
         }
         lastID = max(lastID, request.id)
@@ -52,7 +52,7 @@ extension RPCConnection {
     private func start(
         _ id: Int64, _ call: PreparedCall, _ session: Session, _ count: KeyInFlight, _ deadline: ContinuousClock.Instant
     ) {
-        guard count.take() else {
+        guard count.acquire() else {
             let refusal = server.router.keysInFlight.refusal
             server.router.refused(refusal.code, over: .rpc, method: call.method)
             return reply(id, refusal)
@@ -72,7 +72,7 @@ extension RPCConnection {
             } catch { return Worked(result: .failure(error), promised: room) }
         } then: { me, outcome in
             guard case .success(let worked) = outcome else { return }
-            count.giveBack()
+            count.release()
             me.finish(id, worked)
         }
     }
@@ -128,7 +128,7 @@ extension RPCConnection {
         guard context != nil else { return leaveKeyIfIdle() }
         flushSoon()
         takeFrames()
-        if isGoing { endIfIdle() }
+        if isClosing { endIfIdle() }
     }
 
     func reply(_ id: Int64, _ error: RPCError) {

@@ -44,8 +44,8 @@ extension RPCConnection {
         case .open where inFlight.isEmpty && isOver(timers.lastRequest, bounds.idle): return goAndEnd("idle")
         default: break
         }
-        if isOver(timers.unwritableSince, bounds.unread) || isOver(timers.endedSince, bounds.unread) { return cut() }
-        if isOver(timers.pingSent, bounds.pong) { return cut() }
+        if isOver(timers.unwritableSince, bounds.unread) || isOver(timers.endedSince, bounds.unread) { return abort() }
+        if isOver(timers.pingSent, bounds.pong) { return abort() }
         if isOver(timers.partialFrameSince, bounds.frame) {
             let limit = Limits.frameSeconds.set(to: bounds.frame)
             let sentence = "the rest of a frame did not come within \(limit.described)"

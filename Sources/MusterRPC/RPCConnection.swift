@@ -49,7 +49,7 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
     /// The largest id that was accepted: what goaway tells.
     var lastID: Int64 = 0
     /// Goaway was sent: what is in flight is finished, and nothing else begins.
-    var isGoing = false
+    var isClosing = false
     /// What there are too many connections for; this one only hears so.
     var surplus: ConnectionBound?
     /// The peer sends nothing more, but may still read.
@@ -238,7 +238,7 @@ extension RPCConnection {
         write(context, promise: nil)
         guard !context.channel.isWritable else { return }
         let unread = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
-        if let unread, unread > server.bounds.unreadBytes { cut() }
+        if let unread, unread > server.bounds.unreadBytes { abort() }
     }
 
     /// Writes what there is to send, and counts it until the system has taken it.

@@ -59,7 +59,7 @@ public final class RPCServer: Service {
     public var answerBytes: Int { server.answers.bytes }
 
     /// Connections that were cut since they left too many answers unread.
-    public var unreadCuts: Int { server.answers.cutCount }
+    public var unreadAborts: Int { server.answers.abortCount }
 
     // MARK: Running
 
@@ -74,7 +74,7 @@ public final class RPCServer: Service {
             try await Task.sleep(for: settings.bounds.shutdownDelay)
             await drain()
         } catch {
-            await cutNow()
+            await abortNow()
         }
     }
 
@@ -85,9 +85,9 @@ public final class RPCServer: Service {
     }
 
     /// Closes everything at once.
-    public func cutNow() async {
+    public func abortNow() async {
         await listener.stop()
-        await server.connections.cut()
+        await server.connections.abort()
     }
 
     /// Closes the connections of sessions that are not to go on, such as those of a key that was invalidated.

@@ -4,15 +4,15 @@ enum SetOperation: Sendable {
 }
 
 /// The members of a container, borrowed from its owner.
-enum BlockView {
-    case list(UnsafeBufferPointer<UInt16>)
-    case words(UnsafePointer<UInt64>)
+enum ContainerView {
+    case array(UnsafeBufferPointer<UInt16>)
+    case bitset(UnsafePointer<UInt64>)
 }
 
 /// What a scratch container holds.
 enum Filling {
-    case list(count: Int)
-    case words
+    case array(count: Int)
+    case bitset
 }
 
 /// 8 KiB of borrowed memory for the result of one operation, either 1,024 words or an array of up to 4,096 values. A
@@ -22,26 +22,26 @@ struct Scratch {
     let helper: UnsafeMutablePointer<UInt64>
 
     // Rebinding the memory is safe: a result is written completely before it is read.
-    var words: UnsafeMutablePointer<UInt64> { base.bindMemory(to: UInt64.self, capacity: Block.wordCount) }
-    var list: UnsafeMutablePointer<UInt16> { base.bindMemory(to: UInt16.self, capacity: Block.listLimit) }
+    var words: UnsafeMutablePointer<UInt64> { base.bindMemory(to: UInt64.self, capacity: Container.wordCount) }
+    var list: UnsafeMutablePointer<UInt16> { base.bindMemory(to: UInt16.self, capacity: Container.arrayLimit) }
 
-    func view(_ filling: Filling) -> BlockView {
+    func view(_ filling: Filling) -> ContainerView {
         switch filling {
-        case .list(let count): .list(UnsafeBufferPointer(start: list, count: count))
-        case .words: .words(words)
+        case .array(let count): .array(UnsafeBufferPointer(start: list, count: count))
+        case .bitset: .bitset(words)
         }
     }
 
     /// Lends scratch containers that share one helper until `body` returns.
     static func with<Result>(count: Int, _ body: ([Scratch]) -> Result) -> Result {
-        withUnsafeTemporaryAllocation(byteCount: (count + 1) * Block.byteCount, alignment: 64) { memory in
+        withUnsafeTemporaryAllocation(byteCount: (count + 1) * Container.byteCount, alignment: 64) { memory in
             // The allocation has room for the helper and `count` more; each gets its own part.
             let helper = memory.baseAddress!
             return body(
                 (1...count).map { part in
                     Scratch(
-                        base: helper + part * Block.byteCount,
-                        helper: helper.bindMemory(to: UInt64.self, capacity: Block.wordCount))
+                        base: helper + part * Container.byteCount,
+                        helper: helper.bindMemory(to: UInt64.self, capacity: Container.wordCount))
                 })
         }
     }
@@ -53,13 +53,14 @@ struct Scratch {
 }
 
 /// The longest pair of arrays, in values together, that is merged.
-private let shortLists = 128
+private let shortArrays = 128
 
 /// Combines two containers into a third, which must be distinct from both.
 ///
 /// Short arrays are merged. A merge mispredicts branches, and setting or testing bits does not, so longer arrays go
 /// through a bitset; a union of long arrays stays a bitset even when an array would do.
-func combine(_ operation: SetOperation, _ left: BlockView, _ right: BlockView, into target: Scratch) -> Filling {
+func combine(_ operation: SetOperation, _ left: ContainerView, _ right: ContainerView, into target: Scratch) -> Filling
+{
     switch operation {
     case .union: unite(left, right, into: target)
     case .intersection: intersect(left, right, into: target)
@@ -67,61 +68,61 @@ func combine(_ operation: SetOperation, _ left: BlockView, _ right: BlockView, i
     }
 }
 
-private func unite(_ left: BlockView, _ right: BlockView, into target: Scratch) -> Filling {
+private func unite(_ left: ContainerView, _ right: ContainerView, into target: Scratch) -> Filling {
     switch (left, right) {
-    case (.words(let left), .words(let right)):
-        Words.unite(left, right, into: target.words)
-    case (.words(let words), .list(let list)), (.list(let list), .words(let words)):
-        Words.copy(words, into: target.words)
-        Words.mark(list, in: target.words)
-    case (.list(let left), .list(let right)):
-        if left.count + right.count <= shortLists {
-            return .list(count: Lists.unite(left, right, into: target.list))
+    case (.bitset(let left), .bitset(let right)):
+        Bitset.unite(left, right, into: target.words)
+    case (.bitset(let words), .array(let list)), (.array(let list), .bitset(let words)):
+        Bitset.copy(words, into: target.words)
+        Bitset.mark(list, in: target.words)
+    case (.array(let left), .array(let right)):
+        if left.count + right.count <= shortArrays {
+            return .array(count: ArrayContainer.unite(left, right, into: target.list))
         }
-        Words.clear(target.words)
-        Words.mark(left, in: target.words)
-        Words.mark(right, in: target.words)
+        Bitset.clear(target.words)
+        Bitset.mark(left, in: target.words)
+        Bitset.mark(right, in: target.words)
     }
-    return .words
+    return .bitset
 }
 
-private func intersect(_ left: BlockView, _ right: BlockView, into target: Scratch) -> Filling {
+private func intersect(_ left: ContainerView, _ right: ContainerView, into target: Scratch) -> Filling {
     switch (left, right) {
-    case (.words(let left), .words(let right)):
-        Words.intersect(left, right, into: target.words)
-        return .words
-    case (.words(let words), .list(let list)), (.list(let list), .words(let words)):
-        return .list(count: Lists.filter(list, by: words, keeping: 1, into: target.list))
-    case (.list(let left), .list(let right)):
-        return .list(count: intersect(left, right, into: target))
+    case (.bitset(let left), .bitset(let right)):
+        Bitset.intersect(left, right, into: target.words)
+        return .bitset
+    case (.bitset(let words), .array(let list)), (.array(let list), .bitset(let words)):
+        return .array(count: ArrayContainer.filter(list, by: words, keeping: 1, into: target.list))
+    case (.array(let left), .array(let right)):
+        return .array(count: intersect(left, right, into: target))
     }
 }
 
-private func subtract(_ left: BlockView, _ right: BlockView, into target: Scratch) -> Filling {
+private func subtract(_ left: ContainerView, _ right: ContainerView, into target: Scratch) -> Filling {
     switch (left, right) {
-    case (.words(let left), .words(let right)):
-        Words.subtract(left, right, into: target.words)
-    case (.words(let words), .list(let list)):
-        Words.copy(words, into: target.words)
-        Words.unmark(list, in: target.words)
-    case (.list(let list), .words(let words)):
-        return .list(count: Lists.filter(list, by: words, keeping: 0, into: target.list))
-    case (.list(let left), .list(let right)):
-        if left.count + right.count <= shortLists || right.count < left.count / 16 {
-            return .list(count: Lists.subtract(left, right, into: target.list))
+    case (.bitset(let left), .bitset(let right)):
+        Bitset.subtract(left, right, into: target.words)
+    case (.bitset(let words), .array(let list)):
+        Bitset.copy(words, into: target.words)
+        Bitset.unmark(list, in: target.words)
+    case (.array(let list), .bitset(let words)):
+        return .array(count: ArrayContainer.filter(list, by: words, keeping: 0, into: target.list))
+    case (.array(let left), .array(let right)):
+        if left.count + right.count <= shortArrays || right.count < left.count / 16 {
+            return .array(count: ArrayContainer.subtract(left, right, into: target.list))
         }
-        Words.clear(target.helper)
-        Words.mark(right, in: target.helper)
-        return .list(count: Lists.filter(left, by: target.helper, keeping: 0, into: target.list))
+        Bitset.clear(target.helper)
+        Bitset.mark(right, in: target.helper)
+        return .array(count: ArrayContainer.filter(left, by: target.helper, keeping: 0, into: target.list))
     }
-    return .words
+    return .bitset
 }
 
-private func intersect(_ left: Lists.Source, _ right: Lists.Source, into target: Scratch) -> Int {
+private func intersect(_ left: ArrayContainer.Source, _ right: ArrayContainer.Source, into target: Scratch) -> Int {
     let (short, long) = left.count < right.count ? (left, right) : (right, left)
-    if short.count < long.count / 16 { return Lists.search(short, in: long, into: target.list) }
-    if short.count + long.count <= shortLists { return Lists.intersect(short, long, into: target.list) }
-    Words.clear(target.helper)
-    Words.mark(long, in: target.helper)
-    return Lists.filter(short, by: target.helper, keeping: 1, into: target.list)
+    if short.count < long.count / 16 { return ArrayContainer.search(short, in: long, into: target.list) }
+    if short.count + long.count <= shortArrays { return ArrayContainer.intersect(short, long, into: target.list) }
+    Bitset.clear(target.helper)
+    Bitset.mark(long, in: target.helper)
+    return ArrayContainer.filter(short, by: target.helper, keeping: 1, into: target.list)
 }

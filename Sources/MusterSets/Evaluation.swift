@@ -9,8 +9,8 @@ public struct Evaluation: Sendable {
     private let operands: [MemberSet]
 
     /// - Parameters:
-    ///   - expression: its `set(index)` nodes name operands; an index without an operand is a programming error and stops
-    ///     the process.
+    ///   - expression: its `set(index)` nodes name operands; an index without an operand is a programming error and
+    ///     stops the process.
     ///   - universe: all numbers that exist.
     ///   - operands: shared, not copied.
     public init(_ expression: SetExpression, universe: MemberSet, operands: [MemberSet]) {
@@ -24,8 +24,8 @@ public struct Evaluation: Sendable {
     public func count() -> Int {
         Machine.with(program, operands: operands) { machine in
             var count = 0
-            for (key, block) in zip(universe.keys, universe.blocks) {
-                machine.run(key: key, universe: block)
+            for (key, container) in zip(universe.keys, universe.containers) {
+                machine.run(key: key, universe: container)
                 count += machine.count()
             }
             return count
@@ -37,8 +37,8 @@ public struct Evaluation: Sendable {
     public func counts() -> [Int] {
         var counts = [Int](repeating: 0, count: program.nodes.count)
         Machine.with(program, operands: operands) { machine in
-            for (key, block) in zip(universe.keys, universe.blocks) {
-                machine.run(key: key, universe: block, adding: &counts)
+            for (key, container) in zip(universe.keys, universe.containers) {
+                machine.run(key: key, universe: container, adding: &counts)
             }
         }
         // A derived node comes before the node it is derived from.
@@ -61,9 +61,9 @@ public struct Evaluation: Sendable {
     public func members() -> MemberSet {
         Machine.with(program, operands: operands) { machine in
             var result = MemberSet()
-            for (key, block) in zip(universe.keys, universe.blocks) {
-                machine.run(key: key, universe: block)
-                if let members = machine.withMembers(Block.init(copying:)) { result.append(members, key: key) }
+            for (key, container) in zip(universe.keys, universe.containers) {
+                machine.run(key: key, universe: container)
+                if let members = machine.withMembers(Container.init(copying:)) { result.append(members, key: key) }
             }
             return result
         }
@@ -76,12 +76,12 @@ public struct Evaluation: Sendable {
         let first = number.map { $0 + 1 } ?? 0
         return Machine.with(program, operands: operands) { machine in
             var page: [UInt32] = []
-            var place = universe.place(of: UInt16(first >> 16)).place
-            while place < universe.keys.count, page.count < limit {
-                let key = universe.keys[place]
-                machine.run(key: key, universe: universe.blocks[place])
+            var index = universe.index(of: UInt16(first >> 16)).index
+            while index < universe.keys.count, page.count < limit {
+                let key = universe.keys[index]
+                machine.run(key: key, universe: universe.containers[index])
                 machine.withMembers { $0.append(to: &page, key: key, from: first, limit: limit) }
-                place += 1
+                index += 1
             }
             return page
         }

@@ -5,7 +5,7 @@ struct Machine {
     /// is used in place.
     enum Value {
         case nothing, everyone
-        case block(Block)
+        case container(Container)
         case filling(Filling)
     }
 
@@ -20,7 +20,7 @@ struct Machine {
     /// The destination of the next result. It is then swapped with the scratch memory of the register that holds the
     /// result.
     private var spare: Scratch
-    private var universe = Block.none
+    private var universe = Container.none
     private let operands: [MemberSet]
     private let program: Program
 
@@ -43,8 +43,8 @@ struct Machine {
     }
 
     /// Evaluates the expression within one container of the universe; `count` and `members` read the result.
-    mutating func run(key: UInt16, universe block: Block) {
-        universe = block
+    mutating func run(key: UInt16, universe container: Container) {
+        universe = container
         var next = 0
         while next < program.steps.count {
             let step = program.steps[next]
@@ -58,8 +58,8 @@ struct Machine {
     }
 
     /// Evaluates without short cuts and adds each counted node's members to its count.
-    mutating func run(key: UInt16, universe block: Block, adding counts: inout [Int]) {
-        universe = block
+    mutating func run(key: UInt16, universe container: Container, adding counts: inout [Int]) {
+        universe = container
         for step in program.steps {
             perform(step, key: key)
             if let node = step.node { counts[node] += count(step.register) }
@@ -70,8 +70,8 @@ struct Machine {
         let register = step.register
         switch step.action {
         case .loadOperand(let operand):
-            let block = operands[operand].block(of: key)
-            set(register, block.map(Value.block) ?? .nothing, isInside: block == nil)
+            let container = operands[operand].container(of: key)
+            set(register, container.map(Value.container) ?? .nothing, isInside: container == nil)
         case .loadEveryone: set(register, .everyone, isInside: true)
         case .loadNothing: set(register, .nothing, isInside: true)
         case .complement: complement(register)
@@ -82,14 +82,14 @@ struct Machine {
 
     private mutating func set(_ register: Int, _ value: Value, isInside: Bool) {
         registers[register].value = value
-        registers[register].isInside = isInside || universe.count == Block.fullCount
+        registers[register].isInside = isInside || universe.count == Container.fullCount
     }
 
     private func isDecided(_ register: Int, onNothing: Bool) -> Bool {
         switch registers[register].value {
         case .nothing: onNothing
         case .everyone: !onNothing
-        case .filling(.list(count: 0)): onNothing
+        case .filling(.array(count: 0)): onNothing
         default: false
         }
     }
@@ -144,11 +144,11 @@ extension Machine {
         set(register, .filling(filling), isInside: isInside)
     }
 
-    private func withView<Result>(_ register: Int, _ body: (BlockView) -> Result) -> Result {
+    private func withView<Result>(_ register: Int, _ body: (ContainerView) -> Result) -> Result {
         switch registers[register].value {
-        case .nothing: body(.list(UnsafeBufferPointer(start: nil, count: 0)))
+        case .nothing: body(.array(UnsafeBufferPointer(start: nil, count: 0)))
         case .everyone: universe.withView(body)
-        case .block(let block): block.withView(body)
+        case .container(let container): container.withView(body)
         case .filling(let filling): body(registers[register].scratch.view(filling))
         }
     }
@@ -162,7 +162,7 @@ extension Machine {
         switch registers[register].value {
         case .nothing: return 0
         case .everyone: return universe.count
-        case .block(let block) where registers[register].isInside: return block.count
+        case .container(let container) where registers[register].isInside: return container.count
         default: break
         }
         return withView(register) { view in
@@ -172,7 +172,7 @@ extension Machine {
     }
 
     /// Lends the members in the current container, within the universe.
-    mutating func withMembers<Result>(_ body: (BlockView) -> Result) -> Result {
+    mutating func withMembers<Result>(_ body: (ContainerView) -> Result) -> Result {
         if !registers[0].isInside {
             let filling = universe.withView { all in
                 withView(0) { view in MusterSets.combine(.intersection, view, all, into: spare) }
@@ -183,20 +183,20 @@ extension Machine {
     }
 }
 
-extension BlockView {
+extension ContainerView {
     var count: Int {
         switch self {
-        case .list(let values): values.count
-        case .words(let words): Words.count(words)
+        case .array(let values): values.count
+        case .bitset(let words): Bitset.count(words)
         }
     }
 
-    func countOfIntersection(with other: BlockView) -> Int {
+    func countOfIntersection(with other: ContainerView) -> Int {
         switch (self, other) {
-        case (.words(let left), .words(let right)): Words.countOfIntersection(left, right)
-        case (.list(let list), .words(let words)), (.words(let words), .list(let list)):
-            Lists.countOfIntersection(list, words)
-        case (.list(let left), .list(let right)): Lists.countOfIntersection(left, right)
+        case (.bitset(let left), .bitset(let right)): Bitset.countOfIntersection(left, right)
+        case (.array(let list), .bitset(let words)), (.bitset(let words), .array(let list)):
+            ArrayContainer.countOfIntersection(list, words)
+        case (.array(let left), .array(let right)): ArrayContainer.countOfIntersection(left, right)
         }
     }
 }

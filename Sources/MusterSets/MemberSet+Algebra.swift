@@ -12,9 +12,9 @@ extension MemberSet {
         guard keys.count <= other.keys.count else { return other.intersection(self) }
         var result = MemberSet()
         Scratch.with { scratch in
-            for (key, block) in zip(keys, blocks) {
-                guard let theirs = other.block(of: key) else { continue }
-                guard let common = block.combined(.intersection, with: theirs, using: scratch) else { continue }
+            for (key, container) in zip(keys, containers) {
+                guard let theirs = other.container(of: key) else { continue }
+                guard let common = container.combined(.intersection, with: theirs, using: scratch) else { continue }
                 result.append(common, key: key)
             }
         }
@@ -25,8 +25,10 @@ extension MemberSet {
     public func subtracting(_ other: MemberSet) -> MemberSet {
         var result = MemberSet()
         Scratch.with { scratch in
-            for (key, block) in zip(keys, blocks) {
-                let rest = other.block(of: key).map { block.combined(.difference, with: $0, using: scratch) } ?? block
+            for (key, container) in zip(keys, containers) {
+                let rest =
+                    other.container(of: key).map { container.combined(.difference, with: $0, using: scratch) }
+                    ?? container
                 if let rest { result.append(rest, key: key) }
             }
         }
@@ -37,15 +39,15 @@ extension MemberSet {
     public mutating func formUnion(_ other: MemberSet) {
         makeRoom(for: other.keys)
         Scratch.with { scratch in
-            for (key, block) in zip(other.keys, other.blocks) {
-                let place = place(of: key).place
-                count -= blocks[place].count
-                if blocks[place].isNone {
-                    blocks[place] = block
+            for (key, container) in zip(other.keys, other.containers) {
+                let index = index(of: key).index
+                count -= containers[index].count
+                if containers[index].isNone {
+                    containers[index] = container
                 } else {
-                    blocks[place].form(.union, with: block, using: scratch)
+                    containers[index].form(.union, with: container, using: scratch)
                 }
-                count += blocks[place].count
+                count += containers[index].count
             }
         }
     }
@@ -54,13 +56,13 @@ extension MemberSet {
     public mutating func subtract(_ other: MemberSet) {
         var emptied = false
         Scratch.with { scratch in
-            for (key, block) in zip(other.keys, other.blocks) {
-                let (place, isThere) = place(of: key)
-                if !isThere { continue }
-                count -= blocks[place].count
-                blocks[place].form(.difference, with: block, using: scratch)
-                count += blocks[place].count
-                emptied = emptied || blocks[place].isNone
+            for (key, container) in zip(other.keys, other.containers) {
+                let (index, isFound) = index(of: key)
+                if !isFound { continue }
+                count -= containers[index].count
+                containers[index].form(.difference, with: container, using: scratch)
+                count += containers[index].count
+                emptied = emptied || containers[index].isNone
             }
         }
         if emptied { dropEmptied() }
@@ -68,32 +70,32 @@ extension MemberSet {
 
     /// Puts `none` where the other set has a container and this one has none.
     private mutating func makeRoom(for others: [UInt16]) {
-        let missing = others.filter { !place(of: $0).isThere }
+        let missing = others.filter { !index(of: $0).isFound }
         if missing.isEmpty { return }
-        let (oldKeys, oldBlocks) = (keys, blocks)
+        let (oldKeys, oldContainers) = (keys, containers)
         keys = []
-        blocks = []
+        containers = []
         keys.reserveCapacity(oldKeys.count + missing.count)
-        blocks.reserveCapacity(oldKeys.count + missing.count)
+        containers.reserveCapacity(oldKeys.count + missing.count)
         var next = 0
-        for (key, block) in zip(oldKeys, oldBlocks) {
+        for (key, container) in zip(oldKeys, oldContainers) {
             while next < missing.count, missing[next] < key { appendRoom(missing[next], &next) }
             keys.append(key)
-            blocks.append(block)
+            containers.append(container)
         }
         while next < missing.count { appendRoom(missing[next], &next) }
     }
 
     private mutating func appendRoom(_ key: UInt16, _ next: inout Int) {
         keys.append(key)
-        blocks.append(.none)
+        containers.append(.none)
         next += 1
     }
 
     private mutating func dropEmptied() {
-        let kept = blocks.indices.filter { !blocks[$0].isNone }
+        let kept = containers.indices.filter { !containers[$0].isNone }
         keys = kept.map { keys[$0] }
-        blocks = kept.map { blocks[$0] }
+        containers = kept.map { containers[$0] }
     }
 }
 

@@ -16,10 +16,10 @@ extension MemberSet {
     public func members(inChunk chunk: Int) -> MemberSet {
         guard (0..<4096).contains(chunk) else { return MemberSet() }
         var result = MemberSet()
-        var place = place(of: UInt16(chunk << 4)).place
-        while place < keys.count, Int(keys[place] >> 4) == chunk {
-            result.append(blocks[place], key: keys[place])
-            place += 1
+        var index = index(of: UInt16(chunk << 4)).index
+        while index < keys.count, Int(keys[index] >> 4) == chunk {
+            result.append(containers[index], key: keys[index])
+            index += 1
         }
         return result
     }
@@ -28,8 +28,10 @@ extension MemberSet {
     /// containers are not read.
     public func chunks(differingFrom other: MemberSet) -> [Int] {
         var chunks = Set<Int>()
-        for (key, block) in zip(keys, blocks) where other.block(of: key) != block { chunks.insert(Int(key >> 4)) }
-        for key in other.keys where !place(of: key).isThere { chunks.insert(Int(key >> 4)) }
+        for (key, container) in zip(keys, containers) where other.container(of: key) != container {
+            chunks.insert(Int(key >> 4))
+        }
+        for key in other.keys where !index(of: key).isFound { chunks.insert(Int(key >> 4)) }
         return chunks.sorted()
     }
 
@@ -40,7 +42,7 @@ extension MemberSet {
                 formUnion(set)
             } else {
                 keys += set.keys
-                blocks += set.blocks
+                containers += set.containers
                 count += set.count
             }
         }

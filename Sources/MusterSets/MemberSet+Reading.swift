@@ -2,7 +2,7 @@ extension MemberSet: Sequence {
     /// Iterates over the numbers in ascending order.
     public struct Iterator: IteratorProtocol {
         private let set: MemberSet
-        private var place = 0
+        private var containerIndex = 0
         private var list: [UInt16] = []
         private var words: [UInt64] = []
         private var index = 0
@@ -15,9 +15,9 @@ extension MemberSet: Sequence {
 
         /// The next number; nil after the last one.
         public mutating func next() -> UInt32? {
-            while place < set.keys.count {
-                if let value = nextValue() { return UInt32(set.keys[place]) << 16 | UInt32(value) }
-                place += 1
+            while containerIndex < set.keys.count {
+                if let value = nextValue() { return UInt32(set.keys[containerIndex]) << 16 | UInt32(value) }
+                containerIndex += 1
                 open()
             }
             return nil
@@ -25,10 +25,10 @@ extension MemberSet: Sequence {
 
         private mutating func open() {
             (list, words, index) = ([], [], 0)
-            if place == set.keys.count { return }
-            switch set.blocks[place] {
-            case .list(let values): list = values
-            case .words(let bits, _): (words, rest) = (bits, bits[0])
+            if containerIndex == set.keys.count { return }
+            switch set.containers[containerIndex] {
+            case .array(let values): list = values
+            case .bitset(let bits, _): (words, rest) = (bits, bits[0])
             }
         }
 
@@ -62,24 +62,26 @@ extension MemberSet: Sequence {
         let first = number.map { $0 + 1 } ?? 0
         var page: [UInt32] = []
         page.reserveCapacity(Swift.min(limit, count))
-        var place = place(of: UInt16(first >> 16)).place
-        while place < keys.count, page.count < limit {
-            blocks[place].withView { $0.append(to: &page, key: keys[place], from: first, limit: limit) }
-            place += 1
+        var containerIndex = index(of: UInt16(first >> 16)).index
+        while containerIndex < keys.count, page.count < limit {
+            containers[containerIndex].withView {
+                $0.append(to: &page, key: keys[containerIndex], from: first, limit: limit)
+            }
+            containerIndex += 1
         }
         return page
     }
 }
 
-extension BlockView {
+extension ContainerView {
     /// Calls `body` with each value from `low` on, ascending, until it returns false.
     func forEach(from low: UInt16, _ body: (UInt16) -> Bool) {
         switch self {
-        case .list(let values):
-            for index in Lists.lowerBound(of: low, in: values)..<values.count {
+        case .array(let values):
+            for index in ArrayContainer.lowerBound(of: low, in: values)..<values.count {
                 if !body(values[index]) { return }
             }
-        case .words(let words):
+        case .bitset(let words):
             var index = Int(low >> 6)
             var rest = words[index] & (.max << UInt64(low & 63))
             while true {
@@ -88,7 +90,7 @@ extension BlockView {
                     rest &= rest - 1
                 }
                 index += 1
-                if index == Block.wordCount { return }
+                if index == Container.wordCount { return }
                 rest = words[index]
             }
         }
@@ -97,8 +99,8 @@ extension BlockView {
     /// Calls `body` with the first and last value of each run of consecutive values.
     func forEachRun(_ body: (UInt16, UInt16) -> Void) {
         switch self {
-        case .list(let values): Lists.forEachRun(values, body)
-        case .words(let words): Words.forEachRun(words, body)
+        case .array(let values): ArrayContainer.forEachRun(values, body)
+        case .bitset(let words): Bitset.forEachRun(words, body)
         }
     }
 

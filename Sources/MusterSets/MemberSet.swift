@@ -7,7 +7,7 @@ public struct MemberSet: Sendable, Equatable {
     /// The high 16 bits of the numbers in each container, ascending.
     var keys: [UInt16] = []
     /// One container per key, at the same index; never `none`.
-    var blocks: [Block] = []
+    var containers: [Container] = []
     /// The number of members.
     public internal(set) var count = 0
 
@@ -22,20 +22,20 @@ public struct MemberSet: Sendable, Equatable {
 
     /// The highest number; nil when the set is empty.
     public var max: UInt32? {
-        guard let key = keys.last, let block = blocks.last else { return nil }
-        return UInt32(key) << 16 | UInt32(block.max)
+        guard let key = keys.last, let container = containers.last else { return nil }
+        return UInt32(key) << 16 | UInt32(container.max)
     }
 
     /// Bytes of memory that the set takes, without what copies share. Caches count it.
     public var byteCount: Int {
-        let entry = MemoryLayout<UInt16>.stride + MemoryLayout<Block>.stride
-        return blocks.reduce(keys.count * entry) { $0 + $1.byteCount }
+        let entry = MemoryLayout<UInt16>.stride + MemoryLayout<Container>.stride
+        return containers.reduce(keys.count * entry) { $0 + $1.byteCount }
     }
 
     /// Whether a number is in the set; about 10 ns.
     public func contains(_ number: UInt32) -> Bool {
-        let (place, isThere) = place(of: UInt16(number >> 16))
-        return isThere && blocks[place].contains(UInt16(truncatingIfNeeded: number))
+        let (index, isFound) = index(of: UInt16(number >> 16))
+        return isFound && containers[index].contains(UInt16(truncatingIfNeeded: number))
     }
 
     /// Adds a number; returns false when it was a member.
@@ -43,12 +43,12 @@ public struct MemberSet: Sendable, Equatable {
     public mutating func insert(_ number: UInt32) -> Bool {
         let key = UInt16(number >> 16)
         let value = UInt16(truncatingIfNeeded: number)
-        let (place, isThere) = place(of: key)
-        if isThere {
-            if !blocks[place].insert(value) { return false }
+        let (index, isFound) = index(of: key)
+        if isFound {
+            if !containers[index].insert(value) { return false }
         } else {
-            keys.insert(key, at: place)
-            blocks.insert(.list([value]), at: place)
+            keys.insert(key, at: index)
+            containers.insert(.array([value]), at: index)
         }
         count += 1
         return true
@@ -57,11 +57,11 @@ public struct MemberSet: Sendable, Equatable {
     /// Removes a number; returns false when it was not a member.
     @discardableResult
     public mutating func remove(_ number: UInt32) -> Bool {
-        let (place, isThere) = place(of: UInt16(number >> 16))
-        guard isThere, blocks[place].remove(UInt16(truncatingIfNeeded: number)) else { return false }
-        if blocks[place].isNone {
-            keys.remove(at: place)
-            blocks.remove(at: place)
+        let (index, isFound) = index(of: UInt16(number >> 16))
+        guard isFound, containers[index].remove(UInt16(truncatingIfNeeded: number)) else { return false }
+        if containers[index].isNone {
+            keys.remove(at: index)
+            containers.remove(at: index)
         }
         count -= 1
         return true
@@ -70,7 +70,7 @@ public struct MemberSet: Sendable, Equatable {
 
 extension MemberSet {
     /// The index of a key's container, or the index at which to insert it.
-    func place(of key: UInt16) -> (place: Int, isThere: Bool) {
+    func index(of key: UInt16) -> (index: Int, isFound: Bool) {
         // Keys are distinct and ascend from 0 or more, so a key's index never exceeds the key; in a set without gaps it
         // equals it.
         var high = Int(key)
@@ -83,15 +83,15 @@ extension MemberSet {
         return (low, low < keys.count && keys[low] == key)
     }
 
-    func block(of key: UInt16) -> Block? {
-        let (place, isThere) = place(of: key)
-        return isThere ? blocks[place] : nil
+    func container(of key: UInt16) -> Container? {
+        let (index, isFound) = index(of: key)
+        return isFound ? containers[index] : nil
     }
 
     /// Appends a container; its key must be above all others.
-    mutating func append(_ block: Block, key: UInt16) {
+    mutating func append(_ container: Container, key: UInt16) {
         keys.append(key)
-        blocks.append(block)
-        count += block.count
+        containers.append(container)
+        count += container.count
     }
 }

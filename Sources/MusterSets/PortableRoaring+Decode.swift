@@ -18,21 +18,22 @@ extension PortableRoaring {
         for index in 0..<header.count {
             let (key, cardinality) = header.container(index)
             if let previous = set.keys.last, previous >= key { throw .notAscending }
-            if let offset = header.offset(index), offset != reader.place { throw .wrongOffset }
-            set.append(try readBlock(&reader, hasRuns: header.hasRuns(index), cardinality), key: key)
+            if let offset = header.offset(index), offset != reader.index { throw .wrongOffset }
+            set.append(try readContainer(&reader, hasRuns: header.hasRuns(index), cardinality), key: key)
         }
         guard reader.rest == 0 else { throw .trailingBytes }
         return set
     }
 
-    private static func readBlock(
+    private static func readContainer(
         _ reader: inout ByteReader, hasRuns: Bool, _ cardinality: Int
-    ) throws(StoredSetError) -> Block {
+    ) throws(StoredSetError) -> Container {
         if hasRuns { return try readRuns(&reader, cardinality) }
-        return cardinality > Block.listLimit ? try readWords(&reader, cardinality) : try readList(&reader, cardinality)
+        return cardinality > Container.arrayLimit
+            ? try readBitset(&reader, cardinality) : try readArray(&reader, cardinality)
     }
 
-    private static func readList(_ reader: inout ByteReader, _ cardinality: Int) throws(StoredSetError) -> Block {
+    private static func readArray(_ reader: inout ByteReader, _ cardinality: Int) throws(StoredSetError) -> Container {
         let source = try reader.take(2 * cardinality)
         let values = [UInt16](unsafeUninitializedCapacity: cardinality) { buffer, count in
             for index in 0..<cardinality { buffer[index] = source.integer(at: 2 * index) }
@@ -41,51 +42,51 @@ extension PortableRoaring {
         var descents = 0
         for index in 1..<max(cardinality, 1) { descents &+= values[index] <= values[index - 1] ? 1 : 0 }
         guard descents == 0 else { throw .notAscending }
-        return .list(values)
+        return .array(values)
     }
 
-    private static func readWords(_ reader: inout ByteReader, _ cardinality: Int) throws(StoredSetError) -> Block {
-        let source = try reader.take(Block.byteCount)
-        let words = [UInt64](unsafeUninitializedCapacity: Block.wordCount) { buffer, count in
-            for index in 0..<Block.wordCount { buffer[index] = source.integer(at: 8 * index) }
-            count = Block.wordCount
+    private static func readBitset(_ reader: inout ByteReader, _ cardinality: Int) throws(StoredSetError) -> Container {
+        let source = try reader.take(Container.byteCount)
+        let words = [UInt64](unsafeUninitializedCapacity: Container.wordCount) { buffer, count in
+            for index in 0..<Container.wordCount { buffer[index] = source.integer(at: 8 * index) }
+            count = Container.wordCount
         }
-        let bits = words.withUnsafeBufferPointer { Words.count($0.baseAddress!) }
+        let bits = words.withUnsafeBufferPointer { Bitset.count($0.baseAddress!) }
         guard bits == cardinality else { throw .wrongCardinality }
-        return .words(words, count: cardinality)
+        return .bitset(words, count: cardinality)
     }
 
-    private static func readRuns(_ reader: inout ByteReader, _ cardinality: Int) throws(StoredSetError) -> Block {
+    private static func readRuns(_ reader: inout ByteReader, _ cardinality: Int) throws(StoredSetError) -> Container {
         let source = try reader.take(4 * Int(reader.integer(UInt16.self)))
         var next = 0  // The lowest value at which the next run may begin.
         var sum = 0
-        for place in stride(from: 0, to: source.count, by: 4) {
-            let first = Int(source.integer(at: place) as UInt16)
-            let length = Int(source.integer(at: place + 2) as UInt16) + 1
-            guard first >= next, first + length <= Block.fullCount else { throw .notAscending }
+        for index in stride(from: 0, to: source.count, by: 4) {
+            let first = Int(source.integer(at: index) as UInt16)
+            let length = Int(source.integer(at: index + 2) as UInt16) + 1
+            guard first >= next, first + length <= Container.fullCount else { throw .notAscending }
             next = first + length
             sum += length
         }
         guard sum == cardinality else { throw .wrongCardinality }
-        return cardinality > Block.listLimit ? wordsOfRuns(source, sum) : listOfRuns(source)
+        return cardinality > Container.arrayLimit ? bitsetOfRuns(source, sum) : arrayOfRuns(source)
     }
 
     /// Converts runs that are already checked.
-    private static func listOfRuns(_ source: UnsafeRawBufferPointer) -> Block {
+    private static func arrayOfRuns(_ source: UnsafeRawBufferPointer) -> Container {
         var values: [UInt16] = []
-        for place in stride(from: 0, to: source.count, by: 4) {
-            let first: UInt16 = source.integer(at: place)
-            values += first...(first + source.integer(at: place + 2))
+        for index in stride(from: 0, to: source.count, by: 4) {
+            let first: UInt16 = source.integer(at: index)
+            values += first...(first + source.integer(at: index + 2))
         }
-        return .list(values)
+        return .array(values)
     }
 
     /// Converts runs that are already checked and have more than 4,096 values.
-    private static func wordsOfRuns(_ source: UnsafeRawBufferPointer, _ count: Int) -> Block {
-        var words = [UInt64](repeating: 0, count: Block.wordCount)
-        for place in stride(from: 0, to: source.count, by: 4) {
-            let first: UInt16 = source.integer(at: place)
-            let last: UInt16 = first + source.integer(at: place + 2)
+    private static func bitsetOfRuns(_ source: UnsafeRawBufferPointer, _ count: Int) -> Container {
+        var words = [UInt64](repeating: 0, count: Container.wordCount)
+        for index in stride(from: 0, to: source.count, by: 4) {
+            let first: UInt16 = source.integer(at: index)
+            let last: UInt16 = first + source.integer(at: index + 2)
             let (low, high) = (Int(first >> 6), Int(last >> 6))
             for index in low...high {
                 var word = UInt64.max
@@ -94,7 +95,7 @@ extension PortableRoaring {
                 words[index] |= word
             }
         }
-        return .words(words, count: count)
+        return .bitset(words, count: count)
     }
 }
 
@@ -128,7 +129,7 @@ private struct Header {
     var memory: Int {
         (0..<count).reduce(0) { sum, index in
             let cardinality = container(index).cardinality
-            return sum + 64 + (cardinality > Block.listLimit ? Block.byteCount : 2 * cardinality)
+            return sum + 64 + (cardinality > Container.arrayLimit ? Container.byteCount : 2 * cardinality)
         }
     }
 
@@ -144,16 +145,16 @@ private struct Header {
 /// Reads consecutive parts of a buffer and never past its end.
 private struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
-    private(set) var place = 0
+    private(set) var index = 0
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    var rest: Int { bytes.count - place }
+    var rest: Int { bytes.count - index }
 
     mutating func take(_ count: Int) throws(StoredSetError) -> UnsafeRawBufferPointer {
         guard count <= rest else { throw .truncated }
-        defer { place += count }
-        return UnsafeRawBufferPointer(rebasing: bytes[place..<place + count])
+        defer { index += count }
+        return UnsafeRawBufferPointer(rebasing: bytes[index..<index + count])
     }
 
     mutating func integer<Integer: FixedWidthInteger & BitwiseCopyable>(
@@ -166,7 +167,7 @@ private struct ByteReader {
 extension UnsafeRawBufferPointer {
     /// A little-endian integer; the caller has checked the length.
     @inline(__always)
-    fileprivate func integer<Integer: FixedWidthInteger & BitwiseCopyable>(at place: Int) -> Integer {
-        Integer(littleEndian: loadUnaligned(fromByteOffset: place, as: Integer.self))
+    fileprivate func integer<Integer: FixedWidthInteger & BitwiseCopyable>(at index: Int) -> Integer {
+        Integer(littleEndian: loadUnaligned(fromByteOffset: index, as: Integer.self))
     }
 }

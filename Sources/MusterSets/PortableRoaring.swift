@@ -15,7 +15,7 @@ public enum PortableRoaring {
 
     /// Encodes a set after `room` zero bytes.
     static func encode(_ set: MemberSet, after room: Int) -> [UInt8] {
-        let containers = set.blocks.map(Container.init)
+        let containers = set.containers.map(EncodedContainer.init)
         let hasRuns = containers.contains { $0.runs != nil }
         let header = headerByteCount(containers: containers.count, hasRuns: hasRuns)
         let total = room + containers.reduce(header) { $0 + $1.byteCount }
@@ -35,7 +35,8 @@ public enum PortableRoaring {
     }
 
     private static func writeHeader(
-        of set: MemberSet, _ containers: [Container], hasRuns: Bool, firstOffset: Int, to writer: inout ByteWriter
+        of set: MemberSet, _ containers: [EncodedContainer], hasRuns: Bool, firstOffset: Int,
+        to writer: inout ByteWriter
     ) {
         if hasRuns {
             writer.put(cookieWithRuns | UInt32(containers.count - 1) << 16)
@@ -49,7 +50,7 @@ public enum PortableRoaring {
         }
         for (key, container) in zip(set.keys, containers) {
             writer.put(key)
-            writer.put(UInt16(container.block.count - 1))
+            writer.put(UInt16(container.members.count - 1))
         }
         if hasRuns, containers.count < fewContainers { return }
         var offset = firstOffset
@@ -61,20 +62,21 @@ public enum PortableRoaring {
 }
 
 /// A container and the form in which it is encoded.
-private struct Container {
-    let block: Block
+private struct EncodedContainer {
+    let members: Container
     /// The number of runs when they are shorter than the array or bitset, else nil.
     let runs: Int?
     let byteCount: Int
 
-    init(_ block: Block) {
-        self.block = block
+    init(_ members: Container) {
+        self.members = members
         let plain: Int
         let runs: Int
-        switch block {
-        case .list(let values): (plain, runs) = (2 * values.count, values.withUnsafeBufferPointer(Lists.countRuns))
-        case .words(let words, _):
-            (plain, runs) = (Block.byteCount, words.withUnsafeBufferPointer { Words.countRuns($0.baseAddress!) })
+        switch members {
+        case .array(let values):
+            (plain, runs) = (2 * values.count, values.withUnsafeBufferPointer(ArrayContainer.countRuns))
+        case .bitset(let words, _):
+            (plain, runs) = (Container.byteCount, words.withUnsafeBufferPointer { Bitset.countRuns($0.baseAddress!) })
         }
         self.runs = 2 + 4 * runs < plain ? runs : nil
         byteCount = Swift.min(plain, 2 + 4 * runs)
@@ -82,15 +84,15 @@ private struct Container {
 
     func write(to writer: inout ByteWriter) {
         if let runs { return writeRuns(runs, to: &writer) }
-        switch block {
-        case .list(let values): for value in values { writer.put(value) }
-        case .words(let words, _): for word in words { writer.put(word) }
+        switch members {
+        case .array(let values): for value in values { writer.put(value) }
+        case .bitset(let words, _): for word in words { writer.put(word) }
         }
     }
 
     private func writeRuns(_ runs: Int, to writer: inout ByteWriter) {
         writer.put(UInt16(runs))
-        block.withView { view in
+        members.withView { view in
             view.forEachRun { first, last in
                 writer.put(first)
                 writer.put(last - first)

@@ -11,21 +11,21 @@ package enum XXH64 {
 
     /// The hash of the bytes.
     package static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        var place = 0
-        var hash = bytes.count < 32 ? prime5 : stripes(of: bytes, place: &place)
+        var index = 0
+        var hash = bytes.count < 32 ? prime5 : stripes(of: bytes, index: &index)
         hash &+= UInt64(bytes.count)
-        while bytes.count - place >= 8 {
-            hash = rotate(hash ^ round(0, word(bytes, place)), 27) &* prime1 &+ prime4
-            place += 8
+        while bytes.count - index >= 8 {
+            hash = rotate(hash ^ round(0, word(bytes, index)), 27) &* prime1 &+ prime4
+            index += 8
         }
-        if bytes.count - place >= 4 {
-            let half = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self))
+        if bytes.count - index >= 4 {
+            let half = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt32.self))
             hash = rotate(hash ^ UInt64(half) &* prime1, 23) &* prime2 &+ prime3
-            place += 4
+            index += 4
         }
-        while place < bytes.count {
-            hash = rotate(hash ^ UInt64(bytes[place]) &* prime5, 11) &* prime1
-            place += 1
+        while index < bytes.count {
+            hash = rotate(hash ^ UInt64(bytes[index]) &* prime5, 11) &* prime1
+            index += 1
         }
         hash = (hash ^ hash >> 33) &* prime2
         hash = (hash ^ hash >> 29) &* prime3
@@ -33,7 +33,7 @@ package enum XXH64 {
     }
 
     /// Processes all complete stripes of 32 bytes in four lanes and merges the lanes.
-    private static func stripes(of bytes: UnsafeRawBufferPointer, place: inout Int) -> UInt64 {
+    private static func stripes(of bytes: UnsafeRawBufferPointer, index: inout Int) -> UInt64 {
         var a = prime1 &+ prime2
         var b = prime2
         var c: UInt64 = 0
@@ -46,7 +46,7 @@ package enum XXH64 {
             d = round(d, word(bytes, next &+ 24))
             next &+= 32
         }
-        place = next
+        index = next
         var hash = rotate(a, 1) &+ rotate(b, 7) &+ rotate(c, 12) &+ rotate(d, 18)
         for lane in [a, b, c, d] { hash = (hash ^ round(0, lane)) &* prime1 &+ prime4 }
         return hash
@@ -54,8 +54,8 @@ package enum XXH64 {
 
     /// The caller has checked that 8 bytes are left.
     @inline(__always)
-    private static func word(_ bytes: UnsafeRawBufferPointer, _ place: Int) -> UInt64 {
-        UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
+    private static func word(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> UInt64 {
+        UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
     }
 
     @inline(__always)

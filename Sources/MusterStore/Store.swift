@@ -13,7 +13,8 @@ public final class Store: Sendable {
     /// Sets at earlier versions, the users that pass an attribute's test, and listings that are being paged.
     let derived: DerivedSets
     let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
-    /// When the last erasure or merge of each workspace here was done: what was read before is no answer any more, to whatever caller.
+    /// When the last erasure or merge of each workspace here was done: what was read before is no answer any more, to
+    /// whatever caller.
     let lastErasures = Locked<[WorkspaceID: ContinuousClock.Instant]>([:])
     let lookouts = Locked<[LookoutKey: Lookout]>([:])
     /// The segment in each workspace after which the next round of recording sizes goes on.

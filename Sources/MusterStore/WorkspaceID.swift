@@ -1,6 +1,7 @@
 public import Postgres
 
-/// The number of a workspace, which leads every key of every table. It comes out of a key's secret and from nowhere else.
+/// The number of a workspace, which leads every key of every table. It comes out of a key's secret and from nowhere
+/// else.
 public struct WorkspaceID: RawRepresentable, Hashable, Sendable, PostgresEncodable, PostgresDecodable {
     public let rawValue: Int32
 

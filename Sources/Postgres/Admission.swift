@@ -14,7 +14,7 @@ struct Admission {
     /// The recent duration of a unit of work in milliseconds, per lane.
     private(set) var unit = [Double](repeating: 0, count: Work.Lane.allCases.count)
     /// The time of the last refusal.
-    private(set) var lastRefusal: Moment?
+    private(set) var lastRefusal: MonotonicTime?
 
     /// Updates the mean; a single very slow unit counts as a few times the mean.
     mutating func learn(_ lane: Work.Lane, took milliseconds: Double) {
@@ -31,7 +31,7 @@ struct Admission {
     mutating func admit(
         _ work: Work, to lane: inout Turns, serving: Int?, capacity: Int
     ) -> (refused: Work, error: PostgresError)? {
-        let now = Moment.now
+        let now = MonotonicTime.now
         guard !work.caller.hasBegun else {
             lane.append(work, at: now)
             return nil
@@ -56,8 +56,8 @@ struct Admission {
     ///   - turns: the waiting work of the lane.
     ///   - serving: connections that run work of the lane.
     mutating func refusal(
-        _ lane: Work.Lane, of caller: Caller, by deadline: Moment, behind turns: borrowing Turns, serving: Int,
-        at now: Moment
+        _ lane: Work.Lane, of caller: Caller, by deadline: MonotonicTime, behind turns: borrowing Turns, serving: Int,
+        at now: MonotonicTime
     ) -> PostgresError? {
         refusal(
             lane, by: deadline, ahead: turns.ahead(of: caller) + 1, serving: serving, since: turns.waitingSince(caller),
@@ -68,7 +68,8 @@ struct Admission {
     ///   - ahead: units that go before it, including the running one.
     ///   - since: since when work of the same member has been waiting; nil when there is none.
     mutating func refusal(
-        _ lane: Work.Lane, by deadline: Moment, ahead: Int, serving: Int, since: Moment?, at now: Moment
+        _ lane: Work.Lane, by deadline: MonotonicTime, ahead: Int, serving: Int, since: MonotonicTime?,
+        at now: MonotonicTime
     ) -> PostgresError? {
         let unit = unit[lane.rawValue]
         let wait = Double(ahead) * unit / Double(max(1, serving))
@@ -82,7 +83,7 @@ struct Admission {
     }
 
     /// The error for work that is refused or displaced.
-    mutating func overload(in wait: Double, at now: Moment) -> PostgresError {
+    mutating func overload(in wait: Double, at now: MonotonicTime) -> PostgresError {
         lastRefusal = now
         var error = PostgresError(.overloaded)
         error.retryAfterMilliseconds = Int(min(max(wait, Double(Self.target)), 5_000))

@@ -194,23 +194,23 @@ struct ArrayReader {
         guard dimensions == 1 else { throw PostgresError(.decoding, "an array of \(dimensions) dimensions") }
         let count = Int(try integer())
         _ = try integer()
-        guard count >= 0, count <= (bytes.count - offset) / 4 else { throw Self.cutShort }
+        guard count >= 0, count <= (bytes.count - offset) / 4 else { throw Self.truncated }
         return (count, oid)
     }
 
     mutating func next() throws -> UnsafeRawBufferPointer? {
         let length = Int(try integer())
         if length == -1 { return nil }
-        guard length >= 0, length <= bytes.count - offset else { throw Self.cutShort }
+        guard length >= 0, length <= bytes.count - offset else { throw Self.truncated }
         defer { offset += length }
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])
     }
 
     private mutating func integer() throws -> Int32 {
-        guard bytes.count - offset >= 4 else { throw Self.cutShort }
+        guard bytes.count - offset >= 4 else { throw Self.truncated }
         defer { offset += 4 }
         return readBigEndian(bytes, at: offset, as: Int32.self)
     }
 
-    private static var cutShort: PostgresError { PostgresError(.decoding, "the array is truncated") }
+    private static var truncated: PostgresError { PostgresError(.decoding, "the array is truncated") }
 }

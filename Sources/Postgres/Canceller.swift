@@ -34,7 +34,7 @@ final class CancelRequest: Sendable {
 
     /// Whether the process was signalled. After that it can't be signalled any more. False when this is unknown at
     /// `limit`.
-    func isSent(by limit: Moment) -> Bool {
+    func isSent(by limit: MonotonicTime) -> Bool {
         wasSent.wait(for: ended) { wasSent in
             if let wasSent { return .found(wasSent) }
             return limit <= .now ? .found(false) : .again(by: limit.timespec)

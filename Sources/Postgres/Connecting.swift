@@ -12,12 +12,12 @@ struct Connecting {
     let isUnwanted: () -> Bool
 
     /// Throws `.unavailable` with libpq's message, which names hosts and roles but no password.
-    func connect(to target: inout ConnectionTarget) throws -> Session {
+    func connect(to target: inout ConnectionTarget) throws -> DatabaseSession {
         guard let raw = start(target.keywords) else { throw PostgresError(.unavailable, "libpq is out of memory") }
         // Adds the SQLSTATE to messages about a refusal; libpq reports it in no other way.
         PQsetErrorVerbosity(raw, PQERRORS_VERBOSE)
         // From here on the session owns `raw`: its deinit closes it.
-        let limit = Moment.after(milliseconds: settings.connectTimeoutMilliseconds)
+        let limit = MonotonicTime.after(milliseconds: settings.connectTimeoutMilliseconds)
         var state = PQstatus(raw) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
         while state != PGRES_POLLING_OK {
             guard state != PGRES_POLLING_FAILED else { throw failure(raw) }
@@ -28,7 +28,7 @@ struct Connecting {
             state = PQconnectPoll(raw)
         }
         PQsetErrorVerbosity(raw, PQERRORS_DEFAULT)
-        let session = Session(
+        let session = DatabaseSession(
             raw, settings: settings, logger: logger, interrupt: interrupt, canceller: canceller,
             identity: SessionIdentity(settings: target.sessionSettings, live: liveSessions))
         try session.establish(until: limit)
@@ -44,7 +44,7 @@ struct Connecting {
     }
 
     /// Whether the socket became ready before `limit`.
-    private func isReady(_ raw: OpaquePointer, _ state: PostgresPollingStatusType, until limit: Moment) -> Bool {
+    private func isReady(_ raw: OpaquePointer, _ state: PostgresPollingStatusType, until limit: MonotonicTime) -> Bool {
         let events = Int16(state == PGRES_POLLING_READING ? POLLIN : POLLOUT)
         while !isUnwanted() {
             let milliseconds = limit.milliseconds(since: .now)

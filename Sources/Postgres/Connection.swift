@@ -2,9 +2,9 @@
 ///
 /// Each call sends and then waits for the answer until the unit's deadline; all throw `PostgresError`.
 public struct Connection: ~Copyable {
-    let session: Session
+    let session: DatabaseSession
 
-    init(_ session: Session) { self.session = session }
+    init(_ session: DatabaseSession) { self.session = session }
 
     /// Returns the rows of a statement, each converted by `row`.
     public borrowing func query<R>(_ sql: SQL, _ row: (borrowing Row) throws -> R) throws -> [R] {

@@ -89,8 +89,8 @@ struct ConnectionFailure {
     /// Extracts the SQLSTATE from `…:  28P01: …`; the severity before it may be in any language.
     private static func withoutState(_ line: Substring) -> (String, SQLState?) {
         let line = line.drop { $0 == "\t" || $0 == " " }
-        guard let place = line.firstRange(of: #/:  [0-9A-Z]{5}: /#) else { return (String(line), nil) }
-        let state = line[place].dropFirst(3).dropLast(2)
-        return (line[..<place.lowerBound] + ": " + line[place.upperBound...], SQLState(rawValue: String(state)))
+        guard let range = line.firstRange(of: #/:  [0-9A-Z]{5}: /#) else { return (String(line), nil) }
+        let state = line[range].dropFirst(3).dropLast(2)
+        return (line[..<range.lowerBound] + ": " + line[range.upperBound...], SQLState(rawValue: String(state)))
     }
 }

@@ -36,13 +36,13 @@ extension Connection {
 
 /// Writes the rows of a `copyIn`.
 public struct CopyWriter: ~Copyable {
-    private let session: Session
+    private let session: DatabaseSession
     private var buffer = ParameterBuffer()
 
     /// What is gathered before it is given to libpq.
     private static let chunk = 64 * 1024
 
-    init(_ session: Session) {
+    init(_ session: DatabaseSession) {
         self.session = session
         buffer.bytes.reserveCapacity(Self.chunk + 1024)
         buffer.append(contentsOf: copySignature)
@@ -163,7 +163,7 @@ struct CopyData: ~Copyable {
     deinit { PQfreemem(start) }
 }
 
-extension Session {
+extension DatabaseSession {
     fileprivate func startCopy(_ sql: SQL, _ expected: ExecStatusType) throws {
         try checkMaySend()
         guard sql.parameters.types.isEmpty else { throw PostgresError(.misuse, "COPY takes no bound values") }
@@ -171,11 +171,11 @@ extension Session {
         guard !sql.text.contains(0) else { throw PostgresError(.encoding, "a statement has a NUL") }
         let text = sql.text + [0]
         try mustSend(text.withUnsafeBytes { PQsendQuery(raw, $0.assumingMemoryBound(to: CChar.self).baseAddress) })
-        guard let answer = try nextAnswer() else { throw PostgresError(.misuse, "the statement is not a COPY") }
+        guard let answer = try nextResult() else { throw PostgresError(.misuse, "the statement is not a COPY") }
         if answer.status == expected { return }
         if answer.status == PGRES_FATAL_ERROR {
             let failure = error(answer)
-            if !isLost { try skipAnswers() }
+            if !isLost { try skipResults() }
             throw failure
         }
         throw lose(PostgresError(.misuse, "the statement is not a COPY in this direction"))
@@ -218,7 +218,7 @@ extension Session {
 
     fileprivate func restOfCopy() throws -> PostgresError? {
         var failure: PostgresError?
-        while let answer = try nextAnswer() {
+        while let answer = try nextResult() {
             if answer.status == PGRES_COMMAND_OK { continue }
             failure = failure ?? error(answer)
             if isLost { break }

@@ -49,8 +49,8 @@ public final class Database: Sendable {
         try await submit(.write, caller, deadline) { session, deadline in
             var settings = variables
             if let lockTimeoutMilliseconds { settings.append(("lock_timeout", String(lockTimeoutMilliseconds))) }
-            let opening = Opening(begins: true, settings: settings + [deadline.asStatementTimeout])
-            return try session.transaction(Unit(deadline: deadline, opening: opening), body)
+            let prologue = TransactionPrologue(begins: true, settings: settings + [deadline.asStatementTimeout])
+            return try session.transaction(Job(deadline: deadline, prologue: prologue), body)
         }
     }
 
@@ -61,9 +61,9 @@ public final class Database: Sendable {
     ) async throws -> R {
         try await submit(.read, caller, deadline) { session, deadline in
             let settings = variables + [("transaction_read_only", "on"), deadline.asStatementTimeout]
-            var unit = Unit(deadline: deadline, opening: Opening(begins: true, settings: settings))
-            unit.isReadOnly = true
-            return try session.transaction(unit, body)
+            var job = Job(deadline: deadline, prologue: TransactionPrologue(begins: true, settings: settings))
+            job.isReadOnly = true
+            return try session.transaction(job, body)
         }
     }
 
@@ -75,8 +75,9 @@ public final class Database: Sendable {
         _ body: @escaping @Sendable (borrowing Connection) throws -> R
     ) async throws -> R {
         try await submit(.read, caller, deadline) { session, deadline in
-            let opening = Opening(begins: true, settings: variables + [deadline.asStatementTimeout], isSnapshot: true)
-            return try session.transaction(Unit(deadline: deadline, opening: opening), body)
+            let prologue = TransactionPrologue(
+                begins: true, settings: variables + [deadline.asStatementTimeout], isSnapshot: true)
+            return try session.transaction(Job(deadline: deadline, prologue: prologue), body)
         }
     }
 
@@ -92,7 +93,7 @@ public final class Database: Sendable {
             // Read-only is what makes it safe to run again, so it is not up to the caller.
             let settings = variables + [("transaction_read_only", "on"), deadline.asStatementTimeout]
             return try session.read(
-                Unit(deadline: deadline, opening: Opening(begins: false, settings: settings)), sql, row)
+                Job(deadline: deadline, prologue: TransactionPrologue(begins: false, settings: settings)), sql, row)
         }
     }
 
@@ -101,7 +102,7 @@ public final class Database: Sendable {
         deadline: ContinuousClock.Instant, _ body: @escaping @Sendable (borrowing Connection) throws -> R
     ) async throws -> R {
         try await submit(.write, Caller(group: 0), deadline, mayRunAgain: false) { session, deadline in
-            try session.bare(Unit(deadline: deadline), body)
+            try session.bare(Job(deadline: deadline), body)
         }
     }
 
@@ -134,7 +135,7 @@ public final class Database: Sendable {
     /// The error with which a write of this caller would be refused now; nil when it would wait or run. Saves preparing
     /// work that would be refused.
     public func overload(ofWritingFor caller: Caller, deadline: ContinuousClock.Instant) -> PostgresError? {
-        let error = queue.overload(ofWritingFor: caller, deadline: Moment(deadline))
+        let error = queue.overload(ofWritingFor: caller, deadline: MonotonicTime(deadline))
         if let error { errors.count(error) }
         return error
     }
@@ -142,9 +143,9 @@ public final class Database: Sendable {
     /// Queues a unit of work and waits for it. Cancelling the task removes it, or interrupts its statement.
     private func submit<R: Sendable>(
         _ lane: Work.Lane, _ caller: Caller, _ deadline: ContinuousClock.Instant, mayRunAgain: Bool = true,
-        _ body: @escaping @Sendable (Session, Moment) throws -> R
+        _ body: @escaping @Sendable (DatabaseSession, MonotonicTime) throws -> R
     ) async throws -> R {
-        let (ticket, moment, queue) = (Ticket(), Moment(deadline), queue)
+        let (ticket, moment, queue) = (Ticket(), MonotonicTime(deadline), queue)
         do {
             return try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<R, any Error>) in
@@ -157,8 +158,8 @@ public final class Database: Sendable {
                                 let value = try body(session, moment)
                                 return { outcome.settle(.success(value)) }
                             } catch {
-                                let leftNoTrace = session.isLost && !session.unit.hasAnswer
-                                let isInTime = session.unit.cancellation == .none && moment > .now
+                                let leftNoTrace = session.isLost && !session.job.hasResult
+                                let isInTime = session.job.cancellation == .none && moment > .now
                                 if mayRunAgain, isFirstRun, leftNoTrace, isInTime { return nil }
                                 return { outcome.settle(.failure(error)) }
                             }
@@ -191,7 +192,7 @@ private final class Outcome<R: Sendable>: Sendable {
     }
 }
 
-extension Moment {
+extension MonotonicTime {
     /// The remaining time, as the server's own limit for each statement.
     fileprivate var asStatementTimeout: (String, String) {
         ("statement_timeout", String(min(max(milliseconds(since: .now), 1), Int(Int32.max))))

@@ -42,7 +42,7 @@ struct Fifo<Element> {
         return removed
     }
 
-    func earliest(by moment: (Element) -> Moment) -> Moment? {
+    func earliest(by moment: (Element) -> MonotonicTime) -> MonotonicTime? {
         items[head...].compactMap { $0.map(moment) }.min()
     }
 

@@ -1,7 +1,7 @@
 import CLibpq
 import Logging
 
-extension Session {
+extension DatabaseSession {
     /// Without a receiver, libpq writes notices to stderr.
     func receiveNotices() {
         // Unretained: libpq only calls back from calls of this session.
@@ -10,21 +10,21 @@ extension Session {
             raw,
             { context, result in
                 guard let context, let result else { return }
-                Unmanaged<Session>.fromOpaque(context).takeUnretainedValue().note(result)
+                Unmanaged<DatabaseSession>.fromOpaque(context).takeUnretainedValue().note(result)
             }, context)
     }
 
     private func note(_ result: OpaquePointer) {
         let notice = PostgresError(.server, result: result)
-        if unit.isClosing { noteAtCommit(notice) }
+        if job.isClosing { noteAtCommit(notice) }
         logger.log(
             level: notice.severity == "WARNING" ? .warning : .debug, "Notice of PostgreSQL",
             metadata: ["notice": "\(notice)"])
     }
 
     private func noteAtCommit(_ notice: PostgresError) {
-        if notice.sqlState == .noActiveTransaction { unit.commitWarning = .noTransaction }
+        if notice.sqlState == .noActiveTransaction { job.commitWarning = .noTransaction }
         // A warning's text is translated and its code is shared; the function that warns is unique.
-        if notice.sourceFunction == "SyncRepWaitForLSN" { unit.commitWarning = .notReplicated }
+        if notice.sourceFunction == "SyncRepWaitForLSN" { job.commitWarning = .notReplicated }
     }
 }

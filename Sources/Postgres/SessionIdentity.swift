@@ -40,7 +40,7 @@ final class LiveSessions: Sendable {
 /// Connections turned out to share their sessions. All work is refused until that has not been seen for a while.
 struct PoolingTrial {
     let evidence: PostgresError
-    let trustsAgain: Moment
+    let trustsAgain: MonotonicTime
 
     init(_ evidence: PostgresError) {
         self.evidence = evidence
@@ -52,11 +52,11 @@ struct PoolingTrial {
     static let pauseMilliseconds = 200
 }
 
-extension Session {
+extension DatabaseSession {
     /// Sets the session's settings and reads them back in another transaction. Throws `.unavailable`.
-    func establish(until limit: Moment) throws {
+    func establish(until limit: MonotonicTime) throws {
         interrupt.clear()  // replaces the state of the last unit of work; none runs now
-        unit = Unit(deadline: limit)
+        job = Job(deadline: limit)
         do {
             let (former, set) = try setAll()
             if identity.isOfAnother(former) { throw isPooled(.pooledSession) }
@@ -68,9 +68,9 @@ extension Session {
     }
 
     /// Checks that this connection still has its own session; if not, the connection is lost.
-    func verify(until limit: Moment) {
+    func verify(until limit: MonotonicTime) {
         interrupt.clear()  // replaces the state of the last unit of work; none runs now
-        unit = Unit(deadline: limit)
+        job = Job(deadline: limit)
         do { try verifySession() } catch { lose() }
     }
 
@@ -81,7 +81,7 @@ extension Session {
     }
 
     /// Checks the name of the session in the first column of the first row.
-    func verifyName(_ answer: borrowing Answer) throws {
+    func verifyName(_ answer: borrowing QueryResult) throws {
         let isOwn = answer.withRow(0) { row in
             row.withBytes(0) { bytes in bytes.map { $0.elementsEqual(identity.name.utf8) } ?? false }
         }
@@ -127,7 +127,7 @@ extension Session {
         }
     }
 
-    private func strings(_ answer: borrowing Answer) throws -> [String] {
+    private func strings(_ answer: borrowing QueryResult) throws -> [String] {
         guard answer.rowCount == 1 else { throw PostgresError(.decoding, "PostgreSQL did not show its settings") }
         return try answer.withRow(0) { row in
             var values: [String] = []

@@ -1,78 +1,78 @@
 import CLibpq
 
 /// Sends statements: prepares each once, and sends everything that is known in one round trip.
-extension Session {
+extension DatabaseSession {
     /// Runs one statement and returns its result; the connection is then ready for the next one.
-    func perform(_ sql: SQL) throws -> Answer {
+    func perform(_ sql: SQL) throws -> QueryResult {
         try checkMaySend()
         if let failure = sql.parameters.failure { throw failure }
-        let opening = unit.opening
+        let prologue = job.prologue
         do {
-            return try send(sql, opening)
+            return try send(sql, prologue)
         } catch let error as PostgresError where isStale(error) {
             // The server has lost or invalidated a prepared statement. If this was the unit's first round trip, or if
             // each statement stands alone, the unit has had no effect, and the statement is sent again.
             cache.removeAll()
-            guard opening != nil || PQtransactionStatus(raw) == PQTRANS_IDLE else { throw error }
+            guard prologue != nil || PQtransactionStatus(raw) == PQTRANS_IDLE else { throw error }
             if PQtransactionStatus(raw) != PQTRANS_IDLE { try simple("ROLLBACK") }
             // Without a prologue, nothing else would detect that the statement is missing because the session belongs
             // to another client.
-            if opening == nil { try verifySession() }
-            unit.opening = opening
-            return try send(sql, opening)
+            if prologue == nil { try verifySession() }
+            job.prologue = prologue
+            return try send(sql, prologue)
         }
     }
 
-    private func send(_ sql: SQL, _ opening: Opening?) throws -> Answer {
+    private func send(_ sql: SQL, _ prologue: TransactionPrologue?) throws -> QueryResult {
         let key = StatementKey(text: sql.text, types: sql.parameters.types)
-        if opening == nil, let name = cache.name(of: key) {
+        if prologue == nil, let name = cache.name(of: key) {
             try mustSend(bind(name, sql.parameters))
-            return try onlyAnswer()
+            return try onlyResult()
         }
-        return try pipeline { trip in
-            if let opening { try open(opening, &trip) }
-            try enqueue(key, sql.parameters, &trip)
+        return try pipeline { batch in
+            if let prologue { try open(prologue, &batch) }
+            try enqueue(key, sql.parameters, &batch)
         }
     }
 
     /// Begins the transaction separately when it can't share a round trip: COPY and scripts can't be pipelined.
     func openAlone() throws {
-        guard let opening = unit.opening else { return }
-        _ = try pipeline { trip in try open(opening, &trip) }
+        guard let prologue = job.prologue else { return }
+        _ = try pipeline { batch in try open(prologue, &batch) }
     }
 
-    private func open(_ opening: Opening, _ trip: inout Trip) throws {
-        if opening.begins { try enqueue(opening.begin, &trip) }
+    private func open(_ prologue: TransactionPrologue, _ batch: inout PipelineBatch) throws {
+        if prologue.begins { try enqueue(prologue.begin, &batch) }
         var sql: SQL = "SELECT current_setting('muster.session',true)"
-        for setting in opening.settings {
+        for setting in prologue.settings {
             sql.text.append(contentsOf: ",set_config(".utf8)
             sql.bind(setting.0)
             sql.text.append(UInt8(ascii: ","))
             sql.bind(setting.1)
             sql.text.append(contentsOf: ",true)".utf8)
         }
-        try enqueue(sql, &trip)
-        trip.steps[trip.steps.count - 1] = .verify
+        try enqueue(sql, &batch)
+        batch.steps[batch.steps.count - 1] = .verify
     }
 
-    private func enqueue(_ sql: SQL, _ trip: inout Trip) throws {
+    private func enqueue(_ sql: SQL, _ batch: inout PipelineBatch) throws {
         if let failure = sql.parameters.failure { throw failure }
-        try enqueue(StatementKey(text: sql.text, types: sql.parameters.types), sql.parameters, &trip)
+        try enqueue(StatementKey(text: sql.text, types: sql.parameters.types), sql.parameters, &batch)
     }
 
-    private func enqueue(_ key: StatementKey, _ parameters: Parameters, _ trip: inout Trip) throws {
+    private func enqueue(_ key: StatementKey, _ parameters: Parameters, _ batch: inout PipelineBatch) throws {
         if let name = cache.name(of: key) {
-            trip.steps.append(.execute)
+            batch.steps.append(.execute)
             return try mustSend(bind(name, parameters))
         }
         if let oldest = cache.evict() {
-            trip.steps.append(.forget)
+            batch.steps.append(.forget)
             try mustSend(PQsendQueryParams(raw, "DEALLOCATE \(oldest)", 0, nil, nil, nil, nil, 1))
         }
         let name = cache.newName()
-        trip.steps.append(.prepare(key, name: name))
+        batch.steps.append(.prepare(key, name: name))
         try mustSend(prepare(key, name))
-        trip.steps.append(.execute)
+        batch.steps.append(.execute)
         try mustSend(bind(name, parameters))
     }
 
@@ -123,7 +123,7 @@ nonisolated(unsafe) private let emptyValue: UnsafePointer<CChar> = {
 }()
 
 /// Commands that are sent together; the position of a result identifies its command.
-struct Trip {
+struct PipelineBatch {
     enum Step {
         case prepare(StatementKey, name: String)
         case forget
@@ -136,36 +136,36 @@ struct Trip {
     var failure: PostgresError?
 }
 
-extension Session {
+extension DatabaseSession {
     /// Sends several commands under one sync and returns the last result. The first error ends all of them.
-    private func pipeline(_ fill: (inout Trip) throws -> Void) throws -> Answer {
+    private func pipeline(_ fill: (inout PipelineBatch) throws -> Void) throws -> QueryResult {
         try mustSend(PQenterPipelineMode(raw))
-        var trip = Trip()
+        var batch = PipelineBatch()
         do {
-            try fill(&trip)
+            try fill(&batch)
             try mustSend(PQpipelineSync(raw))
         } catch {
             lose()  // libpq's buffer contains a part of the batch
             throw error
         }
-        unit.opening = nil
-        let answer = try lastAnswer(to: &trip)
+        job.prologue = nil
+        let answer = try lastResult(to: &batch)
         guard PQexitPipelineMode(raw) == 1 else { throw lose(PostgresError(.connectionLost, connectionMessage)) }
-        if let failure = trip.failure { throw failure }
+        if let failure = batch.failure { throw failure }
         guard let answer else { throw lose(PostgresError(.connectionLost, "the server did not answer")) }
         return answer
     }
 
-    private func lastAnswer(to trip: inout Trip) throws -> Answer? {
-        var last: Answer?
-        var steps = trip.steps[...]
+    private func lastResult(to batch: inout PipelineBatch) throws -> QueryResult? {
+        var last: QueryResult?
+        var steps = batch.steps[...]
         while true {
-            guard let answer = try nextAnswer() else { continue }
+            guard let answer = try nextResult() else { continue }
             switch answer.status {
             case PGRES_PIPELINE_SYNC: return last
             case PGRES_PIPELINE_ABORTED: _ = steps.popFirst()
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
-                unit.hasAnswer = true
+                job.hasResult = true
                 switch steps.popFirst() {
                 case .prepare(let key, let name): cache.insert(key, name: name)
                 case .verify: try verifyName(answer)
@@ -173,29 +173,29 @@ extension Session {
                 }
                 last = consume answer
             default:
-                trip.failure = trip.failure ?? error(answer)
+                batch.failure = batch.failure ?? error(answer)
                 _ = steps.popFirst()
-                if isLost { throw trip.failure ?? PostgresError(.connectionLost) }
+                if isLost { throw batch.failure ?? PostgresError(.connectionLost) }
             }
         }
     }
 
     /// The only result of a statement that was sent alone.
-    private func onlyAnswer() throws -> Answer {
-        guard let answer = try nextAnswer() else { throw PostgresError(.misuse, "the statement has no result") }
+    private func onlyResult() throws -> QueryResult {
+        guard let answer = try nextResult() else { throw PostgresError(.misuse, "the statement has no result") }
         switch answer.status {
-        case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: unit.hasAnswer = true
+        case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: job.hasResult = true
         default:
             let failure = error(answer)
-            if !isLost { try skipAnswers() }
+            if !isLost { try skipResults() }
             throw failure
         }
-        try skipAnswers()
+        try skipResults()
         return answer
     }
 
-    func skipAnswers() throws {
-        while let answer = try nextAnswer() {
+    func skipResults() throws {
+        while let answer = try nextResult() {
             if answer.status == PGRES_FATAL_ERROR { _ = error(answer) }
             if isLost { return }
         }
@@ -209,10 +209,10 @@ extension Session {
         try mustSend(PQsendQuery(raw, text))
         var failure: PostgresError?
         var tag = ""
-        while let answer = try nextAnswer() {
+        while let answer = try nextResult() {
             switch answer.status {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
-                unit.hasAnswer = true
+                job.hasResult = true
                 tag = answer.commandTag
             default:
                 failure = failure ?? error(answer)
@@ -225,7 +225,7 @@ extension Session {
     }
 
     /// The error of an unsuccessful result; also updates the state of the connection.
-    func error(_ answer: borrowing Answer) -> PostgresError {
+    func error(_ answer: borrowing QueryResult) -> PostgresError {
         switch answer.status {
         case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
             return lose(PostgresError(.misuse, "COPY goes through copyIn and copyOut"))
@@ -233,14 +233,14 @@ extension Session {
         }
         let error = answer.error(.server)
         if error.severity != "ERROR" || PQstatus(raw) == CONNECTION_BAD { return lose(error.asKind(.connectionLost)) }
-        unit.hasAnswer = true
+        job.hasResult = true
         // A standby, or a former primary: a new connection finds the current primary.
-        if error.sqlState == .readOnlyTransaction, !unit.isReadOnly { unit.wantsNewConnection = true }
+        if error.sqlState == .readOnlyTransaction, !job.isReadOnly { job.wantsNewConnection = true }
         guard error.sqlState == .queryCanceled else { return error }
-        if unit.cancellation == .asked {
-            unit.cancellation = .done
+        if job.cancellation == .asked {
+            job.cancellation = .done
             return error.asKind(.cancelled)
         }
-        return unit.deadline.adding(milliseconds: -Unit.grace) <= .now ? error.asKind(.deadlineExceeded) : error
+        return job.deadline.adding(milliseconds: -Job.grace) <= .now ? error.asKind(.deadlineExceeded) : error
     }
 }

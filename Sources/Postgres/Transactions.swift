@@ -1,10 +1,10 @@
 import CLibpq
 
 /// Begins and ends units of work.
-extension Session {
+extension DatabaseSession {
     /// Runs `body` in a transaction: COMMIT, or ROLLBACK when it throws. Without a statement nothing is sent.
-    func transaction<R>(_ unit: Unit, _ body: (borrowing Connection) throws -> R) throws -> R {
-        self.unit = unit
+    func transaction<R>(_ job: Job, _ body: (borrowing Connection) throws -> R) throws -> R {
+        self.job = job
         defer { settle() }
         do {
             let value = try body(Connection(self))
@@ -17,21 +17,21 @@ extension Session {
     }
 
     /// Runs one statement in an implicit transaction, which ends with the round trip.
-    func read<R>(_ unit: Unit, _ sql: SQL, _ row: (borrowing Row) throws -> R) throws -> [R] {
-        self.unit = unit
-        self.unit.isReadOnly = true
+    func read<R>(_ job: Job, _ sql: SQL, _ row: (borrowing Row) throws -> R) throws -> [R] {
+        self.job = job
+        self.job.isReadOnly = true
         defer { settle() }
         return try Connection(self).query(sql, row)
     }
 
     /// Runs statements outside of any transaction; their session settings are reset afterwards.
-    func bare<R>(_ unit: Unit, _ body: (borrowing Connection) throws -> R) throws -> R {
-        self.unit = unit
+    func bare<R>(_ job: Job, _ body: (borrowing Connection) throws -> R) throws -> R {
+        self.job = job
         defer {
             discardAll()
             settle()
         }
-        let timeout = unit.deadline.milliseconds(since: .now)
+        let timeout = job.deadline.milliseconds(since: .now)
         try verifyName(
             try perform(
                 """
@@ -43,19 +43,19 @@ extension Session {
 
     /// Only the tag COMMIT confirms; after COMMIT is sent, only an answer reveals the outcome.
     private func commit() throws {
-        guard unit.opening == nil else { return }
+        guard job.prologue == nil else { return }
         try checkMaySend()
-        (unit.isClosing, unit.isCommitting) = (true, true)
-        defer { unit.isCommitting = false }
+        (job.isClosing, job.isCommitting) = (true, true)
+        defer { job.isCommitting = false }
         let tag: String
         do {
             tag = try simple("COMMIT")
         } catch let error as PostgresError where isLost {
             throw error.asKind(.commitOutcomeUnknown)
         }
-        unit.isClosing = false
+        job.isClosing = false
         guard tag == "COMMIT" else { throw PostgresError(.notCommitted, "the server answered COMMIT with \(tag)") }
-        switch unit.commitWarning {
+        switch job.commitWarning {
         case nil: return
         case .noTransaction: throw PostgresError(.notCommitted, "no transaction was open at COMMIT")
         case .notReplicated: throw PostgresError(.commitOutcomeUnknown, "the wait for a standby was interrupted")
@@ -67,30 +67,30 @@ extension Session {
         guard !isLost, PQtransactionStatus(raw) != PQTRANS_IDLE else { return }
         settleCancel()
         guard !isLost else { return }
-        unit.isClosing = true
-        unit.limit = min(.after(milliseconds: 1000), max(unit.limit, .after(milliseconds: 50)))
+        job.isClosing = true
+        job.limit = min(.after(milliseconds: 1000), max(job.limit, .after(milliseconds: 50)))
         do { try simple("ROLLBACK") } catch { lose() }
     }
 
     private func discardAll() {
         // A pending cancel, or the request for another connection, closes it anyway: see `settle`.
         settleCancel()
-        guard !isLost, !unit.wantsNewConnection else { return }
+        guard !isLost, !job.wantsNewConnection else { return }
         if PQtransactionStatus(raw) != PQTRANS_IDLE { rollback() }
-        unit.isClosing = true
-        unit.limit = .after(milliseconds: 1000)
+        job.isClosing = true
+        job.limit = .after(milliseconds: 1000)
         cache.removeAll()
         do {
             try simple("DISCARD ALL")
-            try establish(until: unit.limit)
+            try establish(until: job.limit)
         } catch { lose() }
     }
 
     /// Keeps the connection only in a known state: no transaction, and no pending cancel that could hit the next unit.
     private func settle() {
         settleCancel()
-        unit.isClosing = false
-        if PQtransactionStatus(raw) != PQTRANS_IDLE || unit.wantsNewConnection { lose() }
+        job.isClosing = false
+        if PQtransactionStatus(raw) != PQTRANS_IDLE || job.wantsNewConnection { lose() }
     }
 
     /// Runs `body`; if it throws, its changes are rolled back, and the transaction continues.
@@ -107,7 +107,7 @@ extension Session {
             try simple("RELEASE SAVEPOINT \(name)")
             return value
         } catch {
-            if !isLost, unit.cancellation == .none {
+            if !isLost, job.cancellation == .none {
                 try simple("ROLLBACK TO SAVEPOINT \(name); RELEASE SAVEPOINT \(name)")
             }
             throw error

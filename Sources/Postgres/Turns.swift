@@ -7,7 +7,7 @@ struct Turns {
         /// Work of calls that have begun, which goes first.
         var begun = Fifo<Work>()
         var fresh = Fifo<Work>()
-        let since: Moment
+        let since: MonotonicTime
         var count: Int { begun.count + fresh.count }
 
         mutating func removeAll(where isUnwanted: (Work) -> Bool) -> [Work] {
@@ -21,7 +21,7 @@ struct Turns {
         var order = Fifo<Int64>()
         var count = 0
 
-        mutating func append(_ work: Work, at now: Moment) {
+        mutating func append(_ work: Work, at now: MonotonicTime) {
             count += 1
             let member = work.caller.member
             if members[member] == nil { order.append(member) }
@@ -32,7 +32,7 @@ struct Turns {
             }
         }
 
-        mutating func prepend(_ work: Work, at now: Moment) {
+        mutating func prepend(_ work: Work, at now: MonotonicTime) {
             count += 1
             let member = work.caller.member
             if members[member] == nil { order.prepend(member) }
@@ -80,7 +80,7 @@ struct Turns {
             return members.values.reduce(0) { $0 + min($1.count, own + 1) }
         }
 
-        func earliest(by moment: (Work) -> Moment) -> Moment? {
+        func earliest(by moment: (Work) -> MonotonicTime) -> MonotonicTime? {
             members.values.flatMap { [$0.begun.earliest(by: moment), $0.fresh.earliest(by: moment)] }
                 .compactMap(\.self).min()
         }
@@ -91,7 +91,7 @@ struct Turns {
     private var order = Fifo<Int64>()
     private(set) var count = 0
 
-    mutating func append(_ work: Work, at now: Moment) {
+    mutating func append(_ work: Work, at now: MonotonicTime) {
         count += 1
         let id = work.caller.group
         if groups[id] == nil { order.append(id) }
@@ -99,7 +99,7 @@ struct Turns {
     }
 
     /// Puts work that could not run back at the front.
-    mutating func prepend(_ work: Work, at now: Moment) {
+    mutating func prepend(_ work: Work, at now: MonotonicTime) {
         count += 1
         let id = work.caller.group
         if groups[id] == nil { order.prepend(id) }
@@ -142,7 +142,7 @@ struct Turns {
         _ = order.removeAll { $0 == group }
     }
 
-    func earliest(by moment: (Work) -> Moment) -> Moment? {
+    func earliest(by moment: (Work) -> MonotonicTime) -> MonotonicTime? {
         groups.values.compactMap { $0.earliest(by: moment) }.min()
     }
 
@@ -153,5 +153,5 @@ struct Turns {
     }
 
     /// Since when this member continuously has waiting work; nil when it has none.
-    func waitingSince(_ caller: Caller) -> Moment? { groups[caller.group]?.members[caller.member]?.since }
+    func waitingSince(_ caller: Caller) -> MonotonicTime? { groups[caller.group]?.members[caller.member]?.since }
 }

@@ -12,10 +12,10 @@ struct WaitingWork {
     private var running: [Work.Lane: Int] = [:]
     private var readsGoFirst = true
     /// Units of each lane that may run at once.
-    private let most: [Work.Lane: Int]
+    private let maxRunning: [Work.Lane: Int]
     private let capacity: Int
     /// Units of urgent work that may run at once on connections for all work.
-    private static let mostUrgent = 2
+    private static let maxUrgent = 2
 
     /// - Parameters:
     ///   - capacity: units that may wait in a lane.
@@ -23,12 +23,12 @@ struct WaitingWork {
     init(capacity: Int, connections: Int) {
         self.capacity = capacity
         let forReads = connections < 4 ? 0 : connections / 2
-        most = [.urgent: .max, .read: connections - min(forReads, 1), .write: connections - forReads]
+        maxRunning = [.urgent: .max, .read: connections - min(forReads, 1), .write: connections - forReads]
     }
 
     var count: Int { urgent.count + reads.count + writes.count }
     var runningCount: Int { running.values.reduce(0, +) }
-    var lastRefusal: Moment? { admission.lastRefusal }
+    var lastRefusal: MonotonicTime? { admission.lastRefusal }
 
     /// Adds work, or refuses it or other work in its favour. Returns the refused work and its error.
     ///
@@ -46,7 +46,7 @@ struct WaitingWork {
     }
 
     /// The error for work that is not created yet; nil when it may wait.
-    mutating func overload(ofWritingFor caller: Caller, deadline: Moment, connected: Int) -> PostgresError? {
+    mutating func overload(ofWritingFor caller: Caller, deadline: MonotonicTime, connected: Int) -> PostgresError? {
         guard let serving = serving(.write, of: connected) else { return nil }
         return admission.refusal(.write, of: caller, by: deadline, behind: writes, serving: serving, at: .now)
     }
@@ -61,7 +61,7 @@ struct WaitingWork {
     /// The number of connections that can run work of a lane beside the other lane's current work.
     private func connections(for lane: Work.Lane, of connected: Int) -> Int {
         let others = running[lane == .read ? .write : .read, default: 0]
-        return min(most[lane] ?? 1, max(1, connected - others))
+        return min(maxRunning[lane] ?? 1, max(1, connected - others))
     }
 
     mutating func putBack(_ work: Work) {
@@ -75,7 +75,7 @@ struct WaitingWork {
     /// Takes the next work, which counts as running from now on.
     mutating func take(urgentOnly: Bool) -> Work? {
         // A flood of key checks must not use all connections.
-        let mayTakeUrgent = urgentOnly || running[.urgent, default: 0] < Self.mostUrgent
+        let mayTakeUrgent = urgentOnly || running[.urgent, default: 0] < Self.maxUrgent
         var work = mayTakeUrgent ? urgent.popFirst() : nil
         for lane in readsGoFirst ? [Work.Lane.read, .write] : [.write, .read] where work == nil && !urgentOnly {
             guard mayRun(lane) else { continue }
@@ -87,13 +87,13 @@ struct WaitingWork {
     }
 
     /// Whether one more unit of a lane may run.
-    func mayRun(_ lane: Work.Lane) -> Bool { running[lane, default: 0] < most[lane] ?? 1 }
+    func mayRun(_ lane: Work.Lane) -> Bool { running[lane, default: 0] < maxRunning[lane] ?? 1 }
 
     /// - Parameter since: when the work was taken; nil when it did not run.
-    mutating func ended(_ work: Work, since: Moment?) {
+    mutating func ended(_ work: Work, since: MonotonicTime?) {
         running[work.lane, default: 0] -= 1
         guard let since else { return }
-        admission.learn(work.lane, took: Double(Moment.now.nanoseconds - since.nanoseconds) / 1e6)
+        admission.learn(work.lane, took: Double(MonotonicTime.now.nanoseconds - since.nanoseconds) / 1e6)
     }
 
     mutating func remove(_ ticket: Ticket, from lane: Work.Lane, of caller: Caller) -> Work? {
@@ -108,7 +108,7 @@ struct WaitingWork {
         urgent.removeAll(where: isUnwanted) + reads.removeAll(where: isUnwanted) + writes.removeAll(where: isUnwanted)
     }
 
-    func earliest(by moment: (Work) -> Moment) -> Moment? {
+    func earliest(by moment: (Work) -> MonotonicTime) -> MonotonicTime? {
         [urgent.earliest(by: moment), reads.earliest(by: moment), writes.earliest(by: moment)].compactMap(\.self).min()
     }
 }

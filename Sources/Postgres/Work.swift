@@ -30,12 +30,12 @@ struct Work: Sendable {
     enum Lane: Int, CaseIterable { case urgent, read, write }
 
     let ticket: Ticket
-    let deadline: Moment
+    let deadline: MonotonicTime
     let lane: Lane
     let caller: Caller
     /// Runs the work on a connection. Returns a closure that notifies the caller, or nil when it had no effect and may
     /// run again.
-    let run: @Sendable (_ session: Session, _ mayRunAgain: Bool) -> (@Sendable () -> Void)?
+    let run: @Sendable (_ session: DatabaseSession, _ mayRunAgain: Bool) -> (@Sendable () -> Void)?
     let refuse: @Sendable (PostgresError) -> Void
 }
 
@@ -46,7 +46,7 @@ final class Ticket: @unchecked Sendable {
     enum Place {
         case outside, done
         case waiting(Work.Lane, Caller)
-        case running(Interrupt, since: Moment)
+        case running(Interrupt, since: MonotonicTime)
     }
     var place = Place.outside
     var isCancelled = false

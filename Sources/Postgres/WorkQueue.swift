@@ -12,13 +12,13 @@ final class WorkQueue: Sendable {
         var connected = 0
         var connectedForUrgent = 0
         /// The end of the last unit of work.
-        var lastEnd: Moment?
+        var lastEnd: MonotonicTime?
         /// When work stops waiting for a connection; nil while there is one.
-        var patienceEnds: Moment?
+        var patienceEnds: MonotonicTime?
         var workers: Int
         var isClosing = false
         /// When the alarm fires; nil while it is not set.
-        var alarm: Moment?
+        var alarm: MonotonicTime?
         var lastFailure: PostgresError?
         /// The last logged cause of missing connections; nil once there is a connection.
         var toldFailure: String?
@@ -63,13 +63,13 @@ final class WorkQueue: Sendable {
 
     /// Whether work ended, or was refused for lack of capacity, within this many milliseconds.
     func activity(within milliseconds: Int) -> (hasEnded: Bool, isOverloaded: Bool) {
-        let oldest = Moment.now.adding(milliseconds: -milliseconds)
+        let oldest = MonotonicTime.now.adding(milliseconds: -milliseconds)
         return state.withLock { state in
             (state.lastEnd.map { $0 >= oldest } ?? false, state.waiting.lastRefusal.map { $0 >= oldest } ?? false)
         }
     }
 
-    func overload(ofWritingFor caller: Caller, deadline: Moment) -> PostgresError? {
+    func overload(ofWritingFor caller: Caller, deadline: MonotonicTime) -> PostgresError? {
         state.withLock { state in
             let error = state.waiting.overload(ofWritingFor: caller, deadline: deadline, connected: state.connected)
             return state.isClosing ? nil : error
@@ -137,7 +137,7 @@ final class WorkQueue: Sendable {
         state.wait(for: signal) { state in
             state.idle.removeAll { $0 === signal }
             state.idleForUrgent.removeAll { $0 === signal }
-            let now = Moment.now
+            let now = MonotonicTime.now
             if let work = state.waiting.take(urgentOnly: urgentOnly) {
                 guard work.deadline > now else {
                     work.ticket.place = .done
@@ -158,7 +158,7 @@ final class WorkQueue: Sendable {
 
     func finished(_ work: Work) {
         let worker = state.withLock { state in
-            var start: Moment?
+            var start: MonotonicTime?
             if case .running(_, let since) = work.ticket.place { start = since }
             state.waiting.ended(work, since: start)
             state.lastEnd = .now
@@ -178,10 +178,10 @@ extension WorkQueue {
         while true {
             let turn: Turn = state.wait(for: alarmChanged) { state in
                 if state.isClosing { return .found(.end) }
-                let now = Moment.now
+                let now = MonotonicTime.now
                 let isAway = state.isAway(at: now)
                 let expired = state.waiting.removeAll { isAway || $0.deadline <= now }
-                state.alarm = state.waiting.earliest { state.lastMoment(of: $0) }
+                state.alarm = state.waiting.earliest { state.latestWait(of: $0) }
                 guard expired.isEmpty else {
                     for work in expired { work.ticket.place = .done }
                     return .found(.refuse(expired, state.expiry))
@@ -203,7 +203,7 @@ extension WorkQueue {
                 state.connected += isConnected ? 1 : -1
             }
             state.lastFailure = nil
-            let patience = outagePatience.map { Moment.after(milliseconds: $0) }
+            let patience = outagePatience.map { MonotonicTime.after(milliseconds: $0) }
             state.patienceEnds = state.connected > 0 ? nil : state.patienceEnds ?? patience
             let isNews = isConnected && state.toldFailure != nil && state.pooling == nil
             if isNews { state.toldFailure = nil }
@@ -244,7 +244,7 @@ extension WorkQueue {
 
     /// Sleeps; returns false when the database is being closed.
     func pause(milliseconds: Int) -> Bool {
-        let end = Moment.after(milliseconds: milliseconds)
+        let end = MonotonicTime.after(milliseconds: milliseconds)
         return state.wait(for: closing) { state in
             if state.isClosing { return .found(false) }
             return end <= .now ? .found(true) : .again(by: end.timespec)
@@ -301,7 +301,7 @@ extension WorkQueue.State {
     }
 
     /// Ends a trial when nothing was seen for its duration and there were two connections that could see it.
-    fileprivate mutating func isOnTrial(at now: Moment) -> Bool {
+    fileprivate mutating func isOnTrial(at now: MonotonicTime) -> Bool {
         guard let pooling else { return false }
         guard pooling.trustsAgain <= now, connected + connectedForUrgent >= min(2, workers) else { return true }
         (self.pooling, toldFailure) = (nil, nil)
@@ -316,19 +316,19 @@ extension WorkQueue.State {
     }
 
     /// Whether work is refused: waiting is useless, or there has been no connection for longer than work may wait.
-    fileprivate func isAway(at now: Moment) -> Bool {
+    fileprivate func isAway(at now: MonotonicTime) -> Bool {
         refusal != nil || patienceEnds.map { $0 <= now } ?? false
     }
 
     /// The time until which work may currently wait.
-    fileprivate func lastMoment(of work: Work) -> Moment {
+    fileprivate func latestWait(of work: Work) -> MonotonicTime {
         refusal == nil ? min(work.deadline, patienceEnds ?? work.deadline) : .now
     }
 
     /// Whether to wake the thread that watches deadlines; false when a worker is about to take the work.
     fileprivate mutating func setAlarm(for work: Work, isTaken: Bool) -> Bool {
         guard !isTaken || waiting.count > 1 || !waiting.mayRun(work.lane) else { return false }
-        let last = lastMoment(of: work)
+        let last = latestWait(of: work)
         if let alarm, alarm <= last { return false }
         alarm = last
         return true

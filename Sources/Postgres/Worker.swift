@@ -80,11 +80,11 @@ final class Worker: Sendable {
     }
 
     /// Returns whether the connection was useful before it ended.
-    private func serve(_ session: Session) -> Bool {
+    private func serve(_ session: DatabaseSession) -> Bool {
         if queue.connected(true, urgentOnly: urgentOnly) { logger.info("Connected to PostgreSQL again") }
         defer { queue.connected(false, urgentOnly: urgentOnly) }
         let age = Double(settings.maximumConnectionAgeSeconds) * Double.random(in: 0.8...1.2)
-        let retirement = Moment.after(milliseconds: Int(clamping: Int64(min(max(age, 1), 1e9) * 1000)))
+        let retirement = MonotonicTime.after(milliseconds: Int(clamping: Int64(min(max(age, 1), 1e9) * 1000)))
         var wasOfUse = false
         while !session.isLost, retirement > .now {
             switch queue.next(for: interrupt, wokenBy: workAdded, urgentOnly: urgentOnly) {
@@ -104,7 +104,7 @@ final class Worker: Sendable {
                     queue.putBack(work, hasRun: true)
                     return wasOfUse
                 }
-                wasOfUse = wasOfUse || session.unit.hasAnswer
+                wasOfUse = wasOfUse || session.job.hasResult
                 queue.finished(work)
                 answer()
             }

@@ -23,9 +23,9 @@ public enum ZipArchive {
     /// libzip writes an archive in one call, which takes minutes for a large one, so it runs on a thread of its own.
     /// Cancelling the task ends it. An archive has at least one entry, because libzip refuses to write an empty one.
     public static func make(
-        of content: ScratchFile, _ entries: [Entry]
-    ) async throws -> (file: ScratchFile, length: Int) {
-        let sink = ArchiveSink(try ScratchFile())
+        of content: TemporaryFile, _ entries: [Entry]
+    ) async throws -> (file: TemporaryFile, length: Int) {
+        let sink = ArchiveSink(try TemporaryFile())
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 Thread.detachNewThread {
@@ -41,7 +41,7 @@ public enum ZipArchive {
         }
     }
 
-    private static func write(_ content: ScratchFile, _ entries: [Entry], to sink: ArchiveSink) throws {
+    private static func write(_ content: TemporaryFile, _ entries: [Entry], to sink: ArchiveSink) throws {
         let archive = try open(sink)
         do {
             for entry in entries { try add(entry, of: content, to: archive) }
@@ -65,7 +65,7 @@ public enum ZipArchive {
         return archive
     }
 
-    private static func add(_ entry: Entry, of content: ScratchFile, to archive: OpaquePointer) throws {
+    private static func add(_ entry: Entry, of content: TemporaryFile, to archive: OpaquePointer) throws {
         let source = try makeSource(EntrySource(content, entry), EntrySource.answer)
         let index = zip_file_add(archive, entry.name, source, zip_flags_t(ZIP_FL_ENC_UTF_8))
         guard index >= 0 else {

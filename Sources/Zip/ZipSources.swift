@@ -12,12 +12,12 @@ private typealias Command = zip_source_cmd_t
 
 /// A range of a file, which libzip reads sequentially.
 final class EntrySource {
-    private let file: ScratchFile
+    private let file: TemporaryFile
     private let entry: ZipArchive.Entry
     private var position = 0
     private var failure: Int32 = 0
 
-    init(_ file: ScratchFile, _ entry: ZipArchive.Entry) { (self.file, self.entry) = (file, entry) }
+    init(_ file: TemporaryFile, _ entry: ZipArchive.Entry) { (self.file, self.entry) = (file, entry) }
 
     static let answer: zip_source_callback = { object, data, length, command in
         guard let object else { return -1 }
@@ -74,13 +74,13 @@ final class EntrySource {
 ///
 /// `@unchecked Sendable`: one thread writes, and others read only after it has ended.
 final class ArchiveSink: @unchecked Sendable {
-    let file: ScratchFile
+    let file: TemporaryFile
     private(set) var length = 0
     let isCancelled = Atomic(false)
     private var position = 0
     private var failure: Int32 = ENOENT
 
-    init(_ file: ScratchFile) { self.file = file }
+    init(_ file: TemporaryFile) { self.file = file }
 
     static let answer: zip_source_callback = { object, data, length, command in
         guard let object else { return -1 }

@@ -37,7 +37,7 @@ struct DescriptorPlan: Equatable {
         let listeners = 2
         // One more connection than are set, for proofs of keys; and the one that cancels.
         let ofDatabase = (settings.databaseConnections + 1) * Self.ofDatabaseConnection + 1
-        let ofOperations = settings.opsHost == nil ? 0 : 1 + OpsServer.places
+        let ofOperations = settings.opsHost == nil ? 0 : 1 + OpsServer.maxConnections
         let ofHeaders = settings.expectsProxyHeader ? listeners * Listener.maxWithoutProxyHeader : 0
         let fixed =
             open + ofEventLoops + Self.ofRuntime + Self.ofExports + Self.reserve + ofDatabase + ofOperations + listeners

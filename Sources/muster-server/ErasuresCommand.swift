@@ -60,7 +60,7 @@ struct Journals {
     init(files: [String]) throws {
         for file in files {
             let one = try JournalContent(file: file)
-            unread += one.cut.map { UnreadLine(file: file, number: $0, isDamaged: false) }
+            unread += one.truncated.map { UnreadLine(file: file, number: $0, isDamaged: false) }
             unread += one.damaged.map { UnreadLine(file: file, number: $0, isDamaged: true) }
             content.formUnion(one)
         }

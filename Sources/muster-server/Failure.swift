@@ -24,7 +24,7 @@ struct Failure: Error, CustomStringConvertible {
                 + "make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0")
     }
 
-    static func role(_ pass: ServerFacts.WallPass) -> Failure {
+    static func role(_ pass: ServerFacts.RLSBypass) -> Failure {
         Failure(
             description:
                 "the role of the connection is \(pass.rawValue), whom the wall between workspaces does not stop: "

@@ -124,7 +124,7 @@ extension Settings {
         var listener = ListenerSettings(
             host: host, port: port, tls: tls.map { TLSFiles(certificateFile: $0.certificate, keyFile: $0.key) },
             allowPlaintext: isLoopback(host) || isInsecureAllowed)
-        listener.places = places
+        listener.maxConnections = places
         listener.expectsProxyHeader = self.expectsProxyHeader
         return listener
     }

@@ -71,7 +71,7 @@ final class Serving: Service {
             group.addTask { try await self.listen() }
             // Work that computes must not keep the polls waiting: late ones refuse calls.
             group.addTask(priority: .high) { await self.server.watchKeys() }
-            group.addTask { await self.keepUp() }
+            group.addTask { await self.runMaintenance() }
             group.addTask { await self.export() }
             if settings.exitsOnRefusal { group.addTask { try await self.watchRefusals() } }
             // The listeners end when they have drained; until then their keys are watched.
@@ -98,24 +98,24 @@ final class Serving: Service {
     }
 
     /// Folds and forgets, for as long as the server runs. A round that fails is the next one's work.
-    private func keepUp() async {
+    private func runMaintenance() async {
         while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(settings.upkeepSeconds) * Double.random(in: 0.8...1.2))
+            try? await Task.sleep(for: .seconds(settings.maintenanceSeconds) * Double.random(in: 0.8...1.2))
             do {
                 let report = try await store.maintenance.run(
                     Retention(historyDays: settings.historyDays, eventDays: settings.eventDays))
-                if report != MaintenanceReport() { logger.info("Upkeep done", metadata: report.metadata) }
+                if report != MaintenanceReport() { logger.info("Maintenance done", metadata: report.metadata) }
             } catch is CancellationError {
                 return
             } catch {
                 if Task.isCancelled { return }
-                logger.warning("Upkeep failed; it is tried again", metadata: ["cause": "\(error)"])
+                logger.warning("Maintenance failed; the next pass tries again", metadata: ["cause": "\(error)"])
             }
         }
     }
 
-    /// Makes the archives of exports, apart from upkeep, since one may take minutes. What fails is another round's or
-    /// server's work.
+    /// Makes the archives of exports, apart from maintenance, since one may take minutes. What fails is another round's
+    /// or server's work.
     private func export() async {
         while !Task.isCancelled {
             do {
@@ -127,7 +127,7 @@ final class Serving: Service {
                 if Task.isCancelled { return }
                 logger.warning("Exports failed; they are tried again", metadata: ["cause": "\(error)"])
             }
-            try? await Task.sleep(for: .seconds(settings.upkeepSeconds) * Double.random(in: 0.8...1.2))
+            try? await Task.sleep(for: .seconds(settings.maintenanceSeconds) * Double.random(in: 0.8...1.2))
         }
     }
 
@@ -156,7 +156,7 @@ final class Serving: Service {
     private func check(deadline: ContinuousClock.Instant) async throws {
         let facts = try await schema.facts(deadline: deadline)
         guard facts.encoding == "UTF8" else { throw Failure.encoding(facts.encoding) }
-        if let pass = facts.passesTheWall {
+        if let pass = facts.bypassesRLS {
             guard settings.isOwnerRoleAllowed else { throw Failure.role(pass) }
             logger.warning("The role sees all workspaces", metadata: ["role": "\(pass.rawValue)"])
         }
@@ -196,16 +196,16 @@ extension Schema {
 extension MaintenanceReport {
     fileprivate var metadata: Logger.Metadata {
         [
-            "sets": .stringConvertible(setsFolded), "changes": .stringConvertible(changesFolded),
+            "sets": .stringConvertible(setsCompacted), "changes": .stringConvertible(changesCompacted),
             "listings": .stringConvertible(listingsEnded),
-            "requests": .stringConvertible(requestsForgotten), "receipts": .stringConvertible(receiptsForgotten),
-            "forgotten": .stringConvertible(changesForgotten),
-            "attribute_changes_forgotten": .stringConvertible(attributeChangesForgotten),
+            "requests": .stringConvertible(requestsPruned), "receipts": .stringConvertible(receiptsPruned),
+            "forgotten": .stringConvertible(changesPruned),
+            "attribute_changes_forgotten": .stringConvertible(attributeChangesPruned),
             "exports": .stringConvertible(exportsEnded), "exports_outdated": .stringConvertible(exportsOutdated),
-            "exports_forgotten": .stringConvertible(exportsForgotten), "sizes": .stringConvertible(sizesRecorded),
+            "exports_forgotten": .stringConvertible(exportsPruned), "sizes": .stringConvertible(sizesRecorded),
             "event_months_made": .stringConvertible(eventMonthsMade),
             "event_months_dropped": .stringConvertible(eventMonthsDropped),
-            "events_forgotten": .stringConvertible(eventsForgotten),
+            "events_forgotten": .stringConvertible(eventsPruned),
             "erasures_journalled": .stringConvertible(erasuresJournalled),
         ]
     }

@@ -26,14 +26,14 @@ struct ChaChaPolyTests {
     }
 
     /// Page tokens of listings that went on while servers were updated.
-    @Test func whatSwiftCryptoSealedOpens() throws {
+    @Test func bytesThatSwiftCryptoSealedOpen() throws {
         let sealed = bytes("eb5a9a2a756b976a6a484f3c630a1f56432aa90ead02e3a0c4e70991dc21")
         let opened = try ChaChaPoly.open(sealed, key: Array(0..<32), context: Array("1 users.list {}".utf8))
         #expect(opened == Array("42".utf8))
     }
 
     @Test(arguments: [0, 1, 15, 16, 17, 64, 65, 100_000])
-    func whatIsSealedOpens(_ count: Int) throws {
+    func sealedBytesOpen(_ count: Int) throws {
         let text = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
         for context in [[], text] {
             let sealed = try ChaChaPoly.seal(text, key: key, context: context)

@@ -63,7 +63,7 @@ import Testing
             logger: quietLogger)
         try await server.start()
         let port = server.port
-        await server.cutNow()
+        await server.abortNow()
         let patient = stubClient(port: port)
         let impatient = stubClient(port: port, repeats: false)
         for client in [patient, impatient] {
@@ -93,13 +93,13 @@ import Testing
         let client = stubClient(port: port.number)
         let task = Task { await rpcError { try await client.send(WaitCall(name: "a", safe: safe)) } }
         #expect(await eventually { first.gates.arrived == ["a"] })
-        await server.cutNow()
+        await server.abortNow()
         try? await Task.sleep(for: .milliseconds(50))
         let successor = newServer(on: port, second)
         try await successor.start()
         try await body(task, second, client)
         await client.close()
-        await successor.cutNow()
+        await successor.abortNow()
     }
 
     @Test func aSafeCallOutlivesARestartOfTheServer() async throws {
@@ -140,7 +140,7 @@ import Testing
         #expect(try await task.value == Done())
         await drain.value
         await client.close()
-        await successor.cutNow()
+        await successor.abortNow()
     }
 
     @Test func anUnsafeCallThatGoawayExcludedIsSentElsewhere() async throws {
@@ -158,7 +158,7 @@ import Testing
         #expect(await task.value == nil)
         #expect(stub.attempts == 1)
         await client.close()
-        await successor.cutNow()
+        await successor.abortNow()
         await peer.close()
     }
 }

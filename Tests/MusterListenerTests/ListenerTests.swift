@@ -20,29 +20,29 @@ import Testing
 @Suite struct ListenerTests {
     /// - Parameter headers: how long a PROXY header may take, where there has to be one.
     private func withListener(
-        places: Int = .max, headers: Duration? = nil, tls: TLSFiles? = nil,
+        maxConnections: Int = .max, headers: Duration? = nil, tls: TLSFiles? = nil,
         bounds: RPCServerSettings.Bounds = .quick,
         _ body: (RPCServer) async throws -> Void
     ) async throws {
         var settings = ListenerSettings(port: 0, tls: tls, allowPlaintext: true)
-        settings.places = places
+        settings.maxConnections = maxConnections
         settings.expectsProxyHeader = headers != nil
         settings.proxyHeaderPatience = headers ?? .zero
         let server = RPCServer(
             settings: .init(listener: settings, bounds: bounds), router: StubHandlers().router, logger: quietLogger)
         try await server.start()
         do { try await body(server) } catch {
-            await server.cutNow()
+            await server.abortNow()
             throw error
         }
-        await server.cutNow()
+        await server.abortNow()
     }
 
     // MARK: Places
 
     /// One more stays in the backlog, and comes in when another one has gone.
     @Test func connectionsBeyondTheLimitStayInTheBacklog() async throws {
-        try await withListener(places: 4) { server in
+        try await withListener(maxConnections: 4) { server in
             var connections: [RawConnection] = []
             for _ in 0..<4 {
                 connections.append(try await RawConnection(port: server.port))
@@ -71,7 +71,7 @@ import Testing
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        AcceptLimiter(listener: "RPC", places: 10, pauses: pauses, log: log))
+                        AcceptLimiter(listener: "RPC", maxConnections: 10, pauses: pauses, log: log))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -116,16 +116,16 @@ import Testing
         let ids = all.map { ObjectIdentifier($0) }
         let (here, there) = (PeerAddress([192, 0, 2, 1]), PeerAddress([192, 0, 2, 2]))
         var admissions = AdmissionQueue(maxConnections: 4, maxUnauthenticated: 2, maxSurplus: 1, maxPerAddress: 2)
-        #expect(admissions.admit(ids[0], from: here) == .taken(cutting: nil))
-        #expect(admissions.admit(ids[1], from: here) == .taken(cutting: nil))
+        #expect(admissions.admit(ids[0], from: here) == .taken(closing: nil))
+        #expect(admissions.admit(ids[1], from: here) == .taken(closing: nil))
         #expect(admissions.admit(ids[2], from: here) == .surplus(.perAddress))
         #expect(admissions.admit(ids[3], from: here) == .refused)
         // Being cut, the first counts until it has gone.
-        #expect(admissions.admit(ids[3], from: there) == .taken(cutting: ids[0]))
+        #expect(admissions.admit(ids[3], from: there) == .taken(closing: ids[0]))
         #expect(admissions.admit(ids[4], from: here) == .refused)
         for id in [ids[0], ids[2]] { admissions.remove(id) }
-        #expect(admissions.admit(ids[4], from: here) == .taken(cutting: ids[1]))
-        #expect(admissions.admit(ids[5]) == .taken(cutting: ids[3]))
+        #expect(admissions.admit(ids[4], from: here) == .taken(closing: ids[1]))
+        #expect(admissions.admit(ids[5]) == .taken(closing: ids[3]))
     }
 
     // MARK: Proxies

@@ -59,7 +59,7 @@ import Testing
         ("null", nil), ("[]", nil), ("{}", nil), ("9.2e18", nil), ("1e19", nil),
     ]
 
-    @Test(arguments: whole) func integersAreWholeHoweverTheyAreWritten(text: String, value: Int64?) {
+    @Test(arguments: whole) func integersAreWholeInEveryNotation(text: String, value: Int64?) {
         #expect((try? decode(Box<Int64>.self, "{\"v\":\(text)}").v) == value)
         #expect((try? decode(Box<Int>.self, "{\"v\":\(text)}").v) == value.map(Int.init))
         #expect((try? decode(Box<[Int64]>.self, "{\"v\":[\(text)]}").v.first) == value)

@@ -54,7 +54,7 @@ import Testing
         ] { #expect(imports.contains(line), "\(line) in \(imports)") }
     }
 
-    @Test func objectsThatAreJudgedAloneTellWhatTheirFieldsAreJudgedBy() throws {
+    @Test func objectsThatAreValidatedAloneDescribeTheRulesOfTheirFields() throws {
         let fields = try TrackUsers.bodyFields()
         for line in [
             "attributes[].external_id: string or whole number, choice",

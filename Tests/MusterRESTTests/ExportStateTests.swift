@@ -58,7 +58,7 @@ import Testing
             try await expect(.expired, 410, of: begun, muster)
             #expect(try await muster.server.store.maintenance.run(Retention()) == MaintenanceReport())
             try await muster.database.run("UPDATE segment_export SET expires_at = now() - interval '7 days 1 second'")
-            #expect(try await muster.server.store.maintenance.run(Retention()).exportsForgotten == 1)
+            #expect(try await muster.server.store.maintenance.run(Retention()).exportsPruned == 1)
             let unknown = await #expect(throws: RPCError.self) { try await muster.send(call) }
             #expect(unknown?.code == .notFound)
             #expect(try await muster.server.rest("GET", begun.path).status == 404)

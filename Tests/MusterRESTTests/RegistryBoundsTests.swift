@@ -12,7 +12,7 @@ import Testing
         let field: String
         /// What an empty list is answered with.
         let empty: Int
-        let most: Int
+        let max: Int
         /// What a full one is answered with.
         let success: Int
         /// What the refusal of one more says.
@@ -27,65 +27,65 @@ import Testing
     /// In this order: external ids are removed that were renamed.
     private static let bounds: [Bound] = [
         Bound(
-            path: "/users/track", field: "attributes", empty: 400, most: 75, success: 201,
+            path: "/users/track", field: "attributes", empty: 400, max: 75, success: 201,
             refusal: "Max Input Length Exceeded", says: [#""attributes_processed":75"#]
         ) {
             #"{"external_id":"u-\#($0)","n":1}"#
         },
         Bound(
-            path: "/users/track", field: "events", empty: 400, most: 75, success: 201,
+            path: "/users/track", field: "events", empty: 400, max: 75, success: 201,
             refusal: "Max Input Length Exceeded", says: [#""events_processed":75"#]
         ) {
             #"{"external_id":"u-\#($0)","name":"n","time":"2026-11-01"}"#
         },
         Bound(
-            path: "/users/track", field: "purchases", empty: 400, most: 75, success: 201,
+            path: "/users/track", field: "purchases", empty: 400, max: 75, success: 201,
             refusal: "Max Input Length Exceeded", says: [#""purchases_processed":75"#]
         ) {
             #"{"external_id":"u-\#($0)","product_id":"n","currency":"EUR","price":1,"time":"2026-11-01"}"#
         },
         Bound(
-            path: "/users/alias/new", field: "user_aliases", empty: 201, most: 50, success: 201,
+            path: "/users/alias/new", field: "user_aliases", empty: 201, max: 50, success: 201,
             refusal: "user_aliases has 51 entries", says: [#""aliases_processed":50"#]
         ) {
             #"{"external_id":"u-\#($0)","alias_label":"new","alias_name":"n-\#($0)"}"#
         },
         Bound(
-            path: "/users/alias/update", field: "alias_updates", empty: 201, most: 50, success: 201,
+            path: "/users/alias/update", field: "alias_updates", empty: 201, max: 50, success: 201,
             refusal: "alias_updates has 51 entries"
         ) {
             #"{"alias_label":"old","old_alias_name":"o-\#($0)","new_alias_name":"p-\#($0)"}"#
         },
         Bound(
-            path: "/users/identify", field: "aliases_to_identify", empty: 400, most: 50, success: 201,
+            path: "/users/identify", field: "aliases_to_identify", empty: 400, max: 50, success: 201,
             refusal: "more than 50 entries"
         ) {
             #"{"external_id":"i-\#($0)","user_alias":{"alias_label":"anon","alias_name":"a-\#($0)"}}"#
         },
         Bound(
-            path: "/users/merge", field: "merge_updates", empty: 400, most: 50, success: 202,
+            path: "/users/merge", field: "merge_updates", empty: 400, max: 50, success: 202,
             refusal: "50 merge updates"
         ) {
             #"{"identifier_to_merge":{"external_id":"m-\#($0)"},"identifier_to_keep":{"external_id":"u-0"}}"#
         },
         Bound(
-            path: "/users/external_ids/rename", field: "external_id_renames", empty: 400, most: 50, success: 201,
+            path: "/users/external_ids/rename", field: "external_id_renames", empty: 400, max: 50, success: 201,
             refusal: "external_id_renames has 51 entries"
         ) {
             #"{"current_external_id":"u-\#($0)","new_external_id":"v-\#($0)"}"#
         },
         Bound(
-            path: "/users/external_ids/remove", field: "external_ids", empty: 400, most: 50, success: 201,
+            path: "/users/external_ids/remove", field: "external_ids", empty: 400, max: 50, success: 201,
             refusal: "external_ids has 51 entries"
         ) {
             #""u-\#($0)""#
         },
         Bound(
-            path: "/users/export/ids", field: "external_ids", empty: 201, most: 50, success: 201,
+            path: "/users/export/ids", field: "external_ids", empty: 201, max: 50, success: 201,
             refusal: "The max number of external_ids and aliases per request was exceeded", writes: false
         ) { #""v-\#($0)""# },
         Bound(
-            path: "/users/delete", field: "external_ids", empty: 400, most: 50, success: 201,
+            path: "/users/delete", field: "external_ids", empty: 400, max: 50, success: 201,
             refusal: "more than 50 entries"
         ) {
             #""v-\#($0)""#
@@ -106,14 +106,14 @@ import Testing
                 let before = try await users(muster)
                 let none = try await post(0)
                 #expect(none.status == bound.empty && none.message != nil, "\(what), none: \(none.text)")
-                let surplus = try await post(bound.most + 1)
+                let surplus = try await post(bound.max + 1)
                 #expect(surplus.status == 400 && surplus.text.contains(bound.refusal), "\(what): \(surplus.text)")
                 let problem = try surplus.problem
                 let limit = try #require(Limits.all.first { $0.name == problem.details?.limit }, "\(surplus.text)")
-                #expect(limit.value == bound.most && problem.names(limit, as: bound.most), "\(surplus.text)")
+                #expect(limit.value == bound.max && problem.names(limit, as: bound.max), "\(surplus.text)")
                 #expect(problem.details?.reason == "too_many", "\(surplus.text)")
                 #expect(try await users(muster) == before, "\(what): refused, and applied")
-                let full = try await post(bound.most)
+                let full = try await post(bound.max)
                 #expect(full.status == bound.success && full.message == "success", "\(what): \(full.text)")
                 #expect(try await (users(muster) != before) == bound.writes, "\(what)")
                 for word in bound.says { #expect(full.text.contains(word), "\(what): \(full.text)") }
@@ -153,9 +153,9 @@ import Testing
     }
 
     private func register(_ muster: MusterUnderTest) async throws {
-        let known = (0..<76).map { place in
+        let known = (0..<76).map { index in
             UserEntry(
-                externalID: Identifier("u-\(place)"), aliases: [Alias(label: "old", name: Identifier("o-\(place)"))])
+                externalID: Identifier("u-\(index)"), aliases: [Alias(label: "old", name: Identifier("o-\(index)"))])
         }
         let anonymous = (0..<51).map { UserEntry(aliases: [Alias(label: "anon", name: Identifier("a-\($0)"))]) }
         try await muster.register((0..<51).map { Identifier("m-\($0)") })

@@ -48,7 +48,7 @@ import Testing
         try await server.start()
         let result: Result<Void, any Error>
         do { result = .success(try await body(server, stub, router)) } catch { result = .failure(error) }
-        await server.cutNow()
+        await server.abortNow()
         try result.get()
     }
 
@@ -76,10 +76,10 @@ import Testing
             received.take(try await connection.next(3))
             // Of connections: one with a bad key, and one with a frame that is too long.
             for message in [framed(request(1, "session.open", #"{"key":"bad"}"#)), [0, 0xFF, 0xFF, 0xFF, 0xFF]] {
-                let stranger = try await RawConnection(port: server.port)
-                try await stranger.send(message)
-                received.take(try await stranger.rest())
-                await stranger.close()
+                let unauthenticated = try await RawConnection(port: server.port)
+                try await unauthenticated.send(message)
+                received.take(try await unauthenticated.rest())
+                await unauthenticated.close()
             }
             #expect(received.counts.values.reduce(0, +) == 14)
             for code in [.resourceExhausted, .deadlineExceeded, .cancelled, .unauthenticated] as [RPCCode] {

@@ -9,7 +9,7 @@ import Testing
 
 /// How a server begins, lets go of its connections, and ends.
 @Suite struct ServerLifecycleTests {
-    @Test func aDrainFinishesWhatIsInFlightAndRefusesWhatIsNew() async throws {
+    @Test func aDrainFinishesRequestsInFlightAndRefusesNewOnes() async throws {
         try await withStubConnection { connection, server, stub in
             try await connection.send(request(2, "test.wait", "{\"name\":\"a\"}"))
             #expect(await eventually { stub.gates.arrived == ["a"] })

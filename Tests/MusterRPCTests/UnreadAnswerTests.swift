@@ -27,7 +27,7 @@ import Testing
             try await good.open()
             var peers: [RawConnection] = []
             for _ in 0..<16 { peers.append(try await greedy(server)) }
-            #expect(await eventually { server.unreadCuts > 0 })
+            #expect(await eventually { server.unreadAborts > 0 })
             for id in 2...40 {
                 try await good.send(request(id, "test.echo", "{\"text\":\"\"}"))
                 #expect(try await good.next()?.id == Int64(id))
@@ -108,14 +108,14 @@ import Testing
         return (budget, names.map { name in budget.open { self.cut.withLockedValue { $0.append(name) } } })
     }
 
-    @Test func whereAllTakeSomethingTheOneWithMostIsCut() {
+    @Test func ifAllReadTheConnectionWithTheMostIsClosed() {
         let (budget, accounts) = accounts(["small", "large", "last"], patience: .seconds(3_600))
         for (account, bytes) in zip(accounts, [30, 60, 20]) { account.holds(bytes) }
-        #expect(cut.withLockedValue(\.self) == ["large"] && budget.cutCount == 1)
+        #expect(cut.withLockedValue(\.self) == ["large"] && budget.abortCount == 1)
         // What it holds is there until it is closed, and nobody is cut for it a second time.
         #expect(budget.bytes == 110)
         accounts[0].holds(40)
-        #expect(budget.cutCount == 1)
+        #expect(budget.abortCount == 1)
         accounts[1].close()
         #expect(budget.bytes == 60)
         accounts[2].holds(70)
@@ -134,7 +134,7 @@ import Testing
         #expect(budget.bytes == 100)
     }
 
-    @Test func whoTakesNothingIsCutBeforeWhoHasMore() async throws {
+    @Test func aConnectionThatReadsNothingIsClosedBeforeALargerOne() async throws {
         let (_, accounts) = accounts(["stuck", "large", "last"], patience: .seconds(1))
         accounts[0].holds(30)
         try await Task.sleep(for: .milliseconds(1_100))

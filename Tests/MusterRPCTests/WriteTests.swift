@@ -43,6 +43,6 @@ import Testing
         #expect(writes.withLockedValue { $0 } == 2)
         await client.close()
         await listener.stop()
-        await shared.connections.cut()
+        await shared.connections.abort()
     }
 }

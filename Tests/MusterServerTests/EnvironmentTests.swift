@@ -78,7 +78,7 @@ struct EnvironmentTests {
 
     // MARK: White space
 
-    @Test func whiteSpaceAroundAValueIsCut() async throws {
+    @Test func whiteSpaceAroundAValueIsRemoved() async throws {
         let settings = try await load([
             "MUSTER_LISTEN_HOST": " ::1\n", "MUSTER_LISTEN_PORT": "9\r\n", "MUSTER_ALLOW_OWNER_ROLE": "true\n",
             "MUSTER_LOG_LEVEL": "INFO\n", "MUSTER_LOG_FORMAT": " Json",

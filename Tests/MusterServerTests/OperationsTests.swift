@@ -25,7 +25,7 @@ import Testing
                 flags: [:],
                 environment: [
                     "MUSTER_DATABASE_URL": databaseURL, "MUSTER_LISTEN_PORT": "0", "MUSTER_REST_PORT": "0",
-                    "MUSTER_OPS_PORT": "0", "MUSTER_UPKEEP_SECONDS": "1", "MUSTER_LOG_LEVEL": "critical",
+                    "MUSTER_OPS_PORT": "0", "MUSTER_MAINTENANCE_SECONDS": "1", "MUSTER_LOG_LEVEL": "critical",
                 ], file: nil)
             serving = Serving(Server(settings, logger: quietLogger))
             group = ServiceGroup(services: [serving], logger: quietLogger)
@@ -159,10 +159,10 @@ import Testing
                 #expect(try await running.metric("process_resident_memory_bytes") > 1_000_000)
                 #expect(try await running.metric("muster_build_info{version=\"\(MusterServerCommand.version)\"}") == 1)
                 for _ in 0..<500 {
-                    if try await running.metric("muster_changes_not_folded") >= 2 { break }
+                    if try await running.metric("muster_changes_not_compacted") >= 2 { break }
                     try await Task.sleep(for: .milliseconds(10))
                 }
-                #expect(try await running.metric("muster_changes_not_folded") >= 2)
+                #expect(try await running.metric("muster_changes_not_compacted") >= 2)
                 #expect(try await running.metric("muster_database_connections") >= 1)
                 for state in ["waiting", "running"] {
                     #expect(try await running.metric(#"muster_database_work{state="\#(state)"}"#) >= 0)

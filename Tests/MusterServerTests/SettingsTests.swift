@@ -26,13 +26,14 @@ struct SettingsTests {
     /// What an operator may set is told as it was set.
     @Test func theReportedLimitsAreTheConfiguredOnes() async throws {
         let flags = [
-            "connections.most": "7", "connections.strangers": "3", "lock_timeout_ms": "1234", "drain_seconds": "5",
+            "connections.most": "7", "connections.unauthenticated": "3", "lock_timeout_ms": "1234",
+            "drain_seconds": "5",
             "rest.requests_per_hour": "11", "rest.service_requests_per_hour": "0",
         ]
         let settings = try await Settings.load(flags: flags, environment: [:], file: nil)
         let told = Dictionary(uniqueKeysWithValues: settings.limits.map { ($0.name, $0.value) })
         let set = [
-            "connections": 7, "stranger_connections": 3, "lock_wait_ms": 1_234, "drain_seconds": 5,
+            "connections": 7, "unauthenticated_connections": 3, "lock_wait_ms": 1_234, "drain_seconds": 5,
             "rest_requests_per_hour": 11, "rest_service_requests_per_hour": 0,
         ]
         #expect(told.filter { set.keys.contains($0.key) } == set)

@@ -65,7 +65,7 @@ import Testing
             var random = SeededRandom(seed: seed)
             let before = MemberSet(random.numbers())
             let change = before.effectiveChange(
-                adding: MemberSet(random.numbers(blocks: 2)), removing: MemberSet(random.numbers(blocks: 2)))
+                adding: MemberSet(random.numbers(containers: 2)), removing: MemberSet(random.numbers(containers: 2)))
             var after = before
             after.apply(added: change.added, removed: change.removed.subtracting(change.added))
             let expected = Set(change.added.chunks + change.removed.subtracting(change.added).chunks).sorted()

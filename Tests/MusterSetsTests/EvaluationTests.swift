@@ -61,12 +61,12 @@ extension SeededRandom {
 }
 
 @Suite struct EvaluationTests {
-    private static let blocks: [UInt32] = [0, 1, 0xFFFF]
+    private static let containers: [UInt32] = [0, 1, 0xFFFF]
 
     @Test(arguments: TestSeed.several(100)) func randomTreesAgreeWithSwiftsSets(seed: UInt64) {
         var random = SeededRandom(seed: seed)
-        let sets = (0..<4).map { _ in random.numbers(blocks: 3, of: Self.blocks) }
-        let universe = random.numbers(blocks: 5, of: Self.blocks).union([0, 65_536, .max])
+        let sets = (0..<4).map { _ in random.numbers(containers: 3, of: Self.containers) }
+        let universe = random.numbers(containers: 5, of: Self.containers).union([0, 65_536, .max])
         let naive = Naive(universe: universe, operands: sets)
         let (everyone, operands) = (MemberSet(universe), sets.map { MemberSet($0) })
         let probes = universe.prefix(40) + sets.flatMap { $0.prefix(40) } + [1, 65_535]

@@ -52,7 +52,7 @@ import Testing
     @Test func singleChangesAgreeWithSwiftsSet() {
         for seed in TestSeed.several(40) {
             var random = SeededRandom(seed: seed)
-            var numbers = random.numbers(blocks: 2, of: [0, 1])
+            var numbers = random.numbers(containers: 2, of: [0, 1])
             var set = MemberSet(numbers)
             let known = numbers.sorted()
             for _ in 0..<300 {
@@ -95,7 +95,7 @@ import Testing
     @Test func pagesJoinUpToTheSet() {
         for seed in TestSeed.several(60) {
             var random = SeededRandom(seed: seed)
-            let set = MemberSet(random.numbers(blocks: 3))
+            let set = MemberSet(random.numbers(containers: 3))
             let limit = 1 + random.below(3000)
             var (pages, last): ([UInt32], UInt32?) = ([], nil)
             while true {

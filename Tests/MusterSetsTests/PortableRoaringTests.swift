@@ -6,7 +6,7 @@ import Testing
     @Test func bitmapsOfCRoaringAreRead() throws {
         for seed in TestSeed.several(80) {
             var random = SeededRandom(seed: seed)
-            let numbers = random.numbers(blocks: 6).sorted()
+            let numbers = random.numbers(containers: 6).sorted()
             let roaring = Roaring(numbers)
             let set = MemberSet(numbers)
             #expect(try decode(portable: roaring.portable) == set, "MUSTER_SEED=\(seed)")
@@ -18,7 +18,7 @@ import Testing
     @Test func cRoaringReadsOurBitmaps() throws {
         for seed in TestSeed.several(80) {
             var random = SeededRandom(seed: seed)
-            let numbers = random.numbers(blocks: 6).sorted()
+            let numbers = random.numbers(containers: 6).sorted()
             let bytes = PortableRoaring.encode(MemberSet(numbers))
             #expect(Roaring(portable: bytes)?.numbers == numbers, "MUSTER_SEED=\(seed)")
             #expect(try decode(portable: bytes) == MemberSet(numbers), "MUSTER_SEED=\(seed)")
@@ -97,7 +97,7 @@ import Testing
     @Test func mutatedBytesAreRefusedOrAreAnotherSet() throws {
         for seed in TestSeed.several(60) {
             var random = SeededRandom(seed: seed)
-            let roaring = Roaring(random.numbers(blocks: 3, of: [0, 1, 2]).sorted())
+            let roaring = Roaring(random.numbers(containers: 3, of: [0, 1, 2]).sorted())
             if random.below(2) == 0 { roaring.optimize() }
             let bytes = roaring.portable
             for _ in 0..<100 {
@@ -115,12 +115,12 @@ extension SeededRandom {
     /// Bytes changed (mostly in the header, where it matters), inserted, removed or cut off.
     fileprivate mutating func mutate(_ bytes: inout [UInt8]) {
         for _ in 0...below(3) {
-            let place = below(below(2) == 0 ? min(bytes.count, 60) : bytes.count)
+            let index = below(below(2) == 0 ? min(bytes.count, 60) : bytes.count)
             switch below(5) {
-            case 0: bytes[place] = UInt8(below(256))
-            case 1: bytes[place] ^= 1 << UInt8(below(8))
-            case 2: bytes.insert(UInt8(below(256)), at: place)
-            case 3 where bytes.count > 1: bytes.remove(at: place)
+            case 0: bytes[index] = UInt8(below(256))
+            case 1: bytes[index] ^= 1 << UInt8(below(8))
+            case 2: bytes.insert(UInt8(below(256)), at: index)
+            case 3 where bytes.count > 1: bytes.remove(at: index)
             default: bytes.removeLast(min(below(9), bytes.count - 1))
             }
         }

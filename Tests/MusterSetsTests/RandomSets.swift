@@ -6,9 +6,9 @@ let keys: [UInt32] = [0, 1, 2, 15, 16, 17, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF]
 
 extension SeededRandom {
     /// Numbers in a few blocks, each sparse, dense, in runs, full, or at the border between list and bitset.
-    mutating func numbers(blocks: Int = 4, of keys: [UInt32] = keys) -> Set<UInt32> {
+    mutating func numbers(containers: Int = 4, of keys: [UInt32] = keys) -> Set<UInt32> {
         var numbers = Set<UInt32>()
-        for _ in 0..<below(blocks + 1) {
+        for _ in 0..<below(containers + 1) {
             let high = keys[below(keys.count)] << 16
             for value in values() { numbers.insert(high | UInt32(value)) }
         }

@@ -26,7 +26,7 @@ import Testing
     @Test func aStoredSetIsReadUnchanged() throws {
         for seed in TestSeed.several(100) {
             var random = SeededRandom(seed: seed)
-            let set = MemberSet(random.numbers(blocks: 6))
+            let set = MemberSet(random.numbers(containers: 6))
             #expect(try decode(stored: StoredSet.encode(set)) == set, "MUSTER_SEED=\(seed)")
         }
     }
@@ -37,10 +37,10 @@ import Testing
             #expect(throws: StoredSetError.self) { try decode(stored: Array(bytes[..<count])) }
         }
         #expect(throws: StoredSetError.wrongChecksum) { try decode(stored: bytes + [0]) }
-        for place in bytes.indices {
+        for index in bytes.indices {
             for bit in 0..<8 {
                 var flipped = bytes
-                flipped[place] ^= 1 << UInt8(bit)
+                flipped[index] ^= 1 << UInt8(bit)
                 #expect(throws: StoredSetError.wrongChecksum) { try decode(stored: flipped) }
             }
         }

@@ -15,8 +15,8 @@ import Testing
     private static let users = ["near", "other", "far", "farther"].map { Identifier($0) }
 
     /// Two users with numbers in the first chunk, two in the second; snapshots, and changes after them.
-    private func withChunks(cacheBytes: Int, _ body: (Pair) async throws -> Void) async throws {
-        try await Pair.with(users: Array(Self.users.prefix(2)), cacheBytes: (64 << 20, cacheBytes)) { pair in
+    private func withChunks(cacheBytes: Int, _ body: (ServerPair) async throws -> Void) async throws {
+        try await ServerPair.with(users: Array(Self.users.prefix(2)), cacheBytes: (64 << 20, cacheBytes)) { pair in
             try await pair.asOwner { connection in
                 try connection.run(
                     script: "UPDATE set_head SET next_user_number = (1 << 20) + 5 WHERE next_user_number IS NOT NULL")
@@ -27,7 +27,7 @@ import Testing
             try await pair.throughA.importCohort("first", adding: ["other"])
             for cohort in ["both", "second", "first"] as [Identifier] {
                 let set = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet(cohort))
-                #expect(try await pair.a.store.maintenance.in(set.workspace).fold(set) == 1)
+                #expect(try await pair.a.store.maintenance.in(set.workspace).compact(set) == 1)
             }
             try await pair.throughA.importCohort("first", adding: ["far"])
             try await pair.throughA.importCohort("second", adding: ["near"], removing: ["farther"])
@@ -44,7 +44,7 @@ import Testing
     }
 
     private func expect(
-        both: Set<Identifier>, first: Set<Identifier>, second: Set<Identifier>, _ pair: Pair
+        both: Set<Identifier>, first: Set<Identifier>, second: Set<Identifier>, _ pair: ServerPair
     ) async throws {
         for client in pair.clients {
             #expect(try await members(of: "both", client) == both)

@@ -13,11 +13,11 @@ import Testing
 /// Snapshots are written while imports go on, may be ended at any point, and change no answer.
 @Suite struct CompactionTests {
     @Test func aCompactionDoesNotBlockImports() async throws {
-        try await Pair.with(users: .users(0..<20)) { pair in
+        try await ServerPair.with(users: .users(0..<20)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
             // The first snapshot of a set, and a later one.
             for round in 1..<3 {
-                try await holding(.wholeTable, pair) { fold in
+                try await holding(.wholeTable, pair) { compact in
                     for place in 0..<6 {
                         let started = ContinuousClock.now
                         let user = Identifier("u-\(round * 6 + place)")
@@ -25,7 +25,7 @@ import Testing
                         #expect(ContinuousClock.now - started < .seconds(1))
                     }
                     #expect(try await pair.throughA.size(of: .cohort("c")) == round * 6 + 1)
-                    return try await fold.finish()
+                    return try await compact.finish()
                 }
                 try await expect(round * 6 + 1, pair)
             }
@@ -34,23 +34,23 @@ import Testing
 
     /// Ended before its first chunk, and between two.
     @Test func anAbortedCompactionChangesNothing() async throws {
-        try await Pair.with(users: .users(0..<20)) { pair in
+        try await ServerPair.with(users: .users(0..<20)) { pair in
             try await spreadNumbers(pair)
             try await pair.throughA.importCohort("c", adding: .users(0..<30))
-            try await holding(.wholeTable, pair) { fold in try await fold.cut() }
+            try await holding(.wholeTable, pair) { compact in try await compact.abort() }
             try await expect(30, pair)
-            #expect(try await fold("c", pair.a, pair) > 0)
+            #expect(try await compact("c", pair.a, pair) > 0)
             try await pair.throughB.importCohort("c", adding: .users(30..<35), removing: .users(0..<2))
             // Now each chunk has a row: the compaction writes the first and reaches the second.
-            try await holding(.row(chunk: 1), pair) { fold in try await fold.cut() }
+            try await holding(.row(chunk: 1), pair) { compact in try await compact.abort() }
             try await expect(33, pair)
-            #expect(try await fold("c", pair.b, pair) > 0)
+            #expect(try await compact("c", pair.b, pair) > 0)
             try await expect(33, pair)
         }
     }
 
     @Test func concurrentCompactionsHaveOneEffect() async throws {
-        try await Pair.with(users: .users(0..<200)) { pair in
+        try await ServerPair.with(users: .users(0..<200)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
             let imports = Task {
                 for number in 1..<150 {
@@ -60,7 +60,7 @@ import Testing
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for server in pair.servers + pair.servers {
                     group.addTask {
-                        for _ in 0..<25 { try await fold("c", server, pair) }
+                        for _ in 0..<25 { try await compact("c", server, pair) }
                     }
                 }
                 try await group.waitForAll()
@@ -73,14 +73,14 @@ import Testing
     // MARK: Earlier versions
 
     @Test func versionsBeforeTheSnapshotAreReadBackwards() async throws {
-        try await Pair.with(users: .users(0..<40)) { pair in
+        try await ServerPair.with(users: .users(0..<40)) { pair in
             var states: [Set<Identifier>] = [[]]
             for round in 0..<12 {
                 let adding = [Identifier].users(round * 3..<round * 3 + 4)
                 let removing = [Identifier].users(round..<round + 1)
                 try await pair.clients[round % 2].importCohort("c", adding: adding, removing: removing)
                 states.append((states.last ?? []).union(adding).subtracting(removing))
-                if [4, 9].contains(round) { try await fold("c", pair.a, pair) }
+                if [4, 9].contains(round) { try await compact("c", pair.a, pair) }
             }
             for client in try await fresh(pair) {
                 for (version, state) in states.enumerated() {
@@ -93,9 +93,9 @@ import Testing
     }
 
     @Test func aPrunedVersionIsOutOfRangeAndTheOthersAreExact() async throws {
-        try await Pair.with(users: .users(0..<20)) { pair in
+        try await ServerPair.with(users: .users(0..<20)) { pair in
             for number in 0..<10 { try await pair.throughA.importCohort("c", adding: [Identifier("u-\(number)")]) }
-            try await fold("c", pair.a, pair)
+            try await compact("c", pair.a, pair)
             for number in 10..<12 { try await pair.throughA.importCohort("c", adding: [Identifier("u-\(number)")]) }
             let (workspace, set) = (pair.workspace.id, try await pair.numberOfSet("c"))
             try await pair.asOwner { connection in
@@ -106,7 +106,7 @@ import Testing
                     WHERE workspace_id = \(workspace) AND set_number = \(set) AND (version <= 5 OR version IN (7, 11))
                     """)
             }
-            #expect(try await pair.a.store.maintenance.run(Retention(historyDays: 1)).changesForgotten == 5)
+            #expect(try await pair.a.store.maintenance.run(Retention(historyDays: 1)).changesPruned == 5)
             try await expect(12, pair)
             for client in try await fresh(pair) {
                 for version in 1..<5 {
@@ -128,13 +128,13 @@ import Testing
     // MARK: Helpers
 
     @discardableResult
-    private func fold(_ cohort: Identifier, _ server: TestServer, _ pair: Pair) async throws -> Int64 {
+    private func compact(_ cohort: Identifier, _ server: TestServer, _ pair: ServerPair) async throws -> Int64 {
         let set = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet(cohort))
-        return try await server.store.maintenance.in(set.workspace).fold(set)
+        return try await server.store.maintenance.in(set.workspace).compact(set)
     }
 
     /// Users from `u-20` on get numbers in another chunk.
-    private func spreadNumbers(_ pair: Pair) async throws {
+    private func spreadNumbers(_ pair: ServerPair) async throws {
         let workspace = pair.workspace.id
         try await pair.asOwner { connection in
             try connection.execute(
@@ -145,7 +145,8 @@ import Testing
     }
 
     /// The size of the cohort is `size` from the cache and from the rows, and verify finds no problem.
-    private func expect(_ size: Int, _ pair: Pair, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    private func expect(_ size: Int, _ pair: ServerPair, sourceLocation: SourceLocation = #_sourceLocation) async throws
+    {
         for client in pair.clients + (try await fresh(pair)) {
             #expect(try await client.size(of: .cohort("c")) == size, sourceLocation: sourceLocation)
             #expect(try await client.members(ofCohort: "c").count == size, sourceLocation: sourceLocation)
@@ -154,19 +155,21 @@ import Testing
     }
 
     /// Clients of servers whose caches are dropped.
-    private func fresh(_ pair: Pair) async throws -> [MusterClient] {
+    private func fresh(_ pair: ServerPair) async throws -> [MusterClient] {
         for server in pair.servers { server.store.forgetSets(of: pair.workspace.id) }
         return pair.clients
     }
 
     /// Runs `body` while a compaction of `c` waits for a lock of another transaction.
-    private func holding(_ lock: HeldFold.Lock, _ pair: Pair, _ body: (HeldFold) async throws -> Void) async throws {
+    private func holding(_ lock: HeldCompaction.Lock, _ pair: ServerPair, _ body: (HeldCompaction) async throws -> Void)
+        async throws
+    {
         let set = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet("c"))
         try await TestDatabase.open(pair.database.ownerURL) { database in
-            let fold = HeldFold(set: set, owner: database)
-            try await fold.begin(lock, in: pair.b.store)
-            do { try await body(fold) } catch {
-                fold.letGo()
+            let compact = HeldCompaction(set: set, owner: database)
+            try await compact.begin(lock, in: pair.b.store)
+            do { try await body(compact) } catch {
+                compact.letGo()
                 throw error
             }
         }
@@ -174,7 +177,7 @@ import Testing
 }
 
 /// A compaction that waits in the middle, for a lock that the owner of the tables holds.
-private final class HeldFold: Sendable {
+private final class HeldCompaction: Sendable {
     enum Lock {
         case wholeTable
         case row(chunk: Int32)
@@ -183,7 +186,7 @@ private final class HeldFold: Sendable {
     private let set: SetKey
     private let owner: Database
     private let released = DispatchSemaphore(value: 0)
-    private let tasks = Locked<(lock: Task<Void, any Error>, fold: Task<Int64, any Error>)?>(nil)
+    private let tasks = Locked<(lock: Task<Void, any Error>, compact: Task<Int64, any Error>)?>(nil)
 
     init(set: SetKey, owner: Database) { (self.set, self.owner) = (set, owner) }
 
@@ -209,8 +212,8 @@ private final class HeldFold: Sendable {
             }
         }
         try await waitUntil("the owner has the lock") { locked.isRaised }
-        let folding = Task { try await store.maintenance.in(set.workspace).fold(set) }
-        tasks.withLock { $0 = (locking, folding) }
+        let compacting = Task { try await store.maintenance.in(set.workspace).compact(set) }
+        tasks.withLock { $0 = (locking, compacting) }
         try await waitUntil("a fold waits") { try await self.waiting() == 1 }
     }
 
@@ -231,16 +234,16 @@ private final class HeldFold: Sendable {
 
     func finish() async throws {
         letGo()
-        guard let (lock, fold) = tasks.withLock({ $0 }) else { return }
+        guard let (lock, compact) = tasks.withLock({ $0 }) else { return }
         try await lock.value
-        #expect(try await fold.value > 0)
+        #expect(try await compact.value > 0)
     }
 
     /// Ends the compaction's backend before it releases the lock.
-    func cut() async throws {
+    func abort() async throws {
         #expect(try await waiting(ending: true) == 1)
-        guard let (lock, fold) = tasks.withLock({ $0 }) else { return }
-        await #expect(throws: PostgresError.self) { try await fold.value }
+        guard let (lock, compact) = tasks.withLock({ $0 }) else { return }
+        await #expect(throws: PostgresError.self) { try await compact.value }
         letGo()
         try await lock.value
     }

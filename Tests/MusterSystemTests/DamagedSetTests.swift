@@ -12,14 +12,14 @@ import Testing
 /// What is stored is damaged on purpose: verify names the place, and no read answers with other members.
 @Suite struct DamagedSetTests {
     /// Six versions of cohort `c`, a snapshot at 3, and nothing wrong.
-    private func withHistory(_ body: (Pair, _ set: Int32) async throws -> Void) async throws {
-        try await Pair.with(users: .users(0..<20)) { pair in
+    private func withHistory(_ body: (ServerPair, _ set: Int32) async throws -> Void) async throws {
+        try await ServerPair.with(users: .users(0..<20)) { pair in
             for round in 0..<6 {
                 try await pair.clients[round % 2].importCohort(
                     "c", adding: .users(round * 3..<round * 3 + 3), removing: .users(round..<round + 1))
                 if round == 2 {
                     let set = SetKey(workspace: pair.workspace.id, number: try await pair.numberOfSet("c"))
-                    #expect(try await pair.a.store.maintenance.in(set.workspace).fold(set) == 3)
+                    #expect(try await pair.a.store.maintenance.in(set.workspace).compact(set) == 3)
                 }
             }
             try await pair.expectSound()
@@ -29,7 +29,7 @@ import Testing
 
     /// Runs SQL on the rows of the set, and expects these problems from verify.
     private func damage(
-        _ pair: Pair, _ set: Int32, _ script: String, finds problem: String, readable: Bool = false,
+        _ pair: ServerPair, _ set: Int32, _ script: String, finds problem: String, readable: Bool = false,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         try await pair.asOwner { connection in

@@ -15,8 +15,8 @@ import Testing
             try await ServerProcess.with(database.serverURL, openFiles: 200) { server in
                 let client = ServerProcess.client(port: server.port, key: key)
                 try await client.untilServing()
-                let strangers = (0..<300).map { _ in Self.connect(to: server.port) }
-                defer { for stranger in strangers { close(stranger) } }
+                let unauthenticated = (0..<300).map { _ in Self.connect(to: server.port) }
+                defer { for connection in unauthenticated { close(connection) } }
                 for _ in 0..<20 { try await client.untilServing() }
                 let newcomer = ServerProcess.client(port: server.port, key: key)
                 try await newcomer.untilServing()

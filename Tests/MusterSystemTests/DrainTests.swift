@@ -9,7 +9,7 @@ import Testing
 /// SIGTERM to a real server under load.
 @Suite(.timeLimit(.minutes(2))) struct DrainTests {
     /// The reply to one import.
-    private struct Told: Sendable {
+    private struct Observation: Sendable {
         var requestID: Identifier
         var error: RPCCode?
     }
@@ -25,7 +25,7 @@ import Testing
                 let users = [Identifier].users(0..<50)
                 _ = try await patient.send(UpsertUsers(users: users.map { UserEntry(externalID: $0) }))
                 let isEnding = Flag()
-                let told = try await withThrowingTaskGroup(of: [Told].self) { group in
+                let told = try await withThrowingTaskGroup(of: [Observation].self) { group in
                     for number in 0..<8 {
                         // Half of the clients retry nothing: they get the server's answer to the only attempt.
                         let client = ServerProcess.client(port: port, key: workspace.adminKey) {
@@ -41,7 +41,7 @@ import Testing
                     try await patient.untilServing()
                     try await Task.sleep(for: .milliseconds(400))
                     isEnding.raise()
-                    let told = try await group.reduce(into: [Told]()) { $0 += $1 }
+                    let told = try await group.reduce(into: [Observation]()) { $0 += $1 }
                     try await expectAnswered(told, through: patient)
                     await second.stop()
                     return told
@@ -55,18 +55,18 @@ import Testing
     /// Imports until the flag is raised, and returns the replies.
     private static func load(
         _ client: MusterClient, _ number: Int, of users: [Identifier], until isEnding: Flag
-    ) async throws -> [Told] {
-        var told: [Told] = []
+    ) async throws -> [Observation] {
+        var told: [Observation] = []
         while !isEnding.isRaised {
             let id = Identifier("\(number)-\(told.count)")
             do {
                 let adding = users.shuffled().prefix(5)
                 try await client.importCohort(Identifier("c-\(number % 3)"), adding: Array(adding), requestID: id)
-                told.append(Told(requestID: id, error: nil))
+                told.append(Observation(requestID: id, error: nil))
             } catch {
                 let code = (error as? RPCError)?.code ?? .internal
                 #expect(number % 2 == 1, "a client that repeats was refused: \(code.rawValue)")
-                told.append(Told(requestID: id, error: code))
+                told.append(Observation(requestID: id, error: code))
                 try await Task.sleep(for: .milliseconds(20))
             }
         }
@@ -75,7 +75,7 @@ import Testing
     }
 
     /// Applied imports were acknowledged, and refused ones were not applied.
-    private func expectAnswered(_ told: [Told], through client: MusterClient) async throws {
+    private func expectAnswered(_ told: [Observation], through client: MusterClient) async throws {
         var applied: Set<Identifier> = []
         for number in 0..<3 {
             applied.formUnion(try await receipts(of: Identifier("c-\(number)"), through: client).keys)

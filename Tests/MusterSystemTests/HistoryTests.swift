@@ -14,31 +14,31 @@ import Testing
     private static let cohorts: [Identifier] = ["a", "b"]
 
     @Test func everyReplyFitsOneOrderOfAllImports() async throws {
-        try await Pair.with(users: .users(0..<Self.userCount), cacheBytes: (8_000, 64 << 20)) { pair in
+        try await ServerPair.with(users: .users(0..<Self.userCount), cacheBytes: (8_000, 64 << 20)) { pair in
             for cohort in Self.cohorts { _ = try await pair.throughA.importCohort(cohort, removing: ["u-0"]) }
             _ = try await pair.throughA.send(
                 CreateSegment(segmentID: "a-not-b", name: "s", filter: .all([.cohort("a"), .not(.cohort("b"))])))
             let seed = TestSeed("history test").value
-            let folding = Task { try await foldAgainAndAgain(pair) }
-            var told: [Told] = []
-            try await withThrowingTaskGroup(of: [Told].self) { group in
+            let compacting = Task { try await compactAgainAndAgain(pair) }
+            var told: [Observation] = []
+            try await withThrowingTaskGroup(of: [Observation].self) { group in
                 for client in 0..<8 { group.addTask { try await work(client, pair, seed: seed) } }
                 for try await part in group { told += part }
             }
-            folding.cancel()
-            _ = await folding.result
+            compacting.cancel()
+            _ = await compacting.result
             try await judge(told, pair)
         }
     }
 
     /// Both servers compact both cohorts continuously, so a read or an import can meet any state of that.
-    private func foldAgainAndAgain(_ pair: Pair) async throws {
+    private func compactAgainAndAgain(_ pair: ServerPair) async throws {
         let sets = [try await pair.numberOfSet("a"), try await pair.numberOfSet("b"), SetKey.everyone]
         while !Task.isCancelled {
             for number in sets {
                 for server in pair.servers {
                     let set = SetKey(workspace: pair.workspace.id, number: number)
-                    try await server.store.maintenance.in(set.workspace).fold(set)
+                    try await server.store.maintenance.in(set.workspace).compact(set)
                 }
             }
             try await Task.sleep(for: .milliseconds(20))
@@ -47,9 +47,9 @@ import Testing
 
     // MARK: Clients
 
-    private func work(_ number: Int, _ pair: Pair, seed: UInt64) async throws -> [Told] {
+    private func work(_ number: Int, _ pair: ServerPair, seed: UInt64) async throws -> [Observation] {
         var random = SeededRandom(seed: seed &+ UInt64(number))
-        var told: [Told] = []
+        var told: [Observation] = []
         let client = pair.clients[number % 2]
         for round in 0..<RunLength.historyImports {
             told.append(try await importSome(through: client, Identifier("\(number)-\(round)"), &random))
@@ -62,7 +62,7 @@ import Testing
     }
 
     private func importSome(through client: MusterClient, _ id: Identifier, _ random: inout SeededRandom) async throws
-        -> Told
+        -> Observation
     {
         let cohort = Self.cohorts[random.int(0..<2)]
         let adding = Set((0..<random.int(1..<20)).map { _ in UInt32(random.int(0..<Self.userCount)) })
@@ -71,32 +71,32 @@ import Testing
         let reply = try await client.importCohort(
             cohort, adding: adding.map { Identifier("u-\($0)") }, removing: removing.map { Identifier("u-\($0)") },
             requestID: id)
-        let imported = Told.Import(
+        let imported = Observation.Import(
             cohort: cohort, requestID: id, adding: adding.subtracting(removing), removing: removing, reply: reply)
-        return Told(what: .imported(imported), started: started, ended: .now)
+        return Observation(what: .imported(imported), started: started, ended: .now)
     }
 
-    private func size(_ client: MusterClient) async throws -> Told {
+    private func size(_ client: MusterClient) async throws -> Observation {
         let started = ContinuousClock.now
         let reply = try await client.send(
             SizeSegment(filter: .all([.cohort("a"), .not(.cohort("b"))]), withNodes: true, withVersions: true))
         let nodes = Dictionary(uniqueKeysWithValues: (reply.nodes ?? []).map { ($0.path, $0.size) })
-        return Told(what: .size(reply.size, nodes, try #require(reply.versions)), started: started, ended: .now)
+        return Observation(what: .size(reply.size, nodes, try #require(reply.versions)), started: started, ended: .now)
     }
 
-    private func check(_ client: MusterClient, _ random: inout SeededRandom) async throws -> Told {
+    private func check(_ client: MusterClient, _ random: inout SeededRandom) async throws -> Observation {
         let users = (0..<10).map { _ in UInt32(random.int(0..<Self.userCount)) }
         let started = ContinuousClock.now
         let reply = try await client.send(
             CheckSegments(
                 users: users.map { .externalID(Identifier("u-\($0)")) }, segments: ["a-not-b"], withVersions: true))
         let answers = Dictionary(zip(users, reply.results.map { $0.in[0] })) { first, _ in first }
-        return Told(what: .check(answers, try #require(reply.versions)), started: started, ended: .now)
+        return Observation(what: .check(answers, try #require(reply.versions)), started: started, ended: .now)
     }
 
     // MARK: Checks
 
-    private func judge(_ told: [Told], _ pair: Pair) async throws {
+    private func judge(_ told: [Observation], _ pair: ServerPair) async throws {
         var histories: [Identifier: RecordedHistory] = [:]
         for cohort in Self.cohorts {
             let history = try await pair.database.history(of: cohort, in: pair.workspace.id)
@@ -116,7 +116,7 @@ import Testing
         try await pair.expectSound()
     }
 
-    private func judge(_ imported: Told.Import, _ history: RecordedHistory, _ recorded: ImportInfo?) {
+    private func judge(_ imported: Observation.Import, _ history: RecordedHistory, _ recorded: ImportInfo?) {
         let version = Int(imported.reply.version)
         let (before, after) = (history.states[version - 1], history.states[version])
         #expect(after == before.subtracting(imported.removing).union(imported.adding))
@@ -127,7 +127,7 @@ import Testing
         #expect(recorded?.receipt == imported.reply.receipt)
     }
 
-    private func judge(_ told: Told, _ histories: [Identifier: RecordedHistory]) {
+    private func judge(_ told: Observation, _ histories: [Identifier: RecordedHistory]) {
         guard let versions = told.versions, let a = histories["a"], let b = histories["b"] else { return }
         let (inA, inB) = (a.states[Int(versions["a"] ?? 0)], b.states[Int(versions["b"] ?? 0)])
         switch told.what {
@@ -142,7 +142,7 @@ import Testing
     }
 
     /// A call that begins after a reply sees at least its version, through every call and server.
-    private func judgeOrder(of told: [Told]) {
+    private func judgeOrder(of told: [Observation]) {
         for cohort in Self.cohorts {
             let known = told.compactMap { one in one.versions?[cohort].map { (version: $0, one: one) } }
             let ends = known.map { (at: $0.one.ended, version: $0.version) }.sorted { $0.at < $1.at }
@@ -161,7 +161,7 @@ import Testing
 }
 
 /// A reply and its times.
-private struct Told: Sendable {
+private struct Observation: Sendable {
     struct Import: Sendable {
         var cohort: Identifier
         var requestID: Identifier

@@ -47,7 +47,7 @@ struct LostAnswerTests {
         for (round, id) in ([nil, "r-1", nil, "r-2"] as [Identifier?]).enumerated() {
             try await cluster.waitForStandbys(true)
             async let reply = client.importCohort("c", adding: .users(0..<round + 1), requestID: id)
-            try await cluster.endWhoeverWaits()
+            try await cluster.endAllWaiters()
             try await cluster.waitForStandbys(false)
             let answered = try await reply
             #expect(answered.version == Int64(round + 1))
@@ -111,7 +111,7 @@ struct LostAnswerTests {
         let call = UpsertUsers(users: [UserEntry(externalID: "new", attributes: ["n": 1])], requestID: "upsert-1")
         try await cluster.waitForStandbys(true)
         async let reply = client.send(call)
-        try await cluster.endWhoeverWaits()
+        try await cluster.endAllWaiters()
         try await cluster.waitForStandbys(false)
         #expect(try await reply.results.map(\.outcome) == [.created])
         #expect(try await client.send(call).results.map(\.outcome) == [.created])
@@ -148,7 +148,7 @@ private struct Cluster: Sendable {
         try await Task.sleep(for: .milliseconds(200))
     }
 
-    func endWhoeverWaits() async throws {
+    func endAllWaiters() async throws {
         for _ in 0..<500 {
             let ended = try await owner.withConnection(deadline: .soon) { connection in
                 try connection.query(

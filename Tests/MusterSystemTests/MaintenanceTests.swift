@@ -11,7 +11,7 @@ import Testing
 /// What is past its time goes, and no sooner; what is damaged or slow is its own trouble.
 @Suite struct MaintenanceTests {
     @Test func expiredRowsAreDeletedAndTheOthersStay() async throws {
-        try await Pair.with(users: .users(0..<9)) { pair in
+        try await ServerPair.with(users: .users(0..<9)) { pair in
             for cohort in ["live", "ended", "lately"] as [Identifier] {
                 for place in 0..<3 { try await pair.throughA.importCohort(cohort, adding: .users(place..<place + 1)) }
             }
@@ -44,12 +44,12 @@ import Testing
             }
             let first = try await pair.a.store.maintenance.run(Retention())
             #expect(first.listingsEnded == 1)
-            #expect(first.requestsForgotten == 1)
-            #expect(first.receiptsForgotten == 3)
+            #expect(first.requestsPruned == 1)
+            #expect(first.receiptsPruned == 3)
             let second = try await pair.a.store.maintenance.run(Retention(historyDays: 1))
-            #expect(second.receiptsForgotten == 2)
+            #expect(second.receiptsPruned == 2)
             let third = try await pair.a.store.maintenance.run(Retention(historyDays: 1))
-            #expect(third.listingsEnded + third.requestsForgotten + third.receiptsForgotten == 0)
+            #expect(third.listingsEnded + third.requestsPruned + third.receiptsPruned == 0)
             let left = try await pair.asOwner { connection in
                 try connection.query(
                     """
@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test func aRegistrationDoesNotWaitForVerify() async throws {
-        try await Pair.with(users: .users(0..<20)) { pair in
+        try await ServerPair.with(users: .users(0..<20)) { pair in
             let everyone = SetKey.everyone(of: pair.workspace.id)
             // Verify would wait for the lock of an unfinished registration if it took one.
             try await pair.asOwner { connection in
@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test func aDamagedSetDoesNotFailReadsOfOthers() async throws {
-        try await Pair.with(users: .users(0..<20)) { pair in
+        try await ServerPair.with(users: .users(0..<20)) { pair in
             for cohort in ["good", "bad"] as [Identifier] {
                 try await pair.throughA.importCohort(cohort, adding: .users(0..<3))
             }

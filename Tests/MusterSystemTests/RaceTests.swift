@@ -11,9 +11,9 @@ import Testing
 @Suite struct RaceTests {
     /// Imports through one server, and does `between` through the other one while the import is held.
     private func importing(
-        _ change: CohortChange, _ pair: Pair, between: @escaping @Sendable (MusterClient) async throws -> Void
+        _ change: CohortChange, _ pair: ServerPair, between: @escaping @Sendable (MusterClient) async throws -> Void
     ) async throws -> ImportCohort.Reply {
-        let happened = Happening()
+        let happened = Interleaving()
         let client = pair.throughB
         pair.a.store.failpoints.set(.importResolved) {
             // It comes here again after it has resolved again.
@@ -29,14 +29,14 @@ import Testing
         return reply
     }
 
-    private func members(_ pair: Pair) async throws -> Set<Member> {
+    private func members(_ pair: ServerPair) async throws -> Set<Member> {
         let fromB = Set(try await pair.throughB.members(of: .cohort("c")))
         #expect(fromB == Set(try await pair.throughA.members(ofCohort: "c")))
         return fromB
     }
 
     @Test func anErasedUserIsInNoSet() async throws {
-        try await Pair.with(users: .users(0..<3)) { pair in
+        try await ServerPair.with(users: .users(0..<3)) { pair in
             let reply = try await importing(.adding(userIDs: ["u-0", "u-1"]), pair) { client in
                 _ = try await client.send(DeleteUsers(users: [.externalID("u-0")]))
             }
@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test func anErasedUserRegisteredAgainIsANewUser() async throws {
-        try await Pair.with(users: .users(0..<3)) { pair in
+        try await ServerPair.with(users: .users(0..<3)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
             let reply = try await importing(.removing(userIDs: ["u-0", "u-1"]), pair) { client in
                 _ = try await client.send(DeleteUsers(users: [.externalID("u-0")]))
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func anAliasOfAMergedUserFindsTheKeptUser() async throws {
-        try await Pair.with { pair in
+        try await ServerPair.with { pair in
             let alias = Alias(label: "crm", name: "1")
             _ = try await pair.throughA.send(
                 UpsertUsers(users: [
@@ -75,8 +75,8 @@ import Testing
         }
     }
 
-    @Test func aDeviceWhoseUserIsIdentifiedChangesNothing() async throws {
-        try await Pair.with { pair in
+    @Test func aDeviceOfAnIdentifiedUserChangesNothing() async throws {
+        try await ServerPair.with { pair in
             _ = try await pair.throughA.send(
                 UpsertUsers(users: [UserEntry(deviceIDs: ["d-0"]), UserEntry(deviceIDs: ["d-1"])]))
             let reply = try await importing(.adding(deviceIDs: ["d-0", "d-1"]), pair) { client in
@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test func aDeviceWhoseUserIsMergedChangesNothing() async throws {
-        try await Pair.with(users: ["u-0"]) { pair in
+        try await ServerPair.with(users: ["u-0"]) { pair in
             _ = try await pair.throughA.send(UpsertUsers(users: [UserEntry(deviceIDs: ["d-0"])]))
             try await pair.throughB.importCohort("c", removing: ["u-0"])
             let reply = try await importing(.adding(deviceIDs: ["d-0"]), pair) { client in
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test func aCohortDeletedDuringAnImportIsCreatedAgain() async throws {
-        try await Pair.with(users: .users(0..<3)) { pair in
+        try await ServerPair.with(users: .users(0..<3)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
             let reply = try await importing(.adding(userIDs: ["u-1"]), pair) { client in
                 _ = try await client.send(DeleteCohort(partner: "tinyclues", cohortID: "c"))
@@ -113,7 +113,7 @@ import Testing
 
     /// The same without anybody being held: whichever comes first, an erased user comes back nowhere.
     @Test func aUserErasedDuringHerImportIsInNoSet() async throws {
-        try await Pair.with(users: .users(0..<40)) { pair in
+        try await ServerPair.with(users: .users(0..<40)) { pair in
             for round in 0..<40 {
                 let user = Identifier("u-\(round)")
                 async let imported = pair.throughA.importCohort("c", adding: [user])
@@ -130,7 +130,7 @@ import Testing
 }
 
 /// Records that something happened once, and its error.
-private final class Happening: Sendable {
+private final class Interleaving: Sendable {
     private let state = Mutex<(happened: Bool, failure: String?)>((false, nil))
 
     func isFirst() -> Bool {

@@ -10,7 +10,7 @@ import Testing
 /// A deferred constraint trigger refuses COMMIT itself; and connections are lost under load.
 @Suite struct RefusedCommitTests {
     @Test func aSerializationFailureAtCommitIsRetried() async throws {
-        try await Pair.with(users: .users(0..<3)) { pair in
+        try await ServerPair.with(users: .users(0..<3)) { pair in
             try await refuseCommits(3, "40001", pair)
             // By the server itself: this client retries nothing.
             let once = pair.a.client { $0.repeats = false }
@@ -24,20 +24,20 @@ import Testing
     }
 
     @Test func endlessSerializationFailuresAreAborted() async throws {
-        try await Pair.with(users: .users(0..<3)) { pair in
+        try await ServerPair.with(users: .users(0..<3)) { pair in
             try await refuseCommits(1_000, "40001", pair)
             try await expectNothingApplied([.aborted], pair)
         }
     }
 
     @Test func aRefusedCommitIsNeverReportedAsDone() async throws {
-        try await Pair.with(users: .users(0..<3)) { pair in
+        try await ServerPair.with(users: .users(0..<3)) { pair in
             try await refuseCommits(1_000, "23514", pair)
             try await expectNothingApplied([.internal, .failedPrecondition], pair)
         }
     }
 
-    private func expectNothingApplied(_ codes: [RPCCode], _ pair: Pair) async throws {
+    private func expectNothingApplied(_ codes: [RPCCode], _ pair: ServerPair) async throws {
         let once = pair.a.client { $0.repeats = false }
         let call = ImportCohort(
             partner: "tinyclues", cohortID: "c", requestID: "r", changes: [.adding(userIDs: ["u-1"])])
@@ -57,7 +57,7 @@ import Testing
     }
 
     /// A sequence counts, because the writes of refused transactions are rolled back.
-    private func refuseCommits(_ count: Int64, _ state: String, _ pair: Pair) async throws {
+    private func refuseCommits(_ count: Int64, _ state: String, _ pair: ServerPair) async throws {
         try await pair.asOwner { connection in
             try connection.run(
                 script: """
@@ -78,7 +78,7 @@ import Testing
 
     /// Backends end at any point of a transaction, COMMIT among them, again and again.
     @Test func abortedConnectionsUnderLoadLoseNothing() async throws {
-        try await Pair.with(users: .users(0..<100)) { pair in
+        try await ServerPair.with(users: .users(0..<100)) { pair in
             let cutting = Task { try await cutAgainAndAgain(pair) }
             let replies = try await withThrowingTaskGroup(of: [ImportCohort.Reply].self) { group in
                 for number in 0..<4 {
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    private func cutAgainAndAgain(_ pair: Pair) async throws {
+    private func cutAgainAndAgain(_ pair: ServerPair) async throws {
         try await TestDatabase.open(pair.database.ownerURL, connections: 1) { database in
             while !Task.isCancelled {
                 try await database.withConnection(deadline: .soon) { connection in

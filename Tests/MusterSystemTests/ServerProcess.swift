@@ -29,7 +29,7 @@ final class ServerProcess: Sendable {
         let variables = [
             "MUSTER_DATABASE_URL": databaseURL, "MUSTER_LISTEN_PORT": "\(port)", "MUSTER_REST_PORT": "0",
             "MUSTER_OPS_PORT": "0",
-            "MUSTER_UPKEEP_SECONDS": "1",
+            "MUSTER_MAINTENANCE_SECONDS": "1",
             "MUSTER_LOG_LEVEL": "critical",
         ]
         let limit = openFiles.map { ["/usr/bin/env", "prlimit", "--nofile=\($0)"] } ?? []

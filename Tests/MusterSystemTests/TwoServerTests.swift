@@ -11,7 +11,7 @@ import Testing
 /// Two servers on one database give the same answers at the same time.
 @Suite struct TwoServerTests {
     @Test func anImportThroughOneServerIsInTheNextReadOfTheOther() async throws {
-        try await Pair.with(users: .users(0..<60), cacheBytes: (1_000, 64 << 20)) { pair in
+        try await ServerPair.with(users: .users(0..<60), cacheBytes: (1_000, 64 << 20)) { pair in
             _ = try await pair.throughA.importCohort("c", removing: ["u-0"])
             _ = try await pair.throughA.send(CreateSegment(segmentID: "s", name: "s", filter: .cohort("c")))
             for round in 0..<60 {
@@ -33,7 +33,7 @@ import Testing
 
     /// Definitions, users and attributes are kept in memory too.
     @Test func aSegmentCreatedAgainUnderItsOldIDIsTheNewOne() async throws {
-        try await Pair.with(users: .users(0..<3)) { pair in
+        try await ServerPair.with(users: .users(0..<3)) { pair in
             try await pair.throughA.importCohort("c", adding: ["u-0"])
             var versions: Set<Int64> = []
             for round in 0..<6 {
@@ -58,7 +58,7 @@ import Testing
 
     /// Each server knows definitions of different age: a mix of them may name what is gone, or go in a circle.
     @Test func cachedDefinitionsOfDifferentAgeAreNoError() async throws {
-        try await Pair.with(users: .users(0..<3)) { pair in
+        try await ServerPair.with(users: .users(0..<3)) { pair in
             let (writer, reader) = (pair.throughA, pair.throughB)
             try await writer.importCohort("c", adding: ["u-0"])
             _ = try await writer.send(CreateSegment(segmentID: "b", name: "b", filter: .cohort("c")))
@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test func aFilterLargerThanMemoryIsAnswered() async throws {
-        try await Pair.with(users: .users(0..<600), cacheBytes: (1_000, 4_000)) { pair in
+        try await ServerPair.with(users: .users(0..<600), cacheBytes: (1_000, 4_000)) { pair in
             for number in 0..<8 {
                 try await pair.throughA.importCohort(
                     Identifier("c-\(number)"), adding: .users(number * 50..<number * 50 + 150))
@@ -98,7 +98,7 @@ import Testing
 
     /// As when PostgreSQL fails over to a standby that lacks the last commits, and others take their version numbers.
     @Test func aRewoundHistoryIsNoticedDespiteAWarmCache() async throws {
-        try await Pair.with(users: .users(0..<10)) { pair in
+        try await ServerPair.with(users: .users(0..<10)) { pair in
             _ = try await pair.throughA.send(
                 CreateSegment(segmentID: "s", name: "s", filter: .not(.attribute("n", .exists))))
             for round in 0..<3 {
@@ -123,7 +123,7 @@ import Testing
     }
 
     /// Every kind of read, on both servers: what one read caches, others use.
-    private func warm(_ pair: Pair, _ expected: [Identifier]) async throws {
+    private func warm(_ pair: ServerPair, _ expected: [Identifier]) async throws {
         let members = expected.map { Member(externalID: $0) }
         for client in pair.clients {
             #expect(try await client.members(ofCohort: "c") == members)
@@ -138,7 +138,7 @@ import Testing
         }
     }
 
-    private func rewind(_ pair: Pair, _ cohort: Identifier, toVersion version: Int64, thenAdding number: UInt32?)
+    private func rewind(_ pair: ServerPair, _ cohort: Identifier, toVersion version: Int64, thenAdding number: UInt32?)
         async throws
     {
         let (workspace, set) = (pair.workspace.id, try await pair.numberOfSet(cohort))

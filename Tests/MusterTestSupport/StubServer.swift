@@ -13,7 +13,7 @@ public func withStubServer(
         settings: .init(listener: .init(port: 0, tls: tls, allowPlaintext: true), bounds: bounds),
         router: stub.router, logger: quietLogger)
     try await server.start()
-    try await cleaningUp({ await server.cutNow() }, after: { try await body(server, stub) })
+    try await cleaningUp({ await server.abortNow() }, after: { try await body(server, stub) })
 }
 
 /// Runs `body` with a raw connection to a server of stub handlers.

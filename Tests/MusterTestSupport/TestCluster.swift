@@ -156,7 +156,7 @@ actor Turns {
 
     init(_ count: Int) { free = count }
 
-    func take() async {
+    func acquire() async {
         if free > 0 {
             free -= 1
         } else {
@@ -164,7 +164,7 @@ actor Turns {
         }
     }
 
-    func giveBack() {
+    func release() {
         if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
     }
 }

@@ -33,7 +33,7 @@ public struct TestDatabase: Sendable {
     private static func with<R>(
         _ cluster: TestCluster, from template: String, _ body: (TestDatabase) async throws -> R
     ) async throws -> R {
-        await cluster.turns.take()
+        await cluster.turns.acquire()
         let result: Result<R, any Error>
         do {
             let name = cluster.newName()
@@ -41,10 +41,10 @@ public struct TestDatabase: Sendable {
             do { result = .success(try await body(TestDatabase(cluster, name))) } catch { result = .failure(error) }
             try await cluster.drop(name)
         } catch {
-            await cluster.turns.giveBack()
+            await cluster.turns.release()
             throw error
         }
-        await cluster.turns.giveBack()
+        await cluster.turns.release()
         return try result.get()
     }
 

@@ -59,7 +59,7 @@ public final class TestServer: Sendable {
     public func stop() async {
         watching.cancel()
         answering.cancel()
-        await rpc.cutNow()
+        await rpc.abortNow()
         _ = await answering.result
         await server.database.close()
     }

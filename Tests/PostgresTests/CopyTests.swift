@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func whatTheServerRefusesIsThrown() async throws {
+    @Test func refusalsOfTheServerAreThrown() async throws {
         try await withSchema(one, script: table) { database in
             let error = try await failure {
                 try await database.transaction(deadline: soon) { connection in

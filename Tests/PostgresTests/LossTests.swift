@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test func workWhoseFirstStatementEndsTheConnectionIsRunAgainOnce() async throws {
+    @Test func workThatLosesTheConnectionAtItsFirstStatementIsRunAgainOnce() async throws {
         try await withDatabase(one) { database in
             let runs = Counter()
             let error = try await failure {
@@ -210,7 +210,7 @@ struct ServerLossTests {
         }
     }
 
-    @Test func aCommitWhoseAnswerIsLostIsOfUnknownOutcome() async throws {
+    @Test func aCommitWithALostAnswerHasAnUnknownOutcome() async throws {
         try await PrivateCluster.withStopped { server in
             try await server.start()
             // There is no standby, so a synchronous commit is durable here and its reply waits forever.

@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test func aScriptStopsAtItsFirstErrorAndTheConnectionGoesOn() async throws {
+    @Test func aScriptStopsAtItsFirstErrorAndKeepsTheConnection() async throws {
         try await withSchema(one) { database in
             let error = try await failure {
                 try await database.transaction(deadline: soon) {

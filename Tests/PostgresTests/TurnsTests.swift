@@ -42,7 +42,7 @@ import Testing
         #expect(order(&turns) == ["2.1", "1.1", "1.2"])
     }
 
-    @Test func whatIsPutBackGoesBeforeOtherGroupsAndWhatHasBegun() {
+    @Test func requeuedWorkGoesBeforeOtherGroupsAndBegunCalls() {
         var turns = Turns()
         let (first, second) = (work(begun: true), work(begun: true))
         turns.append(first, at: .now)
@@ -148,7 +148,7 @@ import Testing
 /// Work that may wait.
 @Suite struct AdmissionTests {
     private func refusal(
-        _ admission: inout Admission, within: Int, ahead: Int, since: Moment? = nil, at now: Moment = .now
+        _ admission: inout Admission, within: Int, ahead: Int, since: MonotonicTime? = nil, at now: MonotonicTime = .now
     ) -> PostgresError? {
         admission.refusal(
             .write, by: now.adding(milliseconds: within), ahead: ahead, serving: 2, since: since, at: now)
@@ -162,7 +162,7 @@ import Testing
 
     @Test func workThatCannotMeetItsDeadlineIsRejectedOnArrival() {
         var admission = admission(unit: 100)
-        let now = Moment.now
+        let now = MonotonicTime.now
         let late = refusal(&admission, within: 1_000, ahead: 20, since: now, at: now)
         #expect(late?.kind == .overloaded && late?.retryAfterMilliseconds == 1_000)
         #expect(refusal(&admission, within: 1_200, ahead: 20, since: now, at: now) == nil)
@@ -173,7 +173,7 @@ import Testing
 
     @Test func aBurstMayQueueButNotAStandingQueue() {
         var admission = admission(unit: 5)
-        let now = Moment.now
+        let now = MonotonicTime.now
         let (fresh, old) = (now.adding(milliseconds: -50), now.adding(milliseconds: -150))
         #expect(refusal(&admission, within: 10_000, ahead: 200, since: fresh, at: now) == nil)
         #expect(refusal(&admission, within: 10_000, ahead: 200, since: old, at: now) != nil)
@@ -182,14 +182,14 @@ import Testing
 
     @Test func ofSlowWorkALineThatStandsHoldsFourRounds() {
         var admission = admission(unit: 100)
-        let now = Moment.now
+        let now = MonotonicTime.now
         let old = now.adding(milliseconds: -150)
         #expect(refusal(&admission, within: 10_000, ahead: 8, since: old, at: now) == nil)
         #expect(refusal(&admission, within: 10_000, ahead: 9, since: old, at: now) != nil)
     }
 
     @Test func aRefusalSaysWhenToComeBackWithinBounds() {
-        let now = Moment.now
+        let now = MonotonicTime.now
         for (unit, milliseconds) in [(1.0, 100), (60_000, 5_000)] {
             var admission = admission(unit: unit)
             #expect(admission.lastRefusal == nil)
@@ -198,7 +198,7 @@ import Testing
         }
     }
 
-    @Test func whereALaneIsFullWhoHasMostMakesRoom() {
+    @Test func inAFullLaneTheCallerWithTheMostWorkMakesRoom() {
         var (admission, turns) = (Admission(), Turns())
         func admit(_ work: Work) -> (refused: Work, error: PostgresError)? {
             admission.admit(work, to: &turns, serving: nil, capacity: 2)

@@ -41,11 +41,11 @@ func work(
     }
 
     @Test func readsAndWritesLeaveConnectionsToEachOther() {
-        for (lane, connections, most) in [
+        for (lane, connections, max) in [
             (Work.Lane.read, 8, 7), (.write, 8, 4), (.read, 4, 3), (.write, 4, 2), (.read, 3, 3), (.write, 3, 3),
         ] {
             var waiting = waiting([Work.Lane](repeating: lane, count: 9), connections: connections)
-            #expect(taken(&waiting).count == most, "\(lane) of \(connections)")
+            #expect(taken(&waiting).count == max, "\(lane) of \(connections)")
         }
     }
 
@@ -65,7 +65,7 @@ func work(
         var waiting = waiting([.write], connections: 4)
         let next = waiting.take(urgentOnly: false)
         let first = try #require(next)
-        waiting.ended(first, since: Moment.now.adding(milliseconds: -1_000))
+        waiting.ended(first, since: MonotonicTime.now.adding(milliseconds: -1_000))
         #expect(!isRefused(&waiting, within: 100), "connections are free")
         for lane in [Work.Lane.write, .write, .read, .read] { #expect(waiting.add(work(lane), connected: 4) == nil) }
         #expect(taken(&waiting).count == 4)
@@ -74,7 +74,7 @@ func work(
         #expect(waiting.add(work(.read, within: 400), connected: 4) == nil, "reads are quick")
     }
 
-    @Test func whatCouldNotBeRunIsNextAgain() throws {
+    @Test func workThatCouldNotRunIsNextAgain() throws {
         for lane in Work.Lane.allCases {
             var waiting = WaitingWork(capacity: 9, connections: 4)
             let works = [work(lane), work(lane)]

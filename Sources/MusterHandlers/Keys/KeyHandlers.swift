@@ -24,7 +24,8 @@ public struct KeyHandlers: Sendable {
         }
         let secret = Secret(call.kind, in: context.session.workspaceID)
         let key = NewKey(
-            keyID: Secret.newKeyID(), digest: try secret.digest, kind: call.kind, partner: call.partner, name: call.name,
+            keyID: Secret.newKeyID(), digest: try secret.digest, kind: call.kind, partner: call.partner,
+            name: call.name,
             scopes: scopes, createdAt: .now, createdBy: context.session.keyID, expiresAt: call.expiresAt)
         try await store.in(context.scope).keys.insert(key)
         return .init(keyID: key.keyID, secret: secret.text)

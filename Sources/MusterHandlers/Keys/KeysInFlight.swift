@@ -12,14 +12,14 @@ public final class KeyInFlight: Sendable {
     init(maxPerKey: Int) { self.maxPerKey = maxPerKey }
 
     /// Takes a place if there is one.
-    public func take() -> Bool {
+    public func acquire() -> Bool {
         let before = inFlight.add(1, ordering: .relaxed).oldValue
         if before >= maxPerKey { inFlight.subtract(1, ordering: .relaxed) }
         return before < maxPerKey
     }
 
     /// Gives a place back that was taken.
-    public func giveBack() { inFlight.subtract(1, ordering: .relaxed) }
+    public func release() { inFlight.subtract(1, ordering: .relaxed) }
 }
 
 /// The counts of all keys that somebody uses.

@@ -6,7 +6,8 @@ public struct PartnerHandlers: Sendable {
     let store: Store
     let restURL: String?
 
-    /// - Parameter restURL: where partners reach the REST endpoint, without a slash at its end; nil where nobody has said.
+    /// - Parameter restURL: where partners reach the REST endpoint, without a slash at its end; nil where nobody has
+    ///   said.
     public init(store: Store, restURL: String?) {
         self.store = store
         self.restURL = restURL

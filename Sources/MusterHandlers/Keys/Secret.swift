@@ -2,8 +2,9 @@ import Cryptography
 public import MusterProtocol
 public import MusterStore
 
-/// The secret of a key: `mus_imp_1_` or `mus_srv_1_` with the number of its workspace, 43 characters of chance (256 bits), and
-/// 6 of checksum, so that a scanner for leaked secrets, or this server, can tell it from anything else without a look-up.
+/// The secret of a key: `mus_imp_1_` or `mus_srv_1_` with the number of its workspace, 43 characters of chance (256
+/// bits), and 6 of checksum, so that a scanner for leaked secrets, or this server, can tell it from anything else
+/// without a look-up.
 ///
 /// The form is for ever: secrets of this form are in use.
 public struct Secret: Sendable, Equatable {
@@ -13,29 +14,29 @@ public struct Secret: Sendable, Equatable {
     public let text: String
 
     private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
-    private static let chanceLength = 43
+    private static let randomLength = 43
     private static let checksumLength = 6
 
     /// A new one, from the system's generator of random numbers.
     public init(_ kind: KeyKind, in workspace: WorkspaceID) {
         self.kind = kind
         self.workspace = workspace
-        text = String(decoding: Self.withChecksum(Self.prefix(kind, workspace) + Self.chance()), as: UTF8.self)
+        text = String(decoding: Self.withChecksum(Self.prefix(kind, workspace) + Self.randomness()), as: UTF8.self)
     }
 
-    private static func chance() -> [UInt8] {
+    private static func randomness() -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
-        return (0..<chanceLength).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &generator)] }
+        return (0..<randomLength).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &generator)] }
     }
 
     /// 32 bytes as a number in as many characters as chance has, which hold it just.
     static func digits(of number: [UInt8]) -> [UInt8] {
         var rest = number
-        let digits = (0..<chanceLength).map { _ in
+        let digits = (0..<randomLength).map { _ in
             var remainder = 0
-            for place in rest.indices {
-                let value = remainder << 8 | Int(rest[place])
-                rest[place] = UInt8(value / alphabet.count)
+            for index in rest.indices {
+                let value = remainder << 8 | Int(rest[index])
+                rest[index] = UInt8(value / alphabet.count)
                 remainder = value % alphabet.count
             }
             return alphabet[remainder]
@@ -48,7 +49,7 @@ public struct Secret: Sendable, Equatable {
     /// Whether bytes are a prefix with chance and the right checksum behind it.
     static func isWellFormed(_ bytes: [UInt8], after prefix: [UInt8]) -> Bool {
         let rest = bytes.dropFirst(prefix.count)
-        return bytes.starts(with: prefix) && rest.count == chanceLength + checksumLength
+        return bytes.starts(with: prefix) && rest.count == randomLength + checksumLength
             && rest.allSatisfy(alphabet.contains)
             && bytes.suffix(checksumLength).elementsEqual(checksum(of: bytes.dropLast(checksumLength)))
     }

@@ -4,7 +4,8 @@ import MusterStore
 
 /// What a request id stands for: two calls are the same payload when their digests are.
 enum PayloadDigest {
-    /// SHA-256 of the decoded call without its request id, written as JSON: spaces and escapes of the message don't count.
+    /// SHA-256 of the decoded call without its request id, written as JSON: spaces and escapes of the message don't
+    /// count.
     static func of(_ call: some RecordedCall) throws -> [UInt8] {
         var call = call
         call.requestID = nil

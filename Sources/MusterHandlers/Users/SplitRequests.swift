@@ -25,9 +25,9 @@ public struct SplitRequests: Sendable {
         do {
             name = try SHA256.digest(of: id.bytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         } catch { throw RPCError(handling: error) }
-        return calls.enumerated().map { place, call in
+        return calls.enumerated().map { index, call in
             var call = call
-            call.requestID = Identifier("\(name).\(place)")
+            call.requestID = Identifier("\(name).\(index)")
             return call
         }
     }

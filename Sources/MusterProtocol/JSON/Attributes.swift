@@ -24,10 +24,10 @@ public struct Attributes: Hashable, Sendable {
     public subscript(name: String) -> AttributeValue? {
         get { entries.first { $0.name.elementsEqual(name.utf8) }?.value }
         set {
-            let place = entries.firstIndex { $0.name.elementsEqual(name.utf8) }
-            switch (place, newValue) {
-            case (let place?, let value?): entries[place].value = value
-            case (let place?, nil): entries.remove(at: place)
+            let index = entries.firstIndex { $0.name.elementsEqual(name.utf8) }
+            switch (index, newValue) {
+            case (let index?, let value?): entries[index].value = value
+            case (let index?, nil): entries.remove(at: index)
             case (nil, let value?): entries.append(Entry(name: Array(name.utf8), value: value))
             case (nil, nil): break
             }

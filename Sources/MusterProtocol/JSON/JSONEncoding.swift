@@ -36,7 +36,7 @@ final class JSONWriter {
     }
 
     /// Identifies an open container; the serial distinguishes it from a later one at the same level.
-    struct Place {
+    struct OpenContainer {
         fileprivate var level: Int
         fileprivate var serial: Int
         /// The level of the container's elements.
@@ -61,32 +61,32 @@ final class JSONWriter {
     }
 
     /// Begins a container, or continues the one at `level` when a class and its superclass share it.
-    func begin(_ opener: UInt8, closer: UInt8, at level: Int) -> Place {
+    func begin(_ opener: UInt8, closer: UInt8, at level: Int) -> OpenContainer {
         if open.count > level {
             if open[level].closer != closer { fail("a value to be sent is an array and an object at once") }
-            return Place(level: level, serial: open[level].serial)
+            return OpenContainer(level: level, serial: open[level].serial)
         }
         bytes.append(opener)
         serial += 1
         open.append(Open(closer: closer, serial: serial))
-        return Place(level: level, serial: serial)
+        return OpenContainer(level: level, serial: serial)
     }
 
     /// Prepares for the next element or field of a container.
-    func next(in place: Place) {
-        guard open.count > place.level, open[place.level].serial == place.serial else {
+    func next(in container: OpenContainer) {
+        guard open.count > container.level, open[container.level].serial == container.serial else {
             return fail("a container to be sent was written to after its end")
         }
-        close(to: place.level + 1)
-        if open[place.level].isEmpty {
-            open[place.level].isEmpty = false
+        close(to: container.level + 1)
+        if open[container.level].isEmpty {
+            open[container.level].isEmpty = false
         } else {
             bytes.append(UInt8(ascii: ","))
         }
     }
 
-    func next(in place: Place, name: String) throws {
-        next(in: place)
+    func next(in container: OpenContainer, name: String) throws {
+        next(in: container)
         try write(name)
         bytes.append(UInt8(ascii: ":"))
     }

@@ -45,8 +45,8 @@ extension JSONError {
     }
 
     init(missing name: String, at path: String) {
-        let place = path.isEmpty ? name : "\(path).\(name)"
-        self.init(.missing, path: place, "\(place) is missing")
+        let fieldPath = path.isEmpty ? name : "\(path).\(name)"
+        self.init(.missing, path: fieldPath, "\(fieldPath) is missing")
     }
 
     /// The standard library's errors quote the refused value; ours must not.

@@ -15,7 +15,7 @@ public final class JSONReaders: @unchecked Sendable {
     /// The pool of this process. A reader kept idle holds up to 30 MB, that of a message of `JSONReader.kept` bytes.
     public static let shared = JSONReaders(idle: 4)
 
-    private let most: Int
+    private let max: Int
     private let make: @Sendable () -> JSONReader
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     private var idle: [JSONReader] = []
@@ -25,7 +25,7 @@ public final class JSONReaders: @unchecked Sendable {
         idle: Int, depth: Int = Limits.jsonDepth.value, values: Int = Limits.jsonValues.value,
         takesWideIntegers: Bool = false
     ) {
-        most = idle
+        max = idle
         make = { JSONReader(depth: depth, values: values, takesWideIntegers: takesWideIntegers) }
         lock = .allocate(capacity: 1)
         lock.initialize(to: pthread_mutex_t())
@@ -40,7 +40,7 @@ public final class JSONReaders: @unchecked Sendable {
     /// Reads like `JSONReader.read`.
     public func read<R>(_ bytes: UnsafeRawBufferPointer, _ body: (JSONValue) throws -> R) throws -> R {
         let reader = locked { idle.popLast() } ?? make()
-        defer { locked { if idle.count < most { idle.append(reader) } } }
+        defer { locked { if idle.count < max { idle.append(reader) } } }
         return try reader.read(bytes, body)
     }
 

@@ -33,15 +33,15 @@ enum JSONText {
         let tops: UInt64 = 0x8080_8080_8080_8080
         /// Sets the top bit of each byte that is 0, and possibly of the byte above one.
         func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & tops }
-        var place = 0
-        while place + 8 <= text.count {
-            let word = text.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+        var index = 0
+        while index + 8 <= text.count {
+            let word = text.loadUnaligned(fromByteOffset: index, as: UInt64.self)
             let controls = (word &- ones &* 0x20) & ~word & tops
             let special = controls | zeros(word ^ ones &* 0x22) | zeros(word ^ ones &* 0x5C)
             if (special | word & tops) != 0 { return false }
-            place += 8
+            index += 8
         }
-        return text[place...].allSatisfy { $0 < 0x80 && !mustEscape($0) }
+        return text[index...].allSatisfy { $0 < 0x80 && !mustEscape($0) }
     }
 
     static func append(checking text: [UInt8], to bytes: inout [UInt8]) throws(JSONError) {

@@ -21,28 +21,29 @@ public struct JSONValue {
     // Three words, so that `any Decoder` stores one without an allocation.
     private let nodes: UnsafePointer<cjson_node>
     private let strings: UnsafePointer<UInt8>
-    private let place: UInt32
+    private let nodeIndex: UInt32
     /// The root of paths. Its top bit is set when unknown fields are refused; a message of 1 GB has fewer than 2^31
     /// values.
-    private let rootPlace: UInt32
+    private let rootIndex: UInt32
     private static let strictBit: UInt32 = 1 << 31
 
     init(table: cjson_table) {
-        self.init(nodes: table.nodes, strings: table.strings, place: 0, rootPlace: 0)
+        self.init(nodes: table.nodes, strings: table.strings, nodeIndex: 0, rootIndex: 0)
     }
 
     /// An empty object without a reader; its table is static.
     static var emptyObject: JSONValue { JSONValue(table: emptyTable.table) }
     private static let emptyTable = EmptyTable()
 
-    private init(nodes: UnsafePointer<cjson_node>, strings: UnsafePointer<UInt8>, place: UInt32, rootPlace: UInt32) {
+    private init(nodes: UnsafePointer<cjson_node>, strings: UnsafePointer<UInt8>, nodeIndex: UInt32, rootIndex: UInt32)
+    {
         self.nodes = nodes
         self.strings = strings
-        self.place = place
-        self.rootPlace = rootPlace
+        self.nodeIndex = nodeIndex
+        self.rootIndex = rootIndex
     }
 
-    var index: Int { Int(place) }
+    var index: Int { Int(nodeIndex) }
     var isKey: Bool { node.kind == CJSON_KEY.rawValue }
     var isTrue: Bool { node.kind == CJSON_TRUE.rawValue }
     var number: Double { node.kind == CJSON_WIDE_INTEGER.rawValue ? wideNumber : node.number }
@@ -51,24 +52,24 @@ public struct JSONValue {
         let number = Double(node.integer)
         return abs(number) > 0x1p53 ? number : number + (number < 0 ? -2 : 2)
     }
-    var node: cjson_node { nodes[Int(place)] }
+    var node: cjson_node { nodes[Int(nodeIndex)] }
     /// The index after this value and its descendants.
     var next: Int { Int(node.next) }
     func at(_ index: Int) -> JSONValue {
-        .init(nodes: nodes, strings: strings, place: UInt32(truncatingIfNeeded: index), rootPlace: rootPlace)
+        .init(nodes: nodes, strings: strings, nodeIndex: UInt32(truncatingIfNeeded: index), rootIndex: rootIndex)
     }
 
     /// The root of paths.
     var root: JSONValue {
-        .init(nodes: nodes, strings: strings, place: rootPlace & ~Self.strictBit, rootPlace: rootPlace)
+        .init(nodes: nodes, strings: strings, nodeIndex: rootIndex & ~Self.strictBit, rootIndex: rootIndex)
     }
     /// The same value as the root of paths: to its decoder, an envelope's body is the whole message.
-    var rooted: JSONValue { .init(nodes: nodes, strings: strings, place: place, rootPlace: place) }
+    var rooted: JSONValue { .init(nodes: nodes, strings: strings, nodeIndex: nodeIndex, rootIndex: nodeIndex) }
     /// Like `rooted`; decoding it refuses fields that the type does not have, in every object.
     var strict: JSONValue {
-        .init(nodes: nodes, strings: strings, place: place, rootPlace: place | Self.strictBit)
+        .init(nodes: nodes, strings: strings, nodeIndex: nodeIndex, rootIndex: nodeIndex | Self.strictBit)
     }
-    var refusesUnknownFields: Bool { rootPlace & Self.strictBit != 0 }
+    var refusesUnknownFields: Bool { rootIndex & Self.strictBit != 0 }
     /// The path below the decoded value, such as `cohort_changes[0]`.
     public var path: String { JSONPath.text(JSONPath.components(to: self)) }
 
@@ -186,8 +187,8 @@ extension JSONValue {
 
     private static func range<I: FixedWidthInteger>(of type: I.Type) -> String {
         let least = max(Int64(clamping: I.min), -1 << 53)
-        let most = min(Int64(clamping: I.max), 1 << 53)
-        return "from \(least) to \(most)"
+        let max = min(Int64(clamping: I.max), 1 << 53)
+        return "from \(least) to \(max)"
     }
 
     /// The elements of an array.

@@ -15,16 +15,16 @@ struct ValueEncoder: Encoder {
 
 struct FieldEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol {
     private let writer: JSONWriter
-    private let place: JSONWriter.Place
+    private let container: JSONWriter.OpenContainer
     var codingPath: [any CodingKey] { [] }
 
     init(writer: JSONWriter, level: Int) {
         self.writer = writer
-        place = writer.begin(UInt8(ascii: "{"), closer: UInt8(ascii: "}"), at: level)
+        container = writer.begin(UInt8(ascii: "{"), closer: UInt8(ascii: "}"), at: level)
     }
 
     private func next(_ key: Key) throws -> JSONWriter {
-        try writer.next(in: place, name: key.stringValue)
+        try writer.next(in: container, name: key.stringValue)
         return writer
     }
 
@@ -56,26 +56,26 @@ struct FieldEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol {
 
     private func nested(_ key: Key) -> ValueEncoder { nested(name: key.stringValue) }
     private func nested(name: String) -> ValueEncoder {
-        do { try writer.next(in: place, name: name) } catch {
+        do { try writer.next(in: container, name: name) } catch {
             writer.fail("a field to be sent has a name that JSON forbids")
         }
-        return ValueEncoder(writer: writer, level: place.contentLevel, start: writer.bytes.count)
+        return ValueEncoder(writer: writer, level: container.contentLevel, start: writer.bytes.count)
     }
 }
 
 struct ElementEncoder: UnkeyedEncodingContainer {
     private let writer: JSONWriter
-    private let place: JSONWriter.Place
+    private let container: JSONWriter.OpenContainer
     private(set) var count = 0
     var codingPath: [any CodingKey] { [] }
 
     init(writer: JSONWriter, level: Int) {
         self.writer = writer
-        place = writer.begin(UInt8(ascii: "["), closer: UInt8(ascii: "]"), at: level)
+        container = writer.begin(UInt8(ascii: "["), closer: UInt8(ascii: "]"), at: level)
     }
 
     private mutating func next() -> JSONWriter {
-        writer.next(in: place)
+        writer.next(in: container)
         count += 1
         return writer
     }
@@ -104,7 +104,7 @@ struct ElementEncoder: UnkeyedEncodingContainer {
     mutating func superEncoder() -> any Encoder { nested() }
 
     private mutating func nested() -> ValueEncoder {
-        ValueEncoder(writer: next(), level: place.contentLevel, start: writer.bytes.count)
+        ValueEncoder(writer: next(), level: container.contentLevel, start: writer.bytes.count)
     }
 }
 

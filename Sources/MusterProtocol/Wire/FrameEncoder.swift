@@ -76,7 +76,7 @@ public enum FrameEncoder {
             guard UInt32(exactly: length) != nil else {
                 throw FrameError.tooLong(length: length, limit: Limits.frame.set(to: Int(UInt32.max)))
             }
-            for place in 1...4 { bytes[start + place] = UInt8(truncatingIfNeeded: length >> (8 * (4 - place))) }
+            for index in 1...4 { bytes[start + index] = UInt8(truncatingIfNeeded: length >> (8 * (4 - index))) }
         } catch {
             bytes.removeLast(bytes.count - start)
             throw error

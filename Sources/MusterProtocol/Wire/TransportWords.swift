@@ -24,8 +24,8 @@ public enum TransportWords {
     /// Nil when the text names none.
     public static func nameOfTLSError(in description: String) -> String? {
         let words = description.split(separator: ":")
-        guard let place = words.firstIndex(of: "OPENSSL_internal"), place + 1 < words.count else { return nil }
-        return words[place + 1].split(separator: " ").first.map(String.init)
+        guard let index = words.firstIndex(of: "OPENSSL_internal"), index + 1 < words.count else { return nil }
+        return words[index + 1].split(separator: " ").first.map(String.init)
     }
 
     /// A name like `WRONG_VERSION_NUMBER` as words.

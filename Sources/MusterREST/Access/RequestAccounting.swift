@@ -38,7 +38,7 @@ final class RequestAccounting: Sendable {
         }
         let keys = router.keysInFlight
         let counter = keys.enter(session)
-        guard counter.take() else {
+        guard counter.acquire() else {
             keys.leave(session)
             throw HTTPProblem(keys.refusal)
         }
@@ -51,7 +51,7 @@ final class RequestAccounting: Sendable {
             return state.slot
         }
         guard let (session, counter) = slot else { return }
-        counter.giveBack()
+        counter.release()
         router.keysInFlight.leave(session)
     }
 }

@@ -38,7 +38,7 @@ struct ExportRoutes {
 
     private func exportSegment(_ request: Request, _ caller: Caller) async throws -> JSONResponse {
         let body = try await request.json { try JSONDecoding.decode(ExportSegmentBody.self, from: $0) }
-        let reply = try await SegmentAPIIdentifier.judging { try await caller.record(body.call) }
+        let reply = try await SegmentAPIIdentifier.mapErrors { try await caller.record(body.call) }
         let url = reply.url ?? "\(scheme)://\(request.head.authority ?? "")\(reply.path)"
         return JSONResponse(.created, BegunExport(objectPrefix: reply.objectPrefix, url: url))
     }

@@ -38,9 +38,9 @@ extension Response {
         headers[.rateReset] = resetsAt(known)
     }
 
-    /// When more may be sent, in seconds since 1970: the end of the hour, or, if the hour has room, when the obstacle may
-    /// have passed. Braze's Python client waits until then after a 429, gives up where that is late, and fails on an empty
-    /// header.
+    /// When more may be sent, in seconds since 1970: the end of the hour, or, if the hour has room, when the obstacle
+    /// may have passed. Braze's Python client waits until then after a 429, gives up where that is late, and fails on
+    /// an empty header.
     private func resetsAt(_ rate: RateStatus?) -> String {
         let isTransient = status == .tooManyRequests || status == .serviceUnavailable && rate != nil
         if isTransient, rate?.remaining != 0, let seconds = headers[.retryAfter].flatMap({ Int64($0) }) {

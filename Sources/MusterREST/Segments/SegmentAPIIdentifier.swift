@@ -18,7 +18,7 @@ struct SegmentAPIIdentifier: Decodable {
     }
 
     /// Runs calls about a segment: where there is none, its id is wrong.
-    static func judging<R>(_ work: () async throws -> R) async throws -> R {
+    static func mapErrors<R>(_ work: () async throws -> R) async throws -> R {
         do { return try await work() } catch let error as RPCError where error.code == .notFound { throw refusal }
     }
 }

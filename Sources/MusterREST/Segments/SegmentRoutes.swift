@@ -42,7 +42,7 @@ struct SegmentRoutes {
 
     private func details(_ query: Query, _ caller: Caller) async throws -> JSONResponse {
         let id = try query.segmentID()
-        let segment = try await SegmentAPIIdentifier.judging { try await caller.send(GetSegment(segmentID: id)) }
+        let segment = try await SegmentAPIIdentifier.mapErrors { try await caller.send(GetSegment(segmentID: id)) }
         return JSONResponse(.ok, SegmentDetails(segment))
     }
 
@@ -52,7 +52,7 @@ struct SegmentRoutes {
             throw HTTPProblem(.badRequest, .missing, field: "length", "length is missing")
         }
         let call = SegmentDataSeries(segmentID: id, length: length, endingAt: try query.moment("ending_at"))
-        let reply = try await SegmentAPIIdentifier.judging { try await caller.send(call) }
+        let reply = try await SegmentAPIIdentifier.mapErrors { try await caller.send(call) }
         return JSONResponse(.ok, DataSeries(data: reply.data))
     }
 }

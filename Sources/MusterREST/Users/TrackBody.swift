@@ -28,14 +28,14 @@ struct TrackBody: Decodable {
             attributes: attributes?.map(\.object), events: events?.map(\.object), purchases: purchases?.map(\.object))
     }
     /// The first array of more objects than so many.
-    func array(longerThan most: Int) -> String? {
+    func array(longerThan max: Int) -> String? {
         let counts = [("attributes", attributes), ("events", events), ("purchases", purchases)]
-        return counts.first { $0.1?.count ?? 0 > most }?.0
+        return counts.first { $0.1?.count ?? 0 > max }?.0
     }
     var count: Int { [attributes, events, purchases].reduce(0) { $0 + ($1?.count ?? 0) } }
 
     /// The most objects that name their user in the same way.
-    var mostOfOneUser: Int {
+    var maxOfOneUser: Int {
         var counts: [Attributes.Entry: Int] = [:]
         for element in [attributes, events, purchases].flatMap({ $0 ?? [] }) {
             if let name = element.object.userName { counts[name, default: 0] += 1 }

@@ -43,7 +43,7 @@ struct UserRoutes {
         }
         let body = try Request.json(in: bytes) { try JSONDecoding.decode(TrackBody.self, from: $0) }
         guard body.count <= Limits.trackObjects.value else { throw tooMuch(nil, Limits.trackObjects) }
-        guard body.mostOfOneUser <= Limits.restBulkObjectsPerUser.value else {
+        guard body.maxOfOneUser <= Limits.restBulkObjectsPerUser.value else {
             throw tooMuch(nil, Limits.restBulkObjectsPerUser)
         }
         return try await answer(to: body, caller)

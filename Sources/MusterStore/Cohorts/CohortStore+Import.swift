@@ -48,9 +48,10 @@ private struct IdentitiesChanged: Error {}
 extension CohortStore {
     /// Applies an import once, whatever is repeated or lost on the way.
     ///
-    /// Identifiers are resolved without a lock; the identity row, held shared from then to the commit, shows whether any binding
-    /// ended or moved in between. Where COMMIT's answer is lost, the same request id is run again on another connection, and its
-    /// unique key decides; if that can't be found out before the deadline, the error says that the outcome is unknown.
+    /// Identifiers are resolved without a lock; the identity row, held shared from then to the commit, shows whether
+    /// any binding ended or moved in between. Where COMMIT's answer is lost, the same request id is run again on
+    /// another connection, and its unique key decides; if that can't be found out before the deadline, the error says
+    /// that the outcome is unknown.
     ///
     /// Its receipt is the record of its answer. `withIdempotency` would write the outcomes a second time, with an index
     /// entry more, and look for them by a statement more; here the look comes with the counter of identities.
@@ -180,7 +181,8 @@ extension ImportID {
 }
 
 extension WorkspaceTransaction {
-    /// The counter of identities, and the answer where there is one already: the partner may not import, or the id was recorded.
+    /// The counter of identities, and the answer where there is one already: the partner may not import, or the id was
+    /// recorded.
     fileprivate borrowing func prelude(
         of request: ImportRequest, _ id: ImportID
     ) throws -> (counter: Int64, answer: ImportAnswer?) {
@@ -213,7 +215,8 @@ extension WorkspaceTransaction {
             ? try lockHead(of: request.cohort) : try lockOrMakeHead(of: request.cohort)
     }
 
-    /// Holds off whatever ends or moves a binding, until the commit. Throws where that has happened since `counter` was read.
+    /// Holds off whatever ends or moves a binding, until the commit. Throws where that has happened since `counter` was
+    /// read.
     fileprivate borrowing func holdIdentities(at counter: Int64) throws {
         let now = try first(
             "SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE"

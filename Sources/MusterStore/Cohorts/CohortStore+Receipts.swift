@@ -26,7 +26,8 @@ public struct PlacedImport: Encodable, Sendable {
 }
 
 extension CohortStore {
-    /// The imports of a cohort; nil where there is no such cohort. One that was asked for by version or id comes with its outcomes.
+    /// The imports of a cohort; nil where there is no such cohort. One that was asked for by version or id comes with
+    /// its outcomes.
     public func imports(
         of cohort: CohortReference, _ selection: ImportSelection, limit: Int
     ) async throws -> [ImportInfo]? {

@@ -7,7 +7,8 @@ public enum CohortNaming: Sendable {
     case unknownPartner
 }
 
-/// Ends a transaction without effect: between its look and its insert another one made the cohort, or recorded the import.
+/// Ends a transaction without effect: between its look and its insert another one made the cohort, or recorded the
+/// import.
 struct MadeMeanwhile: Error {}
 
 /// The cohorts of a workspace.
@@ -83,7 +84,7 @@ public struct CohortStore: ScopedStore {
                 "DELETE FROM cohort WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")
             try transaction.execute(
                 "DELETE FROM set_head WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")
-            // Their receipts are ended by upkeep, which would find them only among those of all cohorts.
+            // Their receipts are ended by maintenance, which would find them only among those of all cohorts.
             try transaction.execute(
                 """
                 INSERT INTO ended_set (workspace_id, set_number, ended_at)

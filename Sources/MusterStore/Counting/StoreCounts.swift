@@ -26,13 +26,13 @@ public final class StoreCounts: Sendable {
     /// An import was answered with this receipt.
     public func imported(_ receipt: Receipt) {
         numbers.add(at: 2)
-        for (place, outcome) in Outcome.allCases.enumerated() { outcomes.add(receipt[outcome], at: place) }
+        for (index, outcome) in Outcome.allCases.enumerated() { outcomes.add(receipt[outcome], at: index) }
     }
 
-    /// What the last round of upkeep found.
-    func sawSets(_ sets: Int, changesNotFolded: Int64) {
+    /// What the last maintenance pass found.
+    func sawSets(_ sets: Int, changesNotCompacted: Int64) {
         lag.add(sets - lag[0], at: 0)
-        lag.add(Int(changesNotFolded) - lag[1], at: 1)
+        lag.add(Int(changesNotCompacted) - lag[1], at: 1)
     }
 
     /// Writes them onto a page.
@@ -46,7 +46,8 @@ public final class StoreCounts: Sendable {
             numbers[4])
         page.gauge("muster_sets", "Stored sets, as of the last round of upkeep.", lag[0])
         page.gauge(
-            "muster_changes_not_folded", "Changes that no snapshot holds yet, as of the last round of upkeep.", lag[1])
+            "muster_changes_not_compacted", "Changes that no snapshot holds yet, as of the last round of upkeep.",
+            lag[1])
         page.counter("muster_imports_total", "Imports that were answered, repeats of answers included.", numbers[2])
         page.counter(
             "muster_import_identifiers_total", "What became of the identifiers of imports.",

@@ -40,7 +40,7 @@ public final class ErasureJournal: Sendable {
     /// How long a write may take until erasures are refused in advance.
     private static let patience = Duration.seconds(2)
     /// Writes that wait; more are refused. Each is of one call, so it takes a disk that hangs to get there.
-    private static let mostWaiting = 1_024
+    private static let maxWaiting = 1_024
 
     private let path: String
     private let logger: Logger
@@ -88,7 +88,7 @@ public final class ErasureJournal: Sendable {
             group.addTask {
                 // Ends early with the caller's task, and once it is written.
                 try? await Task.sleep(until: deadline, clock: .continuous)
-                ticket.give(false)
+                ticket.fulfill(false)
             }
             defer { group.cancelAll() }
             return await ticket.value
@@ -98,13 +98,13 @@ public final class ErasureJournal: Sendable {
 
     private func enqueue(_ entry: Entry) {
         let (hasRoom, isFirst) = state.withLock { state in
-            guard state.waiting.count < Self.mostWaiting else { return (false, false) }
+            guard state.waiting.count < Self.maxWaiting else { return (false, false) }
             state.waiting.append(entry)
             guard !state.isWriting else { return (true, false) }
             (state.isWriting, state.began) = (true, .now)
             return (true, true)
         }
-        guard hasRoom else { return entry.ticket.give(false) }
+        guard hasRoom else { return entry.ticket.fulfill(false) }
         if isFirst { queue.async { self.writeAll() } }
     }
 
@@ -119,7 +119,7 @@ public final class ErasureJournal: Sendable {
             guard !batch.isEmpty else { return }
             let failure = write(batch)
             note(failure)
-            for entry in batch { entry.ticket.give(failure == nil) }
+            for entry in batch { entry.ticket.fulfill(failure == nil) }
         }
     }
 
@@ -176,16 +176,16 @@ public final class ErasureJournal: Sendable {
 
     private static func write(_ bytes: [UInt8], to descriptor: Int32) -> String? {
         bytes.withUnsafeBytes { bytes in
-            var place = 0
-            while place < bytes.count {
+            var offset = 0
+            while offset < bytes.count {
                 #if canImport(Glibc)
-                    let count = Glibc.write(descriptor, bytes.baseAddress! + place, bytes.count - place)
+                    let count = Glibc.write(descriptor, bytes.baseAddress! + offset, bytes.count - offset)
                 #else
-                    let count = Darwin.write(descriptor, bytes.baseAddress! + place, bytes.count - place)
+                    let count = Darwin.write(descriptor, bytes.baseAddress! + offset, bytes.count - offset)
                 #endif
                 if count < 0, errno == EINTR { continue }
                 guard count > 0 else { return systemError() }
-                place += count
+                offset += count
             }
             return nil
         }

@@ -17,7 +17,7 @@ public struct JournalLine: Sendable, Hashable {
     }
 
     /// No line is longer, its end included.
-    static let mostBytes = 128
+    static let maxBytes = 128
 
     /// The line with its end.
     var bytes: [UInt8] {

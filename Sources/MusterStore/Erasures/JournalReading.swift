@@ -11,7 +11,7 @@ public struct JournalContent: Sendable {
     /// The registrations that were erased, each once, by workspace.
     public var registrations: [WorkspaceID: Set<Identifier>] = [:]
     /// Lines that can't be read, by number from 1: cut short, as by a crash in the middle of a write, or damaged.
-    public var cut: [Int] = []
+    public var truncated: [Int] = []
     public var damaged: [Int] = []
 
     public init() {}
@@ -31,7 +31,7 @@ public struct JournalContent: Sendable {
             let last = lines.removeLast()
             for line in lines { add(line, &number) }
             // Without ends of lines a file of anything else is as damaged.
-            rest = Array(last.prefix(JournalLine.mostBytes))
+            rest = Array(last.prefix(JournalLine.maxBytes))
         }
         add(rest[...], &number)
     }
@@ -41,8 +41,8 @@ public struct JournalContent: Sendable {
         guard !line.isEmpty else { return }
         if let read = JournalLine(line) {
             registrations[read.workspace, default: []].insert(read.brazeID)
-        } else if Self.isCut(line) {
-            cut.append(number)
+        } else if Self.isTruncated(line) {
+            truncated.append(number)
         } else {
             damaged.append(number)
         }
@@ -50,7 +50,7 @@ public struct JournalContent: Sendable {
 
     /// Whether a line could have been whole if more of it had been written: its checksum is not there, or not all of
     /// it.
-    private static func isCut(_ line: ArraySlice<UInt8>) -> Bool {
+    private static func isTruncated(_ line: ArraySlice<UInt8>) -> Bool {
         let fields = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         let isText = line.allSatisfy { (0x20..<0x7F).contains($0) }
         return isText && (fields.count < 5 || fields.count == 5 && fields[4].count < 16)

@@ -11,7 +11,7 @@ struct ExportContent: Sendable {
     /// Users that are read at once: a user's attributes may take more than a hundred kilobytes.
     private static let usersPerPage = 500
 
-    let file: ScratchFile
+    let file: TemporaryFile
     private(set) var entries: [ZipArchive.Entry] = []
     /// Who is in it.
     private(set) var users: MemberSet
@@ -21,7 +21,7 @@ struct ExportContent: Sendable {
 
     /// All of `members` whom there still is, a page of short transactions at a time.
     init(of export: ClaimedExport, members: MemberSet, from exports: ExportRunner) async throws {
-        file = try ScratchFile()
+        file = try TemporaryFile()
         prefix = export.exportID
         users = members
         var last: UserNumber?

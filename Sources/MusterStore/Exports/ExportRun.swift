@@ -5,7 +5,7 @@ import Postgres
 import Zip
 
 /// Attempts at one export before it is given up: it may be what ends the servers that work on it.
-private let mostAttempts: Int32 = 10
+private let maxAttempts: Int32 = 10
 
 extension MaintenanceStore {
     /// Makes all archives that wait for a server, one after the other, and returns how many it made.
@@ -36,7 +36,7 @@ struct ExportRunner: ScopedStore {
     /// Whether the archive was made here.
     private func run(_ export: ClaimedExport, keepHours: Int) async throws -> Bool {
         do {
-            guard export.attempt <= mostAttempts else { throw TooManyAttempts() }
+            guard export.attempt <= maxAttempts else { throw TooManyAttempts() }
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 group.addTask {
                     try await self.keepLease(of: export)
@@ -63,13 +63,14 @@ struct ExportRunner: ScopedStore {
         }
     }
 
-    /// Whether another attempt, perhaps on another machine, may do better. Attempts are counted, so none goes on for ever.
+    /// Whether another attempt, perhaps on another machine, may do better. Attempts are counted, so none goes on for
+    /// ever.
     private static func mayPass(_ error: any Error) -> Bool {
         error is PostgresError || error is CancellationError || error is ChangingTooFast || error is ZipError
     }
 
     /// Users are read over many transactions, so that somebody who was read may be erased before the archive is done.
-    /// Whoever is erased between the second check and the end of `finish` is found by upkeep.
+    /// Whoever is erased between the second check and the end of `finish` is found by maintenance.
     private func makeArchive(of export: ClaimedExport, keepHours: Int) async throws {
         let content = try await ExportContent(of: export, members: try await members(of: export), from: self)
         let archive = try await ZipArchive.make(of: content.file, content.entries)
@@ -96,7 +97,7 @@ struct ExportRunner: ScopedStore {
                 UPDATE segment_export SET state = 'waiting', lease_until = NULL
                 WHERE workspace_id = \(workspace) AND export_id = \(export.exportID)
                 """)
-            try transaction.forgetChunks(of: export)
+            try transaction.pruneChunks(of: export)
         }
     }
 
@@ -107,7 +108,7 @@ struct ExportRunner: ScopedStore {
         return reading.evaluations.first?.members() ?? []
     }
 
-    private func save(_ file: ScratchFile, length: Int, of export: ClaimedExport) async throws {
+    private func save(_ file: TemporaryFile, length: Int, of export: ClaimedExport) async throws {
         for (chunk, start) in stride(from: 0, to: length, by: ExportArchive.chunkBytes).enumerated() {
             let bytes = try file.read(min(ExportArchive.chunkBytes, length - start), at: start)
             try await within(.seconds(30)).transaction { transaction in
@@ -144,7 +145,7 @@ struct ExportRunner: ScopedStore {
                     expires_at = \(Instant.now + .hours(keepHours))
                 WHERE workspace_id = \(workspace) AND export_id = \(export.exportID)
                 """)
-            try transaction.forgetChunks(of: export)
+            try transaction.pruneChunks(of: export)
         }
     }
 }

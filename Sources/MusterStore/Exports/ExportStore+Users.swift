@@ -3,8 +3,9 @@ import MusterUsers
 import Postgres
 
 extension ExportStore {
-    /// The users that references find, each once and in the order of the first that finds her, and the references that find nobody.
-    /// An e-mail address or telephone number finds all who have it, up to `Limits.exportUsers`, unless it says which one is meant.
+    /// The users that references find, each once and in the order of the first that finds her, and the references that
+    /// find nobody. An e-mail address or telephone number finds all who have it, up to `Limits.exportUsers`, unless it
+    /// says which one is meant.
     public func users(_ references: [UserReference], shape: ExportShape) async throws -> ExportUsers.Reply {
         try await readTransaction { transaction in
             var found = try transaction.find(references).map { [$0].compactMap(\.self) }
@@ -25,17 +26,17 @@ extension ExportStore {
 extension UserReference {
     /// Finds all who have a contact; nil for a reference that means one user.
     fileprivate func everybody(in workspace: WorkspaceID) -> SQL? {
-        let most = Int64(Limits.exportUsers.value)
+        let max = Int64(Limits.exportUsers.value)
         return switch self {
         case .email(let contact) where contact.prioritization?.isEmpty ?? true:
             """
             SELECT user_number FROM registered_user
-            WHERE workspace_id = \(workspace) AND email = \(ContactKind.email.normalized(contact.value)) ORDER BY user_number LIMIT \(most)
+            WHERE workspace_id = \(workspace) AND email = \(ContactKind.email.normalized(contact.value)) ORDER BY user_number LIMIT \(max)
             """
         case .phone(let contact) where contact.prioritization?.isEmpty ?? true:
             """
             SELECT user_number FROM registered_user
-            WHERE workspace_id = \(workspace) AND phone = \(ContactKind.phone.normalized(contact.value)) ORDER BY user_number LIMIT \(most)
+            WHERE workspace_id = \(workspace) AND phone = \(ContactKind.phone.normalized(contact.value)) ORDER BY user_number LIMIT \(max)
             """
         default: nil
         }

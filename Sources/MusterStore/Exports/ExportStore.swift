@@ -121,7 +121,7 @@ extension ExportRunner {
                     shape: try JSONDecoding.decode(from: try row.value(2, as: JSONB.self).bytes),
                     attempt: try row.value(3))
             }
-            if let claimed { try transaction.forgetChunks(of: claimed) }
+            if let claimed { try transaction.pruneChunks(of: claimed) }
             return claimed
         }
     }
@@ -151,7 +151,7 @@ extension WorkspaceTransaction {
         if kept == nil { throw LeaseLost() }
     }
 
-    borrowing func forgetChunks(of export: ClaimedExport) throws {
+    borrowing func pruneChunks(of export: ClaimedExport) throws {
         try execute(
             """
             DELETE FROM export_chunk

@@ -127,7 +127,8 @@ extension AttributeValue {
     }
 }
 
-/// A number from 0 to 9,999 that a user keeps for as long as her number, spread evenly (SplitMix64's finish over both numbers).
+/// A number from 0 to 9,999 that a user keeps for as long as her number, spread evenly (SplitMix64's finish over both
+/// numbers).
 func randomBucket(of number: UserNumber, in workspace: WorkspaceID) -> Int64 {
     var mixed = UInt64(UInt32(bitPattern: workspace.rawValue)) << 32 | UInt64(number.rawValue)
     mixed &+= 0x9E37_79B9_7F4A_7C15

@@ -99,7 +99,8 @@ public struct KeyStore: ScopedStore {
         ) { row in try KeyInfo(row) }
     }
 
-    /// The keys of a partner with which calls are answered at `moment`, oldest first; the newest where there are more than `limit`.
+    /// The keys of a partner with which calls are answered at `moment`, oldest first; the newest where there are more
+    /// than `limit`.
     public func live(of partner: String, at moment: Instant, limit: Int) async throws -> [KeyInfo] {
         try await read(
             """
@@ -145,7 +146,8 @@ public struct KeyStore: ScopedStore {
     /// Notes that keys were used in the hour that begins at `hour`. A row is written once an hour at most.
     public func recordUse(of keyIDs: [String], hour: Instant) async throws {
         try await transaction { transaction in
-            // In the order of the ids, so that two servers that note the same keys never wait for each other in a circle.
+            // In the order of the ids, so that two servers that note the same keys never wait for each other in a
+            // circle.
             try transaction.execute(
                 """
                 UPDATE api_key SET last_used_at = \(hour)

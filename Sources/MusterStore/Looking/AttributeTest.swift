@@ -1,7 +1,8 @@
 import MusterProtocol
 import MusterUsers
 
-/// Whether a user's attribute passes a filter's test: the one place that knows what a comparison means, for counts and checks alike.
+/// Whether a user's attribute passes a filter's test: the one place that knows what a comparison means, for counts and
+/// checks alike.
 ///
 /// A negative comparison is the exact opposite of its positive one; `positive` and `isNegative` take it apart.
 struct AttributeTest: Sendable {
@@ -25,7 +26,8 @@ struct AttributeTest: Sendable {
         moment = if case .string(let text) = filter.value { Instant(iso8601: text.bytes) } else { nil }
     }
 
-    /// `attribute` is the value of the attribute, for a user who has it. A value of another type passes no test but `exists`.
+    /// `attribute` is the value of the attribute, for a user who has it. A value of another type passes no test but
+    /// `exists`.
     func matches(_ attribute: JSONValue) -> Bool {
         switch comparison {
         case .exists: !attribute.isNull

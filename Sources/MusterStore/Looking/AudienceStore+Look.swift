@@ -13,9 +13,10 @@ struct CohortKey: Hashable, Sendable {
 }
 
 extension AudienceStore {
-    /// One look, exact: what the statement saw is brought together with the cached sets. A set whose changes don't chain from the
-    /// cached state is loaded afresh, and then the look is repeated, since the load saw a later moment than the look. What was
-    /// loaded is held until then: the cache may be too small for it, or for all the sets of one look.
+    /// One look, exact: what the statement saw is brought together with the cached sets. A set whose changes don't
+    /// chain from the cached state is loaded afresh, and then the look is repeated, since the load saw a later moment
+    /// than the look. What was loaded is held until then: the cache may be too small for it, or for all the sets of one
+    /// look.
     func lookOnce(_ request: LookRequest) async throws -> Look {
         var loaded: [Int32: SetState] = [:]
         for _ in 0..<8 {

@@ -40,7 +40,8 @@ struct LookRequest: Sendable {
 struct WantedSets: Sendable {
     /// Of all users' attributes.
     var scans: Set<AttributeFilter> = []
-    /// Of those who changed since the version at which the set is known. Where that can't be, the look leaves the set out.
+    /// Of those who changed since the version at which the set is known. Where that can't be, the look leaves the set
+    /// out.
     var advances: Set<AttributeFilter> = []
     var eventScans: Set<EventLeaf> = []
 

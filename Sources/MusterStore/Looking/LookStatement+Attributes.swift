@@ -13,7 +13,8 @@ struct AttributeAdvance: Sendable {
     var known: [AttributeFilter: MemberSet]
 }
 
-/// The parts of a look over all users' attributes. Both yield users and their values of an attribute, which are judged in one place.
+/// The parts of a look over all users' attributes. Both yield users and their values of an attribute, which are judged
+/// in one place.
 extension LookStatement {
     /// All users who have the attribute: the slowest thing that a look does.
     var scansPart: SQL {
@@ -29,8 +30,9 @@ extension LookStatement {
         """
     }
 
-    /// The users who changed since the known version, with NULL for the value of those who don't have the attribute or are no more. There are
-    /// rows, be it one without users, only where the log has every version since then, in the same history, and few enough users.
+    /// The users who changed since the known version, with NULL for the value of those who don't have the attribute or
+    /// are no more. There are rows, be it one without users, only where the log has every version since then, in the
+    /// same history, and few enough users.
     var advancesPart: SQL {
         """
          UNION ALL
@@ -40,7 +42,7 @@ extension LookStatement {
         FROM unnest(\(advances.map(\.start.name)), \(advances.map(\.start.from.version)), \(advances.map(\.start.from.tag)))
             WITH ORDINALITY n (name, version, tag, position)
         CROSS JOIN LATERAL (
-            SELECT h.version - n.version behind, h.tag, \(raw: AttributeLog.mostUsers) most FROM set_head h, set_head e
+            SELECT h.version - n.version behind, h.tag, \(raw: AttributeLog.maxUsers) most FROM set_head h, set_head e
             WHERE h.workspace_id = \(workspace) AND h.set_number = 1 AND e.workspace_id = \(workspace) AND e.set_number = 0
             LIMIT 1) h
         CROSS JOIN LATERAL (

@@ -2,13 +2,13 @@ import MusterProtocol
 import MusterUsers
 import Postgres
 
-/// The parts of a look over events and purchases. A leaf is one aggregate over the rows that count, of all users for a scan and of one user
-/// for a check; both ask PostgreSQL the same question, so that they can't answer differently.
+/// The parts of a look over events and purchases. A leaf is one aggregate over the rows that count, of all users for a
+/// scan and of one user for a check; both ask PostgreSQL the same question, so that they can't answer differently.
 ///
-/// A scan goes by the index that is led by the name, a check by the primary key, which is led by the user; either skips the months that
-/// lie outside of the leaf's window. The order that is asked for is that of the index which is meant, and costs nothing there: a new month is
-/// empty, all indexes look alike to the planner, and it stays with its choice while the month fills (tried: a check went through all
-/// purchases for each user).
+/// A scan goes by the index that is led by the name, a check by the primary key, which is led by the user; either skips
+/// the months that lie outside of the leaf's window. The order that is asked for is that of the index which is meant,
+/// and costs nothing there: a new month is empty, all indexes look alike to the planner, and it stays with its choice
+/// while the month fills (tried: a check went through all purchases for each user).
 extension LookStatement {
     /// One part for each table that the scanned leaves are over.
     var eventScansPart: SQL {

@@ -6,8 +6,8 @@ import Postgres
 /// The one statement of a look, over everything that the reads it serves ask for. One statement is one snapshot of the
 /// database, so that all answers are of one state, without locks and without an isolation level above READ COMMITTED.
 ///
-/// `LATERAL` with `LIMIT 1` or `OFFSET 0` keeps the planner from turning a join round: a look that asks for no scan would else go through
-/// all users to find that out, and one that is up to date through all changes of its cohorts.
+/// `LATERAL` with `LIMIT 1` or `OFFSET 0` keeps the planner from turning a join round: a look that asks for no scan
+/// would else go through all users to find that out, and one that is up to date through all changes of its cohorts.
 struct LookStatement: Sendable {
     let workspace: WorkspaceID
     var cohorts: [CohortReference] = []
@@ -20,7 +20,8 @@ struct LookStatement: Sendable {
     var wantsUserAttributes = false
     /// Whether former external ids are looked for too; a look says whether there are any.
     var findsDeprecated = false
-    /// The attributes whose sets are to be worked out from all users, and those to be brought on by the users who changed.
+    /// The attributes whose sets are to be worked out from all users, and those to be brought on by the users who
+    /// changed.
     var scans: [AttributeFilter] = []
     var advances: [AttributeAdvance] = []
     /// The leaves whose sets are to be worked out, and those that are asked of the users.
@@ -30,16 +31,17 @@ struct LookStatement: Sendable {
     var now = Instant.now
 
     /// Beyond so many changes a set is loaded afresh: its snapshot is smaller than the way there.
-    static let mostChanges: Int64 = 256
+    static let maxChanges: Int64 = 256
 
-    /// Kinds of rows. All have the same columns: kind, position, and up to six numbers, two stored sets, a text and a JSON value.
+    /// Kinds of rows. All have the same columns: kind, position, and up to six numbers, two stored sets, a text and a
+    /// JSON value.
     enum Part: Int32 {
         case head = 0
         case cohort, definition, user, scan, eventScan, eventsOfUser, advance
     }
 
-    /// Only the parts that are asked for: PostgreSQL gets each part of a statement ready, also one that has nothing to do, which
-    /// took most of the time of a look that serves a few checks.
+    /// Only the parts that are asked for: PostgreSQL gets each part of a statement ready, also one that has nothing to
+    /// do, which took most of the time of a look that serves a few checks.
     var sql: SQL {
         let kinds = UserLookup(users)
         var sql = headsPart
@@ -67,7 +69,7 @@ struct LookStatement: Sendable {
             FROM set_head h LEFT JOIN LATERAL (
                 SELECT y.version, y.previous_tag, y.tag, y.added, y.removed FROM set_change y
                 WHERE y.workspace_id = \(workspace) AND y.set_number = h.set_number AND y.version > \(everyoneKnown)
-                    AND h.set_number = 0 AND \(everyoneKnown) >= h.version - \(Self.mostChanges)
+                    AND h.set_number = 0 AND \(everyoneKnown) >= h.version - \(Self.maxChanges)
                 OFFSET 0) x ON true
             WHERE h.workspace_id = \(workspace) AND h.set_number IN (0, 1, 2)
             """
@@ -87,7 +89,7 @@ struct LookStatement: Sendable {
         LEFT JOIN LATERAL (
             SELECT y.version, y.previous_tag, y.tag, y.added, y.removed FROM set_change y
             WHERE y.workspace_id = \(workspace) AND y.set_number = h.set_number AND y.version > w.known_version
-                AND h.set_number = w.known_number AND w.known_version >= h.version - \(Self.mostChanges)
+                AND h.set_number = w.known_number AND w.known_version >= h.version - \(Self.maxChanges)
             OFFSET 0) x ON true
         """
     }

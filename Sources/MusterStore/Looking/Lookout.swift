@@ -2,8 +2,9 @@ import Locking
 import MusterProtocol
 import Postgres
 
-/// The looks of one workspace, one at a time. Reads that arrive while a look is under way share the next one, identifiers included: one look
-/// serves many calls and is still later than each arrival, so that every answer holds what was acknowledged before the question.
+/// The looks of one workspace, one at a time. Reads that arrive while a look is under way share the next one,
+/// identifiers included: one look serves many calls and is still later than each arrival, so that every answer holds
+/// what was acknowledged before the question.
 final class Lookout: Sendable {
     /// One call that waits, for the shared look with this call's users only, or for the end of its own patience.
     private struct Waiting: Sendable {
@@ -21,13 +22,13 @@ final class Lookout: Sendable {
     }
 
     /// Calls that one look serves at most, so that a flood makes many looks and not a long one.
-    private static let mostCalls = 256
+    private static let maxCalls = 256
 
     /// How long after its deadline a call may hear of it, where the look that it shares has a later one.
     private static let watchInterval = Duration.milliseconds(100)
 
     /// Looks at once where a shared one failed, so that other workspaces have connections too.
-    private static let mostApart = 2
+    private static let maxApart = 2
 
     private let state = Locked(State())
     private let look: @Sendable (LookRequest, ContinuousClock.Instant) async throws -> Look
@@ -64,8 +65,8 @@ final class Lookout: Sendable {
         }
     }
 
-    /// Ends the wait of calls whose deadline passes while the look goes on for more patient ones. Goes on from look to look: a timer for
-    /// each would cost what a tenth of its calls do.
+    /// Ends the wait of calls whose deadline passes while the look goes on for more patient ones. Goes on from look to
+    /// look: a timer for each would cost what a tenth of its calls do.
     private func watch() async {
         while true {
             // Not cancelled by anybody, so it doesn't throw.
@@ -77,7 +78,7 @@ final class Lookout: Sendable {
                 state.isWatched = state.isUnderWay
                 return (expired, !state.isUnderWay)
             }
-            for waiting in expired { waiting.answer.give(.failure(PostgresError(.deadlineExceeded))) }
+            for waiting in expired { waiting.answer.fulfill(.failure(PostgresError(.deadlineExceeded))) }
             if isOver { return }
         }
     }
@@ -90,18 +91,19 @@ final class Lookout: Sendable {
         for (waiting, place) in zip(batch.calls, places) {
             var own = seen
             own.users = Array(seen.users[place..<place + waiting.request.users.count])
-            waiting.answer.give(.success(own))
+            waiting.answer.fulfill(.success(own))
         }
     }
 
-    /// What is stored of one call's sets may be damaged, which is nothing to the others: calls that ask for the same have a look of their own.
-    /// Where PostgreSQL is in trouble all hear of it at once: more looks would be more trouble.
+    /// What is stored of one call's sets may be damaged, which is nothing to the others: calls that ask for the same
+    /// have a look of their own. Where PostgreSQL is in trouble all hear of it at once: more looks would be more
+    /// trouble.
     private func answerApart(_ batch: Batch, after error: any Error) async {
         let parts = batch.parts
         guard parts.count > 1, error.isOfOneQuestion else { return batch.fail(error) }
         await withTaskGroup(of: Void.self) { group in
             for (place, part) in parts.enumerated() {
-                if place >= Self.mostApart { await group.next() }
+                if place >= Self.maxApart { await group.next() }
                 group.addTask { do { try await self.answer(part) } catch { part.fail(error) } }
             }
         }
@@ -115,7 +117,7 @@ final class Lookout: Sendable {
             Dictionary(grouping: calls) { ObjectIdentifier($0.request.scope) }.values.map { Batch(calls: $0) }
         }
 
-        func fail(_ error: any Error) { for waiting in calls { waiting.answer.give(.failure(error)) } }
+        func fail(_ error: any Error) { for waiting in calls { waiting.answer.fulfill(.failure(error)) } }
 
         var deadline: ContinuousClock.Instant { calls.map(\.deadline).max() ?? .now }
 
@@ -141,7 +143,7 @@ final class Lookout: Sendable {
                 (state.isUnderWay, state.lookedFor) = (false, [])
                 return nil
             }
-            let batch = Batch(calls: Array(state.waiting.prefix(Self.mostCalls)))
+            let batch = Batch(calls: Array(state.waiting.prefix(Self.maxCalls)))
             state.waiting.removeFirst(batch.calls.count)
             state.lookedFor = batch.calls
             return batch
@@ -158,7 +160,8 @@ extension Error {
 }
 
 extension LookScope {
-    /// What any of the scopes depends on. Where two know different versions of a definition, the look is asked to tell it anew.
+    /// What any of the scopes depends on. Where two know different versions of a definition, the look is asked to tell
+    /// it anew.
     convenience init(union scopes: [LookScope]) {
         if let only = scopes.first, scopes.count == 1 {
             self.init(

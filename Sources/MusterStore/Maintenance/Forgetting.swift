@@ -2,38 +2,38 @@ import MusterProtocol
 import Postgres
 
 extension WorkspaceMaintenance {
-    /// Ends what is past its time, each kind in a transaction of its own, so that one that fails stops none of the others.
-    /// Throws what failed first.
-    func forget(_ retention: Retention, report: inout MaintenanceReport) async throws {
+    /// Ends what is past its time, each kind in a transaction of its own, so that one that fails stops none of the
+    /// others. Throws what failed first.
+    func prune(_ retention: Retention, report: inout MaintenanceReport) async throws {
         let now = Instant.now
         let requests = now - .days(Limits.requestIDDays.value)
-        var round = ForgettingRound(maintenance: self)
-        report.listingsEnded += await round.forget { transaction in
+        var round = PruningPass(maintenance: self)
+        report.listingsEnded += await round.prune { transaction in
             try transaction.endListings(before: now)
         }
-        report.exportsEnded += await round.forget { transaction in
+        report.exportsEnded += await round.prune { transaction in
             try transaction.endArchives(before: now)
         }
-        report.exportsForgotten += await round.forget { transaction in
-            try transaction.forgetExports(before: now - .days(Limits.exportStateDays.value))
+        report.exportsPruned += await round.prune { transaction in
+            try transaction.pruneExports(before: now - .days(Limits.exportStateDays.value))
         }
-        report.requestsForgotten += await round.forget { transaction in
-            try transaction.forgetRequests(before: requests)
+        report.requestsPruned += await round.prune { transaction in
+            try transaction.pruneRequests(before: requests)
         }
-        report.receiptsForgotten += await round.forget { transaction in
-            try transaction.forgetReceiptsOfEndedSets(before: requests)
+        report.receiptsPruned += await round.prune { transaction in
+            try transaction.pruneReceiptsOfEndedSets(before: requests)
         }
-        report.attributeChangesForgotten += await round.forget { transaction in
-            try transaction.forgetAttributeChanges()
+        report.attributeChangesPruned += await round.prune { transaction in
+            try transaction.pruneAttributeChanges()
         }
         if retention.historyDays > 0 {
             let history = now - .days(retention.historyDays)
-            report.receiptsForgotten += await round.forget { transaction in
+            report.receiptsPruned += await round.prune { transaction in
                 // A receipt is also what a repeat of its import is recognized by.
-                try transaction.forgetReceipts(before: min(history, requests))
+                try transaction.pruneReceipts(before: min(history, requests))
             }
-            report.changesForgotten += await round.forget { transaction in
-                try transaction.forgetChanges(before: history)
+            report.changesPruned += await round.prune { transaction in
+                try transaction.pruneChanges(before: history)
             }
         }
         if let failure = round.failure { throw failure }
@@ -41,12 +41,12 @@ extension WorkspaceMaintenance {
 }
 
 /// The kinds of forgetting in one workspace, one after the other, and what went wrong first.
-private struct ForgettingRound {
+private struct PruningPass {
     let maintenance: WorkspaceMaintenance
     var failure: (any Error)?
 
     /// - Returns: the rows that went; 0 where it failed.
-    mutating func forget(_ body: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> Int) async -> Int {
+    mutating func prune(_ body: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> Int) async -> Int {
         do {
             return try await maintenance.within(.seconds(30)).transaction(body)
         } catch {
@@ -57,8 +57,8 @@ private struct ForgettingRound {
 }
 
 extension WorkspaceTransaction {
-    /// Rows of a bounded number a round, so that no transaction of upkeep is long.
-    private static var most: Int64 { 10_000 }
+    /// Rows of a bounded number a round, so that no transaction of maintenance is long.
+    private static var max: Int64 { 10_000 }
 
     /// Fewer, since a listing's members may be a megabyte.
     fileprivate borrowing func endListings(before time: Instant) throws -> Int {
@@ -91,7 +91,7 @@ extension WorkspaceTransaction {
         ).count
     }
 
-    fileprivate borrowing func forgetExports(before time: Instant) throws -> Int {
+    fileprivate borrowing func pruneExports(before time: Instant) throws -> Int {
         try query(
             """
             DELETE FROM segment_export WHERE workspace_id = \(workspace) AND export_id IN (
@@ -103,19 +103,20 @@ extension WorkspaceTransaction {
     }
 
     /// Answers by request id.
-    fileprivate borrowing func forgetRequests(before time: Instant) throws -> Int {
+    fileprivate borrowing func pruneRequests(before time: Instant) throws -> Int {
         try query(
             """
             DELETE FROM request_record WHERE workspace_id = \(workspace) AND (method, request_id) IN (
                 SELECT method, request_id FROM request_record
-                WHERE workspace_id = \(workspace) AND recorded_at < \(time) ORDER BY recorded_at LIMIT \(Self.most))
+                WHERE workspace_id = \(workspace) AND recorded_at < \(time) ORDER BY recorded_at LIMIT \(Self.max))
             RETURNING 1
             """
         ) { row in try row.value(0, as: Int32.self) }.count
     }
 
-    /// All receipts of cohorts that were deleted before a time: they are older still. A set of which none is left is done with.
-    fileprivate borrowing func forgetReceiptsOfEndedSets(before time: Instant) throws -> Int {
+    /// All receipts of cohorts that were deleted before a time: they are older still. A set of which none is left is
+    /// done with.
+    fileprivate borrowing func pruneReceiptsOfEndedSets(before time: Instant) throws -> Int {
         let ended = try query(
             """
             SELECT set_number FROM ended_set WHERE workspace_id = \(workspace) AND ended_at < \(time)
@@ -130,8 +131,8 @@ extension WorkspaceTransaction {
                 CROSS JOIN LATERAL (
                     SELECT x.set_number, x.version FROM cohort_import x
                     WHERE x.workspace_id = \(workspace) AND x.set_number = e.set_number
-                    ORDER BY x.version LIMIT \(Self.most)) i
-                LIMIT \(Self.most))
+                    ORDER BY x.version LIMIT \(Self.max)) i
+                LIMIT \(Self.max))
             RETURNING 1
             """
         ) { row in try row.value(0, as: Int32.self) }
@@ -145,13 +146,13 @@ extension WorkspaceTransaction {
     }
 
     /// The oldest receipts, of whatever cohort; the time of a cohort's newest one stays with it.
-    fileprivate borrowing func forgetReceipts(before time: Instant) throws -> Int {
+    fileprivate borrowing func pruneReceipts(before time: Instant) throws -> Int {
         try first(
             """
             WITH gone AS (
                 DELETE FROM cohort_import WHERE workspace_id = \(workspace) AND (set_number, version) IN (
                     SELECT set_number, version FROM cohort_import
-                    WHERE workspace_id = \(workspace) AND imported_at < \(time) ORDER BY imported_at LIMIT \(Self.most))
+                    WHERE workspace_id = \(workspace) AND imported_at < \(time) ORDER BY imported_at LIMIT \(Self.max))
                 RETURNING set_number, imported_at
             ), newest AS (
                 SELECT set_number, max(imported_at) AS imported_at FROM gone GROUP BY set_number
@@ -164,9 +165,9 @@ extension WorkspaceTransaction {
         ) { row in Int(try row.value(0, as: Int64.self)) } ?? 0
     }
 
-    /// Only what the snapshot holds already: the set itself never needs it. And only from the beginning of a log, since times are of
-    /// different machines and need not ascend: a gap would be taken for damage.
-    fileprivate borrowing func forgetChanges(before time: Instant) throws -> Int {
+    /// Only what the snapshot holds already: the set itself never needs it. And only from the beginning of a log, since
+    /// times are of different machines and need not ascend: a gap would be taken for damage.
+    fileprivate borrowing func pruneChanges(before time: Instant) throws -> Int {
         try query(
             """
             DELETE FROM set_change c USING (
@@ -179,7 +180,7 @@ extension WorkspaceTransaction {
                 JOIN set_change x ON x.workspace_id = \(workspace) AND x.set_number = s.set_number
                     AND x.version <= s.version AND x.version < coalesce(kept.version, s.version + 1)
                 WHERE s.workspace_id = \(workspace)
-                ORDER BY x.set_number, x.version LIMIT \(Self.most)
+                ORDER BY x.set_number, x.version LIMIT \(Self.max)
             ) old
             WHERE c.workspace_id = \(workspace) AND c.set_number = old.set_number AND c.version = old.version
             RETURNING 1

@@ -6,29 +6,31 @@ import Postgres
 struct EventMaintenance: Sendable, Equatable {
     var monthsMade = 0
     var monthsDropped = 0
-    var eventsForgotten = 0
+    var eventsPruned = 0
 }
 
 extension MaintenanceStore {
     /// Months come and go seldom, and looking for them goes through catalogs and, with retention, indexes.
     private static var pause: Duration { .seconds(3_600) }
 
-    /// The same as `keepEvents`, at most once an hour where that goes well.
-    func keepEventsHourly(days: Int, report: inout MaintenanceReport) async throws {
+    /// The same as `maintainEventMonths`, at most once an hour where that goes well.
+    func maintainEventMonthsHourly(days: Int, report: inout MaintenanceReport) async throws {
         let now = ContinuousClock.now
         if let last = store.eventsKept.withLock({ $0 }), now - last < Self.pause { return }
-        let done = try await keepEvents(days: days, at: .now)
+        let done = try await maintainEventMonths(days: days, at: .now)
         report.eventMonthsMade += done.monthsMade
         report.eventMonthsDropped += done.monthsDropped
-        report.eventsForgotten += done.eventsForgotten
+        report.eventsPruned += done.eventsPruned
         store.eventsKept.withLock { $0 = now }
     }
 
-    /// Makes the months ahead, and forgets the events and purchases of months that ended more than `days` ago; 0 keeps all.
+    /// Makes the months ahead, and forgets the events and purchases of months that ended more than `days` ago; 0 keeps
+    /// all.
     ///
-    /// Months that have a partition are dropped whole, in all workspaces at once; rows elsewhere go workspace by workspace. Either way the head
-    /// of events is raised in the same transaction. Several servers may be at it at once.
-    func keepEvents(days: Int, at now: Instant) async throws -> EventMaintenance {
+    /// Months that have a partition are dropped whole, in all workspaces at once; rows elsewhere go workspace by
+    /// workspace. Either way the head of events is raised in the same transaction. Several servers may be at it at
+    /// once.
+    func maintainEventMonths(days: Int, at now: Instant) async throws -> EventMaintenance {
         let tag = Int64.random(in: .min ... .max)
         var done = EventMaintenance()
         done.monthsMade = try await counted("SELECT add_event_months(\(now))")
@@ -38,9 +40,9 @@ extension MaintenanceStore {
             "SELECT drop_event_months(date_trunc('month', \(oldest), 'UTC'), \(tag))")
         for workspace in try await workspaceIDs() {
             while true {
-                let forgotten = try await self.in(workspace).forgetEvents(before: oldest)
-                done.eventsForgotten += forgotten
-                if forgotten < EventBatch.most { break }
+                let pruned = try await self.in(workspace).pruneEvents(before: oldest)
+                done.eventsPruned += pruned
+                if pruned < EventBatch.max { break }
             }
         }
         return done
@@ -54,18 +56,18 @@ extension MaintenanceStore {
 }
 
 extension WorkspaceMaintenance {
-    fileprivate func forgetEvents(before time: Instant) async throws -> Int {
+    fileprivate func pruneEvents(before time: Instant) async throws -> Int {
         try await within(.seconds(60)).transaction { transaction in
             guard try transaction.haveEvents(before: time) else { return 0 }
             try transaction.raiseEvents()
-            return try transaction.forgetEvents(before: time)
+            return try transaction.pruneEvents(before: time)
         }
     }
 }
 
 private enum EventBatch {
     /// Rows of each table in one transaction: writers of events wait for it.
-    static let most = 10_000
+    static let max = 10_000
 }
 
 extension WorkspaceTransaction {
@@ -80,13 +82,13 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0, as: Bool.self) } ?? false
     }
 
-    fileprivate borrowing func forgetEvents(before time: Instant) throws -> Int {
+    fileprivate borrowing func pruneEvents(before time: Instant) throws -> Int {
         let events = try query(
             """
             DELETE FROM user_event e USING (
                 SELECT user_number, name, occurred_at, version, place FROM user_event
                 WHERE workspace_id = \(workspace) AND occurred_at < date_trunc('month', \(time), 'UTC')
-                LIMIT \(Int64(EventBatch.most))
+                LIMIT \(Int64(EventBatch.max))
             ) old
             WHERE e.workspace_id = \(workspace) AND e.user_number = old.user_number AND e.name = old.name
                 AND e.occurred_at = old.occurred_at AND e.version = old.version AND e.place = old.place
@@ -98,7 +100,7 @@ extension WorkspaceTransaction {
             DELETE FROM user_purchase e USING (
                 SELECT user_number, product_id, occurred_at, version, place FROM user_purchase
                 WHERE workspace_id = \(workspace) AND occurred_at < date_trunc('month', \(time), 'UTC')
-                LIMIT \(Int64(EventBatch.most))
+                LIMIT \(Int64(EventBatch.max))
             ) old
             WHERE e.workspace_id = \(workspace) AND e.user_number = old.user_number AND e.product_id = old.product_id
                 AND e.occurred_at = old.occurred_at AND e.version = old.version AND e.place = old.place

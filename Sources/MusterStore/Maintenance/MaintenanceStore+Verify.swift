@@ -12,8 +12,8 @@ public struct VerifyReport: Sendable, Equatable {
 }
 
 extension MaintenanceStore {
-    /// Replays every set of every workspace from its log, and compares: checksums, versions without gaps, chained tags, changes that
-    /// were effective, snapshot and head, members that are users, users that are everyone.
+    /// Replays every set of every workspace from its log, and compares: checksums, versions without gaps, chained tags,
+    /// changes that were effective, snapshot and head, members that are users, users that are everyone.
     public func verify(deadline: ContinuousClock.Instant) async throws -> VerifyReport {
         var report = VerifyReport()
         report.problems += try await missingWorkspaces(deadline: deadline)
@@ -97,8 +97,8 @@ private struct StoredHead: Sendable {
     let nextUserNumber: UserNumber?
 }
 
-/// The verification of one set, within one transaction whose statements all see the same state: with ten million users it takes seconds,
-/// for which nobody could wait at the lock of everyone.
+/// The verification of one set, within one transaction whose statements all see the same state: with ten million users
+/// it takes seconds, for which nobody could wait at the lock of everyone.
 private struct SetVerification: Sendable {
     let set: SetKey
     var changes = 0
@@ -166,7 +166,8 @@ private struct SetVerification: Sendable {
         return (at.map { SetState(at: $0, members: MemberSet(merging: chunks)) }, log.compactMap(\.self))
     }
 
-    /// The set after its whole log. Where retention took the beginning, it goes back from the snapshot to where the log begins.
+    /// The set after its whole log. Where retention took the beginning, it goes back from the snapshot to where the log
+    /// begins.
     private mutating func replay(_ log: [SetChange], from snapshot: SetState?) -> SetState? {
         guard let first = log.first else { return snapshot ?? .empty }
         var state = SetState.empty

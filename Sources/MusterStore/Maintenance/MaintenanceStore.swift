@@ -16,25 +16,25 @@ public struct Retention: Sendable {
 
 /// What one round of maintenance did.
 public struct MaintenanceReport: Sendable, Equatable {
-    public var setsFolded = 0
-    public var changesFolded: Int64 = 0
+    public var setsCompacted = 0
+    public var changesCompacted: Int64 = 0
     public var listingsEnded = 0
-    public var requestsForgotten = 0
-    public var receiptsForgotten = 0
-    public var changesForgotten = 0
+    public var requestsPruned = 0
+    public var receiptsPruned = 0
+    public var changesPruned = 0
     /// Notes of whose attributes changed, which no look reads any more.
-    public var attributeChangesForgotten = 0
+    public var attributeChangesPruned = 0
     /// Archives that expired.
     public var exportsEnded = 0
     /// Archives that held somebody who was erased since.
     public var exportsOutdated = 0
     /// Exports of which nothing is known any more.
-    public var exportsForgotten = 0
+    public var exportsPruned = 0
     public var sizesRecorded = 0
     /// Partitions of events and of purchases.
     public var eventMonthsMade = 0
     public var eventMonthsDropped = 0
-    public var eventsForgotten = 0
+    public var eventsPruned = 0
     /// Erasures whose server ended before they were in the journal.
     public var erasuresJournalled = 0
 
@@ -43,7 +43,7 @@ public struct MaintenanceReport: Sendable, Equatable {
 }
 
 /// The sets of all workspaces, and how many changes their snapshots lack.
-private struct FoldBacklog {
+private struct CompactionBacklog {
     var sets = 0
     var changes: Int64 = 0
 }
@@ -52,13 +52,14 @@ private struct FoldBacklog {
 public struct MaintenanceStore: Sendable {
     let store: Store
 
-    /// Runs one round of the work that nobody waits for, in every workspace: snapshots are written anew, and what is past its time goes.
-    /// Each step is a transaction of its own and may be ended at any point; several servers may be at it at once.
+    /// Runs one round of the work that nobody waits for, in every workspace: snapshots are written anew, and what is
+    /// past its time goes. Each step is a transaction of its own and may be ended at any point; several servers may be
+    /// at it at once.
     public func run(_ retention: Retention) async throws -> MaintenanceReport {
         var report = MaintenanceReport()
-        var backlog = FoldBacklog()
+        var backlog = CompactionBacklog()
         var failure: (any Error)?
-        do { try await keepEventsHourly(days: retention.eventDays, report: &report) } catch { failure = error }
+        do { try await maintainEventMonthsHourly(days: retention.eventDays, report: &report) } catch { failure = error }
         for workspace in try await workspaceIDs() {
             do { try await self.in(workspace).run(retention, report: &report, backlog: &backlog) } catch {
                 if Task.isCancelled { throw error }
@@ -66,7 +67,7 @@ public struct MaintenanceStore: Sendable {
                 failure = failure ?? error
             }
         }
-        store.counts.sawSets(backlog.sets, changesNotFolded: max(0, backlog.changes - report.changesFolded))
+        store.counts.sawSets(backlog.sets, changesNotCompacted: max(0, backlog.changes - report.changesCompacted))
         if let failure { throw failure }
         return report
     }
@@ -98,15 +99,15 @@ struct WorkspaceMaintenance: ScopedStore {
 
     /// Does each kind of work whether or not another one failed. Throws what failed first.
     fileprivate func run(
-        _ retention: Retention, report: inout MaintenanceReport, backlog: inout FoldBacklog
+        _ retention: Retention, report: inout MaintenanceReport, backlog: inout CompactionBacklog
     ) async throws {
         var failure: (any Error)?
-        do { try await foldSets(report: &report, backlog: &backlog) } catch { failure = error }
+        do { try await compactSets(report: &report, backlog: &backlog) } catch { failure = error }
         do {
             let erasures = within(.seconds(30)).stores.erasures
             report.erasuresJournalled += try await erasures.journal(before: .now - .seconds(10))
         } catch { failure = failure ?? error }
-        do { try await forget(retention, report: &report) } catch { failure = failure ?? error }
+        do { try await prune(retention, report: &report) } catch { failure = failure ?? error }
         do { report.exportsOutdated += try await endOutdatedExports() } catch {
             failure = failure ?? error
         }
@@ -117,19 +118,19 @@ struct WorkspaceMaintenance: ScopedStore {
     }
 
     /// Page by page. A set that can't be folded, being damaged, is not the others' trouble.
-    private func foldSets(report: inout MaintenanceReport, backlog: inout FoldBacklog) async throws {
+    private func compactSets(report: inout MaintenanceReport, backlog: inout CompactionBacklog) async throws {
         var failure: (any Error)?
         var last = Int32(-1)
-        while let page = try await within(.seconds(30)).setsToFold(after: last) {
+        while let page = try await within(.seconds(30)).setsToCompact(after: last) {
             last = page.last
             backlog.sets += page.sets
             backlog.changes += page.changesBehind
             for set in page.due {
                 try Task.checkCancellation()
                 do {
-                    let folded = try await within(.seconds(60)).fold(set)
-                    report.changesFolded += folded
-                    report.setsFolded += folded > 0 ? 1 : 0
+                    let compacted = try await within(.seconds(60)).compact(set)
+                    report.changesCompacted += compacted
+                    report.setsCompacted += compacted > 0 ? 1 : 0
                 } catch { failure = failure ?? error }
             }
         }

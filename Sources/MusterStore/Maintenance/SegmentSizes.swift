@@ -3,18 +3,18 @@ import Logging
 import MusterProtocol
 import Postgres
 
-/// Segments whose day is recorded in one round of upkeep: each may scan the attributes of all users.
-private let mostRecordedAtOnce = 20
+/// Segments whose day is recorded in one maintenance pass: each may scan the attributes of all users.
+private let maxRecordedAtOnce = 20
 
 extension WorkspaceMaintenance {
-    /// Records the sizes of some segments that have none of the day of `now` yet, and returns how many. The next round goes on after
-    /// them, so that some that can't be counted don't keep the others from their turn. Of servers that count at once the first to
-    /// write is believed.
+    /// Records the sizes of some segments that have none of the day of `now` yet, and returns how many. The next round
+    /// goes on after them, so that some that can't be counted don't keep the others from their turn. Of servers that
+    /// count at once the first to write is believed.
     func recordSizes(at now: Instant) async throws -> Int {
         var recorded = 0
         let last = store.segmentsSized.withLock { $0[workspace] }
         let ids = try await segmentsWithoutSize(of: now.day, after: last)
-        store.segmentsSized.withLock { $0[workspace] = ids.count < mostRecordedAtOnce ? nil : ids.last }
+        store.segmentsSized.withLock { $0[workspace] = ids.count < maxRecordedAtOnce ? nil : ids.last }
         for id in ids {
             let size: Int?
             do { size = try await countedSize(of: id) } catch {
@@ -46,7 +46,7 @@ extension WorkspaceMaintenance {
             WHERE s.workspace_id = \(workspace) AND s.segment_id > \(last ?? "") AND NOT EXISTS (
                 SELECT FROM segment_size z
                 WHERE z.workspace_id = \(workspace) AND z.segment_id = s.segment_id AND z.day = \(day)::date)
-            ORDER BY s.segment_id LIMIT \(Int64(mostRecordedAtOnce))
+            ORDER BY s.segment_id LIMIT \(Int64(maxRecordedAtOnce))
             """
         ) { row in try row.value(0) }
     }

@@ -47,7 +47,8 @@ extension AudienceStore {
             })
     }
 
-    /// A page of who entered a cohort between two versions, and after all of them who left; nil where there is no such cohort.
+    /// A page of who entered a cohort between two versions, and after all of them who left; nil where there is no such
+    /// cohort.
     public func difference(
         of cohort: CohortReference, from: Int64, to: Int64?, position: CohortPosition?, shape: PageShape
     ) async throws -> CohortPage? {
@@ -82,8 +83,8 @@ extension AudienceStore {
         try await state(of: set, at: wanted.version, tag: wanted.tag)
     }
 
-    /// The set of a cohort, and the versions that are wanted of it, nil being the one now. Throws where a page was begun on
-    /// another set.
+    /// The set of a cohort, and the versions that are wanted of it, nil being the one now. Throws where a page was
+    /// begun on another set.
     private func currentSet(
         of cohort: CohortReference, at versions: [Int64?], _ position: CohortPosition?
     ) async throws -> (key: SetKey, versions: [WantedVersion])? {

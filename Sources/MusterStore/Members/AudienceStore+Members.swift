@@ -10,9 +10,9 @@ struct NumberedMember: Sendable {
 }
 
 extension AudienceStore {
-    /// The users behind `numbers`, which are of `set`, in their order. Users erased since `set` was made are left out. One that was
-    /// merged since appears as the kept one, in the place of the lowest merged number, unless that one is in the set itself: so each
-    /// appears once, on whatever page, also when the merge happens between two pages.
+    /// The users behind `numbers`, which are of `set`, in their order. Users erased since `set` was made are left out.
+    /// One that was merged since appears as the kept one, in the place of the lowest merged number, unless that one is
+    /// in the set itself: so each appears once, on whatever page, also when the merge happens between two pages.
     func shown(_ numbers: [UserNumber], of set: MemberSet, allIdentifiers: Bool) async throws -> [NumberedMember] {
         try await readTransaction { transaction in
             var users = try transaction.identifiers(of: numbers, all: allIdentifiers)
@@ -64,7 +64,8 @@ extension WorkspaceTransaction {
         return Dictionary(uniqueKeysWithValues: lowest.map { ($0.value, $0.key) })
     }
 
-    /// The users that have these numbers, each shown by its external id, else one alias, else one device, else its braze id; or by all there is.
+    /// The users that have these numbers, each shown by its external id, else one alias, else one device, else its
+    /// braze id; or by all there is.
     borrowing func identifiers(of numbers: [UserNumber], all: Bool) throws -> [UserNumber: Member] {
         var members: [UserNumber: Member] = [:]
         members.reserveCapacity(numbers.count)

@@ -70,7 +70,7 @@ extension AudienceStore {
         let shown = try await shown(numbers, of: members, allIdentifiers: shape.allIdentifiers)
         var bytes = 0
         let fitting = shown.prefix { entry in
-            bytes += entry.member.mostBytes
+            bytes += entry.member.maxBytes
             return bytes <= Limits.frame.value / 4 * 3
         }
         let last = (fitting.count < shown.count ? fitting.last?.number : numbers.last)?.rawValue
@@ -114,7 +114,7 @@ extension AudienceStore {
 
     /// The plan of a question with its definitions proved current, and the sets of its cohorts known.
     private func currentPlan(of question: Question) async throws -> (Plan, Look) {
-        for _ in 0..<Self.mostLooks {
+        for _ in 0..<Self.maxLooks {
             let plan = try await plan(for: question)
             let look = try await look(LookRequest(scope: plan.scope))
             guard settled(plan, of: question, by: look) else { continue }
@@ -160,7 +160,7 @@ extension Plan {
 
 extension Member {
     /// More than this member takes in a frame: every byte of an identifier may be escaped by a backslash.
-    fileprivate var mostBytes: Int {
+    fileprivate var maxBytes: Int {
         let aliasBytes = (aliases ?? []).reduce(0) { $0 + 2 * ($1.label.bytes.count + $1.name.bytes.count) + 40 }
         let deviceBytes = (deviceIDs ?? []).reduce(0) { $0 + 2 * $1.bytes.count + 3 }
         return 60 + 2 * (externalID?.bytes.count ?? 0) + aliasBytes + deviceBytes

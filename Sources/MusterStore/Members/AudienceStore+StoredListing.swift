@@ -3,7 +3,8 @@ import MusterSets
 import Postgres
 
 extension AudienceStore {
-    /// Keeps the result of a filter that can't be worked out again for its next pages. Anyone's next page finds it, on any server.
+    /// Keeps the result of a filter that can't be worked out again for its next pages. Anyone's next page finds it, on
+    /// any server.
     func storeListing(_ members: MemberSet) async throws -> Int32 {
         let expires = Instant.now + .seconds(Limits.listingSeconds.value)
         return try await transaction { transaction in

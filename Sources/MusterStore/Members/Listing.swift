@@ -2,7 +2,8 @@ public import MusterProtocol
 
 /// Where a listing of users goes on: which state it shows, and after which user. What a page token holds.
 public struct ListingPosition: Codable, Sendable, Equatable {
-    /// The versions that the first page was of, with the sets of the cohorts, so that a cohort that was made again isn't taken for it.
+    /// The versions that the first page was of, with the sets of the cohorts, so that a cohort that was made again
+    /// isn't taken for it.
     public var versions: Versions?
     public var sets: [Int32]?
     /// The stored result of a filter with leaves that have no history.

@@ -1,7 +1,7 @@
 public import MusterProtocol
 
-/// Under what the answer to a write is recorded. A write without the caller's request id gets one of the server's, which needs
-/// one to find out what became of a COMMIT whose answer was lost.
+/// Under what the answer to a write is recorded. A write without the caller's request id gets one of the server's,
+/// which needs one to find out what became of a COMMIT whose answer was lost.
 public struct IdempotencyKey: Sendable {
     let method: String
     let id: Identifier

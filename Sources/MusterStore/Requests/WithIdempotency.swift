@@ -10,10 +10,11 @@ private struct AnsweredBefore: Error {
 private struct AnsweredMeanwhile: Error {}
 
 extension ScopedStore {
-    /// Runs a write once per request id, and records its reply in the same transaction. A repeat gets the recorded reply.
+    /// Runs a write once per request id, and records its reply in the same transaction. A repeat gets the recorded
+    /// reply.
     ///
-    /// `work` must first take a lock that two runs of the same request can't hold at once, or change nothing: then the record
-    /// that is looked for after a refusal is there, if ever.
+    /// `work` must first take a lock that two runs of the same request can't hold at once, or change nothing: then the
+    /// record that is looked for after a refusal is there, if ever.
     func withIdempotency<Reply>(
         _ key: IdempotencyKey, _ work: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> WriteResult<Reply>
     ) async throws -> Reply {
@@ -41,8 +42,8 @@ extension ScopedStore {
             if looksUp { try transaction.endIfAnswered(key) }
             let result: WriteResult<Reply>
             do { result = try work(transaction) } catch let error where !(error is PostgresError) {
-                // A twin of this request may have been answered while this one waited for its locks: then the reason for the
-                // refusal is what the twin did.
+                // A twin of this request may have been answered while this one waited for its locks: then the reason
+                // for the refusal is what the twin did.
                 try transaction.endIfAnswered(key)
                 throw error
             }
@@ -62,7 +63,8 @@ private struct IdempotentAttempt {
         self.looksUp = looksUp
     }
 
-    /// Returns where the transaction should run again: the record decides what happened. Throws where that can't be found out.
+    /// Returns where the transaction should run again: the record decides what happened. Throws where that can't be
+    /// found out.
     mutating func goOn(after error: PostgresError, deadline: ContinuousClock.Instant) async throws {
         looksUp = true
         if error.kind == .commitOutcomeUnknown { unknown = unknown ?? error }

@@ -131,7 +131,8 @@ public struct Schema: Sendable {
         return true
     }
 
-    /// `IF NOT EXISTS` looks first and creates then: of two at once, one may find the other's table in its way, and look again.
+    /// `IF NOT EXISTS` looks first and creates then: of two at once, one may find the other's table in its way, and
+    /// look again.
     private func createTableOfMigrations(deadline: ContinuousClock.Instant) async throws {
         for attempt in 1...5 {
             do {
@@ -160,7 +161,8 @@ public struct Schema: Sendable {
     private func apply(
         _ migration: Migration, _ role: ServerRole, deadline: ContinuousClock.Instant
     ) async throws -> Bool {
-        // Without a lock timeout: the other migrator's step takes as long as it takes, and the deadline bounds this one.
+        // Without a lock timeout: the other migrator's step takes as long as it takes, and the deadline bounds this
+        // one.
         try await database.transaction(lockTimeoutMilliseconds: 0, deadline: deadline) { connection in
             try connection.execute("LOCK TABLE migration IN SHARE ROW EXCLUSIVE MODE")
             let recorded: String? = try connection.first(

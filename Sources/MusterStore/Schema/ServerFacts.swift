@@ -9,10 +9,10 @@ public struct ServerFacts: Sendable, Equatable {
     public let synchronousCommit: String
     public let fullPageWrites: String
     /// Whether the wall between workspaces does not hold for this role, and why.
-    public let passesTheWall: WallPass?
+    public let bypassesRLS: RLSBypass?
 
     /// Why a role sees all workspaces.
-    public enum WallPass: String, Sendable {
+    public enum RLSBypass: String, Sendable {
         case superuser = "a superuser"
         case bypasses = "a role with BYPASSRLS"
         case owner = "the owner of the tables, or a member of that role"
@@ -51,6 +51,6 @@ extension ServerFacts {
         synchronousCommit = try row.value(3)
         fullPageWrites = try row.value(4)
         let (isSuperuser, bypasses, owns): (Bool, Bool, Bool) = (try row.value(5), try row.value(6), try row.value(7))
-        passesTheWall = isSuperuser ? .superuser : bypasses ? .bypasses : owns ? .owner : nil
+        bypassesRLS = isSuperuser ? .superuser : bypasses ? .bypasses : owns ? .owner : nil
     }
 }

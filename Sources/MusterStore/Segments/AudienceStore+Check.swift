@@ -33,7 +33,7 @@ extension AudienceStore {
     public func membership(
         of users: [UserReference], in question: Question, maxStaleness: Duration = .zero
     ) async throws -> Membership {
-        for _ in 0..<Self.mostLooks {
+        for _ in 0..<Self.maxLooks {
             let plan = try await plan(for: question)
             let (look, found) = try await look(for: plan, users, maxStaleness)
             guard settled(plan, of: question, by: look) else { continue }

@@ -2,8 +2,8 @@ import Locking
 import MusterProtocol
 import MusterSets
 
-/// The saved filters of a workspace that this process knows, and the plans made from them. What it knows may be old: every read
-/// proves the versions that it used.
+/// The saved filters of a workspace that this process knows, and the plans made from them. What it knows may be old:
+/// every read proves the versions that it used.
 final class Plans: Sendable {
     private struct State {
         var definitions: [Identifier: Definition] = [:]
@@ -13,13 +13,14 @@ final class Plans: Sendable {
 
     enum Finding {
         case plan(Plan)
-        /// The definitions of these must be looked up first, 0 being the version of one that is not known at all. Where there is a
-        /// fault, it is one only if they are all as they were known: what is known of different segments may be of different age.
+        /// The definitions of these must be looked up first, 0 being the version of one that is not known at all. Where
+        /// there is a fault, it is one only if they are all as they were known: what is known of different segments may
+        /// be of different age.
         case doubtful([SegmentVersion], FilterFault?)
     }
 
     /// Plans of filters that nobody saved are many and short-lived; beyond this all are made anew.
-    private static let mostPlans = 1_000
+    private static let maxPlans = 1_000
 
     private let state = Locked(State())
 
@@ -46,7 +47,7 @@ final class Plans: Sendable {
         guard compiler.unknown.isEmpty else { return .doubtful(compiler.doubtful, nil) }
         let plan = Plan(compiler, roots: roots, segmentIDs: ids, allSegments: question == .everySegment)
         state.withLock { state in
-            if state.plans.count >= Self.mostPlans { state.plans = [:] }
+            if state.plans.count >= Self.maxPlans { state.plans = [:] }
             state.plans[question] = plan
         }
         return .plan(plan)

@@ -32,8 +32,8 @@ struct LookoutKey: Hashable {
     let workspace: WorkspaceID
     let work: Work
 
-    /// What looks do beside reading heads and changes. Each kind waits for its own alone: a scan takes seconds where an advance takes
-    /// milliseconds, and others less.
+    /// What looks do beside reading heads and changes. Each kind waits for its own alone: a scan takes seconds where an
+    /// advance takes milliseconds, and others less.
     enum Work { case none, advancing, scanning }
 }
 
@@ -84,7 +84,7 @@ public struct AudienceStore: ScopedStore {
     /// The sets of a question's leaves, all users' attributes included, as of now or as old as the caller allows.
     func reading(of question: Question, maxStaleness: Duration = .zero) async throws -> Reading {
         var wanted = WantedSets()
-        for _ in 0..<Self.mostLooks {
+        for _ in 0..<Self.maxLooks {
             let plan = try await plan(for: question)
             let look: Look
             if wanted.work == .none, let recent = recentLook(of: plan, maxStaleness) {
@@ -109,7 +109,7 @@ public struct AudienceStore: ScopedStore {
         throw ChangingTooFast()
     }
 
-    static var mostLooks: Int { 10 }
+    static var maxLooks: Int { 10 }
 
     /// The plan of a question, with the definitions that it needs looked up.
     func plan(for question: Question) async throws -> Plan {
@@ -151,8 +151,8 @@ public struct AudienceStore: ScopedStore {
         return store.lastErasures.withLock { max(oldest, $0[workspace] ?? oldest) }
     }
 
-    /// All attributes in one look, also those that are known: when changes don't stop, what is worked out one look after the other is never of
-    /// one version. What couldn't be brought on is worked out anew.
+    /// All attributes in one look, also those that are known: when changes don't stop, what is worked out one look
+    /// after the other is never of one version. What couldn't be brought on is worked out anew.
     private func want(
         _ attributes: [AttributeFilter], lacking known: [AttributeFilter: MemberSet], _ wanted: inout WantedSets
     ) {
@@ -176,7 +176,8 @@ public struct AudienceStore: ScopedStore {
         return sets
     }
 
-    /// The same of leaves over events, at the look's version of all events and, for windows of the last days, at its time.
+    /// The same of leaves over events, at the look's version of all events and, for windows of the last days, at its
+    /// time.
     private func eventSets(of plan: Plan, in look: Look) -> [EventLeaf: MemberSet] {
         var sets: [EventLeaf: MemberSet] = [:]
         for leaf in plan.scope.events {
@@ -216,7 +217,8 @@ extension WorkspaceStore {
 }
 
 extension ScopedStore {
-    /// Notes that a write which ends users is done, or may be: what is in memory from before it answers nobody any more.
+    /// Notes that a write which ends users is done, or may be: what is in memory from before it answers nobody any
+    /// more.
     func forgetWhatWasRead() { store.lastErasures.withLock { $0[workspace] = .now } }
 }
 

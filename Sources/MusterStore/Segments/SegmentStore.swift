@@ -79,10 +79,11 @@ extension WorkspaceStore {
 }
 
 extension WorkspaceTransaction {
-    /// Makes the workspace's definitions this transaction's to change. The first lock of all: before identities and heads.
+    /// Makes the workspace's definitions this transaction's to change. The first lock of all: before identities and
+    /// heads.
     ///
-    /// Returns the version of what this transaction defines. It counts over the whole workspace, so that a segment that was
-    /// deleted and made again is never taken for the one before it: by a plan in memory, by `at`, or by a page.
+    /// Returns the version of what this transaction defines. It counts over the whole workspace, so that a segment that
+    /// was deleted and made again is never taken for the one before it: by a plan in memory, by `at`, or by a page.
     @discardableResult
     borrowing func lockDefinitions() throws -> Int64 {
         let version = try first(
@@ -128,7 +129,8 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0) }
     }
 
-    /// Refuses a filter that names what isn't there, would contain itself, or makes this or any other segment too large.
+    /// Refuses a filter that names what isn't there, would contain itself, or makes this or any other segment too
+    /// large.
     fileprivate borrowing func judge(_ filter: Filter, as id: Identifier) throws {
         try requireCohorts(of: filter)
         var definitions = Dictionary(

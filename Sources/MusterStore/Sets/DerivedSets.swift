@@ -7,7 +7,8 @@ enum DerivedKey: Hashable, Sendable {
     case version(SetKey, Int64)
     case attribute(WorkspaceID, AttributeFilter)
     case event(WorkspaceID, EventLeaf)
-    /// What a question meant at these versions, with these sets behind its cohorts and in this history: for the pages of a listing.
+    /// What a question meant at these versions, with these sets behind its cohorts and in this history: for the pages
+    /// of a listing.
     case listing(WorkspaceID, Question, VersionsKey)
 }
 

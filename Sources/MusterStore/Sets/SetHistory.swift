@@ -17,7 +17,8 @@ public struct VersionNotKept: Error {
     }
 }
 
-/// What one statement returned to work out an earlier version of a set: head, snapshot, chunks, and the changes between.
+/// What one statement returned to work out an earlier version of a set: head, snapshot, chunks, and the changes
+/// between.
 private struct HistoryParts {
     var head: SetVersion?
     var headSize: Int64 = 0
@@ -85,8 +86,8 @@ extension WorkspaceTransaction {
 extension AudienceStore {
     /// A set at an earlier version, from memory where it was asked for before.
     ///
-    /// - Parameter tag: of that version in the history that is stored now, which tells it from one that was rewound since. Nil
-    ///   where the log doesn't have it: then only the log can say why.
+    /// - Parameter tag: of that version in the history that is stored now, which tells it from one that was rewound
+    ///   since. Nil where the log doesn't have it: then only the log can say why.
     func state(of set: SetKey, at version: Int64, tag: Int64?) async throws -> SetState {
         if let tag {
             let at = SetVersion(version: version, tag: tag)

@@ -28,12 +28,14 @@ private struct StoredParts {
 }
 
 extension WorkspaceTransaction {
-    /// The current states of sets, by one statement: from their snapshots and the changes since. Sets that don't exist are left out.
+    /// The current states of sets, by one statement: from their snapshots and the changes since. Sets that don't exist
+    /// are left out.
     ///
-    /// Sets without a snapshot have a part of their own: `coalesce` counts as leaky under the policies, and would keep the index from
-    /// finding the changes since.
+    /// Sets without a snapshot have a part of their own: `coalesce` counts as leaky under the policies, and would keep
+    /// the index from finding the changes since.
     ///
-    /// - Parameter users: where it is given, the states are right for these users only: of snapshots the chunks with them are read.
+    /// - Parameter users: where it is given, the states are right for these users only: of snapshots the chunks with
+    ///   them are read.
     borrowing func load(_ numbers: [Int32], onlyFor users: MemberSet? = nil) throws -> [Int32: SetState] {
         var parts: [Int32: StoredParts] = [:]
         var chunks: SQL = ""

@@ -15,8 +15,8 @@ struct SetKey: Hashable, Sendable {
     static let events: Int32 = 2
 }
 
-/// Which change a set is at. The version alone does not tell two histories apart that share it, as after a fail-over to a
-/// standby that had not seen the last commits; the random tag does.
+/// Which change a set is at. The version alone does not tell two histories apart that share it, as after a fail-over to
+/// a standby that had not seen the last commits; the random tag does.
 struct SetVersion: Hashable, Sendable {
     var version: Int64
     var tag: Int64
@@ -42,8 +42,8 @@ struct SetChange: Sendable {
 }
 
 extension SetState {
-    /// This state after `changes`, which are in ascending order; nil where they don't go on from here without a gap, or where
-    /// they come from another history.
+    /// This state after `changes`, which are in ascending order; nil where they don't go on from here without a gap, or
+    /// where they come from another history.
     func applying(_ changes: [SetChange]) -> SetState? {
         var state = self
         for change in changes {

@@ -43,9 +43,11 @@ extension SetState {
 }
 
 extension WorkspaceTransaction {
-    /// Takes the lock of a head; nil where there is no such set (any more). Heads are locked in the order of their numbers.
+    /// Takes the lock of a head; nil where there is no such set (any more). Heads are locked in the order of their
+    /// numbers.
     ///
-    /// Not FOR UPDATE: the first fold of a set holds its head's key, by a foreign key, until it commits, and no import waits for that.
+    /// Not FOR UPDATE: the first fold of a set holds its head's key, by a foreign key, until it commits, and no import
+    /// waits for that.
     borrowing func lockHead(_ set: SetKey) throws -> LockedHead? {
         try first(
             """
@@ -108,7 +110,8 @@ extension WorkspaceTransaction {
         return new
     }
 
-    /// Appends a change to each of many cohorts, whose heads are locked: a user may be in thousands, and all writers of the workspace wait.
+    /// Appends a change to each of many cohorts, whose heads are locked: a user may be in thousands, and all writers of
+    /// the workspace wait.
     borrowing func append(_ changes: [NewChange], at time: Instant) throws {
         for start in stride(from: 0, to: changes.count, by: NewChange.group) {
             let group = changes[start..<min(start + NewChange.group, changes.count)]

@@ -23,7 +23,8 @@ extension Row {
         }
     }
 
-    /// A change in four columns from `column`: version, previous tag, tag, and after them added and removed. Nil where they are NULL.
+    /// A change in four columns from `column`: version, previous tag, tag, and after them added and removed. Nil where
+    /// they are NULL.
     borrowing func change(_ column: Int, of set: SetKey, added: Int, removed: Int) throws -> SetChange? {
         guard let version: Int64 = try value(column, as: Int64?.self) else { return nil }
         return SetChange(

@@ -116,7 +116,7 @@ extension WorkspaceTransaction {
         for head in heads {
             guard let cached = cache[SetKey(workspace: workspace, number: head.number)] else { continue }
             if cached.at == head.at { states[head.number] = cached }
-            if cached.at.version < head.at.version, head.at.version - cached.at.version <= CohortHead.mostChanges {
+            if cached.at.version < head.at.version, head.at.version - cached.at.version <= CohortHead.maxChanges {
                 behind[head.number] = cached
             }
         }
@@ -185,5 +185,5 @@ private struct CohortHead {
     /// Sets that are read together: some 40 MB with a user in every chunk of ten million.
     static let group = 32
     /// Beyond so many changes a set is loaded from its snapshot, which is smaller than the changes.
-    static let mostChanges: Int64 = 256
+    static let maxChanges: Int64 = 256
 }

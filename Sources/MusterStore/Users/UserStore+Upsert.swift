@@ -82,7 +82,7 @@ extension WorkspaceTransaction {
                 labels: labels[number] ?? [], deviceCount: devices[number] ?? 0,
                 hasExternalID: identified.contains(number))
         }
-        let places = Dictionary(uniqueKeysWithValues: zip(numbers, 0...))
-        return (users, found.numbers.mapValues { places[$0] ?? UpsertPlan.somebodyElse })
+        let indices = Dictionary(uniqueKeysWithValues: zip(numbers, 0...))
+        return (users, found.numbers.mapValues { indices[$0] ?? UpsertPlan.somebodyElse })
     }
 }

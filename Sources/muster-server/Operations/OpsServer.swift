@@ -60,7 +60,7 @@ struct Readiness: Sendable, Encodable {
 /// key.
 final class OpsServer: Sendable {
     /// Connections that it has at once, each a descriptor: probes and scrapers are few.
-    static let places = 32
+    static let maxConnections = 32
 
     private let server: HTTPServer
 
@@ -76,7 +76,7 @@ final class OpsServer: Sendable {
         var settings = HTTPServerSettings(listener: .init(host: host, port: port, allowPlaintext: true))
         settings.bounds.connections = 24
         settings.bounds.surplusConnections = 4
-        settings.listener.places = Self.places
+        settings.listener.maxConnections = Self.maxConnections
         settings.bounds.body = 0
         let routes = OpsRoutes(readiness: readiness, metrics: metrics)
         server = HTTPServer(name: "Operations", settings: settings, logger: logger, respond: routes.respond)
@@ -89,7 +89,7 @@ final class OpsServer: Sendable {
     func start() async throws { try await server.start() }
 
     /// Closes everything at once.
-    func stop() async { await server.cutNow() }
+    func stop() async { await server.abortNow() }
 }
 
 /// The responses of the listener for operators.

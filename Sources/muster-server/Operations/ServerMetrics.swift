@@ -33,7 +33,7 @@ struct ServerMetrics: Sendable {
         page.counter(
             "muster_unread_answers_cut_total",
             "Connections that were cut to make room, since they left answers unread, by listener.",
-            [.init(["wire": "rpc"], rpc.unreadCuts), .init(["wire": "rest"], rest.unreadCuts)])
+            [.init(["wire": "rpc"], rpc.unreadAborts), .init(["wire": "rest"], rest.unreadAborts)])
         writeDatabase(&page)
         store.writeMetrics(to: &page)
         writeProcess(&page)

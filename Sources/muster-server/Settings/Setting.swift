@@ -78,8 +78,8 @@ extension AnySetting {
     var flag: String? { names.flag }
     var variable: String { names.variable }
 
-    /// A value without what comes with a mounted file or a typing error: white space at both ends, or only the line ends
-    /// at the end of what may hold a password.
+    /// A value without what comes with a mounted file or a typing error: white space at both ends, or only the line
+    /// ends at the end of what may hold a password.
     func trimmed(_ value: String) -> String { keepsBlanks ? value.withoutLineEnd : value.withoutWhiteSpaceAround }
 
     /// Whether a value is white space alone, which only a password may be.

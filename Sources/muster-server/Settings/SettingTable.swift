@@ -38,7 +38,7 @@ struct SettingTable: Sendable {
         "connections.most", 1...100_000, default: Limits.connections.value,
         "Open connections that RPC and REST take, each; one more is refused.")
     let unauthenticatedConnections = Setting.number(
-        "connections.strangers", 1...100_000, default: Limits.unauthenticatedConnections.value,
+        "connections.unauthenticated", 1...100_000, default: Limits.unauthenticatedConnections.value,
         "Of them, those over which no good key has come; one more ends the oldest.")
     let connectionsPerAddress = Setting.number(
         "connections.per_address", 0...100_000, default: 0,
@@ -73,8 +73,8 @@ struct SettingTable: Sendable {
         "erasure_journal",
         "A file, on other storage than the database's and its backups', in which each erasure is before it is acknowledged; of each server its own. migrate applies it."
     )
-    let upkeepSeconds = Setting.number(
-        "upkeep_seconds", 1...86_400, default: 5,
+    let maintenanceSeconds = Setting.number(
+        "maintenance_seconds", 1...86_400, default: 5,
         "Between rounds of upkeep: snapshots are written anew, what is past its time goes.")
     let isOwnerRoleAllowed = Setting.switch(
         "allow_owner_role", "Serve as a role that sees all workspaces: the wall between them is the code alone.")

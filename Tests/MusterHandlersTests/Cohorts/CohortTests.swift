@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test func receiptsAreListedNewestFirstAndShownWhole() async throws {
+    @Test func receiptsAreListedNewestFirstAndShownCompletely() async throws {
         try await withMuster(users: ["u-1", "u-2"]) { muster in
             try await muster.importCohort("c", adding: ["u-1", "nobody"], requestID: "r-1")
             try await muster.importCohort("c", adding: ["u-2"])

@@ -13,7 +13,7 @@ struct KeyRevocationTests {
         try await TestDatabase.with { test in
             try await test.withStore { store in
                 try await test.withStore { secondStore in
-                    let (first, second) = (KeyRig(store, test.workspace), KeyRig(secondStore, test.workspace))
+                    let (first, second) = (KeyFixture(store, test.workspace), KeyFixture(secondStore, test.workspace))
                     let made = try await first.keys.create(
                         CreateKey(kind: .service, name: "x", scopes: ["*"]), first.caller("*"))
                     let session = try await second.open(made.secret)
@@ -39,7 +39,7 @@ struct KeyRevocationTests {
     @Test func callsAreProvedByPollsAlone() async throws {
         try await TestDatabase.with { test in
             try await test.withStore(connections: 1) { store in
-                let rig = KeyRig(store, test.workspace)
+                let rig = KeyFixture(store, test.workspace)
                 let made = try await rig.keys.create(
                     CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
                 let session = try await rig.open(made.secret)
@@ -59,7 +59,7 @@ struct KeyRevocationTests {
             var settings = DatabaseSettings(connectionString: test.serverURL)
             settings.connections = 1
             let database = Database(settings, logger: quietLogger)
-            let rig = KeyRig(Store(database: database, logger: quietLogger), test.workspace)
+            let rig = KeyFixture(Store(database: database, logger: quietLogger), test.workspace)
             let made = try await rig.keys.create(
                 CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
             let session = try await rig.open(made.secret)
@@ -74,7 +74,7 @@ struct KeyRevocationTests {
     }
 
     @Test func theLastUseIsRecordedToTheHour() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             let made = try await rig.keys.create(
                 CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
             #expect(try await lastUse(made.keyID, rig) == nil)
@@ -98,7 +98,7 @@ struct KeyRevocationTests {
     @Test func nothingWaitsForAProofThatIsLate() async throws {
         try await TestDatabase.with { test in
             try await test.withStore { store in
-                let rig = KeyRig(store, test.workspace)
+                let rig = KeyFixture(store, test.workspace)
                 let made = try await rig.keys.create(
                     CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
                 let session = try await rig.open(made.secret)
@@ -140,7 +140,7 @@ struct KeyRevocationTests {
     @Test func sessionsEndEvenIfRecordingTheLastUseWaits() async throws {
         try await TestDatabase.with { test in
             try await test.withStore { store in
-                let rig = KeyRig(store, test.workspace)
+                let rig = KeyFixture(store, test.workspace)
                 let made = try await rig.keys.create(
                     CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
                 let session = try await rig.open(made.secret)
@@ -197,7 +197,7 @@ struct KeyRevocationTests {
         Issue.record("a call went ahead a second after its key was invalidated")
     }
 
-    private func lastUse(_ keyID: String, _ rig: KeyRig) async throws -> Instant? {
+    private func lastUse(_ keyID: String, _ rig: KeyFixture) async throws -> Instant? {
         try await rig.keys.list(ListKeys(), rig.caller("*")).keys.first { $0.keyID == keyID }?.lastUsedAt
     }
 }

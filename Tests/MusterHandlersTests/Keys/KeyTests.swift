@@ -7,7 +7,7 @@ import Testing
 @testable import MusterHandlers
 
 /// A server's handlers of keys on a database of the test's own, without a socket.
-struct KeyRig: Sendable {
+struct KeyFixture: Sendable {
     let store: Store
     let monitor: KeyRevocationMonitor
     let sessions: SessionHandlers
@@ -24,9 +24,9 @@ struct KeyRig: Sendable {
         partners = PartnerHandlers(store: store, restURL: "https://example.com")
     }
 
-    static func with<R>(_ body: (KeyRig) async throws -> R) async throws -> R {
+    static func with<R>(_ body: (KeyFixture) async throws -> R) async throws -> R {
         try await TestDatabase.with { test in
-            try await test.withStore { store in try await body(KeyRig(store, test.workspace)) }
+            try await test.withStore { store in try await body(KeyFixture(store, test.workspace)) }
         }
     }
 
@@ -45,7 +45,7 @@ struct KeyRig: Sendable {
 
 struct KeyTests {
     @Test func aServiceKeyOpensASessionWithItsScopes() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             let call = CreateKey(kind: .service, name: "checker", scopes: ["segments.*", "users.get", "users.get"])
             let made = try await rig.keys.create(call, rig.caller("*"))
             let session = try await rig.open(made.secret)
@@ -59,7 +59,7 @@ struct KeyTests {
     }
 
     @Test func anImportKeyBelongsToAPartnerThatIsMadeWithIt() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             let made = try await rig.keys.create(
                 CreateKey(kind: .import, partner: "tinyclues", name: "production"), rig.caller("*"))
             let session = try await rig.open(made.secret)
@@ -75,7 +75,7 @@ struct KeyTests {
     }
 
     @Test func aKeyCannotGrantAScopeItLacks() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             let maker = rig.caller("keys.*", "segments.check")
             for scopes in [["*"], ["segments.*"], ["users.get"], ["segments.check", "users.*"]] {
                 await expect(.permissionDenied) {
@@ -92,7 +92,7 @@ struct KeyTests {
     }
 
     @Test func invalidInputIsRefusedAndCreatesNothing() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             let long = String(repeating: "n", count: Limits.nameBytes.value + 1)
             let tooMany = [String](repeating: "users.get", count: Limits.scopesPerKey.value + 1)
             let calls: [CreateKey] = [
@@ -123,7 +123,7 @@ struct KeyTests {
     }
 
     @Test func everyInvalidKeyIsRefusedWithTheSameMessage() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             let call = CreateKey(kind: .service, name: "x", scopes: ["*"])
             let ended = try await rig.keys.create(call, rig.caller("*"))
             _ = try await rig.keys.invalidate(.init(keyID: ended.keyID), rig.caller("*"))
@@ -146,7 +146,7 @@ struct KeyTests {
         try await TestDatabase.with { test in
             let other = try await test.makeWorkspace("other")
             try await test.withStore { store in
-                let rig = KeyRig(store, test.workspace)
+                let rig = KeyFixture(store, test.workspace)
                 let call = CreateKey(kind: .import, partner: "p", name: "mine")
                 let made = try await rig.keys.create(call, rig.caller("*"))
                 let foreign = rig.caller("*", in: other)
@@ -160,7 +160,7 @@ struct KeyTests {
 
     /// Uses are kept to the hour, which began before the key was made.
     @Test func aNewKeyHasNoLastUse() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             let made = try await rig.keys.create(CreateKey(kind: .import, partner: "p", name: "x"), rig.caller("*"))
             let hour = Instant(microseconds: Instant.now.microseconds - 3_600_000_000)
             let later = Instant(microseconds: Instant.now.microseconds + 3_600_000_000)
@@ -176,7 +176,7 @@ struct KeyTests {
     }
 
     @Test func invalidatingTwiceKeepsTheFirstTime() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             let made = try await rig.keys.create(CreateKey(kind: .import, partner: "p", name: "x"), rig.caller("*"))
             let first = try await rig.keys.invalidate(.init(keyID: made.keyID), rig.caller("*"))
             let second = try await rig.keys.invalidate(.init(keyID: made.keyID), rig.caller("*"))
@@ -187,7 +187,7 @@ struct KeyTests {
     }
 
     @Test func aPartnerKeepsTheFieldsThatACallLeavesOut() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             let caller = rig.caller("*")
             let made = try await rig.partners.set(SetPartner(partner: "p"), caller)
             #expect(made == PartnerInfo(partner: "p", displayName: "p", enabled: true, requiresPartnerAPIKey: false))

@@ -12,7 +12,7 @@ struct LockOutTests {
     private static let admin = "k_000000000000"
 
     @Test func theLastAdminKeyIsInvalidatedByForceOnly() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             _ = try await make(rig, scopes: ["keys.*", "users.*"])
             await refused(rig, Self.admin)
             let second = try await make(rig)
@@ -28,7 +28,7 @@ struct LockOutTests {
     }
 
     @Test func aKeyThatExpiresDoesNotReplaceOneThatLasts() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             let short = try await make(rig, seconds: 3_600)
             let long = try await make(rig, seconds: 7_200)
             await refused(rig, Self.admin)
@@ -45,7 +45,7 @@ struct LockOutTests {
     @Test func anExpiredKeyDoesNotCount() async throws {
         try await TestDatabase.with { test in
             try await test.withStore { store in
-                let rig = KeyRig(store, test.workspace)
+                let rig = KeyFixture(store, test.workspace)
                 let other = try await make(rig)
                 try await TestDatabase.open(test.ownerURL, connections: 1) { database in
                     try await database.transaction(deadline: .soon) { connection in
@@ -62,12 +62,12 @@ struct LockOutTests {
     @Test func keysOfOtherWorkspacesDoNotCount() async throws {
         try await TestDatabase.with { test in
             _ = try await test.makeWorkspace("other")
-            try await test.withStore { store in await refused(KeyRig(store, test.workspace), Self.admin) }
+            try await test.withStore { store in await refused(KeyFixture(store, test.workspace), Self.admin) }
         }
     }
 
     @Test func twoKeysThatInvalidateEachOtherDoNotBothSucceed() async throws {
-        try await KeyRig.with { rig in
+        try await KeyFixture.with { rig in
             var keys = [try await make(rig), try await make(rig)]
             _ = try await end(rig, Self.admin)
             for _ in 0..<20 {
@@ -87,7 +87,7 @@ struct LockOutTests {
     @Test func theOwnerOfTheTablesCreatesAKeyWhereNoneIsLeft() async throws {
         try await TestDatabase.with { test in
             try await test.withStore { store in
-                let rig = KeyRig(store, test.workspace)
+                let rig = KeyFixture(store, test.workspace)
                 _ = try await end(rig, Self.admin, force: true)
                 let made = try await TestDatabase.open(test.ownerURL, connections: 1) { database in
                     let schema = Schema(database: database)
@@ -114,17 +114,17 @@ struct LockOutTests {
         }
     }
 
-    private func make(_ rig: KeyRig, scopes: [String] = ["*"], seconds: Int64? = nil) async throws -> String {
+    private func make(_ rig: KeyFixture, scopes: [String] = ["*"], seconds: Int64? = nil) async throws -> String {
         let expiry = seconds.map { Instant(microseconds: Instant.now.microseconds + $0 * 1_000_000) }
         let call = CreateKey(kind: .service, name: "x", scopes: scopes, expiresAt: expiry)
         return try await rig.keys.create(call, rig.caller("*")).keyID
     }
 
-    private func end(_ rig: KeyRig, _ keyID: String, force: Bool? = nil) async throws -> Instant {
+    private func end(_ rig: KeyFixture, _ keyID: String, force: Bool? = nil) async throws -> Instant {
         try await rig.keys.invalidate(.init(keyID: keyID, force: force), rig.caller("*")).invalidatedAt
     }
 
-    private func refused(_ rig: KeyRig, _ keyID: String) async {
+    private func refused(_ rig: KeyFixture, _ keyID: String) async {
         let error = await #expect(throws: RPCError.self) { try await end(rig, keyID) }
         #expect(error?.code == .failedPrecondition)
         #expect(error?.message.contains("force") == true)

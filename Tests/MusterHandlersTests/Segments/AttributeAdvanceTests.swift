@@ -52,8 +52,8 @@ import Testing
             try await muster.set("x", 1, of: many)
             try await muster.set("x", 2, of: many)
             try await muster.set("x", 3, of: ["u-1"])
-            #expect(try await muster.server.store.maintenance.run(Retention()).attributeChangesForgotten == 1)
-            #expect(try await muster.server.store.maintenance.run(Retention()).attributeChangesForgotten == 0)
+            #expect(try await muster.server.store.maintenance.run(Retention()).attributeChangesPruned == 1)
+            #expect(try await muster.server.store.maintenance.run(Retention()).attributeChangesPruned == 0)
         }
     }
 

@@ -54,7 +54,7 @@ private struct CDNOWPurchases {
 
     func append() async throws {
         let deeds = data.purchases.map { purchase in
-            Deed.purchase(purchase.customer, "cd", Double(purchase.cents) / 100, CDNOW.isoDate(purchase.date))
+            TrackedEvent.purchase(purchase.customer, "cd", Double(purchase.cents) / 100, CDNOW.isoDate(purchase.date))
         }
         #expect(deeds.count == 69_659)
         let began = ContinuousClock.now

@@ -42,8 +42,8 @@ import Testing
             let now = Instant.now
             try await muster.server.append([
                 .event("ada", "login", "2026-03-01T12:00:00Z"), .event("ben", "login", "2026-03-01T12:00:00.000001Z"),
-                Deed(user: "cleo", name: "login", time: now.earlier(seconds: 86_400 * 2.5)),
-                Deed(user: "dan", name: "login", time: now.earlier(seconds: -3_600)),
+                TrackedEvent(user: "cleo", name: "login", time: now.earlier(seconds: 86_400 * 2.5)),
+                TrackedEvent(user: "dan", name: "login", time: now.earlier(seconds: -3_600)),
             ])
             let noon = Instant.at("2026-03-01T12:00:00Z")
             let expected: [(EventFilter, [Identifier])] = [
@@ -94,8 +94,8 @@ import Testing
         try await withMuster(users: Self.users) { muster in
             let filter = Filter.event(.init(name: "login", count: .init(.equals, 0), withinDays: 1))
             try await muster.server.append([
-                Deed(user: "ada", name: "login", time: Instant.now.earlier(seconds: 86_400 - 4)),
-                Deed(user: "ben", name: "login", time: Instant.now.earlier(seconds: 3_600)),
+                TrackedEvent(user: "ada", name: "login", time: Instant.now.earlier(seconds: 86_400 - 4)),
+                TrackedEvent(user: "ben", name: "login", time: Instant.now.earlier(seconds: 3_600)),
             ])
             #expect(try await muster.agreedMembers(of: filter, among: Self.users) == ["cleo", "dan"])
             try await Task.sleep(for: .seconds(4))

@@ -20,7 +20,7 @@ import Testing
                     #expect(found == expected, "step \(step): \(filter)")
                     if found != expected { return }
                 }
-                if step == 12 { _ = try await muster.server.store.maintenance.keepEvents(days: 0, at: .now) }
+                if step == 12 { _ = try await muster.server.store.maintenance.maintainEventMonths(days: 0, at: .now) }
             }
         }
     }
@@ -46,7 +46,7 @@ private struct EventModel {
 
     var random: SeededRandom
     private(set) var users = Set(names)
-    private var deeds: [Deed] = []
+    private var deeds: [TrackedEvent] = []
     private let now = Instant.now
 
     init(random: SeededRandom) { self.random = random }
@@ -66,10 +66,10 @@ private struct EventModel {
         users.remove(gone)
     }
 
-    mutating func addDeeds() -> [Deed] {
+    mutating func addDeeds() -> [TrackedEvent] {
         let all = users.sorted()
         let new = (0..<Int.random(in: 1...20, using: &random)).map { _ in
-            Deed(
+            TrackedEvent(
                 user: all.randomElement(using: &random) ?? "", name: randomName(), time: randomTime(),
                 price: Bool.random(using: &random) ? Double(Int.random(in: -20...200, using: &random)) / 10 : nil,
                 currency: Bool.random(using: &random) ? "USD" : "EUR", quantity: Int.random(in: 1...3, using: &random))

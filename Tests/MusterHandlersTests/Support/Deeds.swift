@@ -7,7 +7,7 @@ import TestSupport
 @testable import MusterStore
 
 /// What a user did: an event, or a purchase where there is a price.
-struct Deed {
+struct TrackedEvent {
     var user: Identifier
     var name: Identifier
     var time: Instant
@@ -15,15 +15,15 @@ struct Deed {
     var currency = "USD"
     var quantity = 1
 
-    static func event(_ user: Identifier, _ name: Identifier, _ time: String) -> Deed {
-        Deed(user: user, name: name, time: .at(time))
+    static func event(_ user: Identifier, _ name: Identifier, _ time: String) -> TrackedEvent {
+        TrackedEvent(user: user, name: name, time: .at(time))
     }
 
     static func purchase(
         _ user: Identifier, _ product: Identifier, _ price: Double, _ time: String, currency: String = "USD",
         quantity: Int = 1
-    ) -> Deed {
-        Deed(user: user, name: product, time: .at(time), price: price, currency: currency, quantity: quantity)
+    ) -> TrackedEvent {
+        TrackedEvent(user: user, name: product, time: .at(time), price: price, currency: currency, quantity: quantity)
     }
 }
 
@@ -35,7 +35,7 @@ extension Instant {
 
 extension TestServer {
     /// Appends as `users.track` does: users resolved under the identity row, then the head of events.
-    func append(_ deeds: [Deed]) async throws {
+    func append(_ deeds: [TrackedEvent]) async throws {
         let workspace = workspace.id
         try await store.in(workspace).transaction { connection in
             try connection.shareIdentity()

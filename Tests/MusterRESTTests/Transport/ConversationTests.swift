@@ -132,29 +132,31 @@ import Testing
             let good = try await RawHTTP(port: server.port)
             try await good.send("POST", namePath, body: stage.naming())
             #expect(try await good.answer()?.status == 201)
-            var strangers: [RawHTTP] = []
+            var unauthenticated: [RawHTTP] = []
             for number in 0..<8 {
-                strangers.append(try await RawHTTP(port: server.port))
+                unauthenticated.append(try await RawHTTP(port: server.port))
                 // It is in line before the next one comes: event loops take connections in at the same time.
-                let all = strangers
+                let all = unauthenticated
                 #expect(
                     await eventually {
                         number < 3 ? server.status.connections == number + 2 : all[number - 3].isClosed
                     })
             }
             #expect(
-                await eventually { strangers.map(\.isClosed) == [true, true, true, true, true, false, false, false] })
+                await eventually {
+                    unauthenticated.map(\.isClosed) == [true, true, true, true, true, false, false, false]
+                })
             // A request with an invalid key leaves its connection unauthenticated.
-            try await strangers[5].send(
+            try await unauthenticated[5].send(
                 "POST", namePath, body: stage.naming().replacing(stage.key, with: "wrong"))
-            #expect(try await strangers[5].answer()?.status == 401)
+            #expect(try await unauthenticated[5].answer()?.status == 401)
             let newcomer = try await RawHTTP(port: server.port)
-            #expect(await strangers[5].closes())
+            #expect(await unauthenticated[5].closes())
             for connection in [good, newcomer] {
                 try await connection.send("POST", namePath, body: stage.naming())
                 #expect(try await connection.answer()?.status == 201)
             }
-            for connection in strangers + [good, newcomer] { await connection.close() }
+            for connection in unauthenticated + [good, newcomer] { await connection.close() }
         }
     }
 }

@@ -88,7 +88,7 @@ import Testing
         try await server.start()
         let result: Result<Void, any Error>
         do { result = .success(try await body(server)) } catch { result = .failure(error) }
-        await server.cutNow()
+        await server.abortNow()
         try result.get()
     }
 
@@ -102,7 +102,7 @@ import Testing
                 try await peer.send("GET", "/")
                 peers.append(peer)
             }
-            #expect(await eventually { server.unreadCuts >= 3 && server.answerBytes <= bounds.unreadAnswers })
+            #expect(await eventually { server.unreadAborts >= 3 && server.answerBytes <= bounds.unreadAnswers })
             try await Task.sleep(for: .seconds(2))
             for _ in 0..<5 {
                 let reading = try await RawHTTP(port: server.port)

@@ -14,12 +14,12 @@ import Testing
 @Suite(.enabled(if: TestCertificates.isPossible, "there is no openssl command")) struct SecurityTests {
     private func post(
         _ server: HTTPServer, _ body: String, trusting authorities: String, least: TLSVersion = .tlsv12,
-        most: TLSVersion? = nil
+        max: TLSVersion? = nil
     ) async throws -> UInt {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.trustRoots = .file(authorities)
         tls.minimumTLSVersion = least
-        tls.maximumTLSVersion = most
+        tls.maximumTLSVersion = max
         var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
         configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(configuration: configuration)
@@ -71,9 +71,9 @@ import Testing
         let (tls, authority) = (files(certificates), certificates.file("server.pem"))
         try await withServer(tls: tls) { server, stage in
             await #expect(throws: (any Error).self) {
-                try await post(server, stage.naming(), trusting: authority, least: .tlsv1, most: .tlsv11)
+                try await post(server, stage.naming(), trusting: authority, least: .tlsv1, max: .tlsv11)
             }
-            let fourth = try await post(server, stage.naming("b"), trusting: authority, most: .tlsv12)
+            let fourth = try await post(server, stage.naming("b"), trusting: authority, max: .tlsv12)
             #expect(fourth == 201)
             #expect(stage.named == ["b"])
         }

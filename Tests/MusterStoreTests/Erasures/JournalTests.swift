@@ -11,28 +11,28 @@ import Testing
 @Suite struct JournalTests {
     @Test func anErasureIsInTheJournalWhenItIsAcknowledged() async throws {
         try await withFolder { folder in
-            try await Place.with(journal: journal(folder)) { place in
-                let ids = try await place.register("u-0", "u-1", "u-2")
-                try await place.delete(.externalID("u-2"), .externalID("nobody"), .externalID("u-0"))
-                #expect(try content(folder).registrations == [place.workspace: [ids[0], ids[2]]])
-                try await place.delete(.externalID("nobody"))
+            try await RegistryFixture.with(journal: journal(folder)) { fixture in
+                let ids = try await fixture.register("u-0", "u-1", "u-2")
+                try await fixture.delete(.externalID("u-2"), .externalID("nobody"), .externalID("u-0"))
+                #expect(try content(folder).registrations == [fixture.workspace: [ids[0], ids[2]]])
+                try await fixture.delete(.externalID("nobody"))
                 #expect(try lines(folder).count == 2)
-                #expect(place.store.journal?.lineCount == 2)
-                #expect(try await place.waiting() == 0)
+                #expect(fixture.store.journal?.lineCount == 2)
+                #expect(try await fixture.waiting() == 0)
             }
         }
     }
 
     @Test func usersMergedIntoAnErasedUserAreJournalledToo() async throws {
         try await withFolder { folder in
-            try await Place.with(journal: journal(folder)) { place in
-                let ids = try await place.register("a", "b", "c", "d")
-                try await place.merge(.externalID("a"), into: .externalID("b"))
-                try await place.merge(.externalID("b"), into: .externalID("c"))
+            try await RegistryFixture.with(journal: journal(folder)) { fixture in
+                let ids = try await fixture.register("a", "b", "c", "d")
+                try await fixture.merge(.externalID("a"), into: .externalID("b"))
+                try await fixture.merge(.externalID("b"), into: .externalID("c"))
                 // She lives, and nothing is erased.
                 #expect(try content(folder).registrations == [:])
-                try await place.delete(.externalID("c"))
-                #expect(try content(folder).registrations == [place.workspace: Set(ids.prefix(3))])
+                try await fixture.delete(.externalID("c"))
+                #expect(try content(folder).registrations == [fixture.workspace: Set(ids.prefix(3))])
             }
         }
     }
@@ -43,14 +43,14 @@ import Testing
             let journal = journal(late)
             try? await journal.open()
             #expect(!journal.isWritable)
-            try await Place.with(journal: journal) { place in
-                let ids = try await place.register("u-0")
-                await #expect(throws: JournalUnavailable.self) { try await place.delete(.externalID("u-0")) }
-                #expect(try await place.get(.externalID("u-0")) != nil)
+            try await RegistryFixture.with(journal: journal) { fixture in
+                let ids = try await fixture.register("u-0")
+                await #expect(throws: JournalUnavailable.self) { try await fixture.delete(.externalID("u-0")) }
+                #expect(try await fixture.get(.externalID("u-0")) != nil)
                 try FileManager.default.createDirectory(atPath: late, withIntermediateDirectories: false)
-                #expect(try await place.delete(.externalID("u-0")).deleted == 1)
+                #expect(try await fixture.delete(.externalID("u-0")).deleted == 1)
                 #expect(journal.isWritable)
-                #expect(try content(late).registrations == [place.workspace: [ids[0]]])
+                #expect(try content(late).registrations == [fixture.workspace: [ids[0]]])
             }
         }
     }
@@ -62,16 +62,16 @@ import Testing
             for folder in [first, second] {
                 try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
             }
-            try await Place.with(journal: journal(first)) { place in
-                let ids = try await place.register("u-0", "u-1")
-                place.store.failpoints.set(.erasureCommitted) { try? FileManager.default.removeItem(atPath: first) }
+            try await RegistryFixture.with(journal: journal(first)) { fixture in
+                let ids = try await fixture.register("u-0", "u-1")
+                fixture.store.failpoints.set(.erasureCommitted) { try? FileManager.default.removeItem(atPath: first) }
                 await #expect(throws: NotJournalled.self) {
-                    try await place.delete([.externalID("u-1")], requestID: "r-1")
+                    try await fixture.delete([.externalID("u-1")], requestID: "r-1")
                 }
-                #expect(try await place.get(.externalID("u-1")) == nil)
-                #expect(try await place.waiting() == 1)
-                try await place.database.withStore(journal: journal(second)) { store in
-                    let other = Place(database: place.database, store: store, workspace: place.workspace)
+                #expect(try await fixture.get(.externalID("u-1")) == nil)
+                #expect(try await fixture.waiting() == 1)
+                try await fixture.database.withStore(journal: journal(second)) { store in
+                    let other = RegistryFixture(database: fixture.database, store: store, workspace: fixture.workspace)
                     if isRepeated {
                         #expect(try await other.delete([.externalID("u-1")], requestID: "r-1").deleted == 1)
                     } else {
@@ -81,20 +81,20 @@ import Testing
                         #expect(try await store.maintenance.run(Retention()).erasuresJournalled == 1)
                     }
                 }
-                #expect(try content(second).registrations == [place.workspace: [ids[1]]])
-                #expect(try await place.waiting() == 0)
+                #expect(try content(second).registrations == [fixture.workspace: [ids[1]]])
+                #expect(try await fixture.waiting() == 0)
             }
         }
     }
 
     @Test func anUncommittedErasureIsNotInTheJournal() async throws {
         try await withFolder { folder in
-            try await Place.with(journal: journal(folder)) { place in
-                try await place.register("u-0", "u-1")
-                try await place.delete([.externalID("u-0")], requestID: "r-1")
+            try await RegistryFixture.with(journal: journal(folder)) { fixture in
+                try await fixture.register("u-0", "u-1")
+                try await fixture.delete([.externalID("u-0")], requestID: "r-1")
                 await #expect(throws: RequestIDReused.self) {
-                    _ = try await place.users.delete(
-                        [.externalID("u-1")], request: place.key(DeleteUsers.method, "r-1", digest: 2))
+                    _ = try await fixture.users.delete(
+                        [.externalID("u-1")], request: fixture.key(DeleteUsers.method, "r-1", digest: 2))
                 }
                 #expect(try lines(folder).count == 1)
             }
@@ -103,23 +103,23 @@ import Testing
 
     @Test func concurrentErasuresAreAllInTheJournal() async throws {
         try await withFolder { folder in
-            try await Place.with(journal: journal(folder)) { place in
+            try await RegistryFixture.with(journal: journal(folder)) { fixture in
                 let names = (0..<16).map { Identifier("u-\($0)") }
-                let ids = try await place.register(names)
+                let ids = try await fixture.register(names)
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for name in names {
                         group.addTask {
                             // As a call has it: what comes after its first unit of work is not refused.
-                            let scope = WorkspaceScope(place.workspace, keyID: "k", deadline: .now + .seconds(30))
-                            _ = try await place.store.in(scope).users.delete(
-                                [.externalID(name)], request: place.key(DeleteUsers.method, nil))
+                            let scope = WorkspaceScope(fixture.workspace, keyID: "k", deadline: .now + .seconds(30))
+                            _ = try await fixture.store.in(scope).users.delete(
+                                [.externalID(name)], request: fixture.key(DeleteUsers.method, nil))
                         }
                     }
                     try await group.waitForAll()
                 }
                 let content = try content(folder)
-                #expect(content.registrations == [place.workspace: Set(ids)])
-                #expect(content.cut == [] && content.damaged == [])
+                #expect(content.registrations == [fixture.workspace: Set(ids)])
+                #expect(content.truncated == [] && content.damaged == [])
                 #expect(try lines(folder).count == 16)
             }
         }
@@ -134,7 +134,7 @@ import Testing
             try await journal.append([two], deadline: .soon)
             let content = try content(folder)
             #expect(content.registrations == [one.workspace: ["aa"], two.workspace: ["bb"]])
-            #expect(content.cut == [2] && content.damaged == [])
+            #expect(content.truncated == [2] && content.damaged == [])
         }
     }
 
@@ -144,14 +144,14 @@ import Testing
             for count in 1..<whole.count {
                 try write(folder, [String(decoding: whole.prefix(count), as: UTF8.self)])
                 let content = try content(folder)
-                #expect(content.cut == [1] && content.registrations.isEmpty, "\(count) bytes")
+                #expect(content.truncated == [1] && content.registrations.isEmpty, "\(count) bytes")
             }
-            for place in whole.indices where whole[place] != UInt8(ascii: " ") {
+            for fixture in whole.indices where whole[fixture] != UInt8(ascii: " ") {
                 var changed = whole
-                changed[place] ^= 0x01
+                changed[fixture] ^= 0x01
                 try write(folder, [String(decoding: changed, as: UTF8.self)])
                 let content = try content(folder)
-                #expect(content.damaged == [1] && content.registrations.isEmpty, "byte \(place)")
+                #expect(content.damaged == [1] && content.registrations.isEmpty, "byte \(fixture)")
             }
             try write(folder, [String(repeating: "x", count: 200_000), String(decoding: whole, as: UTF8.self)])
             #expect(try content(folder).registrations.count == 1)
@@ -190,7 +190,7 @@ import Testing
     }
 }
 
-extension Place {
+extension RegistryFixture {
     /// - Returns: the random names that they got.
     @discardableResult
     fileprivate func register(_ ids: Identifier...) async throws -> [Identifier] { try await register(ids) }

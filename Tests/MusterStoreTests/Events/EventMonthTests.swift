@@ -11,14 +11,16 @@ import Testing
 struct EventMonthTests {
 
     @Test func theCurrentAndTheNextTwoMonthsHaveAPartition() async throws {
-        try await Place.with { place in
+        try await RegistryFixture.with { fixture in
             #expect(
-                try await place.store.maintenance.keepEvents(days: 0, at: .now) == EventMaintenance(),
+                try await fixture.store.maintenance.maintainEventMonths(days: 0, at: .now) == EventMaintenance(),
                 "the migration made them")
             let later = Instant.now + .days(200)
             let made = try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<6 {
-                    group.addTask { try await place.store.maintenance.keepEvents(days: 0, at: later).monthsMade }
+                    group.addTask {
+                        try await fixture.store.maintenance.maintainEventMonths(days: 0, at: later).monthsMade
+                    }
                 }
                 return try await group.reduce(0, +)
             }
@@ -27,51 +29,51 @@ struct EventMonthTests {
     }
 
     @Test func rowsOfTheDefaultPartitionMoveToANewMonth() async throws {
-        try await Place.with { place in
-            try await place.upsert(.external("ada"))
+        try await RegistryFixture.with { fixture in
+            try await fixture.upsert(.external("ada"))
             let later = Instant.now + .days(200)
             let times = [later, later + .microseconds(1), .now, .at("1997-01-01")]
-            try await place.append(times.map { NewEvent(userNumber: 0, name: "login", occurredAt: $0) })
-            #expect(try await place.ownerCount("SELECT count(*) FROM user_event_rest") == 2)
-            #expect(try await place.store.maintenance.keepEvents(days: 0, at: later).monthsMade == 6)
-            #expect(try await place.ownerCount("SELECT count(*) FROM user_event_rest") == 0)
-            #expect(try await place.rows(in: "user_event") == 4)
+            try await fixture.append(times.map { NewEvent(userNumber: 0, name: "login", occurredAt: $0) })
+            #expect(try await fixture.ownerCount("SELECT count(*) FROM user_event_rest") == 2)
+            #expect(try await fixture.store.maintenance.maintainEventMonths(days: 0, at: later).monthsMade == 6)
+            #expect(try await fixture.ownerCount("SELECT count(*) FROM user_event_rest") == 0)
+            #expect(try await fixture.rows(in: "user_event") == 4)
         }
     }
 
     @Test func retentionDropsOldMonths() async throws {
-        try await Place.with { place in
-            try await place.upsert(.external("ada"))
+        try await RegistryFixture.with { fixture in
+            try await fixture.upsert(.external("ada"))
             let now = Instant.now
             let past = now - .days(300)
             #expect(
-                try await place.store.maintenance.keepEvents(days: 0, at: past) == EventMaintenance(),
+                try await fixture.store.maintenance.maintainEventMonths(days: 0, at: past) == EventMaintenance(),
                 "before the first month")
             // A year from now, half of what is kept is older than 250 days.
             let soon = now + .days(300)
             let times = [now, .at("1997-01-01"), soon]
-            try await place.append(
+            try await fixture.append(
                 times.map { NewEvent(userNumber: 0, name: "login", occurredAt: $0) },
                 times.map {
                     NewPurchase(userNumber: 0, productID: "cd", currency: "USD", price: 1, occurredAt: $0)
                 })
-            let before = try await place.eventsVersion()
-            let done = try await place.store.maintenance.keepEvents(days: 400, at: now)
-            #expect(done == EventMaintenance(monthsMade: 0, monthsDropped: 0, eventsForgotten: 2))
-            #expect(try await place.eventsVersion() == before + 1)
-            #expect(try await place.rows(in: "user_event") == 2)
-            #expect(try await place.rows(in: "user_purchase") == 2)
-            let again = try await place.store.maintenance.keepEvents(days: 400, at: now)
+            let before = try await fixture.eventsVersion()
+            let done = try await fixture.store.maintenance.maintainEventMonths(days: 400, at: now)
+            #expect(done == EventMaintenance(monthsMade: 0, monthsDropped: 0, eventsPruned: 2))
+            #expect(try await fixture.eventsVersion() == before + 1)
+            #expect(try await fixture.rows(in: "user_event") == 2)
+            #expect(try await fixture.rows(in: "user_purchase") == 2)
+            let again = try await fixture.store.maintenance.maintainEventMonths(days: 400, at: now)
             #expect(again == EventMaintenance())
-            #expect(try await place.eventsVersion() == before + 1)
+            #expect(try await fixture.eventsVersion() == before + 1)
         }
     }
 
     @Test func anExpiredMonthIsDroppedWhole() async throws {
-        try await Place.with { place in
-            try await place.upsert(.external("ada"))
+        try await RegistryFixture.with { fixture in
+            try await fixture.upsert(.external("ada"))
             // As if the schema had been made in January: the months since then have partitions.
-            try await place.database.run(
+            try await fixture.database.run(
                 """
                 DO $$ BEGIN
                     EXECUTE 'DROP TABLE ' || (SELECT relname FROM pg_class WHERE relname ~ '^user_event_before_[0-9]{6}$');
@@ -80,16 +82,16 @@ struct EventMonthTests {
                     PERFORM add_event_month('user_event', '2026-03-01'), add_event_month('user_event', '2026-04-01');
                 END $$
                 """)
-            try await place.append(
+            try await fixture.append(
                 ["2026-03-31T23:59:59Z", "2026-04-01", "2026-03-01"].map { .of(0, "login", at: $0) })
-            let before = try await place.eventsVersion()
-            let done = try await place.store.maintenance.keepEvents(days: 30, at: .at("2026-05-02"))
+            let before = try await fixture.eventsVersion()
+            let done = try await fixture.store.maintenance.maintainEventMonths(days: 30, at: .at("2026-05-02"))
             #expect(done.monthsDropped == 1)
-            #expect(try await place.rows(in: "user_event") == 1)
-            #expect(try await place.eventsVersion() == before + 1)
-            let second = try await place.store.maintenance.keepEvents(days: 30, at: .at("2026-05-02"))
+            #expect(try await fixture.rows(in: "user_event") == 1)
+            #expect(try await fixture.eventsVersion() == before + 1)
+            let second = try await fixture.store.maintenance.maintainEventMonths(days: 30, at: .at("2026-05-02"))
             #expect(second.monthsDropped == 0)
-            #expect(try await place.eventsVersion() == before + 1)
+            #expect(try await fixture.eventsVersion() == before + 1)
         }
     }
 
@@ -102,9 +104,9 @@ struct EventMonthTests {
             "SELECT count(*) FROM user_event_rest", "DELETE FROM user_event_rest", "TRUNCATE user_event",
         ] as [String])
     func theServersRoleHasTheLeastPrivileges(script: String) async throws {
-        try await Place.with { place in
+        try await RegistryFixture.with { fixture in
             _ = await #expect(throws: PostgresError.self) {
-                try await TestDatabase.open(place.database.serverURL, connections: 1) { database in
+                try await TestDatabase.open(fixture.database.serverURL, connections: 1) { database in
                     try await database.withConnection(deadline: .soon) { connection in
                         try connection.run(script: script)
                     }
@@ -114,8 +116,8 @@ struct EventMonthTests {
     }
 
     @Test func objectsOfTheCallerDoNotShadowTables() async throws {
-        try await Place.with { place in
-            try await TestDatabase.open(place.database.serverURL, connections: 1) { database in
+        try await RegistryFixture.with { fixture in
+            try await TestDatabase.open(fixture.database.serverURL, connections: 1) { database in
                 try await database.withConnection(deadline: .soon) { connection in
                     try connection.run(
                         script: """
@@ -127,13 +129,14 @@ struct EventMonthTests {
                 }
             }
             #expect(
-                try await place.ownerCount("SELECT count(*) FROM pg_inherits WHERE inhparent = 'user_event'::regclass")
+                try await fixture.ownerCount(
+                    "SELECT count(*) FROM pg_inherits WHERE inhparent = 'user_event'::regclass")
                     == 8)
         }
     }
 }
 
-extension Place {
+extension RegistryFixture {
     /// A number, as the role that owns the tables sees it.
     func ownerCount(_ sql: SQL) async throws -> Int64? {
         try await TestDatabase.open(database.ownerURL, connections: 1) { database in

@@ -10,9 +10,9 @@ import Testing
 /// Events and purchases as they are stored, and what becomes of them with their users.
 struct EventTests {
     @Test func appendedEventsAreSummedUpByName() async throws {
-        try await Place.with { place in
-            try await place.upsert(.external("ada"), .external("ben"), .external("cleo"))
-            try await place.append(
+        try await RegistryFixture.with { fixture in
+            try await fixture.upsert(.external("ada"), .external("ben"), .external("cleo"))
+            try await fixture.append(
                 [
                     .of(0, "login", at: "2026-03-01"), .of(0, "login", at: "1997-01-05"),
                     .of(0, "search", at: "2026-03-02"),
@@ -22,7 +22,7 @@ struct EventTests {
                     .of(0, "cd", price: 0.1, at: "2026-03-01"), .of(0, "cd", price: 0.2, quantity: 3, at: "2026-03-04"),
                     .of(1, "dvd", price: -5, at: "2026-03-01"),
                 ])
-            let summaries = try await place.users.eventSummaries(of: [0, 1, 2])
+            let summaries = try await fixture.users.eventSummaries(of: [0, 1, 2])
             #expect(summaries.keys.sorted() == [0, 1])
             let ada = try #require(summaries[0])
             #expect(
@@ -39,15 +39,15 @@ struct EventTests {
     }
 
     @Test func theEventsOfAMergedUserMoveToTheKeptUser() async throws {
-        try await Place.with { place in
-            try await place.upsert(.external("ada"), .external("ben"))
-            try await place.append(
+        try await RegistryFixture.with { fixture in
+            try await fixture.upsert(.external("ada"), .external("ben"))
+            try await fixture.append(
                 [.of(0, "login", at: "2026-03-01"), .of(1, "login", at: "2026-03-01")],
                 [.of(1, "cd", price: 3, at: "1997-03-01")])
-            let before = try await place.eventsVersion()
-            try await place.merge(.externalID("ben"), into: .externalID("ada"))
-            #expect(try await place.eventsVersion() == before + 1)
-            let summaries = try await place.users.eventSummaries(of: [0, 1])
+            let before = try await fixture.eventsVersion()
+            try await fixture.merge(.externalID("ben"), into: .externalID("ada"))
+            #expect(try await fixture.eventsVersion() == before + 1)
+            let summaries = try await fixture.users.eventSummaries(of: [0, 1])
             #expect(summaries.keys.sorted() == [0])
             #expect(summaries[0]?.events.first?.count == 2)
             #expect(summaries[0]?.totalRevenue.units == 3)
@@ -55,30 +55,31 @@ struct EventTests {
     }
 
     @Test func anErasedUsersEventsAreGone() async throws {
-        try await Place.with { place in
-            try await place.upsert(.external("ada"), .external("ben"), .external("cleo"))
-            try await place.append([.of(0, "login", at: "1997-03-01")], [.of(1, "cd", price: 3, at: "2026-11-01")])
-            let before = try await place.eventsVersion()
-            try await place.delete(.externalID("cleo"))
-            #expect(try await place.eventsVersion() == before, "she did nothing")
-            try await place.delete(.externalID("ada"), .externalID("ben"))
-            #expect(try await place.eventsVersion() == before + 1)
-            for table in ["user_event", "user_purchase"] { #expect(try await place.rows(in: table) == 0) }
+        try await RegistryFixture.with { fixture in
+            try await fixture.upsert(.external("ada"), .external("ben"), .external("cleo"))
+            try await fixture.append([.of(0, "login", at: "1997-03-01")], [.of(1, "cd", price: 3, at: "2026-11-01")])
+            let before = try await fixture.eventsVersion()
+            try await fixture.delete(.externalID("cleo"))
+            #expect(try await fixture.eventsVersion() == before, "she did nothing")
+            try await fixture.delete(.externalID("ada"), .externalID("ben"))
+            #expect(try await fixture.eventsVersion() == before + 1)
+            for table in ["user_event", "user_purchase"] { #expect(try await fixture.rows(in: table) == 0) }
         }
     }
 
     @Test func anotherWorkspacesEventsAreNotSeen() async throws {
-        try await Place.with { place in
-            try await place.upsert(.external("ada"))
-            try await place.append([.of(0, "login", at: "1997-03-01")])
-            let other = try await place.database.makeWorkspace("other")
+        try await RegistryFixture.with { fixture in
+            try await fixture.upsert(.external("ada"))
+            try await fixture.append([.of(0, "login", at: "1997-03-01")])
+            let other = try await fixture.database.makeWorkspace("other")
             #expect(
-                try await place.store.in(WorkspaceScope(other, deadline: .soon)).users.eventSummaries(of: [0]).isEmpty)
+                try await fixture.store.in(WorkspaceScope(other, deadline: .soon)).users.eventSummaries(of: [0]).isEmpty
+            )
         }
     }
 }
 
-extension Place {
+extension RegistryFixture {
     func append(_ events: [NewEvent], _ purchases: [NewPurchase] = []) async throws {
         let workspace = workspace
         try await store.in(workspace).transaction { connection in

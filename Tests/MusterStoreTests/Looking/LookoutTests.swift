@@ -18,23 +18,23 @@ import Testing
         let started = ContinuousClock.now
         let patiences: [Duration] = [.milliseconds(2_500), .milliseconds(300), .seconds(3), .milliseconds(500)]
         try await withThrowingTaskGroup(of: (Int, PostgresError?, Duration).self) { group in
-            for (place, patience) in patiences.enumerated() {
+            for (fixture, patience) in patiences.enumerated() {
                 group.addTask { [lookout, request] in
                     do {
                         _ = try await lookout.look(
                             request, for: WorkspaceScope(WorkspaceID(rawValue: 1), deadline: started + patience))
                     } catch {
-                        return (place, error as? PostgresError, .now - started)
+                        return (fixture, error as? PostgresError, .now - started)
                     }
-                    return (place, nil, .zero)
+                    return (fixture, nil, .zero)
                 }
                 try await Task.sleep(for: .milliseconds(20))
             }
-            for try await (place, error, took) in group {
+            for try await (fixture, error, took) in group {
                 // The patient ones hear of what came of their look, the others before it ends.
-                let isPatient = patiences[place] > .seconds(1)
+                let isPatient = patiences[fixture] > .seconds(1)
                 #expect(isPatient || error?.kind == .deadlineExceeded)
-                #expect(took >= patiences[place] && (isPatient || took < .seconds(2)), "\(place) after \(took)")
+                #expect(took >= patiences[fixture] && (isPatient || took < .seconds(2)), "\(fixture) after \(took)")
             }
         }
     }

@@ -81,7 +81,7 @@ func expectServes(_ url: String) async throws {
         try await schema.check(deadline: .soon)
         try await schema.checkAccess(deadline: .soon)
         let facts = try await schema.facts(deadline: .soon)
-        #expect(facts.passesTheWall == nil)
+        #expect(facts.bypassesRLS == nil)
         let store = Store(database: database, logger: quietLogger)
         #expect(try await store.maintenance.verify(deadline: .soon).sets == 1)
         let workspace = try await schema.workspaces(deadline: .soon)[0].id

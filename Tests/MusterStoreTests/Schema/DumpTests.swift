@@ -65,11 +65,12 @@ struct DumpTests {
     private func fill(_ server: TestServer, _ client: MusterClient) async throws {
         _ = try await client.send(SetPartner(partner: "tinyclues", displayName: "Ünö 'quoted'\n"))
         _ = try await client.send(CreateKey(kind: .import, partner: "tinyclues", name: "push"))
-        let users = (0..<40).map { place in
+        let users = (0..<40).map { fixture in
             UserEntry(
-                externalID: Identifier("u-\(place)"), aliases: [Alias(label: "crm", name: Identifier("é-\(place)"))],
-                deviceIDs: [Identifier("d-\(place)")],
-                attributes: ["country": place % 2 == 0 ? "FR" : "DE", "email": "a@x.eu", "quoted": "\\ \"\n\t"])
+                externalID: Identifier("u-\(fixture)"),
+                aliases: [Alias(label: "crm", name: Identifier("é-\(fixture)"))],
+                deviceIDs: [Identifier("d-\(fixture)")],
+                attributes: ["country": fixture % 2 == 0 ? "FR" : "DE", "email": "a@x.eu", "quoted": "\\ \"\n\t"])
         }
         _ = try await client.send(UpsertUsers(users: users, requestID: "users"))
         for call in Self.imports { _ = try await client.send(call) }
@@ -77,7 +78,8 @@ struct DumpTests {
         let a = try await server.store.in(workspace).read(
             "SELECT set_number FROM cohort WHERE workspace_id = \(workspace) AND cohort_id = \(Identifier("a"))"
         ) { row in try row.value(0, as: Int32.self) }
-        #expect(try await server.store.maintenance.in(workspace).fold(SetKey(workspace: workspace, number: a[0])) == 2)
+        #expect(
+            try await server.store.maintenance.in(workspace).compact(SetKey(workspace: workspace, number: a[0])) == 2)
         _ = try await client.send(MergeUsers(merge: .externalID("u-5"), keep: .externalID("u-4")))
         _ = try await client.send(DeleteUsers(users: [.externalID("u-6")]))
         _ = try await client.send(RenameExternalIDs(renames: [.init(current: "u-7", new: "seven")]))

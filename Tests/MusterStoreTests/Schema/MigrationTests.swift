@@ -28,7 +28,7 @@ struct MigrationTests {
         }
     }
 
-    @Test func everyFileOfTheFolderIsAStep() throws {
+    @Test func everyFileOfTheFolderIsAMigration() throws {
         let folder = Repository.file("sql")
         let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".sql") }
         #expect(files.sorted() == Migration.all.map { "\($0.name).sql" })
@@ -62,7 +62,7 @@ struct MigrationTests {
         for word in words { #expect(error?.description.contains(word) == true) }
     }
 
-    @Test func aFailingStepLeavesNothingBehind() async throws {
+    @Test func aFailingMigrationChangesNothing() async throws {
         try await TestDatabase.with { test in
             try await TestDatabase.open(test.ownerURL) { database in
                 let next = Migration.current + 1
@@ -96,7 +96,7 @@ struct MigrationTests {
                     try $0.value(0)
                 }
                 #expect(names == ["changed", "changed"])
-                #expect(try await schema.facts(deadline: .soon).passesTheWall == .owner)
+                #expect(try await schema.facts(deadline: .soon).bypassesRLS == .owner)
             }
         }
     }

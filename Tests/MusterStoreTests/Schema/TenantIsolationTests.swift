@@ -68,12 +68,12 @@ struct TenantIsolationTests {
             let server = try await TestDatabase.open(test.serverURL) { database in
                 try await Schema(database: database).facts(deadline: .soon)
             }
-            #expect(server.passesTheWall == nil)
+            #expect(server.bypassesRLS == nil)
             #expect(server.encoding == "UTF8")
             let owner = try await TestDatabase.open(test.ownerURL) { database in
                 try await Schema(database: database).facts(deadline: .soon)
             }
-            #expect(owner.passesTheWall != nil)
+            #expect(owner.bypassesRLS != nil)
         }
     }
 

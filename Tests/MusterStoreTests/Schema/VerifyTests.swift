@@ -9,10 +9,10 @@ struct VerifyTests {
         try await TestDatabase.with { test in
             #expect(try await verify(test.ownerURL) == [])
             try await test.run("DELETE FROM set_head WHERE set_number = 2; DELETE FROM identity")
-            let place = "workspace \(test.workspace.rawValue), "
+            let fixture = "workspace \(test.workspace.rawValue), "
             #expect(
                 try await verify(test.ownerURL) == [
-                    place + "set 2, the head of events is missing", place + "its row of identity is missing",
+                    fixture + "set 2, the head of events is missing", fixture + "its row of identity is missing",
                 ])
         }
     }
@@ -20,16 +20,16 @@ struct VerifyTests {
     /// As after a restore that failed in parts: foreign keys come last.
     @Test func verifyNamesHeadsAndWorkspacesThatARestoreLeftOut() async throws {
         try await TestDatabase.with { test in
-            let place = "workspace \(test.workspace.rawValue), "
+            let fixture = "workspace \(test.workspace.rawValue), "
             try await test.run(
                 """
                 SET session_replication_role = replica;
                 INSERT INTO cohort (workspace_id, partner, cohort_id, set_number, name, created_at)
                 VALUES (\(test.workspace.rawValue), 'p', 'c', 16, 'c', now());
                 """)
-            #expect(try await verify(test.ownerURL) == [place + "set 16, the head of a cohort is missing"])
+            #expect(try await verify(test.ownerURL) == [fixture + "set 16, the head of a cohort is missing"])
             try await test.run("SET session_replication_role = replica; DELETE FROM workspace")
-            #expect(try await verify(test.ownerURL) == [place + "its row of workspace is missing"])
+            #expect(try await verify(test.ownerURL) == [fixture + "its row of workspace is missing"])
         }
     }
 }

@@ -8,11 +8,12 @@ import Testing
 
 @testable import MusterStore
 
-/// Concurrent calls. `Place` checks at the end that everyone has exactly the users with a row, and that no set has
-/// anybody else; that versions have no gaps and their tags chain is seen by loading the sets from their changes.
+/// Concurrent calls. `RegistryFixture` checks at the end that everyone has exactly the users with a row, and that no
+/// set has anybody else; that versions have no gaps and their tags chain is seen by loading the sets from their
+/// changes.
 @Suite struct ConcurrencyTests {
     @Test func concurrentUpsertsCreateEachUserOnce() async throws {
-        try await Place.with { place in
+        try await RegistryFixture.with { fixture in
             let created = try await withThrowingTaskGroup(of: Int.self) { group in
                 for task in 0..<8 {
                     group.addTask {
@@ -24,7 +25,7 @@ import Testing
                                     externalID: Identifier("u-\(number)"), deviceIDs: [Identifier("d-\(number)")],
                                     attributes: ["n": .integer(Int64(number))])
                             }
-                            let reply = try await place.upsert(users.shuffled())
+                            let reply = try await fixture.upsert(users.shuffled())
                             #expect(reply.refused == 0)
                             created += reply.created
                         }
@@ -35,63 +36,63 @@ import Testing
             }
             // From 0 to the last of the last round: 4 * 40 + 7 * 5 + 80.
             #expect(created == 275)
-            let everyone = try await place.stored(SetKey.everyone)
+            let everyone = try await fixture.stored(SetKey.everyone)
             #expect(Array(everyone.members) == Array(0..<275))
-            let workspace = place.workspace
+            let workspace = fixture.workspace
             #expect(
-                try await place.value(
+                try await fixture.value(
                     "SELECT next_user_number::int8 FROM set_head WHERE workspace_id = \(workspace) AND set_number = 0")
                     == 275)
             #expect(
-                try await place.value(
+                try await fixture.value(
                     "SELECT count(*) FROM set_change WHERE workspace_id = \(workspace) AND set_number = 0")
                     == everyone.at.version)
         }
     }
 
     @Test func attributesOfOneUserAreNotLost() async throws {
-        try await Place.with { place in
-            try await place.upsert(.external("u"))
+        try await RegistryFixture.with { fixture in
+            try await fixture.upsert(.external("u"))
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for task in 0..<8 {
                     group.addTask {
-                        for round in 0..<10 { try await place.upsert(.external("u", ["\(task).\(round)": 1])) }
+                        for round in 0..<10 { try await fixture.upsert(.external("u", ["\(task).\(round)": 1])) }
                     }
                 }
                 try await group.waitForAll()
             }
-            #expect(try await place.attributes(of: .externalID("u"))?.count == 80)
+            #expect(try await fixture.attributes(of: .externalID("u"))?.count == 80)
         }
     }
 
     /// The same identifier, wanted by two new users at once, is one's.
     @Test func anIdentifierBelongsToOneUser() async throws {
-        try await Place.with { place in
+        try await RegistryFixture.with { fixture in
             let outcomes = try await withThrowingTaskGroup(of: [UpsertResult].self) { group in
                 for task in 0..<8 {
                     group.addTask {
                         let users = (0..<20).map {
                             UserEntry(externalID: Identifier("\(task)-\($0)"), deviceIDs: [Identifier("d-\($0)")])
                         }
-                        return try await place.upsert(users).results
+                        return try await fixture.upsert(users).results
                     }
                 }
                 return try await group.reduce(into: []) { $0 += $1 }
             }
             #expect(outcomes.count { $0.outcome == .created } == 20)
             #expect(outcomes.count { $0.reason == .taken } == 140)
-            #expect(try await place.members(of: SetKey.everyone) == Array(0..<20))
+            #expect(try await fixture.members(of: SetKey.everyone) == Array(0..<20))
         }
     }
 
     @Test func concurrentWritesOfAllKindsKeepTheInvariants() async throws {
-        try await Place.with { place in
-            try await place.upsert(
+        try await RegistryFixture.with { fixture in
+            try await fixture.upsert(
                 (0..<20).map { UserEntry(externalID: Identifier("u-\($0)"), deviceIDs: [Identifier("d-\($0)")]) })
             var cohorts: [Int32] = []
-            for _ in 0..<4 { cohorts.append(try await place.cohort([])) }
+            for _ in 0..<4 { cohorts.append(try await fixture.cohort([])) }
             let refusals = try await withThrowingTaskGroup(of: Int.self) { [cohorts] group in
-                for task in 0..<8 { group.addTask { try await place.doSomething(as: task, with: cohorts) } }
+                for task in 0..<8 { group.addTask { try await fixture.doSomething(as: task, with: cohorts) } }
                 return try await group.reduce(0, +)
             }
             // Some refer to a user that another task erased; if all did, nothing would be tested.
@@ -100,7 +101,7 @@ import Testing
     }
 }
 
-extension Place {
+extension RegistryFixture {
     /// Twenty things in turn, and how many were refused.
     fileprivate func doSomething(as task: Int, with cohorts: [Int32]) async throws -> Int {
         var refusals = 0
@@ -114,7 +115,7 @@ extension Place {
                     let device = Identifier("new-\(task)-\(round)")
                     try await upsert(UserEntry(deviceIDs: [device]), .external(Identifier("u-\(b)"), ["n": 1]))
                     try await identify(.deviceID(device), as: Identifier("u-\(a)"))
-                default: try await importSomebody(a, b, into: cohorts[a % 4])
+                default: try await importAUser(a, b, into: cohorts[a % 4])
                 }
             } catch is UserRefusal { refusals += 1 }
         }
@@ -122,7 +123,7 @@ extension Place {
     }
 
     /// Resolves, and some time later takes the head: as an import does on a busy machine.
-    private func importSomebody(_ a: Int, _ b: Int, into number: Int32) async throws {
+    private func importAUser(_ a: Int, _ b: Int, into number: Int32) async throws {
         let (workspace, cache) = (workspace, store.cache)
         let users = [a, b].map { UserReference.externalID(Identifier("u-\($0)")) }
         let set = SetKey(workspace: workspace, number: number)

@@ -90,25 +90,25 @@ import Testing
             ("email", " ada@x.eu"), ("email", "ada@x.eu\u{B}"), ("phone", "+331\t"), ("phone", .integer(49_151)),
             ("email", "\u{A0}ada@x.eu"), ("phone", "+331\u{3000}"),
         ]
-        try await Place.with { place in
+        try await RegistryFixture.with { fixture in
             for (number, (name, value)) in values.enumerated() {
                 let entry = UserEntry(externalID: Identifier("u-\(number)"), attributes: [name: value])
-                try await place.upsert(
+                try await fixture.upsert(
                     entry, UserEntry(externalID: "good", attributes: ["email": "a@x.eu", "phone": "+331"]))
-                #expect(try await found(by: statement, place) == 0)
+                #expect(try await found(by: statement, fixture) == 0)
                 let json = String(decoding: try JSONEncoding.encode([name: value] as Attributes), as: UTF8.self)
-                try await place.database.run(
+                try await fixture.database.run(
                     "UPDATE registered_user SET attributes = '\(json)' WHERE external_id = 'u-\(number)'")
-                #expect(try await found(by: statement, place) == 1, "\(json)")
-                try await place.upsert(entry)
-                #expect(try await found(by: statement, place) == 0, "\(json)")
+                #expect(try await found(by: statement, fixture) == 1, "\(json)")
+                try await fixture.upsert(entry)
+                #expect(try await found(by: statement, fixture) == 0, "\(json)")
             }
         }
     }
 
-    private func found(by statement: Substring, _ place: Place) async throws -> Int {
-        try await place.database.run("DROP TABLE IF EXISTS found; CREATE TABLE found AS \(statement)")
-        return try await TestDatabase.open(place.database.ownerURL, connections: 1) { database in
+    private func found(by statement: Substring, _ fixture: RegistryFixture) async throws -> Int {
+        try await fixture.database.run("DROP TABLE IF EXISTS found; CREATE TABLE found AS \(statement)")
+        return try await TestDatabase.open(fixture.database.ownerURL, connections: 1) { database in
             try await database.read(deadline: .soon, "SELECT count(*) FROM found") { try $0.value(0) }
         }[0]
     }

@@ -38,7 +38,7 @@ struct LostCommitTests {
         }
         async let reply = store.in(workspace).users.merge(
             .externalID("gone"), into: .externalID("kept"), request: request ?? IdempotencyKey(method: "users.merge"))
-        try await owner.endWhoeverWaits()
+        try await owner.endAllWaiters()
         try await owner.waitForStandbys(false)
         // A second run would find no user to merge: the recorded request decides.
         #expect(try await reply.changedSets == 0)
@@ -105,7 +105,7 @@ extension Database {
         return false
     }
 
-    fileprivate func endWhoeverWaits() async throws {
+    fileprivate func endAllWaiters() async throws {
         for _ in 0..<500 {
             let ended = try await withConnection(deadline: .soon) { connection in
                 try connection.query(

@@ -46,17 +46,17 @@ import Testing
     }
 
     @Test(arguments: ["attributes", "events", "purchases"])
-    func whatIsRequiredOfAnObjectIsWhatItsTableRequires(array: String) async throws {
-        try await Place.with { place in
+    func requiredFieldsOfAnObjectMatchItsTable(array: String) async throws {
+        try await RegistryFixture.with { fixture in
             let rules = try rules(of: array)
-            #expect(try await place.track(object(array)).errors == [])
+            #expect(try await fixture.track(object(array)).errors == [])
             for (name, rule) in rules {
-                let errors = try await place.track(object(array, without: [name])).errors.map(\.type)
+                let errors = try await fixture.track(object(array, without: [name])).errors.map(\.type)
                 #expect(errors == (rule.presence == .required ? ["'\(name)' is required"] : []), "\(name)")
             }
             let choices = rules.filter { $0.rule.presence == .choice }.map(\.name)
             for kept in choices + [nil] {
-                let errors = try await place.track(object(array, without: choices.filter { $0 != kept })).errors
+                let errors = try await fixture.track(object(array, without: choices.filter { $0 != kept })).errors
                 #expect(errors.count == (kept == nil ? 1 : 0), "\(kept ?? "none") of \(choices)")
             }
         }
@@ -65,13 +65,13 @@ import Testing
     @Test(arguments: ["attributes", "events", "purchases"])
     func aValueIsTakenByTheTypeThatTheTableSays(array: String) async throws {
         let values = ["string": #""x""#, "whole number": "1", "number": "1.5", "boolean": "true", "object": "{}"]
-        try await Place.with { place in
+        try await RegistryFixture.with { fixture in
             for (name, rule) in try rules(of: array) where rule.type != "JSON value" {
                 var types = rule.type.split(separator: " or ").map { String($0) }
                 if types == ["time"] { types = ["string"] }
                 if types == ["number"] { types += ["whole number"] }
                 for (type, value) in values {
-                    let errors = try await place.track(try objectJudged(array, by: name, value)).errors.map(\.type)
+                    let errors = try await fixture.track(try objectJudged(array, by: name, value)).errors.map(\.type)
                     guard !types.contains(type) else {
                         // Of strings and objects not each is good.
                         #expect(errors == [] || ["string", "object"].contains(type), "\(name): \(value)")
@@ -85,13 +85,13 @@ import Testing
 
     @Test(arguments: ["events", "purchases"])
     func aTextIsReportedFromTheByteOnThatTheTableSays(array: String) async throws {
-        try await Place.with { place in
+        try await RegistryFixture.with { fixture in
             for (name, rule) in try rules(of: array) where rule.type.hasPrefix("string") {
                 guard let limit = Limits.all.first(where: { rule.bounds == "1 to \($0.described)" }) else { continue }
-                let most = limit.value
-                for (count, isGood) in [(0, false), (1, true), (most, true), (most + 1, false)] {
+                let max = limit.value
+                for (count, isGood) in [(0, false), (1, true), (max, true), (max + 1, false)] {
                     let text = "\"\(String(repeating: "x", count: count))\""
-                    let reply = try await place.track(try objectJudged(array, by: name, text))
+                    let reply = try await fixture.track(try objectJudged(array, by: name, text))
                     #expect(reply.errors.isEmpty == isGood, "\(name): \(count)")
                 }
             }
@@ -100,13 +100,13 @@ import Testing
 
     @Test(arguments: ["events", "purchases"])
     func propertiesAreReportedFromTheByteOnThatTheTableSays(array: String) async throws {
-        let most = Limits.attributesBytes
-        try await Place.with { place in
+        let max = Limits.attributesBytes
+        try await RegistryFixture.with { fixture in
             let rule = try #require(try rules(of: array).first { $0.name == "properties" }?.rule)
-            #expect(rule.bounds == "at most \(most.described)")
-            for (count, isGood) in [(most.value, true), (most.value + 1, false)] {
+            #expect(rule.bounds == "at most \(max.described)")
+            for (count, isGood) in [(max.value, true), (max.value + 1, false)] {
                 let properties = #"{"a":"\#(String(repeating: "x", count: count - 8))"}"#
-                let reply = try await place.track(object(array, ["properties": properties]))
+                let reply = try await fixture.track(object(array, ["properties": properties]))
                 #expect(reply.errors.isEmpty == isGood, "\(count)")
             }
         }

@@ -12,16 +12,16 @@ import Testing
         throw CancellationError()
     }
 
-    private func handlers(_ place: Place) -> (UserHandlers, CallContext) {
+    private func handlers(_ fixture: RegistryFixture) -> (UserHandlers, CallContext) {
         let session = Session(
-            workspaceID: place.workspace, workspace: "acme", keyID: "k", kind: .service, partner: nil, scopes: ["*"],
+            workspaceID: fixture.workspace, workspace: "acme", keyID: "k", kind: .service, partner: nil, scopes: ["*"],
             expiresAt: nil)
-        return (UserHandlers(store: place.store), CallContext(session: session, deadline: .now + .seconds(30)))
+        return (UserHandlers(store: fixture.store), CallContext(session: session, deadline: .now + .seconds(30)))
     }
 
     @Test func aUserGoesThroughAllFiveCalls() async throws {
-        try await Place.with { place in
-            let (users, context) = handlers(place)
+        try await RegistryFixture.with { fixture in
+            let (users, context) = handlers(fixture)
             let made = try await users.upsert(
                 .init(users: [UserEntry(deviceIDs: ["d"], attributes: ["a": 1]), .external("u-2")], requestID: "r"),
                 context)
@@ -40,8 +40,8 @@ import Testing
     }
 
     @Test func limitsPlusOneAreRefused() async throws {
-        try await Place.with { place in
-            let (users, context) = handlers(place)
+        try await RegistryFixture.with { fixture in
+            let (users, context) = handlers(fixture)
             let five = try await failure {
                 try await users.upsert(.init(users: Array(repeating: UserEntry(), count: 5_001)), context)
             }
@@ -64,9 +64,9 @@ import Testing
     }
 
     @Test func errorsSayWhatToChange() async throws {
-        try await Place.with { place in
-            let (users, context) = handlers(place)
-            try await place.upsert(UserEntry(externalID: "u-1", deviceIDs: ["d"]))
+        try await RegistryFixture.with { fixture in
+            let (users, context) = handlers(fixture)
+            try await fixture.upsert(UserEntry(externalID: "u-1", deviceIDs: ["d"]))
             let other = try await failure {
                 try await users.identify(.init(user: .deviceID("d"), externalID: "u-2"), context)
             }
@@ -90,8 +90,8 @@ import Testing
     }
 
     @Test func aRequestIDStandsForThePayloadAndNotForItsSpelling() async throws {
-        try await Place.with { place in
-            let (users, context) = handlers(place)
+        try await RegistryFixture.with { fixture in
+            let (users, context) = handlers(fixture)
             func send(_ json: String) async throws -> UpsertUsers.Reply {
                 try await users.upsert(try JSONDecoding.decode(from: Array(json.utf8)), context)
             }
@@ -104,7 +104,7 @@ import Testing
                 try await send(#"{"users":[{"external_id":"a","attributes":{"n":2}}],"request_id":"r"}"#)
             }
             #expect(other.code == .failedPrecondition)
-            #expect(try await place.attributes(of: .externalID("a")) == (["n": 1] as Attributes).byName)
+            #expect(try await fixture.attributes(of: .externalID("a")) == (["n": 1] as Attributes).byName)
         }
     }
 }

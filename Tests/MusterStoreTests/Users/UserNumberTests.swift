@@ -7,24 +7,24 @@ import Testing
 
 struct UserNumberTests {
     @Test func theDatabaseHasTheNumbersThatSetsHave() async throws {
-        try await Place.with { place in
+        try await RegistryFixture.with { fixture in
             let users: [UserNumber] = [0, 1, 65_536, UserNumber(rawValue: UInt32(Int32.max))]
-            let all = try await place.numbers("SELECT \(users)::int4[]")
+            let all = try await fixture.numbers("SELECT \(users)::int4[]")
             #expect(all == [users])
-            let last = try await place.numbers("SELECT ARRAY[\(users[3])]")
+            let last = try await fixture.numbers("SELECT ARRAY[\(users[3])]")
             #expect(last == [[users[3]]])
         }
     }
 
     /// It neither traps nor becomes the number of another user.
     @Test func anotherNumberIsAnError() async throws {
-        try await Place.with { place in
+        try await RegistryFixture.with { fixture in
             for number in [Int32(-1), .min] {
-                #expect(await place.failure("SELECT ARRAY[\(number)]") == .decoding)
+                #expect(await fixture.failure("SELECT ARRAY[\(number)]") == .decoding)
             }
             let user = UserNumber(rawValue: UInt32(Int32.max) + 1)
-            #expect(await place.failure("SELECT ARRAY[\(user)]") == .encoding)
-            #expect(await place.failure("SELECT \([0, user])") == .encoding)
+            #expect(await fixture.failure("SELECT ARRAY[\(user)]") == .encoding)
+            #expect(await fixture.failure("SELECT \([0, user])") == .encoding)
         }
     }
 
@@ -37,7 +37,7 @@ struct UserNumberTests {
     }
 }
 
-extension Place {
+extension RegistryFixture {
     fileprivate func numbers(_ sql: SQL) async throws -> [[UserNumber]] {
         try await store.in(workspace).read(sql) { row in try row.value(0) }
     }

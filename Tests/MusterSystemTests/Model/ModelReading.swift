@@ -1,21 +1,21 @@
 import MusterProtocol
 
 /// A state to read: the version of everyone and of each cohort.
-struct ModelMoment {
+struct ModelSnapshot {
     var everyone: Int
     var cohorts: [Identifier: (generation: Int, version: Int)]
     var segments: [Identifier: Int64]
 }
 
 extension Model {
-    var now: ModelMoment {
-        ModelMoment(
+    var now: ModelSnapshot {
+        ModelSnapshot(
             everyone: everyone.count - 1, cohorts: cohorts.mapValues { ($0.generation, $0.version) },
             segments: segments.mapValues(\.version))
     }
 
     /// The users that a filter selects.
-    func evaluate(_ filter: Filter, at moment: ModelMoment? = nil) -> Set<Int> {
+    func evaluate(_ filter: Filter, at moment: ModelSnapshot? = nil) -> Set<Int> {
         let moment = moment ?? now
         let all = everyone[moment.everyone]
         switch filter {

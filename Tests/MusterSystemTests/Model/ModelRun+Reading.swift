@@ -179,7 +179,7 @@ extension ModelRun {
 
 extension ModelRun {
     /// The error of a read at an earlier state: something it names was deleted, changed, or created again.
-    private func refusal(of filter: Filter, at moment: ModelMoment) -> RPCCode? {
+    private func refusal(of filter: Filter, at moment: ModelSnapshot) -> RPCCode? {
         guard namesWhatIsThere(filter) else { return .invalidArgument }
         let leaves = model.leaves(of: filter)
         let isChanged = leaves.contains { node in

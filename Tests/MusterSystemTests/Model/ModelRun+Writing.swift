@@ -7,7 +7,7 @@ extension ModelRun {
     func step() async throws -> String {
         let dice = words.random.int(0..<100)
         switch dice {
-        case 0..<34: return try await named("import") { try await self.importSomebody() }
+        case 0..<34: return try await named("import") { try await self.importAUser() }
         case 34..<39: return try await named("repeat") { try await self.repeatSomething() }
         case 39..<57:
             let entries = (0..<words.random.int(1..<9)).map { _ in words.entry() }
@@ -20,8 +20,8 @@ extension ModelRun {
         case 79..<85: return try await named("create segment") { try await self.createSegment() }
         case 85..<88: return try await named("update segment") { try await self.updateSegment() }
         case 88..<91: return try await named("delete segment") { try await self.deleteSegment() }
-        case 91..<96: return try await named("fold") { try await self.foldASet() }
-        case 96: return try await named("upkeep") { try await self.upkeep() }
+        case 91..<96: return try await named("fold") { try await self.compactASet() }
+        case 96: return try await named("upkeep") { try await self.runMaintenance() }
         case 97: return try await named("skip numbers") { try await self.skipNumbers() }
         default: return try await named("restart") { try await self.restartAServer() }
         }
@@ -38,7 +38,7 @@ extension ModelRun {
 
     // MARK: Imports
 
-    private func importSomebody() async throws {
+    private func importAUser() async throws {
         var call = words.importCall(words.cohort(), requestID: words.random.chance(70) ? newRequestID() : nil)
         call.withOutcomes = true
         if call.changes.allSatisfy({ $0.identifierCount == 0 }) { return try await importNobody(call) }

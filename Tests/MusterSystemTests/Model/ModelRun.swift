@@ -24,7 +24,7 @@ final class ModelRun {
     /// Repeats an answered request and compares the answers.
     var repeats: [() async throws -> Void] = []
     /// Reads of earlier states, to be repeated with `at`.
-    var past: [(filter: Filter, moment: ModelMoment, versions: Versions)] = []
+    var past: [(filter: Filter, moment: ModelSnapshot, versions: Versions)] = []
     private var requests = 0
     /// Cache sizes of the servers; some are too small for any set.
     private static let cacheSizes = [1_000, 20_000, 1 << 20]
@@ -73,7 +73,7 @@ final class ModelRun {
         try await start(place)
     }
 
-    func foldASet() async throws {
+    func compactASet() async throws {
         let workspace = workspace.id
         let numbers = try await database.asOwner { connection in
             try connection.query(
@@ -85,10 +85,10 @@ final class ModelRun {
         }
         guard let number = words.random.pick(numbers) else { return }
         try await servers[words.random.int(0..<2)].store.maintenance.in(workspace)
-            .fold(SetKey(workspace: workspace, number: number))
+            .compact(SetKey(workspace: workspace, number: number))
     }
 
-    func upkeep() async throws {
+    func runMaintenance() async throws {
         _ = try await servers[words.random.int(0..<2)].store.maintenance.run(Retention())
     }
 

@@ -9,7 +9,7 @@ import Testing
 @testable import MusterStore
 
 /// Two servers over one database and one workspace, as behind a load balancer, with partner `tinyclues`.
-struct Pair: Sendable {
+struct ServerPair: Sendable {
     let database: TestDatabase
     let workspace: NewWorkspace
     let a: TestServer
@@ -22,7 +22,8 @@ struct Pair: Sendable {
 
     /// Calls `body` with both, and stops them.
     static func with(
-        users: [Identifier] = [], cacheBytes: (Int, Int) = (64 << 20, 64 << 20), _ body: (Pair) async throws -> Void
+        users: [Identifier] = [], cacheBytes: (Int, Int) = (64 << 20, 64 << 20),
+        _ body: (ServerPair) async throws -> Void
     ) async throws {
         try await TestDatabase.with { database in
             let workspace = try await database.makeAdministered("test")
@@ -30,7 +31,7 @@ struct Pair: Sendable {
                 databaseURL: database.serverURL, workspace: workspace, cacheBytes: cacheBytes.0)
             let b = try await TestServer(
                 databaseURL: database.serverURL, workspace: workspace, cacheBytes: cacheBytes.1)
-            let pair = Pair(
+            let pair = ServerPair(
                 database: database, workspace: workspace, a: a, b: b, throughA: a.client(), throughB: b.client())
             let result: Result<Void, any Error>
             do {

@@ -6,7 +6,7 @@
 
 /// An unnamed file in the system's directory for temporary files. It disappears with its last reader, even when the
 /// process is killed.
-public final class ScratchFile: Sendable {
+public final class TemporaryFile: Sendable {
     let descriptor: Int32
 
     /// Makes an empty file. Throws `ZipError` when there is no space.

@@ -9,17 +9,17 @@ import Testing
 @testable import MusterStore
 
 /// A workspace in a database of its own, as a server sees it: through the role that owns nothing.
-struct Place: Sendable {
+struct RegistryFixture: Sendable {
     let database: TestDatabase
     let store: Store
     let workspace: WorkspaceID
 
-    static func with(journal: ErasureJournal? = nil, _ body: (Place) async throws -> Void) async throws {
+    static func with(journal: ErasureJournal? = nil, _ body: (RegistryFixture) async throws -> Void) async throws {
         try await TestDatabase.with { database in
             try await database.withStore(connections: 8, journal: journal) { store in
-                let place = Place(database: database, store: store, workspace: database.workspace)
-                try await body(place)
-                try await place.checkInvariants()
+                let fixture = RegistryFixture(database: database, store: store, workspace: database.workspace)
+                try await body(fixture)
+                try await fixture.checkInvariants()
             }
         }
     }

@@ -4,7 +4,7 @@ import Logging
 
 /// A connection, as seen by the one thread that owns it. Libpq is used in non-blocking mode: each wait is a `poll` that
 /// ends at the deadline of the unit of work or when it is cancelled.
-final class Session {
+final class DatabaseSession {
     let raw: OpaquePointer
     let logger: Logger
     let identity: SessionIdentity
@@ -18,7 +18,7 @@ final class Session {
     /// PostgreSQL does not know the process that a cancel would name.
     var isBehindPooler = false
     var cache: StatementCache
-    var unit = Unit(deadline: .now)
+    var job = Job(deadline: .now)
     /// Why the connection's state is unknown or the connection is lost. Nothing more is sent, and it is closed after
     /// the unit of work.
     private var loss: PostgresError?
@@ -68,7 +68,7 @@ final class Session {
     func checkMaySend() throws {
         if let loss { throw loss }
         if interrupt.isRaised { throw PostgresError(.cancelled) }
-        if unit.deadline <= .now { throw PostgresError(.deadlineExceeded) }
+        if job.deadline <= .now { throw PostgresError(.deadlineExceeded) }
     }
 
     func waitUnlessEnded() throws {
@@ -77,7 +77,7 @@ final class Session {
     }
 
     /// The next result; nil at the end of one statement's results.
-    func nextAnswer() throws -> Answer? {
+    func nextResult() throws -> QueryResult? {
         while PQisBusy(raw) == 1 {
             try waitUnlessEnded()
         }
@@ -85,14 +85,14 @@ final class Session {
             if PQstatus(raw) == CONNECTION_BAD { throw lose(PostgresError(.connectionLost, connectionMessage)) }
             return nil
         }
-        return Answer(result)
+        return QueryResult(result)
     }
 
     /// Sends libpq's buffer and sleeps until the socket is readable or writable.
     func wait() throws {
         let unsent = PQflush(raw) == 1
         if interrupt.isRaised { askToCancel() }
-        let milliseconds = unit.limit.milliseconds(since: .now)
+        let milliseconds = job.limit.milliseconds(since: .now)
         guard milliseconds > 0 else { return try expire() }
         let events = Int16(unsent ? POLLIN | POLLOUT : POLLIN)
         var ends = (
@@ -109,7 +109,7 @@ final class Session {
 
     /// Requests once that the server stops, and gives it a second to confirm.
     private func askToCancel() {
-        guard unit.cancellation == .none, !unit.isClosing else { return }
+        guard job.cancellation == .none, !job.isClosing else { return }
         cancelRest()
     }
 
@@ -117,20 +117,20 @@ final class Session {
     /// is unknown either way, and a backend that stops waiting releases the locks that the next attempt would wait for.
     /// It has a second to confirm. After that, unexpected data may still arrive, so the connection is not used again.
     private func expire() throws {
-        let wasAsked = unit.cancellation != .none
-        let error = PostgresError(wasAsked && !unit.hasExpired ? .cancelled : .deadlineExceeded)
+        let wasAsked = job.cancellation != .none
+        let error = PostgresError(wasAsked && !job.hasExpired ? .cancelled : .deadlineExceeded)
         cancelRest()
         guard let tell, !wasAsked else { throw lose(error) }
-        tell(unit.isCommitting ? error.asKind(.commitOutcomeUnknown) : error)
-        unit.hasExpired = true
+        tell(job.isCommitting ? error.asKind(.commitOutcomeUnknown) : error)
+        job.hasExpired = true
     }
 
     /// For an answer that is no longer wanted.
     func cancelRest() {
-        guard unit.cancellation == .none else { return }
-        unit.cancellation = .asked
+        guard job.cancellation == .none else { return }
+        job.cancellation = .asked
         cancelRequest = canceller.cancel(cancelHandle)
-        unit.limit = .after(milliseconds: Self.cancelPatience)
+        job.limit = .after(milliseconds: Self.cancelPatience)
     }
 
     /// Milliseconds for a cancel and its confirmation.
@@ -142,7 +142,7 @@ final class Session {
         guard let request = cancelRequest, !isLost else { return }
         cancelRequest = nil
         guard !isBehindPooler, request.isSent(by: .after(milliseconds: Self.cancelPatience)) else { return lose() }
-        unit.cancellation = .done
+        job.cancellation = .done
     }
 
     func lose(_ error: PostgresError) -> PostgresError {
@@ -156,7 +156,7 @@ final class Session {
 }
 
 /// What a session knows of the unit of work that it runs.
-struct Unit {
+struct Job {
     enum Cancellation {
         case none
         /// A cancel is in flight and could hit whatever runs when it arrives.
@@ -165,16 +165,16 @@ struct Unit {
         case done
     }
 
-    let deadline: Moment
+    let deadline: MonotonicTime
     /// When to stop waiting for an answer.
-    var limit: Moment
+    var limit: MonotonicTime
     /// What must precede the first statement, in the same round trip.
-    var opening: Opening?
+    var prologue: TransactionPrologue?
     var isReadOnly = false
     /// The connection works but leads to the wrong server.
     var wantsNewConnection = false
     /// Whether the server has answered anything. Before that, the unit can run again on another connection.
-    var hasAnswer = false
+    var hasResult = false
     var cancellation = Cancellation.none
     /// Its deadline passed before it ended; the caller knows.
     var hasExpired = false
@@ -189,15 +189,15 @@ struct Unit {
     /// time before the connection is closed.
     static let grace = 25
 
-    init(deadline: Moment, opening: Opening? = nil) {
+    init(deadline: MonotonicTime, prologue: TransactionPrologue? = nil) {
         self.deadline = deadline
-        self.opening = opening
+        self.prologue = prologue
         limit = deadline.adding(milliseconds: Self.grace)
     }
 }
 
 /// What precedes the first statement of a unit of work.
-struct Opening {
+struct TransactionPrologue {
     let begins: Bool
     let settings: [(String, String)]
     var isSnapshot = false

@@ -3,7 +3,8 @@ import MusterSets
 import Postgres
 
 extension WorkspaceTransaction {
-    /// Makes `state` the snapshot of a set. Only the chunks that differ from `replacing`, the snapshot that is there, are written.
+    /// Makes `state` the snapshot of a set. Only the chunks that differ from `replacing`, the snapshot that is there,
+    /// are written.
     borrowing func writeSnapshot(of set: SetKey, _ state: SetState, replacing old: SetState?) throws {
         if old == nil {
             try execute(
@@ -61,7 +62,7 @@ extension WorkspaceTransaction {
 
 extension WorkspaceTransaction {
     /// Adds to the snapshot the bytes of the changes that it has taken in. Lengths are known without reading the bytes.
-    fileprivate borrowing func countFolded(of set: SetKey, after old: Int64, through new: Int64) throws {
+    fileprivate borrowing func countCompacted(of set: SetKey, after old: Int64, through new: Int64) throws {
         try execute(
             """
             UPDATE set_snapshot SET log_bytes = log_bytes + (
@@ -74,26 +75,27 @@ extension WorkspaceTransaction {
 }
 
 extension WorkspaceMaintenance {
-    /// Writes the snapshot of a set anew, up to its head. It takes no lock that an import waits for, and may be ended at any
-    /// point: until its commit the old snapshot and the changes say the same. No change is deleted.
+    /// Writes the snapshot of a set anew, up to its head. It takes no lock that an import waits for, and may be ended
+    /// at any point: until its commit the old snapshot and the changes say the same. No change is deleted.
     /// - Returns: the changes that were folded; 0 where another process is at it.
     @discardableResult
-    func fold(_ set: SetKey) async throws -> Int64 {
+    func compact(_ set: SetKey) async throws -> Int64 {
         let cache = cache
         return try await transaction { transaction in
             guard let old = try transaction.lockSnapshot(of: set),
                 let new = try transaction.load([set.number])[set.number], new.at != old.at
             else { return 0 }
             try transaction.writeSnapshot(of: set, new, replacing: old)
-            try transaction.countFolded(of: set, after: old.at.version, through: new.at.version)
+            try transaction.countCompacted(of: set, after: old.at.version, through: new.at.version)
             cache.put(new, for: set)
             return new.at.version - old.at.version
         }
     }
 
-    /// A page of a workspace's sets by number, those after `last`, with those whose changes since the snapshot outgrow it: more than 1,000,
-    /// or more than 64 KiB and half of the snapshot. One statement, which looks at no change; nil after the last page.
-    func setsToFold(after last: Int32) async throws -> FoldPage? {
+    /// A page of a workspace's sets by number, those after `last`, with those whose changes since the snapshot outgrow
+    /// it: more than 1,000, or more than 64 KiB and half of the snapshot. One statement, which looks at no change; nil
+    /// after the last page.
+    func setsToCompact(after last: Int32) async throws -> CompactionPage? {
         let rows = try await read(
             """
             SELECT h.set_number, h.version - coalesce(s.version, 0),
@@ -109,7 +111,7 @@ extension WorkspaceMaintenance {
                 WHERE x.workspace_id = \(workspace) AND x.set_number = h.set_number LIMIT 1
             ) s ON true
             WHERE h.workspace_id = \(workspace) AND h.set_number > \(last) AND h.kind IN ('everyone', 'cohort')
-            ORDER BY h.set_number LIMIT \(FoldPage.most)
+            ORDER BY h.set_number LIMIT \(CompactionPage.max)
             """
         ) { row in
             (
@@ -118,16 +120,16 @@ extension WorkspaceMaintenance {
             )
         }
         guard let end = rows.last?.set.number else { return nil }
-        return FoldPage(
+        return CompactionPage(
             last: end, sets: rows.count, changesBehind: rows.reduce(0) { $0 + max(0, $1.behind) },
             due: rows.filter(\.isDue).map(\.set))
     }
 }
 
 /// Some of a workspace's sets, as the search for those to fold found them.
-struct FoldPage: Sendable {
+struct CompactionPage: Sendable {
     /// Sets in one statement: some 50 ms.
-    static let most: Int64 = 10_000
+    static let max: Int64 = 10_000
 
     let last: Int32
     let sets: Int

@@ -2,7 +2,7 @@ import CLibpq
 
 /// A result of libpq. The pointer stays private: C is only called while this value is borrowed, so it outlives each
 /// call.
-struct Answer: ~Copyable {
+struct QueryResult: ~Copyable {
     private let raw: OpaquePointer
 
     init(_ raw: OpaquePointer) { self.raw = raw }

@@ -1,6 +1,6 @@
 /// Loops over ascending arrays of distinct values. Where a loop writes an array, the caller provides room for the
 /// longest possible result: the length of the left array, or for a union the sum of both.
-enum Lists {
+enum ArrayContainer {
     typealias Source = UnsafeBufferPointer<UInt16>
     typealias Target = UnsafeMutablePointer<UInt16>
 
@@ -21,10 +21,10 @@ enum Lists {
     static func search(_ list: Source, in long: Source, into target: Target) -> Int {
         var count = 0
         for value in list {
-            let place = lowerBound(of: value, in: long)
-            guard place < long.count else { break }
+            let index = lowerBound(of: value, in: long)
+            guard index < long.count else { break }
             target[count] = value
-            count &+= long[place] == value ? 1 : 0
+            count &+= long[index] == value ? 1 : 0
         }
         return count
     }
@@ -79,18 +79,18 @@ enum Lists {
     }
 
     /// Keeps the values that are in a bitset (`bit` 1) or that are not (`bit` 0).
-    static func filter(_ list: Source, by words: Words.Source, keeping bit: UInt64, into target: Target) -> Int {
+    static func filter(_ list: Source, by words: Bitset.Source, keeping bit: UInt64, into target: Target) -> Int {
         var count = 0
         for value in list {
             target[count] = value
-            count &+= Words.bit(value, of: words) == bit ? 1 : 0
+            count &+= Bitset.bit(value, of: words) == bit ? 1 : 0
         }
         return count
     }
 
-    static func countOfIntersection(_ list: Source, _ words: Words.Source) -> Int {
+    static func countOfIntersection(_ list: Source, _ words: Bitset.Source) -> Int {
         var count = 0
-        for value in list { count &+= Int(Words.bit(value, of: words)) }
+        for value in list { count &+= Int(Bitset.bit(value, of: words)) }
         return count
     }
 
