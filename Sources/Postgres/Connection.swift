@@ -37,9 +37,6 @@ public struct Connection: ~Copyable {
         try session.simple(script)
     }
 
-    /// Runs `body` under a savepoint: if it throws, its changes are rolled back and the transaction can continue.
-    public borrowing func savepoint<R>(_ body: () throws -> R) throws -> R { try session.savepoint(body) }
-
     /// Lends a value that another layer makes from this connection. The value ends with `body`, so no connection
     /// escapes.
     package borrowing func lend<Wrapper: ~Copyable, R>(

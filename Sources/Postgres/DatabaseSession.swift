@@ -28,7 +28,6 @@ final class DatabaseSession {
     /// Evidence that another client uses this session, once seen.
     var poolingEvidence: PostgresError?
     /// Reused by each statement.
-    var savepoints = 0
     var pointers: [UnsafePointer<CChar>?] = []
     var formats: [Int32] = []
 

@@ -28,7 +28,7 @@ public struct PostgresError: Error, Sendable {
         case encoding
         /// A column did not have the requested type: another type, a NULL, a wrong length.
         case decoding
-        /// The call does not match the statement, such as COPY passed to `query`.
+        /// The call does not match the statement, such as COPY.
         case misuse
     }
 

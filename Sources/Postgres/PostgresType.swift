@@ -33,8 +33,6 @@ public struct PostgresType: Hashable, Sendable {
     public static let bpchar = PostgresType(oid: 1042, arrayOID: 1014)
     /// name: the type of names in the catalogs
     public static let name = PostgresType(oid: 19, arrayOID: 1003)
-    /// uuid
-    public static let uuid = PostgresType(oid: 2950, arrayOID: 2951)
     /// timestamp with time zone
     public static let timestamptz = PostgresType(oid: 1184, arrayOID: 1185)
     /// json

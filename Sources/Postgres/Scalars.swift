@@ -1,5 +1,3 @@
-public import struct FoundationEssentials.UUID
-
 extension Bool: PostgresEncodable, PostgresDecodable {
     /// boolean
     public static var postgresType: PostgresType { .bool }
@@ -94,22 +92,5 @@ extension Double: PostgresEncodable, PostgresDecodable {
             try expect(bytes, count: 8)
             self = Double(bitPattern: readBigEndian(bytes, as: UInt64.self))
         }
-    }
-}
-
-extension UUID: PostgresEncodable, PostgresDecodable {
-    /// uuid
-    public static var postgresType: PostgresType { .uuid }
-    /// uuid
-    public static func isPostgresType(_ oid: UInt32) -> Bool { oid == PostgresType.uuid.oid }
-    /// Encodes sixteen bytes.
-    public func encode(into buffer: inout ParameterBuffer) {
-        withUnsafeBytes(of: uuid) { buffer.append(contentsOf: $0) }
-    }
-    /// Decodes sixteen bytes.
-    public init(postgres bytes: UnsafeRawBufferPointer) throws {
-        try expect(bytes, count: 16)
-        self.init()
-        withUnsafeMutableBytes(of: &self) { $0.copyMemory(from: bytes) }
     }
 }

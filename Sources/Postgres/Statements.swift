@@ -35,7 +35,7 @@ extension DatabaseSession {
         }
     }
 
-    /// Begins the transaction separately when it can't share a round trip: COPY and scripts can't be pipelined.
+    /// Begins the transaction separately when it can't share a round trip: scripts can't be pipelined.
     func openAlone() throws {
         guard let prologue = job.prologue else { return }
         _ = try pipeline { batch in try open(prologue, &batch) }
@@ -228,7 +228,7 @@ extension DatabaseSession {
     func error(_ answer: borrowing QueryResult) -> PostgresError {
         switch answer.status {
         case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-            return lose(PostgresError(.misuse, "COPY goes through copyIn and copyOut"))
+            return lose(PostgresError(.misuse, "COPY is not supported"))
         default: break
         }
         let error = answer.error(.server)

@@ -92,25 +92,4 @@ extension DatabaseSession {
         job.isClosing = false
         if PQtransactionStatus(raw) != PQTRANS_IDLE || job.wantsNewConnection { lose() }
     }
-
-    /// Runs `body`; if it throws, its changes are rolled back, and the transaction continues.
-    func savepoint<R>(_ body: () throws -> R) throws -> R {
-        savepoints += 1
-        defer { savepoints -= 1 }
-        let name = "m\(savepoints)"
-        try checkMaySend()
-        try openAlone()
-        try simple("SAVEPOINT \(name)")
-        do {
-            let value = try body()
-            try checkMaySend()
-            try simple("RELEASE SAVEPOINT \(name)")
-            return value
-        } catch {
-            if !isLost, job.cancellation == .none {
-                try simple("ROLLBACK TO SAVEPOINT \(name); RELEASE SAVEPOINT \(name)")
-            }
-            throw error
-        }
-    }
 }

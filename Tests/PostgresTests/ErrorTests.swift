@@ -67,16 +67,13 @@ import Testing
 
     @Test func aCatchCanMatchTheCondition() async throws {
         try await withSchema(script: tables) { database in
-            let caught = try await database.transaction(deadline: soon) { connection -> String in
-                do {
-                    try connection.savepoint { try connection.execute("INSERT INTO t VALUES ('new', 200)") }
-                } catch SQLState.uniqueViolation {
-                    return "unique"
-                } catch SQLState.checkViolation {
-                    return "check"
+            let caught: String
+            do {
+                try await database.transaction(deadline: soon) { connection in
+                    try connection.execute("INSERT INTO t VALUES ('new', 200)")
                 }
-                return "none"
-            }
+                caught = "none"
+            } catch SQLState.uniqueViolation { caught = "unique" } catch SQLState.checkViolation { caught = "check" }
             #expect(caught == "check")
         }
     }

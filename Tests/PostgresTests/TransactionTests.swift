@@ -101,25 +101,6 @@ import Testing
         }
     }
 
-    @Test func aSavepointUndoesOnlyItsOwn() async throws {
-        try await withSchema(script: "CREATE TABLE t (id int4 PRIMARY KEY)") { database in
-            try await database.transaction(deadline: soon) { connection in
-                try connection.savepoint { try connection.execute("INSERT INTO t VALUES (1)") }
-                do {
-                    try connection.savepoint {
-                        try connection.execute("INSERT INTO t VALUES (2)")
-                        try connection.savepoint { try connection.execute("INSERT INTO t VALUES (1)") }
-                    }
-                } catch SQLState.uniqueViolation {}
-                try connection.execute("INSERT INTO t VALUES (3)")
-            }
-            let rows = try await database.read(deadline: soon, "SELECT id FROM t ORDER BY id") {
-                try $0.value(0, as: Int.self)
-            }
-            #expect(rows == [1, 3])
-        }
-    }
-
     @Test func sessionStateIsResetAfterUse() async throws {
         try await withDatabase { settings in
             settings.connections = 1

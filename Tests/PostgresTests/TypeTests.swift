@@ -156,7 +156,7 @@ extension SeededRandom {
 
 struct Values: Equatable {
     let bool: Bool?, int16: Int16?, int32: Int32?, int64: Int64?, int: Int?, double: Double?
-    let string: String?, bytes: [UInt8]?, uuid: UUID?, timestamp: Timestamp?, jsonb: JSONB?, text: Text?
+    let string: String?, bytes: [UInt8]?, timestamp: Timestamp?, jsonb: JSONB?, text: Text?
 
     init(_ random: inout SeededRandom) {
         bool = random.maybe { Bool.random(using: &$0) }
@@ -169,7 +169,6 @@ struct Values: Equatable {
         }
         string = random.maybe { $0.text() }
         bytes = random.maybe { $0.bytes() }
-        uuid = random.maybe { UUID.random(using: &$0) }
         timestamp = random.maybe {
             Timestamp(
                 microsecondsSince1970: .random(in: -200_000_000_000_000_000...9_000_000_000_000_000_000, using: &$0))
@@ -187,16 +186,15 @@ struct Values: Equatable {
         double = try row.value(5)
         string = try row.value(6)
         bytes = try row.value(7)
-        uuid = try row.value(8)
-        timestamp = try row.value(9)
-        jsonb = try row.value(10)
-        text = try row.value(11)
+        timestamp = try row.value(8)
+        jsonb = try row.value(9)
+        text = try row.value(10)
     }
 
     var sql: SQL {
         """
         SELECT \(bool), \(int16), \(int32), \(int64), \(int), \(double),
-            \(string), \(bytes), \(uuid), \(timestamp), \(jsonb), \(text)
+            \(string), \(bytes), \(timestamp), \(jsonb), \(text)
         """
     }
 
@@ -204,14 +202,14 @@ struct Values: Equatable {
     static func == (left: Values, right: Values) -> Bool {
         left.bool == right.bool && left.int16 == right.int16 && left.int32 == right.int32 && left.int64 == right.int64
             && left.int == right.int && left.double == right.double && left.bytes == right.bytes
-            && left.string.map { Array($0.utf8) } == right.string.map { Array($0.utf8) } && left.uuid == right.uuid
+            && left.string.map { Array($0.utf8) } == right.string.map { Array($0.utf8) }
             && left.timestamp == right.timestamp && left.jsonb == right.jsonb && left.text == right.text
     }
 }
 
 struct Arrays: Equatable {
     let bools: [Bool?], int32s: [Int32], maybes: [Int32?], int64s: [Int64], doubles: [Double?], texts: [Text?]
-    let bytes: [[UInt8]?], uuids: [UUID], timestamps: [Timestamp], documents: [JSONB], flat: TextArray
+    let bytes: [[UInt8]?], timestamps: [Timestamp], documents: [JSONB], flat: TextArray
 
     init(_ random: inout SeededRandom) {
         bools = random.many { $0.maybe { Bool.random(using: &$0) } }
@@ -221,7 +219,6 @@ struct Arrays: Equatable {
         doubles = random.many { $0.maybe { Double.random(in: -1...1, using: &$0) } }
         texts = random.many { $0.maybe { Text($0.text().utf8) } }
         bytes = random.many { $0.maybe { $0.bytes() } }
-        uuids = random.many { UUID.random(using: &$0) }
         timestamps = random.many {
             Timestamp(microsecondsSince1970: .random(in: 0...2_000_000_000_000_000, using: &$0))
         }
@@ -239,26 +236,15 @@ struct Arrays: Equatable {
         doubles = try row.value(4)
         texts = try row.value(5)
         bytes = try row.value(6)
-        uuids = try row.value(7)
-        timestamps = try row.value(8)
-        documents = try row.value(9)
-        flat = try row.value(10)
+        timestamps = try row.value(7)
+        documents = try row.value(8)
+        flat = try row.value(9)
     }
 
     var sql: SQL {
         """
         SELECT \(bools), \(int32s), \(maybes), \(int64s), \(doubles), \(texts),
-            \(bytes), \(uuids), \(timestamps), \(documents), \(flat)
+            \(bytes), \(timestamps), \(documents), \(flat)
         """
-    }
-}
-
-extension UUID {
-    static func random(using random: inout SeededRandom) -> UUID {
-        var uuid = UUID()
-        withUnsafeMutableBytes(of: &uuid) {
-            for index in $0.indices { $0[index] = .random(in: 0...255, using: &random) }
-        }
-        return uuid
     }
 }
