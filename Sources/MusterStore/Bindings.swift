@@ -22,11 +22,11 @@ extension Instant: PostgresEncodable, PostgresDecodable {
 }
 
 extension IdentifierList {
-    /// As one `text[]`, without an allocation an identifier.
+    /// The identifiers as one `text[]`, without an allocation for each.
     var textArray: TextArray { TextArray(bytes: bytes, ends: ends) }
 }
 
-/// A user number is an integer without a sign in sets, and an `int4` of 0 or more in PostgreSQL.
+/// User numbers are unsigned in sets, and an `int4` of 0 or more in PostgreSQL.
 extension UserNumber: PostgresEncodable, PostgresDecodable {
     public static var postgresType: PostgresType { .int4 }
     public static func isPostgresType(_ oid: UInt32) -> Bool { Int32.isPostgresType(oid) }

@@ -1,20 +1,20 @@
 import Locking
 
-/// Places where a test can hold a request, to show what happens when something else comes between.
+/// Points at which a test can pause a request, to show what happens when other work runs in between.
 public final class Failpoints: Sendable {
     public enum Place: String, Sendable, CaseIterable {
-        /// Identifiers of an import were resolved, and nothing is locked yet.
+        /// The identifiers of an import are resolved; no lock is held yet.
         case importResolved
-        /// The archive of an export is stored, and the export is not done yet.
+        /// The archive of an export is stored; the export is not marked done yet.
         case exportStored
-        /// An erasure is committed, and not in the journal yet.
+        /// An erasure is committed; the journal does not have it yet.
         case erasureCommitted
     }
 
     #if DEBUG
         private let actions = Locked<[Place: @Sendable () async -> Void]>([:])
 
-        /// What to do when a request comes to `place`; nil ends it.
+        /// Runs `action` when a request reaches `place`; nil removes it.
         public func set(_ place: Place, _ action: (@Sendable () async -> Void)?) {
             actions.withLock { $0[place] = action }
         }

@@ -1,10 +1,10 @@
-/// A text to look for in names, in upper or lower case, as a pattern for `~` under `COLLATE "C"`.
+/// A text to search for in names, regardless of case, as a pattern for `~` under `COLLATE "C"`.
 ///
-/// `lower` and `ILIKE` follow the locale of the database: under C there is no É for them, and under a Turkish one I is
-/// no i. So the letters that count as one are spelled out here, by Unicode's cases, and the same names are found on
-/// every database.
+/// `lower` and `ILIKE` depend on the locale of the database: under C, É has no lower case; under a Turkish locale, I
+/// does not match i. This pattern spells out equivalent letters by Unicode's case mappings, so that every database
+/// finds the same names.
 struct NamePattern {
-    /// Nothing in it but ASCII; a letter is a bracket with all of its forms.
+    /// ASCII only; a letter is a bracket expression with all of its forms.
     let text: String
 
     init(_ name: String) {
@@ -14,7 +14,7 @@ struct NamePattern {
         }.joined()
     }
 
-    /// Letters and digits stand for themselves, and all else by its number, so that nothing is an operator.
+    /// Keeps letters and digits, and writes every other scalar by its number, so that none acts as an operator.
     private static func escaped(_ scalar: Unicode.Scalar) -> String {
         switch scalar {
         case "a"..."z", "A"..."Z", "0"..."9": return String(scalar)
@@ -24,9 +24,9 @@ struct NamePattern {
         }
     }
 
-    /// The letters that have cases, each with all letters that are its upper or lower case, or that of one of these: S,
-    /// s and the long s; Σ, σ and ς; I, i and the Turkish İ and ı. A case of several letters, such as that of ß, is
-    /// none here.
+    /// The letters that have cases, each with all of its upper and lower case forms and theirs in turn: S, s and the
+    /// long s; Σ, σ and ς; I, i and the Turkish İ and ı. Case mappings to several letters, such as that of ß, are left
+    /// out.
     private static let forms: [Unicode.Scalar: [Unicode.Scalar]] = {
         var forms: [Unicode.Scalar: [Unicode.Scalar]] = [:]
         for (one, other) in pairs {
@@ -38,9 +38,9 @@ struct NamePattern {
     }()
 
     private static var pairs: [(Unicode.Scalar, Unicode.Scalar)] {
-        // Its small letter is an i with a dot above: two scalars.
+        // İ has two scalars in lower case: i and a combining dot above.
         var pairs: [(Unicode.Scalar, Unicode.Scalar)] = [("İ", "i")]
-        // No letter above the supplementary multilingual plane has cases.
+        // Letters beyond the supplementary multilingual plane have no cases.
         for scalar in (0..<0x20000 as Range<UInt32>).lazy.compactMap(Unicode.Scalar.init)
         where scalar.properties.changesWhenCaseMapped {
             let properties = scalar.properties

@@ -3,37 +3,37 @@ public import Logging
 import MusterProtocol
 public import Postgres
 
-/// What Muster keeps in PostgreSQL, and what of it is in memory, in all workspaces.
+/// The data of all workspaces: PostgreSQL, and its caches in memory.
 ///
-/// `in` gives the stores of one workspace for one call, a noun each; `maintenance` does what no call asks for.
+/// `in` returns the stores of one workspace for one call, one for each noun; `maintenance` does the background work.
 public final class Store: Sendable {
     public let database: Database
     let cache: SetCache
     let cohortSets = CohortSets(byteLimit: 16 << 20)
-    /// Sets at earlier versions, the users that pass an attribute's test, and listings that are being paged.
+    /// Sets at earlier versions, the users that match an attribute condition, and listings that are being paged.
     let derived: DerivedSets
     let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
-    /// When the last erasure or merge of each workspace here was done: what was read before is no answer any more, to
-    /// whatever caller.
+    /// When this process last completed an erasure or merge in each workspace: data read earlier must not answer any
+    /// caller.
     let lastErasures = Locked<[WorkspaceID: ContinuousClock.Instant]>([:])
     let lookouts = Locked<[LookoutKey: Lookout]>([:])
-    /// The segment in each workspace after which the next round of recording sizes goes on.
+    /// The segment in each workspace after which the next pass of recording sizes continues.
     let segmentsSized = Locked<[WorkspaceID: Identifier]>([:])
-    /// When the months of events were last kept.
+    /// When the monthly partitions of events were last maintained.
     let eventsKept = Locked<ContinuousClock.Instant?>(nil)
     let plans = Locked<[WorkspaceID: Plans]>([:])
     let pageTokenKeys = Locked<[WorkspaceID: [UInt8]]>([:])
-    /// Workspaces that have deprecated external ids, as the last look at each found.
+    /// Workspaces that have deprecated external ids, as of the last read of each.
     let deprecating = Locked<Set<WorkspaceID>>([])
-    /// Where erasures are written outside of the database; nil where the operator wants none.
+    /// The journal of erasures outside of the database; nil if the operator configured none.
     public let journal: ErasureJournal?
     let logger: Logger
-    /// What it did, for the metrics.
+    /// Counters for the metrics.
     public let counts = StoreCounts()
-    /// Where a test holds a request at a known place; does nothing in a release build.
+    /// Lets tests pause a request at a known point; does nothing in a release build.
     public let failpoints = Failpoints()
 
-    /// - Parameter cacheBytes: memory for sets; the least recently used go first.
+    /// - Parameter cacheBytes: memory for sets; the least recently used are evicted first.
     public init(
         database: Database, cacheBytes: Int = 512 << 20, journal: ErasureJournal? = nil, logger: Logger
     ) {

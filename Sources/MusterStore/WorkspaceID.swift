@@ -1,7 +1,6 @@
 public import Postgres
 
-/// The number of a workspace, which leads every key of every table. It comes out of a key's secret and from nowhere
-/// else.
+/// The number of a workspace, the first column of every key of every table. It comes only from the secret of a key.
 public struct WorkspaceID: RawRepresentable, Hashable, Sendable, PostgresEncodable, PostgresDecodable {
     public let rawValue: Int32
 

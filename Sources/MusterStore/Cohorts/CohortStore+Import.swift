@@ -3,16 +3,16 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-/// An import as it reaches the store.
+/// An import as the store receives it.
 public struct ImportRequest: Sendable {
     public var cohort: CohortReference
-    /// Nil: the caller gave none.
+    /// Nil if the caller gave none.
     public var requestID: Identifier?
     public var changes: [CohortChange]
-    /// SHA-256 of what the request asks for, to tell a repeat from another request under the same id.
+    /// SHA-256 of the request's content, to tell a repeat from a different request with the same id.
     public var digest: [UInt8]
     public var keyID: String
-    /// Whether a cohort that is not there is left unmade.
+    /// Whether to refuse a cohort that does not exist instead of creating it.
     public var mustExist: Bool
 
     public init(
@@ -28,33 +28,32 @@ public struct ImportRequest: Sendable {
     }
 }
 
-/// What came of an import.
+/// The result of an import.
 public enum ImportAnswer: Sendable {
-    /// Applied, now or by an earlier request with this id.
+    /// Applied, by this request or an earlier one with the same id.
     case applied(version: Int64, size: Int, outcomes: [OutcomeRun])
-    /// It named no identifier: nothing was made or changed.
+    /// The request has no identifiers: nothing was created or changed.
     case empty(version: Int64, size: Int)
     case unknownPartner
     case disabledPartner
-    /// The request wants a cohort that is there already.
+    /// The request requires a cohort that exists already.
     case unknownCohort
-    /// The request id was used for something else.
+    /// The request id was used for a different request.
     case requestIDReused
 }
 
-/// Users were merged, identified or erased between the resolving of identifiers and the locks: resolve again.
+/// Users were merged, identified or erased after identifiers were resolved and before the locks: resolve again.
 private struct IdentitiesChanged: Error {}
 
 extension CohortStore {
-    /// Applies an import once, whatever is repeated or lost on the way.
+    /// Applies an import exactly once, despite repeats and lost connections.
     ///
-    /// Identifiers are resolved without a lock; the identity row, held shared from then to the commit, shows whether
-    /// any binding ended or moved in between. Where COMMIT's answer is lost, the same request id is run again on
-    /// another connection, and its unique key decides; if that can't be found out before the deadline, the error says
-    /// that the outcome is unknown.
+    /// Identifiers are resolved without a lock. The identity row, locked shared until the commit, shows whether any
+    /// binding ended or moved since. If the answer to COMMIT is lost, the same request id runs again on another
+    /// connection and its unique key decides. If the outcome stays unknown until the deadline, the error says so.
     ///
-    /// Its receipt is the record of its answer. `withIdempotency` would write the outcomes a second time, with an index
-    /// entry more, and look for them by a statement more; here the look comes with the counter of identities.
+    /// The receipt is the record of the answer. `withIdempotency` would store the outcomes twice, with one more index
+    /// entry, and need one more statement to look for them; here the look-up comes with the identity counter.
     public func `import`(_ request: ImportRequest) async throws -> ImportAnswer {
         let batch = ImportBatch(request.changes)
         if batch.count == 0 { return try await emptyImport(request) }
@@ -76,7 +75,7 @@ extension CohortStore {
                 unresolved = error
             } catch {
                 guard let unknown = unresolved else { throw error }
-                // The first COMMIT may be pending still: only its end, or the caller's next try, can tell.
+                // The first COMMIT may still be pending: only its end, or the caller's next attempt, can tell.
                 guard ContinuousClock.now < scope.deadline, (error as? PostgresError)?.mayPass == true else {
                     throw unknown
                 }
@@ -87,11 +86,11 @@ extension CohortStore {
 
     private enum Prelude {
         case answered(ImportAnswer)
-        /// With the counter of identities from before the look-ups.
+        /// With the identity counter from before the look-ups.
         case resolved(ImportBatch, Int64)
     }
 
-    /// From the beginning, also the second time: whoever was found before and isn't now must not be left over.
+    /// Starts from the unresolved batch on every attempt, so that no user found by an earlier attempt is left over.
     private func resolve(_ unresolved: ImportBatch, of request: ImportRequest, _ id: ImportID) async throws -> Prelude {
         try await transaction { transaction in
             let (counter, answer) = try transaction.prelude(of: request, id)
@@ -144,7 +143,7 @@ extension CohortStore {
     }
 }
 
-/// The id under which an import is recorded: the caller's, or one of our own, which a lost COMMIT needs too.
+/// The id under which an import is recorded: the caller's, or a generated one, since a lost COMMIT needs one too.
 struct ImportID: Sendable {
     let value: Identifier
     let isCallers: Bool
@@ -159,14 +158,14 @@ struct ImportID: Sendable {
 }
 
 extension PostgresError {
-    /// Worth another try while the deadline allows.
+    /// Whether to retry before the deadline.
     fileprivate var mayPass: Bool {
         isTransient || [.unavailable, .connectionLost, .overloaded].contains(kind)
     }
 }
 
 extension ImportID {
-    /// The counter of identities, the partner, and the import of this id where there is one.
+    /// Reads the identity counter, the partner, and the recorded import with this id, if any.
     func prelude(of partner: String, in workspace: WorkspaceID) -> SQL {
         """
         SELECT i.counter, p.enabled, r.version, r.size, r.outcomes, r.payload_digest, c.set_number
@@ -181,8 +180,7 @@ extension ImportID {
 }
 
 extension WorkspaceTransaction {
-    /// The counter of identities, and the answer where there is one already: the partner may not import, or the id was
-    /// recorded.
+    /// The identity counter, and the answer if it is known already: the partner may not import, or the id is recorded.
     fileprivate borrowing func prelude(
         of request: ImportRequest, _ id: ImportID
     ) throws -> (counter: Int64, answer: ImportAnswer?) {
@@ -198,7 +196,7 @@ extension WorkspaceTransaction {
 
     private static func answer(_ row: borrowing Row, digest: [UInt8]) throws -> ImportAnswer? {
         guard let enabled: Bool = try row.value(1, as: Bool?.self) else { return .unknownPartner }
-        // A recorded answer stands, also when the partner was disabled since.
+        // A recorded answer stays valid, even if the partner was disabled since.
         if let version: Int64 = try row.value(2, as: Int64?.self) {
             guard try row.value(5, as: [UInt8].self) == digest else { return .requestIDReused }
             guard let outcomes = OutcomeCoding.decode(try row.value(4)) else {
@@ -209,14 +207,13 @@ extension WorkspaceTransaction {
         return enabled ? nil : .disabledPartner
     }
 
-    /// The head of the cohort, locked; nil where there is none and none is to be made.
+    /// Locks the head of the cohort; nil if the cohort does not exist and must not be created.
     fileprivate borrowing func lockHead(for request: ImportRequest) throws -> LockedHead? {
         request.mustExist
             ? try lockHead(of: request.cohort) : try lockOrMakeHead(of: request.cohort)
     }
 
-    /// Holds off whatever ends or moves a binding, until the commit. Throws where that has happened since `counter` was
-    /// read.
+    /// Blocks changes of bindings until the commit. Throws if a binding ended or moved since `counter` was read.
     fileprivate borrowing func holdIdentities(at counter: Int64) throws {
         let now = try first(
             "SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE"

@@ -2,22 +2,22 @@ public import MusterProtocol
 import MusterUsers
 import Postgres
 
-/// Which of a cohort's imports are meant.
+/// The imports of a cohort to return.
 public enum ImportSelection: Sendable {
-    /// Newest first, those before a version.
+    /// Those before a version, newest first.
     case before(Int64?)
     case version(Int64)
     case requestID(Identifier)
 }
 
-/// Where an import stands among all of its partner, which are listed by time.
+/// The position of an import in the list of its partner's imports, ordered by time.
 public struct ImportPosition: Codable, Sendable {
     var importedAt: Int64
     var setNumber: Int32
     var version: Int64
 }
 
-/// An import in the list of its partner; it is shown as what it was.
+/// An import in the list of its partner; encoded as its `info`.
 public struct PlacedImport: Encodable, Sendable {
     public let info: ImportInfo
     public let position: ImportPosition
@@ -26,8 +26,8 @@ public struct PlacedImport: Encodable, Sendable {
 }
 
 extension CohortStore {
-    /// The imports of a cohort; nil where there is no such cohort. One that was asked for by version or id comes with
-    /// its outcomes.
+    /// The imports of a cohort; nil if the cohort does not exist. An import selected by version or id includes its
+    /// outcomes.
     public func imports(
         of cohort: CohortReference, _ selection: ImportSelection, limit: Int
     ) async throws -> [ImportInfo]? {
@@ -51,7 +51,7 @@ extension CohortStore {
         }
     }
 
-    /// The import that a partner's caller named so, with its outcomes; nil where there is none, or its cohort was
+    /// The import with this request id of the partner, with its outcomes; nil if it does not exist or its cohort was
     /// deleted.
     public func importNamed(_ requestID: Identifier, of partner: String) async throws -> ImportInfo? {
         var query = ImportInfo.selecting(in: workspace)
@@ -61,8 +61,7 @@ extension CohortStore {
         }.first
     }
 
-    /// The imports of a partner into whatever cohort, newest first, those behind a position; nil where there is no such
-    /// partner.
+    /// The imports of a partner into all cohorts, newest first, after a position; nil if the partner does not exist.
     public func imports(
         of partner: String, after position: ImportPosition?, limit: Int
     ) async throws -> [PlacedImport]? {
@@ -83,13 +82,13 @@ extension CohortStore {
 }
 
 extension ImportSelection {
-    /// Whether one import is meant, which is shown whole.
+    /// Whether this selects a single import, which is returned with its outcomes.
     fileprivate var isOfOne: Bool { if case .before = self { false } else { true } }
 }
 
 extension ImportInfo {
-    /// The beginning of a statement that finds imports of cohorts that are there, for `init(_:withOutcomes:)`; the
-    /// set's number follows.
+    /// The beginning of a statement that finds imports of existing cohorts, for `init(_:withOutcomes:)`; its last
+    /// column is the set's number.
     fileprivate static func selecting(in workspace: WorkspaceID) -> SQL {
         """
         SELECT c.cohort_id, i.version, CASE WHEN i.from_caller THEN i.request_id END, i.key_id, i.imported_at, i.size,
@@ -100,12 +99,12 @@ extension ImportInfo {
         """
     }
 
-    /// The imports of a partner, newest first, those behind a position.
+    /// The imports of a partner, newest first, after a position.
     static func listing(
         of partner: String, after position: ImportPosition?, limit: Int, in workspace: WorkspaceID
     ) -> SQL {
         var query = selecting(in: workspace)
-        // All versions are; the statement that makes the index says why it stands here.
+        // Every version is above 0; the statement that creates the index explains this condition.
         query += " AND i.partner = \(partner) AND i.version > 0"
         if let position {
             query += """

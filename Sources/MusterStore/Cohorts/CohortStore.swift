@@ -1,13 +1,13 @@
 public import MusterProtocol
 import Postgres
 
-/// What came of naming a cohort.
+/// The result of creating or renaming a cohort.
 public enum CohortNaming: Sendable {
     case done(CreateCohort.Reply)
     case unknownPartner
 }
 
-/// Ends a transaction without effect: between its look and its insert another one made the cohort, or recorded the
+/// Rolls a transaction back: after its look-up and before its insert, another one created the cohort or recorded the
 /// import.
 struct MadeMeanwhile: Error {}
 
@@ -16,7 +16,7 @@ public struct CohortStore: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
 
-    /// Makes a cohort, or renames it. The first time of creation stays.
+    /// Creates a cohort, or renames it. The first creation time stays.
     public func create(_ cohort: CohortReference, name: String, createdAt: Instant?) async throws -> CohortNaming {
         while true {
             do {
@@ -29,7 +29,7 @@ public struct CohortStore: ScopedStore {
         }
     }
 
-    /// One cohort; nil where there is none.
+    /// One cohort; nil if it does not exist.
     public func get(_ cohort: CohortReference) async throws -> CohortInfo? {
         try await read(
             """
@@ -44,7 +44,7 @@ public struct CohortStore: ScopedStore {
         ) { row in try CohortInfo(row) }.first
     }
 
-    /// Cohorts by partner and id, those after `after`; of one partner, or with a text in their name, where asked for.
+    /// Cohorts by partner and id, after `after`; optionally of one partner, or with a text in the name.
     public func list(
         of partner: String?, nameContains: String?, after: CohortReference?, limit: Int
     ) async throws -> [CohortInfo] {
@@ -66,7 +66,7 @@ public struct CohortStore: ScopedStore {
         ) { row in try CohortInfo(row) }
     }
 
-    /// Ends a cohort with its members and their history. Recorded request ids stay, so that a late repeat does nothing.
+    /// Deletes a cohort, its members and their history. Recorded request ids stay, so that a late repeat does nothing.
     public func delete(_ cohort: CohortReference) async throws -> Deletion {
         try await transaction { transaction in
             try transaction.lockDefinitions()
@@ -77,14 +77,14 @@ public struct CohortStore: ScopedStore {
                 """
             ) { row in try row.value(0, as: Identifier.self) }
             guard users.isEmpty else { return .used(by: users) }
-            // Whoever rewrites all sets, to merge or erase a user, must not meet one that is going.
+            // Merges and erasures rewrite all sets and must not meet a set that is being deleted.
             try transaction.execute("SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE")
             guard let head = try transaction.lockHead(of: cohort) else { return .unknown }
             try transaction.execute(
                 "DELETE FROM cohort WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")
             try transaction.execute(
                 "DELETE FROM set_head WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")
-            // Their receipts are ended by maintenance, which would find them only among those of all cohorts.
+            // Maintenance deletes the receipts; without this row it would have to search those of all cohorts.
             try transaction.execute(
                 """
                 INSERT INTO ended_set (workspace_id, set_number, ended_at)
@@ -125,7 +125,7 @@ extension WorkspaceTransaction {
             _ = try makeCohort(cohort, name: name, createdAt: createdAt ?? .now)
             return .done(.init(outcome: .created, version: 0, size: 0))
         }
-        // By bytes: a new name may differ in composition only.
+        // Compares bytes: a new name may differ only in its Unicode composition.
         guard !there.name.utf8.elementsEqual(name.utf8) else {
             return .done(.init(outcome: .unchanged, version: there.version, size: there.size))
         }
@@ -137,7 +137,7 @@ extension WorkspaceTransaction {
         return .done(.init(outcome: .renamed, version: there.version, size: there.size))
     }
 
-    /// The head of a cohort's set, locked; nil where there is no such cohort (any more).
+    /// Locks the head of a cohort's set; nil if the cohort does not exist (any more).
     borrowing func lockHead(of cohort: CohortReference) throws -> LockedHead? {
         try first(
             """
@@ -153,7 +153,7 @@ extension WorkspaceTransaction {
         }
     }
 
-    /// The same, of a cohort that is made where there is none, named by its id.
+    /// Locks the head of a cohort's set; creates the cohort if it does not exist, with its id as its name.
     borrowing func lockOrMakeHead(of cohort: CohortReference) throws -> LockedHead {
         if let head = try lockHead(of: cohort) { return head }
         let number = try makeCohort(cohort, name: cohort.cohortID.text, createdAt: .now)

@@ -1,7 +1,7 @@
 public import MusterMetrics
 public import MusterProtocol
 
-/// What the store did since it was made, for the metrics.
+/// Counts the store's work since it was created, for the metrics.
 public final class StoreCounts: Sendable {
     private let numbers = Cells(5)
     private let outcomes = Cells(Outcome.allCases.count)
@@ -14,28 +14,28 @@ public final class StoreCounts: Sendable {
         numbers.add(calls, at: 1)
     }
 
-    /// A look worked sets of attributes out: from all users, and from those alone who changed.
+    /// Counts the sets of attributes that a read computed: from all users, and from changed users only.
     func workedOut(scans: Int, advances: Int) {
         numbers.add(scans, at: 3)
         numbers.add(advances, at: 4)
     }
 
-    /// Attributes that looks read of all users who have them.
+    /// Attributes that reads scanned for all users who have them.
     var attributeScans: Int { numbers[3] }
 
-    /// An import was answered with this receipt.
+    /// Counts an import that was answered with this receipt.
     public func imported(_ receipt: Receipt) {
         numbers.add(at: 2)
         for (index, outcome) in Outcome.allCases.enumerated() { outcomes.add(receipt[outcome], at: index) }
     }
 
-    /// What the last maintenance pass found.
+    /// Records the backlog that the last maintenance pass found.
     func sawSets(_ sets: Int, changesNotCompacted: Int64) {
         lag.add(sets - lag[0], at: 0)
         lag.add(Int(changesNotCompacted) - lag[1], at: 1)
     }
 
-    /// Writes them onto a page.
+    /// Writes the counters to a page.
     public func write(to page: inout Exposition) {
         page.counter("muster_looks_total", "Statements that read the state of a workspace's sets.", numbers[0])
         page.counter("muster_look_calls_total", "Calls that those statements served; they share them.", numbers[1])
@@ -55,7 +55,7 @@ public final class StoreCounts: Sendable {
     }
 }
 
-/// What a cache holds and did.
+/// The size of a cache, with its hits, misses and evictions.
 struct CacheUsage: Sendable {
     var entries = 0
     var bytes = 0
@@ -65,7 +65,7 @@ struct CacheUsage: Sendable {
 }
 
 extension Store {
-    /// Writes what the store did, and what its caches hold, onto a page.
+    /// Writes the store's counters and the usage of its caches to a page.
     public func writeMetrics(to page: inout Exposition) {
         counts.write(to: &page)
         if let journal {

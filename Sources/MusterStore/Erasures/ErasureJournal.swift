@@ -10,21 +10,20 @@ import Synchronization
     import Darwin
 #endif
 
-/// The journal can't be written, so nothing was erased.
+/// The journal can't be written, so the store erased nothing.
 public struct JournalUnavailable: Error {}
 
-/// The users are erased and the journal lacks them as yet, so this is not acknowledged: a repeat writes it.
+/// The users are erased, but the journal lacks them, so the erasure is not acknowledged: a repeat writes it.
 public struct NotJournalled: Error {}
 
-/// The append-only file, outside of the database, in which each erasure is before it is acknowledged.
+/// The append-only file outside of the database that records each erasure before it is acknowledged.
 ///
-/// It is opened anew for each write, so that a file that was renamed is followed by a new one. Writes that come
-/// together are made together, on a thread that may wait for a disk as long as it likes: callers wait until their
-/// deadlines.
+/// The file is opened for each write, so that a new file follows a renamed one. Concurrent writes are batched on a
+/// thread that may block on the disk without limit; callers wait until their deadlines.
 public final class ErasureJournal: Sendable {
     private struct Entry {
         var lines: [JournalLine]
-        /// Writes an empty line where there is none else, to find out whether it can.
+        /// Writes an empty line if nothing else waits, to find out whether the file is writable.
         var isTrial = false
         var ticket: OneShot<Bool>
     }
@@ -33,13 +32,13 @@ public final class ErasureJournal: Sendable {
         var waiting: [Entry] = []
         var isWriting = false
         var began = ContinuousClock.now
-        /// Why the last write failed.
+        /// The error of the last write.
         var failure: String?
     }
 
-    /// How long a write may take until erasures are refused in advance.
+    /// Duration of a write after which erasures are refused in advance.
     private static let patience = Duration.seconds(2)
-    /// Writes that wait; more are refused. Each is of one call, so it takes a disk that hangs to get there.
+    /// Writes that wait; more are refused. Each belongs to one call, so only a disk that hangs fills the queue.
     private static let maxWaiting = 1_024
 
     private let path: String
@@ -47,23 +46,23 @@ public final class ErasureJournal: Sendable {
     private let queue = DispatchQueue(label: "muster.erasure-journal")
     private let state = Locked(State())
     private let written = Atomic(0)
-    /// What is on disk of late: callers at once find each other's notes in the database.
+    /// Lines written recently: concurrent callers read each other's rows from the database.
     private let recent = Locked(RecentLines())
 
-    /// - Parameter path: of a file that is there or can be made.
+    /// - Parameter path: a file that exists or can be created.
     public init(path: String, logger: Logger) {
         (self.path, self.logger) = (path, logger)
     }
 
-    /// Whether the last write went through, and none takes too long now.
+    /// Whether the last write succeeded and the current one is not overdue.
     public var isWritable: Bool {
         state.withLock { $0.failure == nil && !($0.isWriting && .now - $0.began > Self.patience) }
     }
 
-    /// Lines that were written since the start.
+    /// Lines written since the start.
     public var lineCount: Int { written.load(ordering: .relaxed) }
 
-    /// Throws `JournalUnavailable` where a write would fail as the last one did. Then it is tried, with an empty line.
+    /// Throws `JournalUnavailable` if the journal is not writable. After a failure, tries to write an empty line first.
     public func check(deadline: ContinuousClock.Instant) async throws {
         if isWritable { return }
         do { try await add([], isTrial: true, until: min(deadline, .now + Self.patience)) } catch is NotJournalled {
@@ -71,7 +70,7 @@ public final class ErasureJournal: Sendable {
         }
     }
 
-    /// Makes the file where it is missing, so that a wrong path is seen before the first erasure.
+    /// Creates the file if it is missing, so that a wrong path is noticed before the first erasure.
     public func open() async throws { try await add([], until: .now + Self.patience) }
 
     /// Returns when the lines are on disk. Throws `NotJournalled`.
@@ -86,7 +85,7 @@ public final class ErasureJournal: Sendable {
         enqueue(Entry(lines: lines, isTrial: isTrial, ticket: ticket))
         let isWritten = await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                // Ends early with the caller's task, and once it is written.
+                // Ends early if the caller's task is cancelled or the lines are written.
                 try? await Task.sleep(until: deadline, clock: .continuous)
                 ticket.fulfill(false)
             }
@@ -108,7 +107,7 @@ public final class ErasureJournal: Sendable {
         if isFirst { queue.async { self.writeAll() } }
     }
 
-    /// On the journal's own thread, until nothing waits.
+    /// Runs on the journal's own thread until the queue is empty.
     private func writeAll() {
         while true {
             let batch = state.withLock { state in
@@ -149,7 +148,7 @@ public final class ErasureJournal: Sendable {
 
     // MARK: The file
 
-    /// - Returns: why it failed; nil where the bytes are on disk.
+    /// - Returns: the error; nil if the bytes are on disk.
     private func write(_ bytes: [UInt8]) -> String? {
         #if canImport(Glibc)
             let descriptor = Glibc.open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
@@ -161,11 +160,11 @@ public final class ErasureJournal: Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return Self.systemError() }
         guard status.st_mode & S_IFMT == S_IFREG else { return "it is no file" }
-        // A line that was cut by a crash, or for want of room, must not swallow the next one.
+        // A line that a crash or a full disk truncated must not run into the next one.
         let start = bytes.isEmpty || Self.endsWithLine(descriptor, Int(status.st_size)) ? [] : [UInt8(ascii: "\n")]
         if let failure = Self.write(start + bytes, to: descriptor) { return failure }
         guard fsync(descriptor) == 0 else { return Self.systemError() }
-        // A new file is on disk when its folder is.
+        // A new file is durable only after its folder is synced.
         return status.st_size == 0 ? Self.syncFolder(of: path) : nil
     }
 
@@ -206,7 +205,7 @@ public final class ErasureJournal: Sendable {
     private static func systemError() -> String { String(cString: strerror(errno)).lowercased() }
 }
 
-/// The last ten thousand lines, or some more.
+/// At least the last ten thousand lines.
 private struct RecentLines {
     private var newer: Set<JournalLine> = []
     private var older: Set<JournalLine> = []

@@ -3,16 +3,16 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-/// The erasures of users of a workspace, beside the database.
+/// The erasures of users of a workspace, outside of the database.
 public struct ErasureStore: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
 
-    /// Puts into the journal what was erased and is not in it yet, whoever erased it: also a server that ended between
-    /// its COMMIT and its line. Only then are erasures acknowledged. Throws `NotJournalled`.
+    /// Writes all committed erasures that the journal lacks, including those of a server that ended between COMMIT and
+    /// its line. Erasures are acknowledged only after this. Throws `NotJournalled`.
     ///
-    /// - Parameter moment: what was erased since is left to those who erased it, who are at it.
-    /// - Returns: the registrations.
+    /// - Parameter moment: later erasures are left to the servers that are still writing them.
+    /// - Returns: the number of registrations.
     @discardableResult
     func journal(before moment: Instant? = nil) async throws -> Int {
         guard let journal = store.journal else { return 0 }
@@ -24,7 +24,7 @@ public struct ErasureStore: ScopedStore {
             try await journal.append(lines, deadline: scope.deadline)
             count += lines.count
             let written = lines.map(\.brazeID)
-            // A row that stays is written a second time, which says nothing else.
+            // A row that is left over leads to a duplicate line, which is harmless.
             try await transaction { transaction in
                 try transaction.execute(
                     """
@@ -44,10 +44,10 @@ public struct ErasureStore: ScopedStore {
         ) { row in JournalLine(workspace: workspace, brazeID: try row.value(0), erasedAt: try row.value(1)) }
     }
 
-    /// Erases the registrations that a journal names, as `deleteUsers` does, without writing them into a journal again.
-    /// For the owner, after a restore and before servers start.
+    /// Erases the registrations in a journal, as `deleteUsers` does, without writing them to a journal again. For the
+    /// database owner, after a restore and before servers start.
     ///
-    /// - Returns: how many were there.
+    /// - Returns: how many of them existed.
     public func apply(_ registrations: Set<Identifier>) async throws -> Int {
         guard try await store.maintenance.workspaceIDs().contains(workspace) else { return 0 }
         let (all, cache) = (registrations.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }, cache)
@@ -55,7 +55,7 @@ public struct ErasureStore: ScopedStore {
         for start in stride(from: 0, to: all.count, by: Limits.deleteUsers.value) {
             let some = all[start..<min(start + Limits.deleteUsers.value, all.count)].map(UserReference.brazeID)
             count += try await transaction { transaction in
-                // Nobody waits for a lock, and no version is given out, for what has gone already.
+                // Skips the locks and the new version if all of them are erased already.
                 guard try transaction.find(some).contains(where: { $0 != nil }) else { return 0 }
                 let everyone = try transaction.takeIdentity()
                 let numbers = Set(try transaction.find(some).compactMap(\.self)).sorted()
@@ -69,13 +69,13 @@ public struct ErasureStore: ScopedStore {
 }
 
 extension WorkspaceStore {
-    /// The erasures of users of the workspace, beside the database.
+    /// The erasures of users of the workspace, outside of the database.
     public var erasures: ErasureStore { ErasureStore(store: store, scope: scope) }
 }
 
 extension WorkspaceTransaction {
-    /// Notes for the journal that these users are erased in this transaction, with the registrations that were merged
-    /// into them: a backup of before a merge has those as users of their own.
+    /// Records for the journal that this transaction erases these users, with the registrations merged into them: in a
+    /// backup from before a merge, those are users of their own.
     borrowing func noteErasures(of numbers: [UserNumber], at now: Instant) throws {
         try execute(
             """

@@ -5,8 +5,8 @@ import MusterSets
 ///
 ///     1 2026-11-27T21:40:00.123456Z 7 3f9a1c07be425d6688a0b1c2 8d1f0c22a96b7e54
 ///
-/// The format's number, when it was erased, the workspace's number, the registration's `braze_id`, and XXH64 of what is
-/// before that, in 16 hexadecimal digits. The workspace's number only says where to look: the random id decides.
+/// The format's number, the erasure's time, the workspace's number, the registration's `braze_id`, and XXH64 of these
+/// in 16 hexadecimal digits. The workspace's number is only a hint where to search: the random id decides.
 public struct JournalLine: Sendable, Hashable {
     public var workspace: WorkspaceID
     public var brazeID: Identifier
@@ -16,16 +16,16 @@ public struct JournalLine: Sendable, Hashable {
         (self.workspace, self.brazeID, self.erasedAt) = (workspace, brazeID, erasedAt)
     }
 
-    /// No line is longer, its end included.
+    /// The limit of a line's length, including the line break.
     static let maxBytes = 128
 
-    /// The line with its end.
+    /// The line with its line break.
     var bytes: [UInt8] {
         let facts = Array("1 \(erasedAt.iso8601) \(workspace.rawValue) ".utf8) + brazeID.bytes
         return facts + [UInt8(ascii: " ")] + Self.checksum(facts[...]) + [UInt8(ascii: "\n")]
     }
 
-    /// Nil where the bytes, without the end of the line, are no whole line as it was written.
+    /// Nil unless the bytes, without the line break, are a complete and undamaged line.
     init?(_ bytes: ArraySlice<UInt8>) {
         let fields = bytes.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         guard fields.count == 5, fields[0].elementsEqual("1".utf8),

@@ -6,11 +6,11 @@ public import MusterProtocol
     import Darwin
 #endif
 
-/// What a file of the journal says.
+/// The content of a journal file.
 public struct JournalContent: Sendable {
-    /// The registrations that were erased, each once, by workspace.
+    /// The erased registrations by workspace, each once.
     public var registrations: [WorkspaceID: Set<Identifier>] = [:]
-    /// Lines that can't be read, by number from 1: cut short, as by a crash in the middle of a write, or damaged.
+    /// Numbers, from 1, of unreadable lines: truncated, as by a crash during a write, or damaged.
     public var truncated: [Int] = []
     public var damaged: [Int] = []
 
@@ -30,7 +30,7 @@ public struct JournalContent: Sendable {
             var lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             let last = lines.removeLast()
             for line in lines { add(line, &number) }
-            // Without ends of lines a file of anything else is as damaged.
+            // Bounds the memory for a file without line breaks, which is damaged in any case.
             rest = Array(last.prefix(JournalLine.maxBytes))
         }
         add(rest[...], &number)
@@ -48,21 +48,20 @@ public struct JournalContent: Sendable {
         }
     }
 
-    /// Whether a line could have been whole if more of it had been written: its checksum is not there, or not all of
-    /// it.
+    /// Whether the line may be the beginning of a complete one: its checksum is missing or incomplete.
     private static func isTruncated(_ line: ArraySlice<UInt8>) -> Bool {
         let fields = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         let isText = line.allSatisfy { (0x20..<0x7F).contains($0) }
         return isText && (fields.count < 5 || fields.count == 5 && fields[4].count < 16)
     }
 
-    /// Both files' registrations.
+    /// Adds the registrations of another file.
     public mutating func formUnion(_ other: JournalContent) {
         registrations.merge(other.registrations) { $0.union($1) }
     }
 }
 
-/// A file that can't be opened or read.
+/// The file can't be opened or read.
 public struct JournalUnreadable: Error, CustomStringConvertible {
     public let description: String
 
