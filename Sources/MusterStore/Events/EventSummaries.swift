@@ -2,28 +2,28 @@ import MusterProtocol
 import MusterUsers
 import Postgres
 
-/// What a user did or bought under one name.
+/// A user's events, or purchases, of one name.
 struct EventSummary: Sendable, Equatable {
     /// The event's name, or the product's id.
     let name: Identifier
     let first: Instant
     let last: Instant
-    /// Of purchases: as often as bought, not how many of the product.
+    /// For purchases: the number of purchases, not of items.
     let count: Int
 }
 
-/// All that a user did and bought, summed up.
+/// A summary of all events and purchases of a user.
 struct EventSummaries: Sendable, Equatable {
     /// By name.
     var events: [EventSummary] = []
     /// By product id.
     var purchases: [EventSummary] = []
-    /// Over all purchases, the amounts of all currencies added as they are.
+    /// Of all purchases; amounts of different currencies are added without conversion.
     var totalRevenue = Amount(millionths: 0)
 }
 
 extension UserStore {
-    /// What users did and bought; users without events and purchases are left out.
+    /// Summaries of the users' events and purchases; users that have neither are left out.
     func eventSummaries(
         of userNumbers: [UserNumber]
     ) async throws -> [UserNumber: EventSummaries] {
@@ -34,9 +34,9 @@ extension UserStore {
 }
 
 extension WorkspaceTransaction {
-    /// What users did and bought at one moment; users without events and purchases are left out.
+    /// Summaries of the users' events and purchases at one moment; users that have neither are left out.
     ///
-    /// The order is that of the primary key, so that the planner takes it also while it takes the tables for empty.
+    /// Follows the primary key's order, so that the planner uses its index even while it believes the tables empty.
     borrowing func eventSummaries(
         of userNumbers: [UserNumber]
     ) throws -> [UserNumber: EventSummaries] {
@@ -78,8 +78,8 @@ extension WorkspaceTransaction {
 
 /// Parts of statements over events and purchases.
 enum EventSQL {
-    /// The sum of amounts as int8. A sum out of range is the end of the range: thousands of purchases of a billion
-    /// each must not make a statement over all users fail.
+    /// The sum of amounts as int8. A sum out of range is clamped: thousands of purchases of a billion each must not
+    /// make a statement over all users fail.
     static let sum: StaticString =
         "greatest(least(sum(e.amount_millionths), 9223372036854775807), -9223372036854775807)::int8"
 }

@@ -3,11 +3,11 @@ import MusterUsers
 import Postgres
 
 extension WorkspaceTransaction {
-    /// Appends validated events and purchases, and raises the head of events. Throws `UnvalidatedEvent` where an
-    /// amount can't be stored, and the error of a constraint for other invalid fields.
+    /// Appends validated events and purchases, and raises the head of events. Throws `UnvalidatedEvent` if an amount
+    /// can't be stored, and the constraint's error for other invalid fields.
     ///
-    /// The caller holds the identity row, and the heads of everyone and attributes where the transaction needs them.
-    /// The head of events comes after those and before the heads of cohorts.
+    /// The caller holds the identity row, and the heads of everyone and attributes if the transaction needs them. The
+    /// head of events is locked after those and before the heads of cohorts.
     borrowing func append(_ events: [NewEvent], _ purchases: [NewPurchase]) throws {
         guard !events.isEmpty || !purchases.isEmpty else { return }
         let version = try raiseEvents()
@@ -57,7 +57,7 @@ extension WorkspaceTransaction {
         return version
     }
 
-    /// Whether any of these users has an event or a purchase.
+    /// Whether any of these users has events or purchases.
     borrowing func haveEvents(_ numbers: [UserNumber]) throws -> Bool {
         try first(
             """
@@ -71,7 +71,7 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0, as: Bool.self) } ?? false
     }
 
-    /// Gives the events and purchases of the merged user to the kept one. The head of events has been raised.
+    /// Moves the events and purchases of the merged user to the kept one. The caller has raised the head of events.
     borrowing func moveEvents(of merged: UserNumber, to kept: UserNumber) throws {
         try execute(
             """
@@ -85,7 +85,7 @@ extension WorkspaceTransaction {
             """)
     }
 
-    /// Erases the events and purchases of users. The head of events has been raised.
+    /// Erases the events and purchases of users. The caller has raised the head of events.
     borrowing func eraseEvents(of numbers: [UserNumber]) throws {
         try execute("DELETE FROM user_event WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
         try execute("DELETE FROM user_purchase WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
