@@ -4,22 +4,22 @@ import MusterUsers
 import Postgres
 import Zip
 
-/// The files of an archive before they are zipped, one behind the other.
+/// The files of an archive before compression, concatenated.
 struct ExportContent: Sendable {
-    /// About as many as in a file of Braze's.
+    /// About as many as in Braze's files.
     private static let usersPerFile = 5_000
-    /// Users that are read at once: a user's attributes may take more than a hundred kilobytes.
+    /// Users that are read at once: a user's attributes may exceed a hundred kilobytes.
     private static let usersPerPage = 500
 
     let file: TemporaryFile
     private(set) var entries: [ZipArchive.Entry] = []
-    /// Who is in it.
+    /// The users in the archive.
     private(set) var users: MemberSet
 
     private let prefix: String
     private var length = 0
 
-    /// All of `members` whom there still is, a page of short transactions at a time.
+    /// Writes all of `members` that still exist, one page for each short transaction.
     init(of export: ClaimedExport, members: MemberSet, from exports: ExportRunner) async throws {
         file = try TemporaryFile()
         prefix = export.exportID
@@ -37,7 +37,7 @@ struct ExportContent: Sendable {
                 (usersInFile, start) = (0, length)
             }
         }
-        // Also an archive of nobody has a file: without any it would be none.
+        // An archive without users needs a file too: a zip without entries is not an archive.
         if usersInFile > 0 || entries.isEmpty { addEntry(from: start) }
     }
 
@@ -68,7 +68,7 @@ struct ExportContent: Sendable {
 }
 
 extension ExportRunner {
-    /// The users behind numbers of a set, by the number that each stands for; see `shown`.
+    /// The users for numbers of a set, by set number, each with the user that is shown for it; see `shown`.
     fileprivate func page(
         _ numbers: [UserNumber], of members: MemberSet, for export: ClaimedExport
     ) async throws -> [UserNumber: (shown: UserNumber, user: ExportedUser)] {

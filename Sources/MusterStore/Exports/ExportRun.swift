@@ -4,11 +4,11 @@ import MusterSets
 import Postgres
 import Zip
 
-/// Attempts at one export before it is given up: it may be what ends the servers that work on it.
+/// Attempts at one export before it fails for good: the export itself may crash the servers that run it.
 private let maxAttempts: Int32 = 10
 
 extension MaintenanceStore {
-    /// Makes all archives that wait for a server, one after the other, and returns how many it made.
+    /// Makes all waiting archives, one after the other, and returns how many it made.
     ///
     /// - Parameter keepHours: how long an archive can be fetched.
     public func runExports(keepHours: Int) async throws -> Int {
@@ -20,7 +20,7 @@ extension MaintenanceStore {
     }
 }
 
-/// Makes the archives of one workspace. Each of its transactions has a time of its own.
+/// Makes the archives of one workspace. Each transaction has its own deadline.
 struct ExportRunner: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
@@ -33,7 +33,7 @@ struct ExportRunner: ScopedStore {
         return count
     }
 
-    /// Whether the archive was made here.
+    /// Whether this process made the archive.
     private func run(_ export: ClaimedExport, keepHours: Int) async throws -> Bool {
         do {
             guard export.attempt <= maxAttempts else { throw TooManyAttempts() }
@@ -56,21 +56,20 @@ struct ExportRunner: ScopedStore {
             do { try await giveBack(export) } catch is LeaseLost {}
             return false
         } catch let error where !Self.mayPass(error) {
-            // What no other server can do better.
+            // Other servers would fail as well.
             store.logger.warning("An export failed", metadata: ["cause": "\(error)"])
             do { try await fail(export, keepHours: keepHours) } catch is LeaseLost {}
             return false
         }
     }
 
-    /// Whether another attempt, perhaps on another machine, may do better. Attempts are counted, so none goes on for
-    /// ever.
+    /// Whether another attempt, perhaps on another machine, may succeed. The number of attempts is limited.
     private static func mayPass(_ error: any Error) -> Bool {
         error is PostgresError || error is CancellationError || error is ChangingTooFast || error is ZipError
     }
 
-    /// Users are read over many transactions, so that somebody who was read may be erased before the archive is done.
-    /// Whoever is erased between the second check and the end of `finish` is found by maintenance.
+    /// Users are read over many transactions, so a user may be erased after being read and before the archive is done.
+    /// Maintenance finds users erased between the second check and the end of `finish`.
     private func makeArchive(of export: ClaimedExport, keepHours: Int) async throws {
         let content = try await ExportContent(of: export, members: try await members(of: export), from: self)
         let archive = try await ZipArchive.make(of: content.file, content.entries)
@@ -81,14 +80,14 @@ struct ExportRunner: ScopedStore {
         try await finish(export, length: archive.length, users: content.users, keepHours: keepHours)
     }
 
-    /// Throws `ErasedMeanwhile`.
+    /// Throws `ErasedMeanwhile` if any of the users was erased.
     private func expectAll(of users: MemberSet) async throws {
         guard try await within(.seconds(30)).stores.audience.areAllThere(users) else {
             throw ErasedMeanwhile()
         }
     }
 
-    /// Lets the export be made anew, by any server, and deletes what is stored of it.
+    /// Returns the export to the queue, for any server to restart, and deletes its stored chunks.
     private func giveBack(_ export: ClaimedExport) async throws {
         try await within(.seconds(30)).transaction { transaction in
             try transaction.renewLease(of: export)
@@ -101,7 +100,7 @@ struct ExportRunner: ScopedStore {
         }
     }
 
-    /// The members of one moment.
+    /// The members at one moment.
     private func members(of export: ClaimedExport) async throws -> MemberSet {
         let audience = within(.seconds(60)).stores.audience
         let reading = try await audience.reading(of: .segments([export.segmentID]))
@@ -152,5 +151,5 @@ struct ExportRunner: ScopedStore {
 
 private struct TooManyAttempts: Error {}
 
-/// Somebody whom the archive shows was erased while it was made.
+/// A user in the archive was erased while the archive was made.
 private struct ErasedMeanwhile: Error {}

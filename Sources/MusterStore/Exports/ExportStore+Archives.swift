@@ -4,48 +4,48 @@ import Postgres
 
 /// An archive that can be fetched, in chunks.
 public struct ExportArchive: Sendable {
-    /// Bytes in every chunk but the last: what one download holds in memory.
+    /// Bytes in every chunk but the last: one download holds this much in memory.
     public static let chunkBytes = 1 << 20
 
     public let workspace: WorkspaceID
     public let exportID: String
     /// In bytes.
     public let length: Int
-    /// How many chunks there are.
+    /// The number of chunks.
     public var chunkCount: Int { (length + Self.chunkBytes - 1) / Self.chunkBytes }
 }
 
-/// An export as it is now.
+/// The current state of an export.
 public struct StoredExport: Sendable {
     public let workspace: WorkspaceID
     public let exportID: String
     public let segmentID: Identifier
     public let state: ExportState
     public let createdAt: Instant
-    /// Servers that have taken it.
+    /// How many times a server has claimed it.
     public let attempts: Int
-    /// Of its archive, where it was done.
+    /// The length of its archive, once it is done.
     public let byteCount: Int?
     /// Nil while it waits or runs.
     public let expiresAt: Instant?
 
-    /// Its archive; nil where there is none to fetch.
+    /// Its archive; nil if there is none to download.
     public var archive: ExportArchive? {
         guard state == .done, let byteCount else { return nil }
         return ExportArchive(workspace: workspace, exportID: exportID, length: byteCount)
     }
 }
 
-/// By what an export is looked for.
+/// How to look an export up.
 public enum ExportSelection: Sendable {
-    /// Its public name.
+    /// By its public name.
     case named(Identifier)
-    /// SHA-256 of the token in its archive's address.
+    /// By SHA-256 of the token in its archive's address.
     case tokenDigest([UInt8])
 }
 
 extension ExportStore {
-    /// An export; nil where there is none, or none any more.
+    /// An export; nil if it does not exist (any more).
     public func get(_ selection: ExportSelection) async throws -> StoredExport? {
         guard let row = try await self.row(selection) else { return nil }
         var state = row.state
@@ -76,7 +76,7 @@ extension ExportStore {
         return try await read(query) { row in try ExportRow(row) }.first
     }
 
-    /// A chunk of an archive, counted from 0; nil where the archive has gone meanwhile.
+    /// A chunk of an archive, counted from 0; nil if the archive was deleted meanwhile.
     public func chunk(_ number: Int, of archive: ExportArchive) async throws -> [UInt8]? {
         try await read(
             """
@@ -96,9 +96,9 @@ private struct ExportRow: Sendable {
     let attempts: Int32
     let byteCount: Int64?
     let expiresAt: Instant?
-    /// The stored listing of whom the archive shows.
+    /// The stored listing of the users in the archive.
     let users: Int32?
-    /// When the archive was deleted, since somebody in it had been erased.
+    /// When the archive was deleted because a user in it had been erased.
     let outdatedAt: Instant?
 
     /// From `export_id, segment_id, state, created_at, attempt, byte_count, expires_at, user_set, outdated_at`.

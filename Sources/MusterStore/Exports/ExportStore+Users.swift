@@ -3,9 +3,9 @@ import MusterUsers
 import Postgres
 
 extension ExportStore {
-    /// The users that references find, each once and in the order of the first that finds her, and the references that
-    /// find nobody. An e-mail address or telephone number finds all who have it, up to `Limits.exportUsers`, unless it
-    /// says which one is meant.
+    /// The users that the references match, each once and in the order of the first match, and the references without a
+    /// match. An e-mail address or telephone number matches all users that have it, up to `Limits.exportUsers`, unless
+    /// the reference says which one to select.
     public func users(_ references: [UserReference], shape: ExportShape) async throws -> ExportUsers.Reply {
         try await readTransaction { transaction in
             var found = try transaction.find(references).map { [$0].compactMap(\.self) }
@@ -24,7 +24,7 @@ extension ExportStore {
 }
 
 extension UserReference {
-    /// Finds all who have a contact; nil for a reference that means one user.
+    /// Finds all users with a contact; nil for a reference to a single user.
     fileprivate func everybody(in workspace: WorkspaceID) -> SQL? {
         let max = Int64(Limits.exportUsers.value)
         return switch self {

@@ -1,7 +1,7 @@
 public import MusterProtocol
 import Postgres
 
-/// An export to be begun.
+/// An export to start.
 public struct NewExport: Sendable {
     public var exportID: String
     public var segmentID: Identifier
@@ -14,18 +14,18 @@ public struct NewExport: Sendable {
     }
 }
 
-/// Why an export is not begun, or not ended.
+/// Why an export can't be started or cancelled.
 public enum ExportRefusal: Error, Equatable {
     case unknownSegment
-    /// Another one of this segment is not done.
+    /// Another export of this segment is not done.
     case isBeingExported
-    /// As many as `Limits.exportsUnfinished` are not done.
+    /// The workspace has `Limits.exportsUnfinished` unfinished exports.
     case tooMany
-    /// There is none that could be ended.
+    /// No export of the segment can be cancelled.
     case notBeingExported
 }
 
-/// What is recorded of a request that began an export: its name, and nothing of the address, which is a secret.
+/// The record of a request that started an export: its name, but not its address, which is a secret.
 private struct BegunExport: Codable {
     let objectPrefix: String
 
@@ -37,11 +37,11 @@ public struct ExportStore: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
 
-    /// Writes an export down, for any server to take, and returns its name, or that of the same request before. Throws
-    /// `ExportRefusal`.
+    /// Queues an export for any server, and returns its name, or the name recorded for an earlier run of this request.
+    /// Throws `ExportRefusal`.
     public func begin(_ export: NewExport, request: IdempotencyKey) async throws -> String {
         try await withIdempotency(request) { transaction in
-            // Exports of a workspace begin one at a time, so that the count holds.
+            // Exports of a workspace start one at a time, so that the limit holds.
             try transaction.execute("SELECT version FROM definitions WHERE workspace_id = \(workspace) FOR UPDATE")
             let exists = try transaction.first(
                 "SELECT 1 FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(export.segmentID)"
@@ -65,8 +65,8 @@ public struct ExportStore: ScopedStore {
         }.objectPrefix
     }
 
-    /// Ends the export of a segment that is waiting or running. Who works on it finds out when it next renews its
-    /// lease. Throws `ExportRefusal`.
+    /// Cancels the export of a segment that is waiting or running. The server that runs it notices when it next renews
+    /// its lease. Throws `ExportRefusal`.
     public func cancel(of segmentID: Identifier, request: IdempotencyKey) async throws -> Done {
         try await withIdempotency(request) { transaction in
             let ended = try transaction.query(
@@ -82,7 +82,7 @@ public struct ExportStore: ScopedStore {
     }
 }
 
-/// An export that this process works on, for as long as it renews the lease.
+/// An export that this process works on while it renews the lease.
 struct ClaimedExport: Sendable {
     let exportID: String
     let segmentID: Identifier
@@ -90,10 +90,10 @@ struct ClaimedExport: Sendable {
     let attempt: Int32
 }
 
-/// Another server has taken the export, or somebody cancelled it.
+/// Another server has claimed the export, or it was cancelled.
 struct LeaseLost: Error {}
 
-/// How long a server that says nothing keeps an export.
+/// How long an export stays claimed without a renewal.
 let exportLease = Duration.seconds(20)
 
 extension WorkspaceStore {
@@ -102,7 +102,7 @@ extension WorkspaceStore {
 }
 
 extension ExportRunner {
-    /// Takes the oldest export that nobody works on, and what a server that is gone has left of it.
+    /// Claims the oldest export without a live lease, and deletes chunks that an earlier server left.
     func claim() async throws -> ClaimedExport? {
         try await within(.seconds(30)).transaction { transaction in
             let claimed = try transaction.first(
@@ -126,7 +126,7 @@ extension ExportRunner {
         }
     }
 
-    /// Keeps the lease, until it is lost or the task is cancelled.
+    /// Renews the lease until it is lost or the task is cancelled.
     func keepLease(of export: ClaimedExport) async throws {
         while true {
             try await Task.sleep(for: exportLease / 4)
@@ -138,7 +138,7 @@ extension ExportRunner {
 }
 
 extension WorkspaceTransaction {
-    /// Throws `LeaseLost`. Holds the export's row until the transaction ends, so that nobody takes it meanwhile.
+    /// Throws `LeaseLost`. Locks the export's row until the transaction ends, so that no other server can claim it.
     borrowing func renewLease(of export: ClaimedExport) throws {
         let kept = try first(
             """

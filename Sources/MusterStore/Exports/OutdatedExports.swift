@@ -3,20 +3,20 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-/// An archive to be looked at, since somebody was erased or merged after it was last looked at.
+/// An archive to check, since a user was erased or merged after its last check.
 private struct ExportToCheck: Sendable {
     let exportID: String
-    /// The stored listing of whom the archive shows.
+    /// The stored listing of the users in the archive.
     let users: Int32
-    /// Of the identity row, before anybody is looked for.
+    /// The identity counter, read before the users are checked.
     let counter: Int64
 }
 
 extension WorkspaceMaintenance {
-    /// Deletes the archives that hold somebody who was erased since, and returns how many went.
+    /// Deletes the archives that contain a user erased since, and returns how many.
     ///
-    /// An erasure does not do so itself: it holds back every import of the workspace, and going through the listings of
-    /// all archives takes longer than the erasure. Until here has been, the archive is not handed out.
+    /// Erasures leave this to maintenance: an erasure blocks every import of the workspace, and searching the listings
+    /// of all archives takes longer than the erasure. Until this check has run, the archive can't be downloaded.
     func endOutdatedExports() async throws -> Int {
         var ended = 0
         var failure: (any Error)?
@@ -27,7 +27,7 @@ extension WorkspaceMaintenance {
                 try await note(isWhole, of: export)
                 ended += isWhole ? 0 : 1
             } catch is ListingExpired {
-                // Its hours have just ended.
+                // The archive has just expired.
             } catch { failure = failure ?? error }
         }
         if let failure { throw failure }
@@ -67,7 +67,7 @@ extension WorkspaceMaintenance {
 }
 
 extension AudienceStore {
-    /// Whether nobody of these was erased. Those who were merged are there as the kept user.
+    /// Whether none of these users was erased. A merged user counts as present if its kept user is.
     func areAllThere(_ members: MemberSet) async throws -> Bool {
         let scope = LookScope(cohorts: [], segments: [], attributes: [])
         let everyone = try await look(LookRequest(scope: scope)).everyone.members

@@ -3,19 +3,19 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-/// What exports say of one user, before it is put into Braze's form.
+/// A user's data for an export, before it is converted to Braze's form.
 struct UserRecord {
     let number: UserNumber
     let brazeID: Identifier
     let identifiers: Member
     let attributes: Attributes
     let createdAt: Instant
-    /// What she did and bought.
+    /// A summary of the user's events and purchases.
     let summaries: EventSummaries?
 }
 
 extension WorkspaceTransaction {
-    /// The users that have these numbers, in the form of exports.
+    /// The users with these numbers, in the form of exports.
     borrowing func exportedUsers(_ numbers: [UserNumber], _ shape: ExportShape) throws -> [UserNumber: ExportedUser] {
         guard !numbers.isEmpty else { return [:] }
         let identifiers = try identifiers(of: numbers, all: true)
@@ -41,7 +41,7 @@ extension WorkspaceTransaction {
 }
 
 extension ExportedUser {
-    /// Attributes that Braze knows by name; all others are custom ones.
+    /// Attributes that Braze knows by name; all others are custom attributes.
     static let profile = [
         "first_name", "last_name", "email", "dob", "country", "home_city", "language", "gender", "phone", "time_zone",
         "email_subscribe", "push_subscribe",
@@ -64,7 +64,7 @@ extension ExportedUser {
     }
 }
 
-/// Writes the fields that are wanted and not empty.
+/// Collects the requested fields that are not empty.
 private struct FieldWriter {
     private let wanted: Set<[UInt8]>?
     private(set) var entries: [Attributes.Entry] = []
@@ -96,7 +96,7 @@ private struct ExportedDevice: Encodable {
     enum CodingKeys: String, CodingKey { case id = "device_id" }
 }
 
-/// A summary as Braze's exports have it.
+/// A summary in the form of Braze's exports.
 private struct ExportedSummary: Encodable {
     let name: Identifier
     let first: Instant
@@ -109,7 +109,7 @@ private struct ExportedSummary: Encodable {
 }
 
 extension ExportShape {
-    /// Whether anything is wanted that takes going through a user's events.
+    /// Whether any requested field needs the user's events.
     fileprivate var wantsSummaries: Bool {
         fields?.contains { ["custom_events", "purchases", "total_revenue"].contains($0) } ?? true
     }
@@ -120,14 +120,14 @@ extension ExportShape {
 }
 
 extension AttributeValue {
-    /// Nil for a list with nothing in it.
+    /// Nil for an empty list.
     fileprivate init?(nonEmpty list: [some Encodable]?) throws {
         guard let list, !list.isEmpty else { return nil }
         self = .other(try RawJSON(encoding: list))
     }
 }
 
-/// A number from 0 to 9,999 that a user keeps for as long as her number, spread evenly (SplitMix64's finish over both
+/// A number from 0 to 9,999, fixed for each user number and evenly distributed (SplitMix64's finalizer over both
 /// numbers).
 func randomBucket(of number: UserNumber, in workspace: WorkspaceID) -> Int64 {
     var mixed = UInt64(UInt32(bitPattern: workspace.rawValue)) << 32 | UInt64(number.rawValue)
