@@ -1,7 +1,7 @@
 public import MusterProtocol
 import Postgres
 
-/// A key to be stored: everything but its secret, of which only the digest is kept.
+/// A key to store: everything but its secret, of which only the digest is kept.
 public struct NewKey: Sendable {
     public var keyID: String
     /// SHA-256 of the secret.
@@ -11,11 +11,11 @@ public struct NewKey: Sendable {
     public var name: String
     public var scopes: [String]
     public var createdAt: Instant
-    /// The key that made it; nil for the first key of a workspace.
+    /// The key that created it; nil for the first key of a workspace.
     public var createdBy: String?
     public var expiresAt: Instant?
 
-    /// A key of these facts.
+    /// Creates a key to store.
     public init(
         keyID: String, digest: [UInt8], kind: KeyKind, partner: String? = nil, name: String, scopes: [String],
         createdAt: Instant, createdBy: String? = nil, expiresAt: Instant? = nil
@@ -32,17 +32,17 @@ public struct NewKey: Sendable {
     }
 }
 
-/// What became of a key that was to be ended.
+/// The result of invalidating a key.
 public enum KeyInvalidation: Sendable, Equatable {
-    /// Since when it is ended.
+    /// When the key was invalidated.
     case ended(Instant)
-    /// There is no such key.
+    /// The key does not exist.
     case notThere
-    /// It is the key with `*` that lasts longest: it was left as it is.
+    /// The key has scope `*` and outlasts all others with it: it stays valid.
     case isLastMaster
 }
 
-/// A key as it is stored, with the name of its workspace.
+/// A stored key, with the name of its workspace.
 public struct StoredKey: Sendable {
     public let workspace: String
     public let digest: [UInt8]
@@ -54,7 +54,7 @@ public struct KeyStore: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
 
-    /// Stores a key. The partner of a data import key is made where there is none.
+    /// Stores a key. Creates the partner of a data import key if it does not exist.
     public func insert(_ key: NewKey) async throws {
         try await transaction { transaction in
             if let partner = key.partner {
@@ -69,7 +69,7 @@ public struct KeyStore: ScopedStore {
         }
     }
 
-    /// The key with this digest, live or not; nil where the workspace or the key doesn't exist.
+    /// The key with this digest, valid or not; nil if the workspace or the key doesn't exist.
     public func find(digest: [UInt8]) async throws -> StoredKey? {
         try await read(
             isUrgent: true,
@@ -84,7 +84,7 @@ public struct KeyStore: ScopedStore {
         }.first
     }
 
-    /// The keys of the workspace, or of one partner, oldest first: `limit` at most, those after the key `after`.
+    /// The keys of the workspace, or of one partner, oldest first: at most `limit`, after the key `after`.
     public func list(of partner: String?, after: String?, limit: Int) async throws -> [KeyInfo] {
         try await read(
             """
@@ -99,8 +99,7 @@ public struct KeyStore: ScopedStore {
         ) { row in try KeyInfo(row) }
     }
 
-    /// The keys of a partner with which calls are answered at `moment`, oldest first; the newest where there are more
-    /// than `limit`.
+    /// The keys of a partner that are valid at `moment`, oldest first; the newest ones if there are more than `limit`.
     public func live(of partner: String, at moment: Instant, limit: Int) async throws -> [KeyInfo] {
         try await read(
             """
@@ -114,9 +113,9 @@ public struct KeyStore: ScopedStore {
         ) { row in try KeyInfo(row) }.reversed()
     }
 
-    /// Ends a key for good: a second time changes nothing.
+    /// Invalidates a key permanently: a second call changes nothing.
     ///
-    /// - Parameter force: whether the workspace may be left without a key that can do everything.
+    /// - Parameter force: whether the workspace may lose its last key with scope `*`.
     public func invalidate(_ keyID: String, force: Bool, at moment: Instant) async throws -> KeyInvalidation {
         try await transaction { transaction in
             if !force, try transaction.isLastMaster(keyID, at: moment) { return .isLastMaster }
@@ -131,7 +130,7 @@ public struct KeyStore: ScopedStore {
         }
     }
 
-    /// Which of these keys are there and not invalidated. Expiry is not judged here: a session knows its own.
+    /// The keys among these that exist and are not invalidated. Expiry is not checked: a session knows its own.
     public func live(among keyIDs: [String]) async throws -> Set<String> {
         let live: [String] = try await read(
             isUrgent: true,
@@ -143,11 +142,10 @@ public struct KeyStore: ScopedStore {
         return Set(live)
     }
 
-    /// Notes that keys were used in the hour that begins at `hour`. A row is written once an hour at most.
+    /// Records that keys were used in the hour that begins at `hour`. A row is written at most once an hour.
     public func recordUse(of keyIDs: [String], hour: Instant) async throws {
         try await transaction { transaction in
-            // In the order of the ids, so that two servers that note the same keys never wait for each other in a
-            // circle.
+            // Sorted by id, so that two servers that update the same keys never deadlock.
             try transaction.execute(
                 """
                 UPDATE api_key SET last_used_at = \(hour)
@@ -169,11 +167,11 @@ extension WorkspaceStore {
 }
 
 extension WorkspaceTransaction {
-    /// Whether a live key has the scope `*` and no other such key lives at least as long. One that expires is no help
-    /// for later: when the last one is over, nobody can give `*` to a new key.
+    /// Whether this valid key has the scope `*` and no other such key lives at least as long. A key that expires
+    /// earlier does not count: after the last one expires, no key can grant `*` to a new key.
     ///
-    /// The rows stay locked until the transaction ends. Two keys that end each other at one moment come one after the
-    /// other, and the second finds itself alone.
+    /// The rows stay locked until the transaction ends: if two keys invalidate each other at the same time, the second
+    /// transaction waits and finds only one key left.
     fileprivate borrowing func isLastMaster(_ keyID: String, at moment: Instant) throws -> Bool {
         let masters = try query(
             """
@@ -191,7 +189,7 @@ extension WorkspaceTransaction {
         }
     }
 
-    /// Inserts the row of a key; the caller's transaction decides about the rest.
+    /// Inserts the row of a key; the caller's transaction checks everything else.
     borrowing func insert(_ key: NewKey) throws {
         try execute(
             """
@@ -205,8 +203,8 @@ extension WorkspaceTransaction {
 }
 
 extension KeyInfo {
-    /// From the first nine columns. The last use is stored as the hour in which it was, which may have begun before the
-    /// key was made.
+    /// From the first nine columns. The last use is stored as the start of its hour, which may be before the key's
+    /// creation.
     init(_ row: borrowing Row) throws {
         let kind: String = try row.value(1)
         guard let kind = KeyKind(rawValue: kind) else { throw PostgresError(.decoding, "a key of unknown kind") }

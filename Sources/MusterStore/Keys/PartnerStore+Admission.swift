@@ -1,19 +1,19 @@
 import Postgres
 
-/// What decides whether a partner may come in.
+/// The facts that decide whether a partner is admitted.
 public struct PartnerAdmission: Sendable {
     public let isEnabled: Bool
-    /// SHA-256 of the partner's own key; nil where the operator set none.
+    /// SHA-256 of the partner's own key; nil if the operator set none.
     public let apiKeyDigest: [UInt8]?
 
-    /// What an operator decided.
+    /// Creates an admission from an operator's settings.
     public init(isEnabled: Bool, apiKeyDigest: [UInt8]?) {
         (self.isEnabled, self.apiKeyDigest) = (isEnabled, apiKeyDigest)
     }
 }
 
 extension PartnerStore {
-    /// What decides about a partner, by one look at its row; nil where there is none.
+    /// Reads the admission of a partner from its row; nil if the partner does not exist.
     public func admission(of partner: String) async throws -> PartnerAdmission? {
         try await read(
             isUrgent: true,

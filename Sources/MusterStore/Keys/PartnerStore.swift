@@ -1,9 +1,9 @@
 public import MusterProtocol
 import Postgres
 
-/// What is to change in a partner; nil keeps what is there.
+/// Changes to a partner; nil keeps the current value.
 public struct PartnerChange: Sendable {
-    /// A partner API key as SHA-256, or none from now on.
+    /// SHA-256 of a new partner API key, or the removal of the current one.
     public enum APIKey: Sendable {
         case digest([UInt8])
         case none
@@ -13,7 +13,7 @@ public struct PartnerChange: Sendable {
     public var enabled: Bool?
     public var apiKey: APIKey?
 
-    /// These changes.
+    /// Creates a set of changes.
     public init(displayName: String? = nil, enabled: Bool? = nil, apiKey: APIKey? = nil) {
         self.displayName = displayName
         self.enabled = enabled
@@ -21,7 +21,7 @@ public struct PartnerChange: Sendable {
     }
 }
 
-/// How a partner is doing.
+/// A partner with the number of its cohorts and its last import.
 public struct PartnerSummary: Sendable {
     public let partner: PartnerInfo
     public let cohorts: Int
@@ -33,7 +33,8 @@ public struct PartnerStore: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
 
-    /// Makes a partner or changes it, and returns it as it is now. A new one is enabled and shown by its name.
+    /// Creates or updates a partner, and returns its current state. A new one is enabled, with its name as display
+    /// name.
     public func set(_ partner: String, _ change: PartnerChange, at moment: Instant) async throws -> PartnerInfo {
         let digest: [UInt8]? = if case .digest(let digest)? = change.apiKey { digest } else { nil }
         let rows = try await transaction { transaction in
@@ -57,7 +58,7 @@ public struct PartnerStore: ScopedStore {
         return partner
     }
 
-    /// The partners of the workspace by name: `limit` at most, those after `after`.
+    /// The partners of the workspace by name: at most `limit`, after `after`.
     public func list(after: String? = nil, limit: Int) async throws -> [PartnerInfo] {
         try await read(
             """
@@ -68,7 +69,7 @@ public struct PartnerStore: ScopedStore {
         ) { row in try PartnerInfo(row) }
     }
 
-    /// A partner with the number of its cohorts and its last import; nil where there is none.
+    /// A partner with the number of its cohorts and its last import; nil if it does not exist.
     public func get(_ partner: String) async throws -> PartnerSummary? {
         try await read(
             """
