@@ -33,8 +33,7 @@ public struct PartnerStore: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
 
-    /// Creates or updates a partner, and returns its current state. A new one is enabled, with its name as display
-    /// name.
+    /// Creates or updates a partner, and returns its state. A new partner is enabled and displays under its name.
     public func set(_ partner: String, _ change: PartnerChange, at moment: Instant) async throws -> PartnerInfo {
         let digest: [UInt8]? = if case .digest(let digest)? = change.apiKey { digest } else { nil }
         let rows = try await transaction { transaction in
