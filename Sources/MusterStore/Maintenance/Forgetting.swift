@@ -2,8 +2,8 @@ import MusterProtocol
 import Postgres
 
 extension WorkspaceMaintenance {
-    /// Ends what is past its time, each kind in a transaction of its own, so that one that fails stops none of the
-    /// others. Throws what failed first.
+    /// Deletes expired data, each kind in a transaction of its own, so that one failure does not stop the others.
+    /// Throws the first failure.
     func prune(_ retention: Retention, report: inout MaintenanceReport) async throws {
         let now = Instant.now
         let requests = now - .days(Limits.requestIDDays.value)
@@ -29,7 +29,7 @@ extension WorkspaceMaintenance {
         if retention.historyDays > 0 {
             let history = now - .days(retention.historyDays)
             report.receiptsPruned += await round.prune { transaction in
-                // A receipt is also what a repeat of its import is recognized by.
+                // Repeats of an import are recognized by its receipt.
                 try transaction.pruneReceipts(before: min(history, requests))
             }
             report.changesPruned += await round.prune { transaction in
@@ -40,12 +40,12 @@ extension WorkspaceMaintenance {
     }
 }
 
-/// The kinds of forgetting in one workspace, one after the other, and what went wrong first.
+/// Runs the deletions in one workspace, one after the other, and keeps the first failure.
 private struct PruningPass {
     let maintenance: WorkspaceMaintenance
     var failure: (any Error)?
 
-    /// - Returns: the rows that went; 0 where it failed.
+    /// - Returns: the number of deleted rows; 0 after a failure.
     mutating func prune(_ body: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> Int) async -> Int {
         do {
             return try await maintenance.within(.seconds(30)).transaction(body)
@@ -57,10 +57,10 @@ private struct PruningPass {
 }
 
 extension WorkspaceTransaction {
-    /// Rows of a bounded number a round, so that no transaction of maintenance is long.
+    /// The limit of rows in one pass, so that no transaction of maintenance is long.
     private static var max: Int64 { 10_000 }
 
-    /// Fewer, since a listing's members may be a megabyte.
+    /// Deletes fewer rows, since a listing's members may take a megabyte.
     fileprivate borrowing func endListings(before time: Instant) throws -> Int {
         try query(
             """
@@ -72,10 +72,10 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0, as: Int32.self) }.count
     }
 
-    /// Archives, a few a round, since one may be large. Their exports stay, so that whoever comes late hears that they
-    /// have expired.
+    /// Deletes only a few archives in one pass, since one may be large. Their exports stay, so that late callers learn
+    /// that the archives have expired.
     ///
-    /// - Returns: how many archives went.
+    /// - Returns: the number of deleted archives.
     fileprivate borrowing func endArchives(before time: Instant) throws -> Int {
         Set(
             try query(
@@ -102,7 +102,7 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0, as: Int32.self) }.count
     }
 
-    /// Answers by request id.
+    /// Deletes recorded answers.
     fileprivate borrowing func pruneRequests(before time: Instant) throws -> Int {
         try query(
             """
@@ -114,8 +114,8 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0, as: Int32.self) }.count
     }
 
-    /// All receipts of cohorts that were deleted before a time: they are older still. A set of which none is left is
-    /// done with.
+    /// Deletes all receipts of cohorts that were deleted before `time`: the receipts are older still. Also deletes the
+    /// records of ended sets without remaining receipts.
     fileprivate borrowing func pruneReceiptsOfEndedSets(before time: Instant) throws -> Int {
         let ended = try query(
             """
@@ -145,7 +145,7 @@ extension WorkspaceTransaction {
         return receipts.count
     }
 
-    /// The oldest receipts, of whatever cohort; the time of a cohort's newest one stays with it.
+    /// Deletes the oldest receipts of all cohorts; each cohort keeps the time of its newest deleted receipt.
     fileprivate borrowing func pruneReceipts(before time: Instant) throws -> Int {
         try first(
             """
@@ -165,8 +165,8 @@ extension WorkspaceTransaction {
         ) { row in Int(try row.value(0, as: Int64.self)) } ?? 0
     }
 
-    /// Only what the snapshot holds already: the set itself never needs it. And only from the beginning of a log, since
-    /// times are of different machines and need not ascend: a gap would be taken for damage.
+    /// Deletes only changes in the snapshot, which the set itself never needs. Deletes only from the start of a log:
+    /// times come from different machines and may not ascend, and verification would report a gap as damage.
     fileprivate borrowing func pruneChanges(before time: Instant) throws -> Int {
         try query(
             """

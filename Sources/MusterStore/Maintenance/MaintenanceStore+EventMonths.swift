@@ -2,7 +2,7 @@ import Locking
 import MusterProtocol
 import Postgres
 
-/// What a round did with the months of events.
+/// The result of one pass over the months of events.
 struct EventMaintenance: Sendable, Equatable {
     var monthsMade = 0
     var monthsDropped = 0
@@ -10,10 +10,10 @@ struct EventMaintenance: Sendable, Equatable {
 }
 
 extension MaintenanceStore {
-    /// Months come and go seldom, and looking for them goes through catalogs and, with retention, indexes.
+    /// Months change rarely, and checking them reads catalogs and, with retention, indexes.
     private static var pause: Duration { .seconds(3_600) }
 
-    /// The same as `maintainEventMonths`, at most once an hour where that goes well.
+    /// Runs `maintainEventMonths`, at most once an hour unless it fails.
     func maintainEventMonthsHourly(days: Int, report: inout MaintenanceReport) async throws {
         let now = ContinuousClock.now
         if let last = store.eventsKept.withLock({ $0 }), now - last < Self.pause { return }
@@ -24,12 +24,11 @@ extension MaintenanceStore {
         store.eventsKept.withLock { $0 = now }
     }
 
-    /// Makes the months ahead, and forgets the events and purchases of months that ended more than `days` ago; 0 keeps
-    /// all.
+    /// Creates partitions for the months ahead, and deletes events and purchases of months that ended more than `days`
+    /// ago; 0 keeps all.
     ///
-    /// Months that have a partition are dropped whole, in all workspaces at once; rows elsewhere go workspace by
-    /// workspace. Either way the head of events is raised in the same transaction. Several servers may be at it at
-    /// once.
+    /// Months with a partition are dropped whole, in all workspaces at once; other rows are deleted workspace by
+    /// workspace. Both raise the head of events in the same transaction. Several servers may do this concurrently.
     func maintainEventMonths(days: Int, at now: Instant) async throws -> EventMaintenance {
         let tag = Int64.random(in: .min ... .max)
         var done = EventMaintenance()
@@ -66,7 +65,7 @@ extension WorkspaceMaintenance {
 }
 
 private enum EventBatch {
-    /// Rows of each table in one transaction: writers of events wait for it.
+    /// Rows of each table deleted in one transaction: writers of events wait for it.
     static let max = 10_000
 }
 

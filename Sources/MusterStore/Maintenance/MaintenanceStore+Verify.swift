@@ -3,17 +3,17 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-/// What `muster-server verify` found.
+/// The result of `muster-server verify`.
 public struct VerifyReport: Sendable, Equatable {
     public var sets = 0
     public var changes = 0
-    /// Each a sentence that names workspace, set and version.
+    /// Each is a sentence that names workspace, set and version.
     public var problems: [String] = []
 }
 
 extension MaintenanceStore {
-    /// Replays every set of every workspace from its log, and compares: checksums, versions without gaps, chained tags,
-    /// changes that were effective, snapshot and head, members that are users, users that are everyone.
+    /// Replays every set of every workspace from its log, and checks: checksums, versions without gaps, chained tags,
+    /// that each change had an effect, snapshot and head, that members are users, and that the users are everyone.
     public func verify(deadline: ContinuousClock.Instant) async throws -> VerifyReport {
         var report = VerifyReport()
         report.problems += try await missingWorkspaces(deadline: deadline)
@@ -27,8 +27,8 @@ extension MaintenanceStore {
         return report
     }
 
-    /// Workspaces that have sets and no row, as after a restore that failed in parts: they would be passed over. The
-    /// server's role sees none.
+    /// Workspaces with sets but no row, as after a partial restore: verification would skip them. The server's role
+    /// can't see such workspaces.
     private func missingWorkspaces(deadline: ContinuousClock.Instant) async throws -> [String] {
         try await store.database.read(
             deadline: deadline,
@@ -60,8 +60,8 @@ extension WorkspaceMaintenance {
         }
     }
 
-    /// Rows that each workspace has from the beginning, and this one has not, and heads of its cohorts: without them it
-    /// would seem to be sound.
+    /// Rows that every workspace has from the start but this one lacks, and missing heads of its cohorts: without this
+    /// check it would seem intact.
     private func missingRows() async throws -> [String] {
         let missing = try await read(
             """
@@ -90,15 +90,15 @@ extension WorkspaceMaintenance {
     }
 }
 
-/// What a head says, read without its lock.
+/// The contents of a head, read without its lock.
 private struct StoredHead: Sendable {
     let at: SetVersion
     let size: Int64
     let nextUserNumber: UserNumber?
 }
 
-/// The verification of one set, within one transaction whose statements all see the same state: with ten million users
-/// it takes seconds, for which nobody could wait at the lock of everyone.
+/// Verifies one set in a transaction whose statements all see the same state: with ten million users this takes
+/// seconds, too long to hold the lock of everyone.
 private struct SetVerification: Sendable {
     let set: SetKey
     var changes = 0
@@ -166,8 +166,8 @@ private struct SetVerification: Sendable {
         return (at.map { SetState(at: $0, members: MemberSet(merging: chunks)) }, log.compactMap(\.self))
     }
 
-    /// The set after its whole log. Where retention took the beginning, it goes back from the snapshot to where the log
-    /// begins.
+    /// The set after its whole log. If retention deleted the log's start, replays from the snapshot, undone to where
+    /// the log begins.
     private mutating func replay(_ log: [SetChange], from snapshot: SetState?) -> SetState? {
         guard let first = log.first else { return snapshot ?? .empty }
         var state = SetState.empty

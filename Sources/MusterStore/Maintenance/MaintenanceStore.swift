@@ -1,11 +1,11 @@
 import MusterProtocol
 import Postgres
 
-/// How long what is only for looking back is kept.
+/// How long historical data is kept.
 public struct Retention: Sendable {
-    /// Days after which changes below a set's snapshot, and receipts of imports, go; 0 keeps all of them.
+    /// Days after which changes covered by a set's snapshot, and receipts of imports, are deleted; 0 keeps all.
     public var historyDays: Int
-    /// Days after the end of a month at which its events and purchases go; 0 keeps all of them.
+    /// Days after the end of a month after which its events and purchases are deleted; 0 keeps all.
     public var eventDays: Int
 
     public init(historyDays: Int = 0, eventDays: Int = 0) {
@@ -14,7 +14,7 @@ public struct Retention: Sendable {
     }
 }
 
-/// What one round of maintenance did.
+/// The result of one maintenance pass.
 public struct MaintenanceReport: Sendable, Equatable {
     public var setsCompacted = 0
     public var changesCompacted: Int64 = 0
@@ -22,39 +22,38 @@ public struct MaintenanceReport: Sendable, Equatable {
     public var requestsPruned = 0
     public var receiptsPruned = 0
     public var changesPruned = 0
-    /// Notes of whose attributes changed, which no look reads any more.
+    /// Records of users with changed attributes, which no read needs any more.
     public var attributeChangesPruned = 0
     /// Archives that expired.
     public var exportsEnded = 0
-    /// Archives that held somebody who was erased since.
+    /// Archives that contain a user erased since.
     public var exportsOutdated = 0
-    /// Exports of which nothing is known any more.
+    /// Exports whose state was deleted.
     public var exportsPruned = 0
     public var sizesRecorded = 0
     /// Partitions of events and of purchases.
     public var eventMonthsMade = 0
     public var eventMonthsDropped = 0
     public var eventsPruned = 0
-    /// Erasures whose server ended before they were in the journal.
+    /// Erasures whose server ended before writing them to the journal.
     public var erasuresJournalled = 0
 
-    /// A round that found nothing to do.
+    /// Creates the report of a pass that found nothing to do.
     public init() {}
 }
 
-/// The sets of all workspaces, and how many changes their snapshots lack.
+/// The number of sets in all workspaces, and of changes missing from their snapshots.
 private struct CompactionBacklog {
     var sets = 0
     var changes: Int64 = 0
 }
 
-/// The work that the server does by itself, in all workspaces.
+/// The background work of the server, in all workspaces.
 public struct MaintenanceStore: Sendable {
     let store: Store
 
-    /// Runs one round of the work that nobody waits for, in every workspace: snapshots are written anew, and what is
-    /// past its time goes. Each step is a transaction of its own and may be ended at any point; several servers may be
-    /// at it at once.
+    /// Runs one maintenance pass in every workspace: compacts snapshots and deletes expired data. Each step is a
+    /// transaction of its own and may be interrupted at any point; several servers may run passes concurrently.
     public func run(_ retention: Retention) async throws -> MaintenanceReport {
         var report = MaintenanceReport()
         var backlog = CompactionBacklog()
@@ -63,7 +62,7 @@ public struct MaintenanceStore: Sendable {
         for workspace in try await workspaceIDs() {
             do { try await self.in(workspace).run(retention, report: &report, backlog: &backlog) } catch {
                 if Task.isCancelled { throw error }
-                // One workspace's trouble is not the others'.
+                // A failure in one workspace must not stop the others.
                 failure = failure ?? error
             }
         }
@@ -78,7 +77,7 @@ public struct MaintenanceStore: Sendable {
         ) { row in try row.value(0) }
     }
 
-    /// The scope of the server's work in one workspace.
+    /// The scope of background work in one workspace.
     func scope(of workspace: WorkspaceID) -> WorkspaceScope { WorkspaceScope(workspace, deadline: .now + .seconds(30)) }
 
     /// The maintenance of one workspace.
@@ -88,16 +87,16 @@ public struct MaintenanceStore: Sendable {
 }
 
 extension Store {
-    /// The work that the server does by itself.
+    /// The background work of the server.
     public var maintenance: MaintenanceStore { MaintenanceStore(store: self) }
 }
 
-/// The maintenance of one workspace. Each transaction has a time of its own, which `within` gives.
+/// The maintenance of one workspace. Each transaction has its own deadline, which `within` sets.
 struct WorkspaceMaintenance: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
 
-    /// Does each kind of work whether or not another one failed. Throws what failed first.
+    /// Does each kind of work even if another one failed. Throws the first failure.
     fileprivate func run(
         _ retention: Retention, report: inout MaintenanceReport, backlog: inout CompactionBacklog
     ) async throws {
@@ -117,7 +116,7 @@ struct WorkspaceMaintenance: ScopedStore {
         if let failure { throw failure }
     }
 
-    /// Page by page. A set that can't be folded, being damaged, is not the others' trouble.
+    /// Compacts page by page. A damaged set that can't be compacted must not stop the others.
     private func compactSets(report: inout MaintenanceReport, backlog: inout CompactionBacklog) async throws {
         var failure: (any Error)?
         var last = Int32(-1)

@@ -3,13 +3,13 @@ import Logging
 import MusterProtocol
 import Postgres
 
-/// Segments whose day is recorded in one maintenance pass: each may scan the attributes of all users.
+/// Segments whose size is recorded in one maintenance pass: each may scan the attributes of all users.
 private let maxRecordedAtOnce = 20
 
 extension WorkspaceMaintenance {
-    /// Records the sizes of some segments that have none of the day of `now` yet, and returns how many. The next round
-    /// goes on after them, so that some that can't be counted don't keep the others from their turn. Of servers that
-    /// count at once the first to write is believed.
+    /// Records the sizes of some segments that have none for the day of `now` yet, and returns how many. The next pass
+    /// continues after them, so that segments that can't be counted don't block the others. If several servers count at
+    /// once, the first write is kept.
     func recordSizes(at now: Instant) async throws -> Int {
         var recorded = 0
         let last = store.segmentsSized.withLock { $0[workspace] }
@@ -19,7 +19,7 @@ extension WorkspaceMaintenance {
             let size: Int?
             do { size = try await countedSize(of: id) } catch {
                 if Task.isCancelled { throw error }
-                // Of one that can't be counted: the others are not to go without.
+                // A segment that can't be counted must not stop the others.
                 store.logger.warning("The size of a segment could not be recorded", metadata: ["cause": "\(error)"])
                 continue
             }
@@ -51,7 +51,7 @@ extension WorkspaceMaintenance {
         ) { row in try row.value(0) }
     }
 
-    /// Nil for a segment that went meanwhile.
+    /// Nil if the segment was deleted meanwhile.
     private func countedSize(of id: Identifier) async throws -> Int? {
         do {
             return try await within(.seconds(60)).stores.audience.size(of: .segments([id]), withNodes: false).size
