@@ -1,7 +1,7 @@
 public import MusterProtocol
 
-/// Under what the answer to a write is recorded. A write without the caller's request id gets one of the server's,
-/// which needs one to find out what became of a COMMIT whose answer was lost.
+/// The key under which a write's answer is recorded. Without the caller's request id, the server generates one, since
+/// it needs an id to learn the outcome of a COMMIT whose answer was lost.
 public struct IdempotencyKey: Sendable {
     let method: String
     let id: Identifier
@@ -9,12 +9,12 @@ public struct IdempotencyKey: Sendable {
     let digest: [UInt8]
     let isFromCaller: Bool
 
-    /// A request that the caller named.
+    /// A request with the caller's id.
     public init(method: String, requestID: Identifier, digest: [UInt8]) {
         (self.method, id, self.digest, isFromCaller) = (method, requestID, digest, true)
     }
 
-    /// A request without a name. Its id begins with U+0001, which no caller's id may have.
+    /// A request without an id. The generated id begins with U+0001, which no caller's id may contain.
     public init(method: String) {
         let random = (0..<2).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined(separator: ".")
         (self.method, id, isFromCaller) = (method, Identifier("\u{1}\(random)"), false)
@@ -25,7 +25,7 @@ public struct IdempotencyKey: Sendable {
 /// The request id was used before, with another payload.
 public struct RequestIDReused: Error, Sendable {}
 
-/// What a write came to: its reply, and the sets as it left them, which go into the cache once it is committed.
+/// The result of a write: its reply, and the new states of its sets, which enter the cache after the commit.
 struct WriteResult<Reply: Codable & Sendable>: Sendable {
     var reply: Reply
     var sets: [SetKey: SetState] = [:]

@@ -1,25 +1,25 @@
 import MusterProtocol
 import Postgres
 
-/// What is recorded of a request that comes to several calls.
+/// The recorded progress of a request that consists of several calls.
 private struct Progress: Codable {
     let isDone: Bool
 
     enum CodingKeys: String, CodingKey { case isDone = "is_done" }
 }
 
-/// Requests of a workspace that come to several calls.
+/// The requests of a workspace that consist of several calls.
 public struct RequestStore: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
 
-    /// Writes down that a request has begun whose parts are recorded by themselves; whether it came to its end before.
+    /// Records the start of a request whose parts are recorded separately; returns whether it was completed before.
     /// Throws `RequestIDReused`.
     public func begin(_ key: IdempotencyKey) async throws -> Bool {
         try await withIdempotency(key) { _ in WriteResult(reply: Progress(isDone: false)) }.isDone
     }
 
-    /// Writes down that it came to its end.
+    /// Records that the request is complete.
     public func end(_ key: IdempotencyKey) async throws {
         let reply = try JSONEncoding.encode(Progress(isDone: true))
         try await transaction { transaction in
@@ -33,6 +33,6 @@ public struct RequestStore: ScopedStore {
 }
 
 extension WorkspaceStore {
-    /// The requests of the workspace that come to several calls.
+    /// The requests of the workspace that consist of several calls.
     public var requests: RequestStore { RequestStore(store: store, scope: scope) }
 }

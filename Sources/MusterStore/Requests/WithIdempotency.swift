@@ -1,20 +1,20 @@
 import MusterProtocol
 import Postgres
 
-/// Thrown through a transaction to end it without effect: the request was answered before.
+/// Rolls a transaction back: the request was answered before.
 private struct AnsweredBefore: Error {
     let reply: [UInt8]
 }
 
-/// Thrown through a transaction to end it without effect: a twin of the request was answered meanwhile.
+/// Rolls a transaction back: a concurrent run of the same request was answered first.
 private struct AnsweredMeanwhile: Error {}
 
 extension ScopedStore {
     /// Runs a write once per request id, and records its reply in the same transaction. A repeat gets the recorded
     /// reply.
     ///
-    /// `work` must first take a lock that two runs of the same request can't hold at once, or change nothing: then the
-    /// record that is looked for after a refusal is there, if ever.
+    /// `work` must change nothing, or first take a lock that excludes other runs of the same request: only then is the
+    /// look-up after a refusal certain to find an existing record.
     func withIdempotency<Reply>(
         _ key: IdempotencyKey, _ work: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> WriteResult<Reply>
     ) async throws -> Reply {
@@ -42,8 +42,8 @@ extension ScopedStore {
             if looksUp { try transaction.endIfAnswered(key) }
             let result: WriteResult<Reply>
             do { result = try work(transaction) } catch let error where !(error is PostgresError) {
-                // A twin of this request may have been answered while this one waited for its locks: then the reason
-                // for the refusal is what the twin did.
+                // A concurrent run may have been answered while this one waited for locks: then its changes caused the
+                // refusal.
                 try transaction.endIfAnswered(key)
                 throw error
             }
@@ -53,7 +53,7 @@ extension ScopedStore {
     }
 }
 
-/// How an idempotent write goes on after a fault.
+/// Decides how an idempotent write continues after an error.
 private struct IdempotentAttempt {
     var looksUp: Bool
     private var unknown: PostgresError?
@@ -63,8 +63,8 @@ private struct IdempotentAttempt {
         self.looksUp = looksUp
     }
 
-    /// Returns where the transaction should run again: the record decides what happened. Throws where that can't be
-    /// found out.
+    /// Returns if the transaction should run again, when the record decides what happened. Throws if the outcome can't
+    /// be determined.
     mutating func goOn(after error: PostgresError, deadline: ContinuousClock.Instant) async throws {
         looksUp = true
         if error.kind == .commitOutcomeUnknown { unknown = unknown ?? error }
@@ -88,7 +88,7 @@ extension WorkspaceTransaction {
         throw AnsweredBefore(reply: found.reply)
     }
 
-    /// Waits for a twin that is recording its reply.
+    /// Waits for a concurrent run that is recording its reply.
     fileprivate borrowing func record(_ reply: [UInt8], of key: IdempotencyKey) throws {
         let recorded = try first(
             """
