@@ -1,6 +1,6 @@
 import Postgres
 
-/// What a noun's store is made of: what all scopes share, and the scope of the work.
+/// The parts of every noun's store: the shared store, and the scope of the work.
 protocol ScopedStore: Sendable {
     var store: Store { get }
     var scope: WorkspaceScope { get }
@@ -16,10 +16,10 @@ extension ScopedStore {
     /// The stores of all nouns for the same scope.
     var stores: WorkspaceStore { store.in(scope) }
 
-    /// The same store with so much time from now: for work that takes many transactions, each with a time of its own.
+    /// The same store with a deadline `time` from now: for work of many transactions, each with its own deadline.
     func within(_ time: Duration) -> Self { Self(store: store, scope: scope.until(.now + time)) }
 
-    /// Runs one transaction, again where a deadlock or a serialization failure ended it.
+    /// Runs one transaction, and retries it after a deadlock or a serialization failure.
     func transaction<R: Sendable>(
         _ body: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> R
     ) async throws -> R {
@@ -37,8 +37,7 @@ extension ScopedStore {
         }
     }
 
-    /// Runs a transaction of which each statement sees what is committed by then, and none may write: it takes the
-    /// turns of reads.
+    /// Runs a read-only transaction in which each statement sees everything committed before it. Queues with the reads.
     func readTransaction<R: Sendable>(
         _ body: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> R
     ) async throws -> R {
@@ -46,7 +45,7 @@ extension ScopedStore {
             for: scope.caller, variables: scope.variables, deadline: scope.deadline, scope.lending(body))
     }
 
-    /// Runs a transaction that only reads and sees one state of the workspace, without a lock.
+    /// Runs a read-only transaction that sees one state of the workspace, without locks.
     func snapshot<R: Sendable>(
         _ body: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> R
     ) async throws -> R {
@@ -54,9 +53,9 @@ extension ScopedStore {
             for: scope.caller, variables: scope.variables, deadline: scope.deadline, scope.lending(body))
     }
 
-    /// Runs one statement that only reads, in one round trip.
+    /// Runs one read-only statement, in one round trip.
     ///
-    /// - Parameter isUrgent: it waits for no other work: for proofs of keys.
+    /// - Parameter isUrgent: whether to skip the queue: for checks of keys.
     func read<R: Sendable>(
         isUrgent: Bool = false, _ sql: SQL, _ row: @escaping @Sendable (borrowing Row) throws -> R
     ) async throws -> [R] {
@@ -66,7 +65,7 @@ extension ScopedStore {
 }
 
 extension WorkspaceScope {
-    /// `body` as the database takes it.
+    /// Adapts `body` to the database's transactions.
     fileprivate func lending<R>(
         _ body: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> R
     ) -> @Sendable (borrowing Connection) throws -> R {
@@ -77,6 +76,6 @@ extension WorkspaceScope {
 }
 
 extension PostgresError {
-    /// A deadlock or a serialization failure: nothing was applied, and the same work may go through now.
+    /// A deadlock or a serialization failure: nothing was applied, and a retry may succeed.
     var isWorthRunningAgain: Bool { sqlState == .deadlockDetected || sqlState == .serializationFailure }
 }

@@ -1,19 +1,19 @@
 import Postgres
 
-/// In which workspace work is done, for whom, and until when. Made once, where a call's context is known.
+/// The workspace, the caller and the deadline of work. Created once, when a call's context is known.
 public struct WorkspaceScope: Sendable {
     /// The only workspace whose rows the work sees.
     public let workspace: WorkspaceID
-    /// After it nobody waits for the result: nothing is started, and a running statement is cancelled.
+    /// After the deadline no caller waits for the result: no work starts, and a running statement is cancelled.
     public let deadline: ContinuousClock.Instant
-    /// How long to wait for each lock that another transaction holds; nil is what the database is set to.
+    /// How long to wait for each lock of another transaction; nil keeps the database's setting.
     public let lockWait: Duration?
-    /// Whose turns and places the work takes.
+    /// The caller whose turns and slots the work uses.
     let caller: Caller
 
     /// The scope of one call.
     ///
-    /// Make a new one for each call: only the first work of a call may be refused for want of room.
+    /// Create a new one for each call: only the first work of a call may be refused for lack of capacity.
     public init(_ workspace: WorkspaceID, keyID: String, lockWait: Duration? = nil, deadline: ContinuousClock.Instant) {
         self.workspace = workspace
         self.deadline = deadline
@@ -23,8 +23,8 @@ public struct WorkspaceScope: Sendable {
 
     /// The scope of work that belongs to no call, such as maintenance.
     ///
-    /// It takes turns with the workspace's calls and is never refused for want of room: there is little of it at a
-    /// time, and nobody who would repeat it.
+    /// It takes turns with the workspace's calls and is never refused for lack of capacity: there is little such work
+    /// at a time, and no caller to retry it.
     public init(_ workspace: WorkspaceID, deadline: ContinuousClock.Instant) {
         self.workspace = workspace
         self.deadline = deadline
@@ -43,6 +43,6 @@ public struct WorkspaceScope: Sendable {
     /// The settings that row-level security reads: the transaction sees this workspace and no other.
     var variables: [(String, String)] { [("muster.workspace", String(workspace.rawValue))] }
 
-    /// At least one, since PostgreSQL takes 0 for ever.
+    /// At least one, since 0 means no limit in PostgreSQL.
     var lockTimeoutMilliseconds: Int? { lockWait.map { max(1, Int($0 / .milliseconds(1))) } }
 }

@@ -1,6 +1,6 @@
 public import Postgres
 
-/// One workspace for one scope. Each noun adds its store, in its own folder.
+/// One workspace in one scope. Each noun adds its store, in its own folder.
 public struct WorkspaceStore: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
@@ -10,7 +10,7 @@ extension Store {
     /// The stores of one workspace for one call, or for work that belongs to no call.
     public func `in`(_ scope: WorkspaceScope) -> WorkspaceStore { WorkspaceStore(store: self, scope: scope) }
 
-    /// Why a call that begins by writing would be refused now; nil where it would not. It counts as refused.
+    /// The error with which a call that begins with a write would be refused now; nil if none. It counts as refused.
     public func overload(of scope: WorkspaceScope) -> PostgresError? {
         database.overload(ofWritingFor: scope.caller, deadline: scope.deadline)
     }

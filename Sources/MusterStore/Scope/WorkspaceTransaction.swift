@@ -2,7 +2,7 @@ import Postgres
 
 /// A transaction that sees one workspace. The statements of the nouns are extensions of it.
 ///
-/// It is lent to the closure of one unit of work and cannot be kept beyond it.
+/// It is lent to the closure of one unit of work and can't outlive it.
 struct WorkspaceTransaction: ~Copyable {
     let workspace: WorkspaceID
     private let connection: Connection
@@ -12,7 +12,7 @@ struct WorkspaceTransaction: ~Copyable {
         self.connection = connection
     }
 
-    /// Lends a transaction over a connection whose transaction sees the workspace.
+    /// Lends a transaction over a connection that is already scoped to the workspace.
     static func over<R>(
         _ connection: borrowing Connection, in workspace: WorkspaceID,
         _ body: (borrowing WorkspaceTransaction) throws -> R
@@ -25,7 +25,7 @@ struct WorkspaceTransaction: ~Copyable {
         try connection.query(sql, row)
     }
 
-    /// The first row, or nil where there is none.
+    /// The first row, or nil.
     borrowing func first<R>(_ sql: SQL, _ row: (borrowing Row) throws -> R) throws -> R? {
         try connection.first(sql, row)
     }
@@ -35,6 +35,6 @@ struct WorkspaceTransaction: ~Copyable {
         try connection.forEach(sql, row)
     }
 
-    /// Runs a statement whose rows are of no interest. How many it changed is asked with RETURNING.
+    /// Runs a statement without reading rows. To count changed rows, use RETURNING with `query`.
     borrowing func execute(_ sql: SQL) throws { try connection.execute(sql) }
 }
