@@ -55,7 +55,7 @@ extension ScopedStore {
 
     /// Runs one read-only statement, in one round trip.
     ///
-    /// - Parameter isUrgent: whether to skip the queue: for checks of keys.
+    /// - Parameter isUrgent: whether to run before all other work: for checks of keys.
     func read<R: Sendable>(
         isUrgent: Bool = false, _ sql: SQL, _ row: @escaping @Sendable (borrowing Row) throws -> R
     ) async throws -> [R] {
