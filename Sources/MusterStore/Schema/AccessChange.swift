@@ -1,10 +1,9 @@
 import Postgres
 
-/// One thing that is not as it should be among owners, row-level security, policies and grants, and the statement that
-/// mends it.
+/// One difference from the required owners, row-level security, policies and grants, and the statement that repairs it.
 ///
-/// All of Muster's tables but `workspace` and `migration` are walled, and all belong to the role that `migration`
-/// belongs to.
+/// All of Muster's tables but `workspace` and `migration` have row-level security. All belong to the owner of
+/// `migration`.
 struct AccessChange: Sendable, Equatable {
     enum Part: String, Sendable {
         case owners
@@ -15,8 +14,7 @@ struct AccessChange: Sendable, Equatable {
     let part: Part
     let statement: String
 
-    /// All that differs from what `role` as the server and the present owner of the tables need, in the order in which
-    /// it is mended.
+    /// All differences from what `role` as the server and the present owner of the tables need, in the order of repair.
     static func all(for role: ServerRole, _ connection: borrowing Connection) throws -> [AccessChange] {
         func changes(_ part: Part, _ sql: SQL) throws -> [AccessChange] {
             try connection.query(sql) { row in AccessChange(part: part, statement: try row.value(0)) }
@@ -27,8 +25,8 @@ struct AccessChange: Sendable, Equatable {
 
     // MARK: Catalog
 
-    /// The common head of all statements here: Muster's tables and functions, its owner, and the roles that policies
-    /// named as the server.
+    /// The common head of all statements here: Muster's tables and functions, its owner, and the roles that the
+    /// policies name as the server.
     private static let catalog: SQL = """
         WITH own_table AS (
             SELECT oid, relname, relispartition, relowner, relrowsecurity, relforcerowsecurity,
@@ -54,7 +52,7 @@ struct AccessChange: Sendable, Equatable {
         )
         """
 
-    /// As PostgreSQL prints the condition of the policy `one_workspace`.
+    /// The condition of the policy `one_workspace`, as PostgreSQL prints it.
     static let oneWorkspace =
         "(workspace_id = (NULLIF(current_setting('muster.workspace'::text, true), ''::text))::integer)"
 
@@ -76,7 +74,7 @@ struct AccessChange: Sendable, Equatable {
         FROM own_table WHERE NOT is_walled AND relrowsecurity
         """
 
-    /// Partitions have the owner's policy alone: the server reaches their rows through the parent.
+    /// Partitions have only the owner's policy: the server reaches their rows through the parent.
     private static func policies(_ role: ServerRole) -> SQL {
         """
         \(catalog)
@@ -94,9 +92,9 @@ struct AccessChange: Sendable, Equatable {
         """
     }
 
-    /// What the server's role lacks, what it has beyond, and what a role still has that was the server's before.
-    /// TRUNCATE, for one, passes by all policies. Of functions that run as the owner also what everybody may, as after
-    /// a dump that was restored without privileges.
+    /// Grants that the server's role lacks, surplus grants, and grants left to an earlier server role. TRUNCATE, for
+    /// one, bypasses all policies. For functions that run as the owner this includes grants to PUBLIC, which a dump
+    /// restored without privileges leaves behind.
     private static func grants(_ role: ServerRole) -> SQL {
         """
         \(catalog), granted AS (

@@ -1,6 +1,6 @@
-/// Roles, policies or grants are not as the work at hand needs them.
+/// Roles, policies or grants don't allow the work at hand.
 public struct AccessProblem: Error, CustomStringConvertible {
-    /// What is missing, for which role, and what to do next.
+    /// Says what is missing, for which role, and what to do next.
     public let description: String
 
     init(_ description: String) { self.description = description }

@@ -1,8 +1,7 @@
 import Postgres
 
 extension Schema {
-    /// Throws `CannotCreate` where the role of the connection can't make Muster's tables, or the months of events
-    /// later.
+    /// Throws `CannotCreate` if the role of the connection can't create Muster's tables, or later the months of events.
     func checkMayCreate(deadline: ContinuousClock.Instant) async throws {
         let rows = try await database.read(
             deadline: deadline,
@@ -15,19 +14,19 @@ extension Schema {
     }
 }
 
-/// The role of the connection can't make tables; `description` says why, and which statement helps.
+/// The role of the connection can't create tables. `description` gives the reason and the statement that helps.
 public struct CannotCreate: Error, Equatable, CustomStringConvertible {
     let role: String
     let database: String
     let cause: Cause
 
     enum Cause: Equatable {
-        /// No schema of the search path is there, or may be used.
+        /// No schema of the search path exists or may be used.
         case noSchema(searchPath: String)
         case noCreate(schema: String)
     }
 
-    /// Nil where it can.
+    /// Nil if the role may create tables.
     fileprivate init?(_ row: borrowing Row) throws {
         (role, database) = (try row.value(0), try row.value(1))
         let (schema, path, may): (String?, String, Bool) = (try row.value(2), try row.value(3), try row.value(4))
@@ -39,7 +38,7 @@ public struct CannotCreate: Error, Equatable, CustomStringConvertible {
         }
     }
 
-    /// What is missing, and what to do next.
+    /// Says what is missing and what to do next.
     public var description: String {
         switch cause {
         case .noSchema(let path):

@@ -1,7 +1,7 @@
 import Postgres
 
-/// The tables that are Muster's. By their names, as its functions are: what else stands in the schema, such as a copy
-/// of a table that its owner keeps, is none of Muster's business, whatever columns it has.
+/// Muster's own tables, identified by their names, as its functions are. Other tables in the schema, such as an owner's
+/// copy of a table, are ignored, whatever columns they have.
 enum OwnTables {
     /// Their rows of `pg_class` in the schema of the connection; those of partitions have `relispartition`.
     static let query: SQL = """

@@ -2,12 +2,11 @@ import Logging
 import Postgres
 
 extension Schema {
-    /// The step that makes the server's role, its policies and grants; there is nothing to mend before it.
+    /// The migration that creates the server's role, its policies and grants. Before it there is nothing to repair.
     static let rolesVersion = 8
 
-    /// Makes owners, row-level security, policies and grants right for the role that owns the tables now and for the
-    /// server's role, which is made where it is missing. A dump carries none of them for sure. Says what it changed,
-    /// and nothing where all is right.
+    /// Repairs owners, row-level security, policies and grants for the role that owns the tables now and for the
+    /// server's role, which it creates if missing. A dump is not certain to carry any of them. Logs each change.
     func repairAccess(for role: ServerRole, logger: Logger, deadline: ContinuousClock.Instant) async throws {
         if try await createIfMissing(role, deadline: deadline) {
             logger.notice("Server role created", metadata: ["role": "\(role.name)"])
@@ -29,8 +28,8 @@ extension Schema {
         }
     }
 
-    /// What `migrate` would mend, or what it would ask for; empty where all is right, and where the schema is newer
-    /// than this build knows.
+    /// The repairs that `migrate` would make or ask for. Empty if all is right, or if the schema is newer than this
+    /// build knows.
     public func accessDifferences(deadline: ContinuousClock.Instant) async throws -> [String] {
         guard try await version(deadline: deadline) == current else { return [] }
         let role: ServerRole
@@ -43,7 +42,7 @@ extension Schema {
     }
 
     private func mend(for role: ServerRole, deadline: ContinuousClock.Instant) async throws -> [AccessChange] {
-        // Another migrator's work takes as long as it takes.
+        // No lock timeout: another migrator may work for any length of time.
         try await database.transaction(lockTimeoutMilliseconds: 0, deadline: deadline) { [mending] connection in
             try connection.execute("LOCK TABLE migration IN SHARE ROW EXCLUSIVE MODE")
             let changes = try AccessChange.all(for: role, connection)
@@ -52,7 +51,7 @@ extension Schema {
                 try connection.execute("SELECT set_config('lock_timeout', \(timeout), true)")
             }
             for change in changes { try Self.run(change, connection) }
-            // A GRANT by a role that may not give anything is a warning and no error.
+            // A GRANT by a role without the right to grant is a warning, not an error.
             if !changes.isEmpty, let left = try AccessChange.all(for: role, connection).first {
                 throw AccessProblem(
                     "`\(left.statement)` has no effect when this role runs it: run it as a superuser, then migrate again"
@@ -72,8 +71,8 @@ extension Schema {
         }
     }
 
-    /// Running servers hold locks of tables in another order than the statements here take them, and others may hold
-    /// one for long.
+    /// Retries on lock conflicts. Running servers lock tables in another order than the statements here, and another
+    /// transaction may hold a table for long.
     private func again<R: Sendable>(_ body: () async throws -> R) async throws -> R {
         for _ in 1..<mending.attempts {
             do { return try await body() } catch let error as PostgresError
@@ -84,7 +83,8 @@ extension Schema {
         do { return try await body() } catch SQLState.lockNotAvailable { throw mending.problem }
     }
 
-    /// Before anything is changed: the owner of the tables, or who is about to make them, is no role for the server.
+    /// Checked before any change: the owner of the tables, or the role about to create them, can't be the server's
+    /// role.
     func checkIsNotOwner(_ role: ServerRole, deadline: ContinuousClock.Instant) async throws {
         let owner = try await database.read(
             deadline: deadline,
@@ -113,14 +113,14 @@ extension Schema {
 }
 
 extension Schema {
-    /// Throws `AccessProblem` where the role of the connection doesn't see all rows of each workspace that it works in:
-    /// what it then finds would be no answer, and what it changes could be nothing.
+    /// Throws `AccessProblem` if the role of the connection doesn't see all rows of each workspace that it works in.
+    /// Its reads would be incomplete, and its changes could affect no rows.
     public func checkAccess(deadline: ContinuousClock.Instant) async throws {
         let hidden = try await database.read(deadline: deadline, Self.hiddenTables) { row in try HiddenTable(row) }
         if let hidden = hidden.first { throw hidden.problem }
     }
 
-    /// Tables that this role may not read, or whose policies don't show it all rows of a workspace.
+    /// Tables that this role may not read, or whose policies hide rows of a workspace from it.
     private static var hiddenTables: SQL {
         """
         WITH policy AS (
@@ -146,8 +146,8 @@ extension Schema {
 
 /// How long to wait for tables whose policies or grants are to be changed.
 ///
-/// Who waits for one already has those before it, for itself alone: all calls wait behind it. So it waits for a moment,
-/// gives all of them back, and comes again.
+/// The repair holds its earlier tables exclusively while it waits for the next, and all calls queue behind it. So it
+/// waits briefly, releases all of them, and retries.
 struct MendingPatience: Sendable {
     var lockTimeoutMilliseconds = 2000
     var attempts = 10
@@ -161,13 +161,13 @@ struct MendingPatience: Sendable {
     }
 }
 
-/// A table that a role does not see, or not all of.
+/// A table that is hidden from a role, fully or in part.
 private struct HiddenTable: Sendable {
     let role: String
     let table: String
     let owner: String
     let isReadable: Bool
-    /// A policy of the operator's that takes rows away.
+    /// An operator's policy that hides rows.
     let restrictivePolicy: String?
 
     init(_ row: borrowing Row) throws {

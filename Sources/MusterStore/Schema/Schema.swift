@@ -2,30 +2,30 @@ public import Logging
 public import MusterSchema
 public import Postgres
 
-/// The schema of a database: brings it up to date, and says what is there.
+/// The schema of a database: migrates it and describes it.
 ///
-/// `migrate` and `createWorkspace` need the role that owns the tables; the rest, any role that may log in.
+/// `migrate` and `createWorkspace` need the role that owns the tables. All else works with any role that may log in.
 public struct Schema: Sendable {
     public let database: Database
     let migrations: [Migration]
     var mending = MendingPatience()
 
-    /// - Parameter migrations: the steps that this build knows.
+    /// - Parameter migrations: the migrations that this build knows.
     public init(database: Database, migrations: [Migration] = Migration.all) {
         self.database = database
         self.migrations = migrations
     }
 
-    /// The number of the schema that this build serves.
+    /// The schema version that this build serves.
     public var current: Int { migrations.last?.version ?? 0 }
 
-    /// The number of the last migration that was applied; 0 where none was.
+    /// The number of the last applied migration; 0 before the first.
     public func version(deadline: ContinuousClock.Instant) async throws -> Int {
         try await applied(deadline: deadline).version
     }
 
-    /// Throws `SchemaMismatch` where the database has a schema that this build does not serve: an older one, or a newer
-    /// one with a step that does more than add.
+    /// Throws `SchemaMismatch` if this build does not serve the schema of the database: an older one, or a newer one
+    /// with a migration that does more than add.
     public func check(deadline: ContinuousClock.Instant) async throws {
         let found = try await applied(deadline: deadline)
         guard found.version == current || found.version > current && found.onlyAdds else {
@@ -33,10 +33,10 @@ public struct Schema: Sendable {
         }
     }
 
-    /// The last step that was applied, and whether all that this build doesn't know only add.
+    /// The last applied migration, and whether all applied migrations that this build doesn't know only add.
     private func applied(deadline: ContinuousClock.Instant) async throws -> (version: Int, onlyAdds: Bool) {
         do {
-            // By its name in a document, since databases with a schema older than 12 have no such column.
+            // Reads the column by name from a JSON document, since databases with a schema older than 12 lack it.
             let rows = try await database.read(
                 isUrgent: true, deadline: deadline,
                 """
@@ -50,8 +50,7 @@ public struct Schema: Sendable {
             try await checkIsNotElsewhere(deadline: deadline)
             return (0, true)
         } catch SQLState.insufficientPrivilege {
-            // A grant is missing, as after a restore into a cluster that lacked the role: that tells nothing of the
-            // schema.
+            // A grant is missing, as after a restore into a cluster that lacked the role. The schema is still unknown.
             throw AccessProblem(
                 "the role of the connection may not read the table migration: run `muster-server migrate` as the role that "
                     + "owns the tables, which grants it to the server's role (setting server_role), and connect as that"
@@ -59,14 +58,13 @@ public struct Schema: Sendable {
         }
     }
 
-    /// Applies what is missing, step by step, each in a transaction of its own, and returns the numbers of the steps.
-    /// Then, also where nothing was missing, puts roles, policies and grants right. A newer schema that only adds is
-    /// left as it is.
+    /// Applies the missing migrations, each in its own transaction, and returns their numbers. Then repairs roles,
+    /// policies and grants, even if no migration was missing. Leaves a newer schema that only adds as it is.
     ///
-    /// Two at once are safe: each step is applied under the lock of the table in which it is recorded.
+    /// Two concurrent runs are safe: each migration is applied under the lock of the table that records it.
     ///
-    /// - Parameter role: as whom servers connect; nil is the role that the database names already, or else the standard
-    ///   one.
+    /// - Parameter role: the role that servers connect as. Nil means the role that the database already names, or else
+    ///   the standard one.
     @discardableResult
     public func migrate(
         serverRole given: ServerRole? = nil, logger: Logger, deadline: ContinuousClock.Instant
@@ -88,7 +86,7 @@ public struct Schema: Sendable {
         if found < Self.rolesVersion {
             try await checkMayCreateRoles(role, deadline: deadline)
         } else if found < current {
-            // Before the steps: one that changes rows that the owner doesn't see changes none and says nothing.
+            // Runs before the migrations: an update silently skips rows that the owner doesn't see.
             try await repairAccess(for: role, logger: logger, deadline: deadline)
         }
         let applied = try await applyAll(for: role, logger, deadline: deadline)
@@ -110,8 +108,8 @@ public struct Schema: Sendable {
         return applied
     }
 
-    /// False where there are no tables yet; throws where they belong to a role that this connection can't work as, or
-    /// where what it made would stand in another schema.
+    /// False if there are no tables yet. Throws if they belong to a role that this connection can't act as, or if new
+    /// tables would go into another schema.
     private func ownsTables(deadline: ContinuousClock.Instant) async throws -> Bool {
         try await checkIsNotElsewhere(deadline: deadline)
         let rows = try await database.read(
@@ -131,8 +129,7 @@ public struct Schema: Sendable {
         return true
     }
 
-    /// `IF NOT EXISTS` looks first and creates then: of two at once, one may find the other's table in its way, and
-    /// look again.
+    /// `IF NOT EXISTS` is not atomic: of two concurrent runs, one may fail on the other's table and must retry.
     private func createTableOfMigrations(deadline: ContinuousClock.Instant) async throws {
         for attempt in 1...5 {
             do {
@@ -157,12 +154,11 @@ public struct Schema: Sendable {
         [SQLState.uniqueViolation, .duplicateTable, .duplicateObject].contains(error.sqlState)
     }
 
-    /// False where the step was applied before, or by another migrator while this one waited for the lock.
+    /// False if the migration was applied before, or by another migrator while this one waited for the lock.
     private func apply(
         _ migration: Migration, _ role: ServerRole, deadline: ContinuousClock.Instant
     ) async throws -> Bool {
-        // Without a lock timeout: the other migrator's step takes as long as it takes, and the deadline bounds this
-        // one.
+        // No lock timeout: another migrator may work for any length of time. The deadline bounds the wait.
         try await database.transaction(lockTimeoutMilliseconds: 0, deadline: deadline) { connection in
             try connection.execute("LOCK TABLE migration IN SHARE ROW EXCLUSIVE MODE")
             let recorded: String? = try connection.first(
@@ -189,14 +185,14 @@ public struct Schema: Sendable {
     }
 }
 
-/// The database has another schema than this build serves.
+/// The database has a schema that this build doesn't serve.
 public struct SchemaMismatch: Error, Equatable, CustomStringConvertible {
-    /// The number of the last migration that was applied; 0 where none was.
+    /// The number of the last applied migration; 0 before the first.
     public let found: Int
-    /// The number that this build serves.
+    /// The schema version that this build serves.
     public let served: Int
 
-    /// Both numbers, and what to do next.
+    /// States both versions and what to do next.
     public var description: String {
         let fact = "the database has schema \(found) and this muster-server serves schema \(served)"
         return found < served
@@ -205,13 +201,13 @@ public struct SchemaMismatch: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// A step of this number was applied, but another one than this build knows.
+/// A migration of this number was applied, but it differs from the one that this build knows.
 public struct ForeignMigration: Error, CustomStringConvertible {
     let version: Int
     let recorded: String
     let known: String
 
-    /// Both names, and what to do next.
+    /// States both names and what to do next.
     public var description: String {
         "migration \(version) of the database is \(recorded) and this muster-server knows \(known): "
             + "point MUSTER_DATABASE_URL at Muster's own database"

@@ -1,6 +1,6 @@
 import Postgres
 
-/// What the server must know about the database before it serves.
+/// The facts about the database that the server needs before it serves.
 public struct ServerFacts: Sendable, Equatable {
     /// Such as `15.18`.
     public let version: String
@@ -8,7 +8,7 @@ public struct ServerFacts: Sendable, Equatable {
     public let fsync: String
     public let synchronousCommit: String
     public let fullPageWrites: String
-    /// Whether the wall between workspaces does not hold for this role, and why.
+    /// Why this role bypasses tenant isolation; nil if it doesn't.
     public let bypassesRLS: RLSBypass?
 
     /// Why a role sees all workspaces.
@@ -18,7 +18,7 @@ public struct ServerFacts: Sendable, Equatable {
         case owner = "the owner of the tables, or a member of that role"
     }
 
-    /// The settings that are not `on`: an acknowledged write may be lost when the machine loses power.
+    /// The settings that are not `on`. With any of them, a power failure may lose an acknowledged write.
     public var weakSettings: [String] {
         [("fsync", fsync), ("synchronous_commit", synchronousCommit), ("full_page_writes", fullPageWrites)]
             .filter { $1 == "off" }.map(\.0)
@@ -26,7 +26,7 @@ public struct ServerFacts: Sendable, Equatable {
 }
 
 extension Schema {
-    /// Asks the database what it is and who we are.
+    /// Reads version, encoding, settings and role from the database.
     public func facts(deadline: ContinuousClock.Instant) async throws -> ServerFacts {
         let rows = try await database.read(
             deadline: deadline,

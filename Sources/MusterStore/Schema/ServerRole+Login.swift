@@ -2,9 +2,9 @@ import Logging
 import Postgres
 
 extension Schema {
-    /// Lets the server's role log in and connect to this database where it may not, or says which statement helps.
+    /// Lets the server's role log in and connect to this database if it can't yet, or names the statement that helps.
     ///
-    /// A role without LOGIN that others are members of stays as it is: servers log in as one of those.
+    /// A role without LOGIN that has members stays as it is: servers log in as one of the members.
     func letIn(_ role: ServerRole, logger: Logger, deadline: ContinuousClock.Instant) async throws {
         let before = try await barred(role, deadline: deadline)
         for (_, statement) in before {
@@ -15,7 +15,7 @@ extension Schema {
             } catch SQLState.insufficientPrivilege {}  // told below
         }
         guard !before.isEmpty else { return }
-        // A GRANT by a role that may not give anything is a warning and no error.
+        // A GRANT by a role without the right to grant is a warning, not an error.
         let left = try await barred(role, deadline: deadline)
         for (right, statement) in before {
             if left.contains(where: { $0.right == right }) {
@@ -28,7 +28,7 @@ extension Schema {
         }
     }
 
-    /// What the role may not, and the statement that mends it.
+    /// The rights that the role lacks, each with the statement that grants it.
     private func barred(
         _ role: ServerRole, deadline: ContinuousClock.Instant
     ) async throws -> [(right: String, statement: String)] {

@@ -1,14 +1,15 @@
 import Postgres
 
 extension Schema {
-    /// Lets the role log in with this password. False: it has it already, as far as had to be found out.
+    /// Lets the role log in with this password. Returns false if it can't be changed here and PostgreSQL accepts it
+    /// already.
     ///
-    /// A role belongs to the whole cluster: where other databases use it, their servers would be locked out at their
-    /// next connection. Then the password is changed only where `changesShared` says so. Throws `AccessProblem` with
-    /// the statement or setting that helps.
+    /// A role belongs to the whole cluster: if other databases use it, a new password would reject their servers' next
+    /// connections. Then the password changes only if `changesShared` is set. Throws `AccessProblem` with the statement
+    /// or setting that helps.
     ///
-    /// - Parameter isAccepted: whether PostgreSQL asks the role for a password and takes this one; asked only where it
-    ///   matters.
+    /// - Parameter isAccepted: whether PostgreSQL asks the role for a password and accepts this one. Called only if
+    ///   needed.
     @discardableResult
     public func setPassword(
         _ password: String, of role: ServerRole, changesShared: Bool, deadline: ContinuousClock.Instant,
@@ -26,7 +27,7 @@ extension Schema {
         return true
     }
 
-    /// Where the role is named in a grant or policy, or owns something, in another database: `pg_shdepend` is of the
+    /// The other databases where grants or policies name the role, or where it owns objects. `pg_shdepend` covers the
     /// whole cluster.
     private func otherDatabases(using role: ServerRole, deadline: ContinuousClock.Instant) async throws -> [String] {
         try await database.read(
@@ -43,7 +44,7 @@ extension Schema {
     }
 
     private func alter(_ role: ServerRole, _ password: String, deadline: ContinuousClock.Instant) async throws {
-        // ALTER ROLE takes no bound value; neither the name nor the verifier can hold a quote.
+        // ALTER ROLE takes no parameters. Neither the name nor the verifier can contain a quote.
         try await database.transaction(deadline: deadline) { connection in
             let verifier = try connection.verifier(of: password, role: role.name)
             try connection.run(script: "ALTER ROLE \"\(role.name)\" PASSWORD '\(verifier)'")

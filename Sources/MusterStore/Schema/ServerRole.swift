@@ -1,16 +1,16 @@
 import MusterSchema
 import Postgres
 
-/// The role that servers connect as. It owns nothing and sees one workspace in a transaction.
+/// The role that servers connect as. It owns nothing and sees one workspace per transaction.
 public struct ServerRole: Sendable, Equatable {
     public let name: String
 
-    /// The name that the migrations' files have, and that holds where nothing else is set.
+    /// The name in the migration files, and the default.
     public static let standard = ServerRole(known: "muster_server")
 
-    /// Nil unless the name is 1 to 63 letters of ASCII, digits, `_`, `-`, `.` or `@`, and none of PostgreSQL's own:
-    /// those that begin with `pg_`, `public` and `none`. So it can stand in double quotes anywhere in a script, within
-    /// a literal or a format as well.
+    /// Nil unless the name is 1 to 63 ASCII letters, digits, `_`, `-`, `.` or `@`, and not reserved by PostgreSQL:
+    /// `public`, `none`, or a `pg_` prefix. Such a name is safe in double quotes anywhere in a script, even within a
+    /// literal or a format.
     public init?(_ name: String) {
         let isAllowed = name.utf8.allSatisfy { byte in
             switch byte {
@@ -27,7 +27,7 @@ public struct ServerRole: Sendable, Equatable {
 
     private init(known name: String) { self.name = name }
 
-    /// The script of a step, with this role where the file has the standard one.
+    /// The script of a migration, with this role in place of the standard one.
     func script(of migration: Migration) -> String {
         guard self != .standard else { return migration.script }
         return migration.script.replacing(Self.standard.name, with: "\"\(name)\"")
@@ -35,11 +35,10 @@ public struct ServerRole: Sendable, Equatable {
 }
 
 extension Schema {
-    /// The role that servers connect as: the given one, or else the one that the policies name, or the standard one
-    /// where none names any.
+    /// The role that servers connect as: the given one, else the one that the policies name, else the standard one.
     ///
-    /// Throws `AccessProblem` where they name several, or one that can't be: which of them it is must be said, since
-    /// policies and grants are moved to it.
+    /// Throws `AccessProblem` if they name several roles or an invalid one. The operator must then choose, since
+    /// policies and grants move to the chosen role.
     public func serverRole(
         given: ServerRole? = nil, deadline: ContinuousClock.Instant
     ) async throws -> ServerRole {
@@ -67,7 +66,7 @@ extension Schema {
         return role
     }
 
-    /// Makes the role where the cluster lacks it, as one has that a dump was restored into. True: it was made.
+    /// Creates the role if the cluster lacks it, as after a restored dump. Returns whether it was created.
     func createIfMissing(_ role: ServerRole, deadline: ContinuousClock.Instant) async throws -> Bool {
         let (exists, creator) = try await roleFacts(role, deadline: deadline)
         if exists { return false }
@@ -80,7 +79,7 @@ extension Schema {
         return try await create(role, deadline: deadline)
     }
 
-    /// Refuses a role that the step which makes it could not be run for, in words that tell what is missing.
+    /// Throws with the missing right if the migration that creates the role can't run.
     func checkMayCreateRoles(_ role: ServerRole, deadline: ContinuousClock.Instant) async throws {
         let (_, creator) = try await roleFacts(role, deadline: deadline)
         guard !creator.mayCreateRoles else { return }

@@ -1,8 +1,8 @@
 import Postgres
 
 extension Schema {
-    /// Throws `AccessProblem` where the schema in which this connection makes tables has none of Muster's, and another
-    /// one of the database has: the tables are not found by their names, or new ones would not stand beside them.
+    /// Throws `AccessProblem` if Muster's tables are not in the schema where this connection creates tables but in
+    /// another one of the database. Lookups by name would miss them, or new tables would end up apart from them.
     func checkIsNotElsewhere(deadline: ContinuousClock.Instant) async throws {
         let found = try await database.read(
             deadline: deadline,
@@ -24,7 +24,7 @@ extension Schema {
     }
 }
 
-/// Muster's tables, in another schema than the first of the search path.
+/// Muster's tables in a schema other than the first of the search path.
 private struct TablesElsewhere: Sendable {
     let schema: String
     let role: String

@@ -1,7 +1,7 @@
 public import MusterProtocol
 import Postgres
 
-/// A workspace as it is listed.
+/// A workspace in a listing.
 public struct WorkspaceInfo: Sendable, Equatable {
     public let id: WorkspaceID
     public let name: String
@@ -9,9 +9,10 @@ public struct WorkspaceInfo: Sendable, Equatable {
 }
 
 extension Schema {
-    /// Makes a workspace with the rows that every workspace has, and its first key. Nil: there is one of this name.
+    /// Creates a workspace with the rows that every workspace has, and its first key. Nil if the name is in use.
     ///
-    /// - Parameter firstKey: makes the key, whose secret names the workspace and so can't be made before it.
+    /// - Parameter firstKey: makes the key. Its secret contains the number of the workspace, so it can't be made
+    ///   earlier.
     public func createWorkspace(
         name: String, at moment: Instant, deadline: ContinuousClock.Instant,
         firstKey: @escaping @Sendable (WorkspaceID) throws -> NewKey
@@ -40,10 +41,10 @@ extension Schema {
         }
     }
 
-    /// Makes a key in a workspace, as the owner of the tables: the way back where no key can make one. Nil: there is no
-    /// such workspace.
+    /// Creates a key in a workspace as the owner of the tables, for when no key can create one. Nil if there is no such
+    /// workspace.
     ///
-    /// - Parameter make: makes the key, whose secret names the workspace by its number.
+    /// - Parameter make: makes the key, whose secret contains the number of the workspace.
     public func createKey(
         inWorkspaceNamed name: String, deadline: ContinuousClock.Instant,
         make: @escaping @Sendable (WorkspaceID) throws -> NewKey
@@ -57,7 +58,7 @@ extension Schema {
         }
     }
 
-    /// All workspaces, oldest first.
+    /// Lists all workspaces, oldest first.
     public func workspaces(deadline: ContinuousClock.Instant) async throws -> [WorkspaceInfo] {
         try await database.read(
             deadline: deadline, "SELECT workspace_id, name, created_at FROM workspace ORDER BY workspace_id"
