@@ -1,19 +1,19 @@
 import MusterUsers
 import Postgres
 
-/// Whose attributes changed at each of the newest versions of all attributes.
+/// Records whose attributes changed at each of the newest versions of the head of attributes.
 enum AttributeLog {
-    /// Users whose changes are read, and kept, where `e` is the head of everyone: a sixteenth of all. Looking one up
-    /// takes several times as long as going past it in a scan. It bounds what the log takes, too: some 100 bytes for
-    /// each of them at most.
+    /// The number of users whose changes are kept and read: a sixteenth of all users, where `e` is the head of
+    /// everyone. Looking up one user takes several times as long as passing it in a scan. The limit also bounds the
+    /// size of the log, at about 100 bytes per user.
     static let maxUsers: StaticString = "greatest(1000, e.size / 16)"
 }
 
 extension WorkspaceTransaction {
-    /// Raises the head that counts the changes of attributes, and notes whose changed. The head is locked, or else the
-    /// identity row is held alone; its lock comes after that of everyone and before any cohort's.
+    /// Raises the head of attributes and records whose attributes changed. Locks that head, unless the identity row is
+    /// held exclusively. Its lock comes after everyone's and before any cohort's.
     ///
-    /// - Parameter users: all who got, changed or lost an attribute, those who go among them.
+    /// - Parameter users: all users that got, changed or lost an attribute, deleted users included.
     borrowing func raiseAttributes(of users: [UserNumber]) throws {
         try execute(
             """
@@ -28,8 +28,8 @@ extension WorkspaceTransaction {
             """)
     }
 
-    /// The changes that no look reads any more. All of them, since a busy workspace makes thousands between two
-    /// maintenance passes.
+    /// Deletes the changes that no look reads any more, without a limit per pass: a busy workspace makes thousands
+    /// between two maintenance passes.
     borrowing func pruneAttributeChanges() throws -> Int {
         try query(
             """

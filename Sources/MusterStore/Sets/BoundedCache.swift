@@ -1,7 +1,7 @@
 import Locking
 import MusterSets
 
-/// Values by key up to a number of bytes; the least recently used go first.
+/// A cache with a limit in bytes. It evicts the least recently used values first.
 final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private struct Entry {
         var value: Value
@@ -36,7 +36,7 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         }
     }
 
-    /// Keeps `value`, unless `isNewer` says that what is there is newer.
+    /// Stores `value`, unless `isNewer` says that the stored one is newer.
     func put(_ value: Value, for key: Key, bytes: Int, unless isNewer: (Value) -> Bool = { _ in false }) {
         state.withLock { state in
             if let there = state.entries[key], isNewer(there.value) { return }
@@ -53,10 +53,10 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         }
     }
 
-    /// Bytes that can be put without anything having to go.
+    /// The bytes that can be added without eviction.
     var room: Int { state.withLock { max(0, byteLimit - $0.bytes) } }
 
-    /// What it holds and did, for the metrics.
+    /// Size and counters, for the metrics.
     var usage: CacheUsage {
         state.withLock {
             CacheUsage(
@@ -64,7 +64,7 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         }
     }
 
-    /// Frees a tenth more than it must, so that the sort is paid for by many puts.
+    /// Evicts a tenth more than needed, so that many puts share the cost of one sort.
     private func evict(_ state: inout State) {
         for (key, entry) in state.entries.sorted(by: { $0.value.lastUsed < $1.value.lastUsed }) {
             if state.bytes <= byteLimit / 10 * 9 { return }
@@ -75,7 +75,7 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
 }
 
-/// Sets at the newest version that this process has seen.
+/// The newest version of each set that this process has seen.
 typealias SetCache = BoundedCache<SetKey, SetState>
 
 extension BoundedCache where Key == SetKey, Value == SetState {
@@ -83,7 +83,7 @@ extension BoundedCache where Key == SetKey, Value == SetState {
         put(state, for: key, bytes: state.members.byteCount) { $0.at.version > state.at.version }
     }
 
-    /// Also in the place of a newer version: one that turned out to be of a history that is no more.
+    /// Replaces even a newer version, which turned out to belong to an abandoned history.
     func replace(_ state: SetState, for key: SetKey) {
         put(state, for: key, bytes: state.members.byteCount)
     }

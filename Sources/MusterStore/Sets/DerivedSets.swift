@@ -2,17 +2,17 @@ import MusterProtocol
 import MusterSets
 import MusterUsers
 
-/// Sets that can be worked out again, kept because that takes long.
+/// Identifies a set that can be recomputed. Such sets are cached because computing one takes long.
 enum DerivedKey: Hashable, Sendable {
     case version(SetKey, Int64)
     case attribute(WorkspaceID, AttributeFilter)
     case event(WorkspaceID, EventLeaf)
-    /// What a question meant at these versions, with these sets behind its cohorts and in this history: for the pages
-    /// of a listing.
+    /// The result of a question for the pages of a listing: at these versions, with these sets behind its cohorts, in
+    /// this history.
     case listing(WorkspaceID, Question, VersionsKey)
 }
 
-/// `Versions` as a key.
+/// `Versions` as a hashable key.
 struct VersionsKey: Hashable, Sendable {
     let everyone: Int64
     let cohorts: [CohortVersion]

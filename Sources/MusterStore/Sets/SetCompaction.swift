@@ -3,8 +3,7 @@ import MusterSets
 import Postgres
 
 extension WorkspaceTransaction {
-    /// Makes `state` the snapshot of a set. Only the chunks that differ from `replacing`, the snapshot that is there,
-    /// are written.
+    /// Stores `state` as the snapshot of a set. Writes only the chunks that differ from `old`, the stored snapshot.
     borrowing func writeSnapshot(of set: SetKey, _ state: SetState, replacing old: SetState?) throws {
         if old == nil {
             try execute(
@@ -37,7 +36,7 @@ extension WorkspaceTransaction {
         }
     }
 
-    /// The snapshot of a set as it stands, locked against other folds; nil where another one holds it.
+    /// The stored snapshot of a set, locked against other compactions; nil if another one holds the lock.
     fileprivate borrowing func lockSnapshot(of set: SetKey) throws -> SetState? {
         try execute(
             """
@@ -61,7 +60,8 @@ extension WorkspaceTransaction {
 }
 
 extension WorkspaceTransaction {
-    /// Adds to the snapshot the bytes of the changes that it has taken in. Lengths are known without reading the bytes.
+    /// Adds the bytes of the compacted changes to the snapshot's count. PostgreSQL knows their lengths without reading
+    /// them.
     fileprivate borrowing func countCompacted(of set: SetKey, after old: Int64, through new: Int64) throws {
         try execute(
             """
@@ -75,9 +75,10 @@ extension WorkspaceTransaction {
 }
 
 extension WorkspaceMaintenance {
-    /// Writes the snapshot of a set anew, up to its head. It takes no lock that an import waits for, and may be ended
-    /// at any point: until its commit the old snapshot and the changes say the same. No change is deleted.
-    /// - Returns: the changes that were folded; 0 where another process is at it.
+    /// Rewrites the snapshot of a set, up to its head. Takes no lock that an import waits for. May be cancelled at any
+    /// point: until the commit, the old snapshot and the changes give the same state. Deletes no change.
+    ///
+    /// - Returns: the number of changes that were compacted; 0 if another process is compacting the set.
     @discardableResult
     func compact(_ set: SetKey) async throws -> Int64 {
         let cache = cache
@@ -92,9 +93,9 @@ extension WorkspaceMaintenance {
         }
     }
 
-    /// A page of a workspace's sets by number, those after `last`, with those whose changes since the snapshot outgrow
-    /// it: more than 1,000, or more than 64 KiB and half of the snapshot. One statement, which looks at no change; nil
-    /// after the last page.
+    /// A page of a workspace's sets after `last`, by number, with those due for compaction: more than 1,000 changes
+    /// since the snapshot, or more than 64 KiB of changes and half of the snapshot. One statement, which reads no
+    /// change. Nil after the last page.
     func setsToCompact(after last: Int32) async throws -> CompactionPage? {
         let rows = try await read(
             """
@@ -126,9 +127,9 @@ extension WorkspaceMaintenance {
     }
 }
 
-/// Some of a workspace's sets, as the search for those to fold found them.
+/// A page of a workspace's sets, with those due for compaction.
 struct CompactionPage: Sendable {
-    /// Sets in one statement: some 50 ms.
+    /// Sets per statement, which takes about 50 ms.
     static let max: Int64 = 10_000
 
     let last: Int32

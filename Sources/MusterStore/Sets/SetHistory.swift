@@ -1,15 +1,15 @@
 import MusterSets
 import Postgres
 
-/// This version of a set is not kept (any more), or never was.
+/// This version of a set is no longer stored, or never existed.
 public struct VersionNotKept: Error {
-    /// The field of the request that names the version; nil where none does.
+    /// The field of the request that names the version, if any.
     public var field: String?
 
-    /// - Parameter field: where the request names the version.
+    /// - Parameter field: the field of the request that names the version.
     public init(field: String? = nil) { self.field = field }
 
-    /// Runs `body`; a version that it doesn't find is one that `field` names, unless the error knows better.
+    /// Runs `body`. Adds `field` to a `VersionNotKept` that it throws, unless the error names a field already.
     public static func naming<R>(_ field: String, _ body: () async throws -> R) async throws -> R {
         do { return try await body() } catch let error as VersionNotKept {
             throw VersionNotKept(field: error.field ?? field)
@@ -17,7 +17,7 @@ public struct VersionNotKept: Error {
     }
 }
 
-/// What one statement returned to work out an earlier version of a set: head, snapshot, chunks, and the changes
+/// The rows from which one statement rebuilds an earlier version of a set: head, snapshot, chunks, and the changes
 /// between.
 private struct HistoryParts {
     var head: SetVersion?
@@ -36,7 +36,7 @@ private struct HistoryParts {
         let changes = changes.sorted { $0.at.version < $1.at.version }
         let state = start.at.version <= version ? start.applying(changes) : start.undoing(changes)
         guard let state, state.at.version == version else {
-            // Before the snapshot retention may have taken the changes; after it all of them must be there.
+            // Retention may have deleted changes before the snapshot. All changes after it must exist.
             if version < start.at.version { throw VersionNotKept() }
             throw DamagedSet(set: set, what: "the changes since the snapshot don't lead to version \(version)")
         }
@@ -48,7 +48,7 @@ private struct HistoryParts {
 }
 
 extension WorkspaceTransaction {
-    /// The set at an earlier version: from the snapshot forwards, or backwards where the snapshot is newer.
+    /// The set at an earlier version: forwards from the snapshot, or backwards if the snapshot is newer.
     borrowing func state(of set: SetKey, at version: Int64) throws -> SetState {
         var parts = HistoryParts()
         try forEach(
@@ -84,10 +84,10 @@ extension WorkspaceTransaction {
 }
 
 extension AudienceStore {
-    /// A set at an earlier version, from memory where it was asked for before.
+    /// A set at an earlier version, cached after the first read.
     ///
-    /// - Parameter tag: of that version in the history that is stored now, which tells it from one that was rewound
-    ///   since. Nil where the log doesn't have it: then only the log can say why.
+    /// - Parameter tag: the tag of that version in the stored history, which tells it from a version that was rewound
+    ///   since. Nil if the log doesn't have it; then the log is read to find out why.
     func state(of set: SetKey, at version: Int64, tag: Int64?) async throws -> SetState {
         if let tag {
             let at = SetVersion(version: version, tag: tag)
@@ -103,7 +103,7 @@ extension AudienceStore {
         return state
     }
 
-    /// The tag that each of these versions has in the history that is stored now; nil where the log doesn't have it.
+    /// The tag of each of these versions in the stored history; nil if the log doesn't have it.
     func tags(of versions: [(set: Int32, version: Int64)]) async throws -> [Int64?] {
         var tags = [Int64?](repeating: nil, count: versions.count)
         let found = try await read(

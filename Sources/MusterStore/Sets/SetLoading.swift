@@ -1,7 +1,7 @@
 import MusterSets
 import Postgres
 
-/// What one statement returned of a set: head, snapshot, chunks and the changes since, all of one moment.
+/// The rows of one statement about a set: head, snapshot, chunks and later changes, all from one point in time.
 private struct StoredParts {
     var head: SetVersion?
     var size: Int64 = 0
@@ -10,7 +10,7 @@ private struct StoredParts {
     var chunks: [MemberSet] = []
     var changes: [SetChange] = []
 
-    /// - Parameter isWhole: false where only some chunks were read, so that nothing can be said of sizes.
+    /// - Parameter isWhole: false if only some chunks were read, so that sizes can't be verified.
     func state(of set: SetKey, isWhole: Bool) throws -> SetState? {
         guard let head else { return nil }
         let start = SetState(at: snapshot ?? .none, members: MemberSet(merging: chunks))
@@ -28,13 +28,13 @@ private struct StoredParts {
 }
 
 extension WorkspaceTransaction {
-    /// The current states of sets, by one statement: from their snapshots and the changes since. Sets that don't exist
-    /// are left out.
+    /// Loads the current states of sets from their snapshots and later changes, with one statement. Omits sets that
+    /// don't exist.
     ///
-    /// Sets without a snapshot have a part of their own: `coalesce` counts as leaky under the policies, and would keep
-    /// the index from finding the changes since.
+    /// Sets without a snapshot are read by a part of their own: under the policies `coalesce` counts as leaky, and
+    /// would keep the later changes from being found by the index.
     ///
-    /// - Parameter users: where it is given, the states are right for these users only: of snapshots the chunks with
+    /// - Parameter users: if given, the states are correct for these users only, and of snapshots only the chunks with
     ///   them are read.
     borrowing func load(_ numbers: [Int32], onlyFor users: MemberSet? = nil) throws -> [Int32: SetState] {
         var parts: [Int32: StoredParts] = [:]

@@ -1,11 +1,11 @@
 import MusterSets
 
-/// A set of a workspace.
+/// Identifies a set of a workspace.
 struct SetKey: Hashable, Sendable {
     let workspace: WorkspaceID
     let number: Int32
 
-    /// All users: the universe of `not`, and the head under which user numbers are given out.
+    /// All users: the universe of `not`, and the head that assigns user numbers.
     static func everyone(of workspace: WorkspaceID) -> SetKey { SetKey(workspace: workspace, number: Self.everyone) }
 
     static let everyone: Int32 = 0
@@ -15,17 +15,17 @@ struct SetKey: Hashable, Sendable {
     static let events: Int32 = 2
 }
 
-/// Which change a set is at. The version alone does not tell two histories apart that share it, as after a fail-over to
-/// a standby that had not seen the last commits; the random tag does.
+/// The last change that a set contains. Two histories can share a version number, as after a fail-over to a standby
+/// without the last commits; the random tag tells them apart.
 struct SetVersion: Hashable, Sendable {
     var version: Int64
     var tag: Int64
 
-    /// Of every set before its first change.
+    /// The version of every set before its first change.
     static let none = SetVersion(version: 0, tag: 0)
 }
 
-/// A set as it was at one version.
+/// A set at one version.
 struct SetState: Sendable {
     var at: SetVersion
     var members: MemberSet
@@ -33,7 +33,7 @@ struct SetState: Sendable {
     static let empty = SetState(at: .none, members: [])
 }
 
-/// One row of the log: what was really added and really removed.
+/// One row of the log: the users that were actually added and actually removed.
 struct SetChange: Sendable {
     var at: SetVersion
     var previousTag: Int64
@@ -42,8 +42,8 @@ struct SetChange: Sendable {
 }
 
 extension SetState {
-    /// This state after `changes`, which are in ascending order; nil where they don't go on from here without a gap, or
-    /// where they come from another history.
+    /// This state after `changes`, which are in ascending order. Nil if they don't continue from it without a gap, or
+    /// belong to another history.
     func applying(_ changes: [SetChange]) -> SetState? {
         var state = self
         for change in changes {

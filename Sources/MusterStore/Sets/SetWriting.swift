@@ -7,7 +7,7 @@ import Postgres
 struct LockedHead: Sendable {
     let set: SetKey
     let at: SetVersion
-    /// Of everyone: the next user number to give out.
+    /// The next user number to assign; set for the head of everyone only.
     let nextUserNumber: UserNumber?
 }
 
@@ -16,15 +16,15 @@ struct NewChange: Sendable {
     let head: LockedHead
     let added: MemberSet
     let removed: MemberSet
-    /// After it.
+    /// The version after the change.
     let at: SetVersion
-    /// After it.
+    /// The size after the change.
     let size: Int64
 
-    /// Changes in one statement: of 1,000 users each, some 10 MB.
+    /// Changes per statement: about 10 MB if each has 1,000 users.
     static let group = 500
 
-    /// - Parameter size: of the set before the change.
+    /// - Parameter size: the size of the set before the change.
     init(added: MemberSet, removed: MemberSet, to head: LockedHead, size: Int64) {
         (self.head, self.added, self.removed) = (head, added, removed)
         at = head.at.next()
@@ -43,11 +43,10 @@ extension SetState {
 }
 
 extension WorkspaceTransaction {
-    /// Takes the lock of a head; nil where there is no such set (any more). Heads are locked in the order of their
-    /// numbers.
+    /// Locks a head; nil if the set doesn't exist (any more). Heads are locked in the order of their numbers.
     ///
-    /// Not FOR UPDATE: the first fold of a set holds its head's key, by a foreign key, until it commits, and no import
-    /// waits for that.
+    /// Not FOR UPDATE: by a foreign key, the first compaction of a set holds the key of its head until it commits, and
+    /// no import may wait for that.
     borrowing func lockHead(_ set: SetKey) throws -> LockedHead? {
         try first(
             """
@@ -62,7 +61,8 @@ extension WorkspaceTransaction {
         }
     }
 
-    /// The set at the version of its locked head: the cached state brought up to it, or one loaded afresh.
+    /// The set at the version of its locked head: the cached state brought up to date, or a state loaded from the
+    /// database.
     borrowing func state(of head: LockedHead, cache: SetCache) throws -> SetState {
         if let cached = cache[head.set], cached.at.version <= head.at.version {
             if cached.at == head.at { return cached }
@@ -87,7 +87,7 @@ extension WorkspaceTransaction {
     }
 
     /// Appends a change to the log of a set whose head is locked, and raises the head. The change must be effective:
-    /// nothing added that is in `state`, nothing removed that is not.
+    /// `state` contains no added user and every removed one.
     borrowing func append(
         added: MemberSet, removed: MemberSet, to head: LockedHead, state: SetState, at time: Instant,
         nextUserNumber: UserNumber? = nil
@@ -110,8 +110,8 @@ extension WorkspaceTransaction {
         return new
     }
 
-    /// Appends a change to each of many cohorts, whose heads are locked: a user may be in thousands, and all writers of
-    /// the workspace wait.
+    /// Appends a change to each of many cohorts whose heads are locked, in few statements: a user may be in thousands
+    /// of cohorts, and all writers of the workspace wait.
     borrowing func append(_ changes: [NewChange], at time: Instant) throws {
         for start in stride(from: 0, to: changes.count, by: NewChange.group) {
             let group = changes[start..<min(start + NewChange.group, changes.count)]
@@ -139,7 +139,7 @@ extension WorkspaceTransaction {
 }
 
 extension SetVersion {
-    /// The version after this one, with a tag of its own. Never 0, which is that of an empty history.
+    /// The next version, with a new random tag. The tag is never 0, the tag of an empty history.
     func next() -> SetVersion {
         SetVersion(version: version + 1, tag: Int64.random(in: 1 ... .max) &* (Bool.random() ? 1 : -1))
     }

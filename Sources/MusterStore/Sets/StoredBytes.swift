@@ -1,7 +1,7 @@
 import MusterSets
 import Postgres
 
-/// Stored data that is not what was written: a checksum, a chain of tags or a size doesn't hold. Never answered over.
+/// Stored data is corrupt: a checksum, a chain of tags or a size is wrong. No call answers from such data.
 public struct DamagedSet: Error, CustomStringConvertible {
     let set: SetKey
     let what: String
@@ -10,12 +10,12 @@ public struct DamagedSet: Error, CustomStringConvertible {
 }
 
 extension MemberSet {
-    /// As it is stored; nil for the empty set, so that a change that only adds stores nothing else.
+    /// The stored form; nil for the empty set, so that a change that only adds stores nothing for its removals.
     var stored: [UInt8]? { isEmpty ? nil : StoredSet.encode(self) }
 }
 
 extension Row {
-    /// A stored set in `column`, its checksum verified; NULL is the empty set.
+    /// Reads a stored set from `column` and verifies its checksum. NULL is the empty set.
     borrowing func members(_ column: Int, of set: SetKey) throws -> MemberSet {
         try withBytes(column) { bytes in
             guard let bytes else { return [] }
@@ -23,8 +23,8 @@ extension Row {
         }
     }
 
-    /// A change in four columns from `column`: version, previous tag, tag, and after them added and removed. Nil where
-    /// they are NULL.
+    /// Reads a change from three columns at `column` (version, previous tag, tag) and from `added` and `removed`. Nil
+    /// if they are NULL.
     borrowing func change(_ column: Int, of set: SetKey, added: Int, removed: Int) throws -> SetChange? {
         guard let version: Int64 = try value(column, as: Int64?.self) else { return nil }
         return SetChange(
