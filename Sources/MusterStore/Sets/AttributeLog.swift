@@ -10,8 +10,8 @@ enum AttributeLog {
 }
 
 extension WorkspaceTransaction {
-    /// Raises the head of attributes and records whose attributes changed. Locks that head, unless the identity row is
-    /// held exclusively. Its lock comes after everyone's and before any cohort's.
+    /// Raises the head of attributes and records whose attributes changed. The caller has locked that head, or holds
+    /// the identity row exclusively. The lock comes after everyone's and before any cohort's.
     ///
     /// - Parameter users: all users that got, changed or lost an attribute, deleted users included.
     borrowing func raiseAttributes(of users: [UserNumber]) throws {

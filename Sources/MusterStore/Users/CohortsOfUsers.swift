@@ -3,8 +3,8 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-/// The cohorts that contain one of some users. The caller holds the identity row exclusively: every writer of sets
-/// shares it, so no head moves meanwhile.
+/// Finds and changes the cohorts that contain any of some users. The caller holds the identity row exclusively. Every
+/// writer of sets shares that row, so no head moves meanwhile.
 extension WorkspaceTransaction {
     /// Removes users from everyone and from every cohort, and adds `kept`, if any, to the cohorts that had them. The
     /// caller holds everyone's head. Raises the heads of attributes and events before it locks those of cohorts.
@@ -53,7 +53,7 @@ extension WorkspaceTransaction {
         }
     }
 
-    /// The cohorts that contain one of the users to remove. Goes through the sets of all cohorts, a group at a time.
+    /// The cohorts that contain any of the users to remove. Goes through the sets of all cohorts, a group at a time.
     private borrowing func cohorts(
         having gone: MemberSet, of users: MemberSet, amongNumbers numbers: Int,
         cache: SetCache
@@ -80,10 +80,9 @@ extension WorkspaceTransaction {
         return having
     }
 
-    /// Reads sets from the cache, and brings those that are a few changes behind up to date with one statement. Loads
-    /// other sets into the cache while there is room: the next merge finds them there, and a repeat of one that timed
-    /// out gets further. Of the rest it reads only the chunks with these users and keeps nothing: an erasure must not
-    /// evict sets that reads need.
+    /// Reads sets from the cache, and updates those that are a few changes behind with one statement. Loads other sets
+    /// into the cache while it has room, for the next merge and for a repeat of one that timed out. Of the rest it
+    /// reads only the chunks with these users and caches nothing: an erasure must not evict sets that reads need.
     private borrowing func memberships(
         of users: MemberSet, in heads: ArraySlice<CohortHead>, amongNumbers numbers: Int,
         cache: SetCache
@@ -98,7 +97,7 @@ extension WorkspaceTransaction {
             if bytes <= room { room -= bytes }
         }
         let loaded = whole.isEmpty ? [:] : try load(whole)
-        // No head moves now: a version that is there and higher is of a history that is no more.
+        // No head moves now, so a cached version that is higher belongs to an abandoned history.
         for (number, state) in loaded { cache.replace(state, for: SetKey(workspace: workspace, number: number)) }
         states.merge(loaded) { _, new in new }
         let parts = rest.isEmpty ? [:] : try load(rest, onlyFor: users)
@@ -153,20 +152,20 @@ extension WorkspaceTransaction {
     }
 }
 
-/// What the removal of users from all sets leaves.
+/// The result of removing users from all sets.
 struct RemovalResult {
-    /// The sets that are completely in memory, everyone among them.
+    /// The changed sets that are completely in memory, everyone among them.
     var known: [SetKey: SetState] = [:]
-    /// How many cohorts changed.
+    /// The number of changed cohorts.
     var cohorts = 0
 }
 
-/// Which of some users are in a cohort.
+/// The members of a cohort among some users.
 private struct CohortMembership {
     let at: SetVersion
     /// The members among the users.
     let members: MemberSet
-    /// The whole set, where it is in memory.
+    /// The whole set, if it is in memory.
     let whole: SetState?
 }
 
@@ -175,15 +174,15 @@ private struct CohortHead {
     let at: SetVersion
     let size: Int64
 
-    /// An estimate of its memory: two bytes a member or 8 KiB a block of 65,536 numbers, whatever is less, and a
-    /// header a block.
+    /// Estimates the set's memory: per member 2 bytes, or per block of 65,536 numbers 8 KiB if that is less, and 64
+    /// bytes per block.
     func bytes(amongNumbers numbers: Int) -> Int {
         let blocks = min(Int(size), (numbers >> 16) + 1)
         return min(Int(size) * 2, blocks << 13) + blocks * 64
     }
 
-    /// Sets that are read together: some 40 MB with a user in every chunk of ten million.
+    /// Sets per read: about 40 MB if each chunk of ten million users has one of these users.
     static let group = 32
-    /// Beyond so many changes a set is loaded from its snapshot, which is smaller than the changes.
+    /// A set with more changes than this is loaded from its snapshot, which is smaller than the changes.
     static let maxChanges: Int64 = 256
 }

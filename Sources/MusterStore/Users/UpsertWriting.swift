@@ -4,7 +4,7 @@ import MusterUsers
 import Postgres
 
 extension WorkspaceTransaction {
-    /// Writes the users of a plan in a few statements. Returns the sets that changed, and the number of each user.
+    /// Writes the users of a plan in a few statements. Returns the changed sets and the number of each user.
     borrowing func write(
         _ users: [PlannedUser], under everyone: LockedHead?, cache: SetCache
     ) throws -> (sets: [SetKey: SetState], numbers: [UserNumber]) {
@@ -55,7 +55,7 @@ extension WorkspaceTransaction {
             """)
     }
 
-    /// In the order of their bytes, the order of the index.
+    /// Inserts in byte order, the order of the index.
     private borrowing func insertIdentifiers(of users: [PlannedUser], numbers: [UserNumber]) throws {
         let aliases = zip(users, numbers).flatMap { user, number in user.newAliases.map { (alias: $0, number: number) }
         }

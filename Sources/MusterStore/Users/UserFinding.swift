@@ -2,21 +2,21 @@ import MusterProtocol
 import MusterUsers
 import Postgres
 
-/// A workspace without the rows that every workspace has.
+/// A workspace lacks rows that every workspace has.
 struct UnfinishedWorkspace: Error {}
 
 extension WorkspaceTransaction {
-    /// The user that each reference means; nil: nobody.
+    /// The user that each reference means; nil if there is no such user.
     borrowing func find(_ references: [UserReference]) throws -> [UserNumber?] {
         var found = [UserNumber?](repeating: nil, count: references.count)
         try find(UserLookup(references)) { found[$0] = $1 }
         return found
     }
 
-    /// Passes the user of each reference that means one to `found`, by the ordinal of the reference.
+    /// Passes each user found to `found`, with the ordinal of the reference.
     ///
-    /// Looks for deprecated external ids only among those that are no user's now. Nothing changes between the two
-    /// statements where the identity row is held; where it isn't, its counter shows that something did.
+    /// Looks up as deprecated only the external ids that no user has now. If the identity row is held, nothing changes
+    /// between the two statements. If it isn't, its counter reveals a change.
     borrowing func find(
         _ lookup: UserLookup, _ found: (_ ordinal: Int, UserNumber) -> Void
     ) throws {
@@ -36,7 +36,7 @@ extension WorkspaceTransaction {
         if !unknown.externalIDs.isEmpty { try forEach(unknown.usersByDeprecatedID(in: workspace), pass) }
     }
 
-    /// Locks the identity row for sharing: until the commit no identifier is taken from a user. New ones may be
+    /// Locks the identity row in shared mode: until the commit no identifier is taken from a user. New ones may be
     /// added.
     borrowing func shareIdentity() throws {
         let counter = try first(

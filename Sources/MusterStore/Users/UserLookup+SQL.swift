@@ -1,12 +1,11 @@
 import MusterProtocol
 import Postgres
 
-// Which user does a reference mean? Each of these selects the row of that user by the columns of `w`. All statements
-// that look users up are made of them.
+// Finds the user that a reference means. Each of these selects that user's row by the columns of `w`. All statements
+// that look up users are built from them.
 //
-// `LIMIT 1` changes no answer, since a reference means one user. It keeps the planner from turning the join round,
-// which it would do for a table that it takes for small: the statement would then go through all references for each
-// user.
+// `LIMIT 1` changes no result, since a reference means one user. It keeps the planner from reversing the join if it
+// takes the table for small: the statement would then scan all references for each user.
 extension UserLookup {
     /// By `w.external_id`.
     static func userByExternalID(_ columns: SQL = "x.user_number", in workspace: WorkspaceID) -> SQL {
@@ -34,7 +33,7 @@ extension UserLookup {
         """
     }
 
-    /// By `w.external_id`, which is no user's external id any more and still finds a user.
+    /// By `w.external_id`, a deprecated external id that still finds a user.
     private static func userByDeprecatedID(in workspace: WorkspaceID) -> SQL {
         """
         SELECT x.user_number FROM deprecated_external_id x
@@ -49,7 +48,7 @@ extension UserLookup {
         """
     }
 
-    /// By a column that several users may share. `users` is how many do, for a reference that must find exactly one.
+    /// By a column that several users may share. `users` counts them, for a reference that must match exactly one.
     private static func userByContact(_ column: SQL, in workspace: WorkspaceID) -> SQL {
         """
         SELECT x.user_number, count(*) OVER () AS users FROM registered_user x
@@ -61,7 +60,7 @@ extension UserLookup {
     }
 }
 
-// The references of a kind as rows `w`.
+// The references of each kind as rows `w`.
 extension UserLookup {
     var externalIDRows: SQL {
         "unnest(\(externalIDs.names.textArray), \(externalIDs.ordinals)) w (external_id, ordinal)"
@@ -79,9 +78,9 @@ extension UserLookup {
     private var brazeIDRows: SQL { "unnest(\(brazeIDs.names.textArray), \(brazeIDs.ordinals)) w (braze_id, ordinal)" }
 }
 
-// Statements whose rows are the ordinal of a reference and the number of its user.
+// Statements that return the ordinal of a reference and the number of its user.
 extension UserLookup {
-    /// Over all kinds; nil where there are no references. `deprecated`: by deprecated external ids too.
+    /// Looks up all kinds; nil if there are no references. `deprecated` includes deprecated external ids.
     func users(in workspace: WorkspaceID, deprecated: Bool) -> SQL? {
         var parts = rareParts(in: workspace, deprecated: deprecated)
         if !externalIDs.isEmpty {
@@ -92,7 +91,7 @@ extension UserLookup {
         return SQL(union: parts)
     }
 
-    /// Over the kinds that most calls don't use.
+    /// Looks up the kinds that most calls don't use.
     func rareParts(in workspace: WorkspaceID, deprecated: Bool) -> [SQL] {
         var parts: [SQL] = []
         if deprecated, !externalIDs.isEmpty { parts.append(usersByDeprecatedID(in: workspace)) }
@@ -102,7 +101,7 @@ extension UserLookup {
         return parts
     }
 
-    /// By deprecated external ids alone. One look tells of a workspace that has none.
+    /// Looks up deprecated external ids only. One probe suffices for a workspace without any.
     func usersByDeprecatedID(in workspace: WorkspaceID) -> SQL {
         """
         \(Self.part(of: externalIDRows, Self.userByDeprecatedID(in: workspace)))
@@ -110,10 +109,9 @@ extension UserLookup {
         """
     }
 
-    /// By devices alone, with a third column: whether the user has no external id.
+    /// Looks up devices only. A third column tells whether the user has no external id.
     ///
-    /// The join stands inside of the select: outside, PostgreSQL would keep a cache of users, of which each comes
-    /// once.
+    /// The join is inside the select: outside, PostgreSQL would cache users, though each occurs only once.
     func usersByDeviceWithAnonymity(in workspace: WorkspaceID) -> SQL {
         let join: SQL = "JOIN registered_user r ON r.workspace_id = \(workspace) AND r.user_number = x.user_number"
         let user = Self.userByDevice(
@@ -135,7 +133,7 @@ extension UserLookup {
 }
 
 extension SQL {
-    /// One statement out of several with the same columns; nil where there are none.
+    /// Joins statements with the same columns by UNION ALL; nil if there are none.
     init?(union parts: [SQL]) {
         guard var whole = parts.first else { return nil }
         for part in parts.dropFirst() {

@@ -2,7 +2,7 @@ import MusterProtocol
 import MusterUsers
 import Postgres
 
-/// References to users by kind, as statements take them, each with its ordinal among all.
+/// References to users by kind, as statements take them. Each has its ordinal among all references.
 struct UserLookup {
     /// Identifiers of one column.
     struct Names {
@@ -30,7 +30,7 @@ struct UserLookup {
         var names = Names()
         /// 0: all users; 1: identified ones; 2: anonymous ones; 3: none, since no user is both.
         var only: [Int32] = []
-        /// 0: there must be exactly one; 1: last updated; 2: first updated; 3: identified before anonymous, then last
+        /// 0: exactly one must match; 1: last updated; 2: first updated; 3: identified before anonymous, then last
         /// updated.
         var order: [Int32] = []
 

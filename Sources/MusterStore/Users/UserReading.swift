@@ -16,7 +16,7 @@ extension WorkspaceTransaction {
         return attributes
     }
 
-    /// Under which labels users have a name.
+    /// The alias labels of users.
     borrowing func aliasLabels(of numbers: [UserNumber]) throws -> [UserNumber: Set<
         Identifier
     >] {
@@ -31,7 +31,7 @@ extension WorkspaceTransaction {
         return labels
     }
 
-    /// How many devices users have, those with none left out.
+    /// The number of devices of each user; users without devices are omitted.
     borrowing func deviceCounts(of numbers: [UserNumber]) throws -> [UserNumber: Int] {
         guard !numbers.isEmpty else { return [:] }
         var counts: [UserNumber: Int] = [:]
@@ -45,7 +45,7 @@ extension WorkspaceTransaction {
         return counts
     }
 
-    /// Those of some users who have an external id.
+    /// The users in `numbers` that have an external id.
     borrowing func identified(among numbers: [UserNumber]) throws -> Set<UserNumber> {
         Set(
             try query(

@@ -3,7 +3,7 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// Adds aliases, as an upsert does; a user named by external id must exist.
+    /// Adds aliases, as an upsert does. A user named by external id must exist.
     public func addAliases(
         _ aliases: [NewAlias], request: IdempotencyKey
     ) async throws -> AddAliases.Reply {
@@ -15,7 +15,7 @@ extension UserStore {
         }
     }
 
-    /// Renames aliases, each after those before it.
+    /// Renames aliases one after the other, in order.
     public func updateAliases(
         _ updates: [AliasUpdate], request: IdempotencyKey
     ) async throws -> UpdateAliases.Reply {
@@ -62,7 +62,7 @@ extension WorkspaceTransaction {
         try touch(numbers)
     }
 
-    /// Notes that users were changed now.
+    /// Sets the time of the last update of users to now.
     borrowing func touch(_ numbers: [UserNumber]) throws {
         try execute(
             """

@@ -4,11 +4,11 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// Erases users, from every set too. A user who is named twice counts once; `unknown` counts the references that
-    /// find nobody.
+    /// Erases users, also from every set. A user who is named twice counts once. `unknown` counts the references that
+    /// match no user.
     ///
-    /// With a journal, returns when they are in it, also for a repeat. Throws
-    /// `JournalUnavailable` if nothing was erased, and `NotJournalled` if the erasure is not in the journal yet.
+    /// With a journal, returns when they are in it, also for a repeat. Throws `JournalUnavailable` if nothing was
+    /// erased, and `NotJournalled` if the erasure is not in the journal yet.
     public func delete(_ users: [UserReference], request: IdempotencyKey) async throws -> DeleteUsers.Reply {
         let (cache, journals) = (store.cache, store.journal != nil)
         try await store.journal?.check(deadline: scope.deadline)
@@ -35,14 +35,14 @@ extension WorkspaceTransaction {
         _ numbers: [UserNumber], under everyone: LockedHead, cache: SetCache
     ) throws -> [SetKey: SetState] {
         guard !numbers.isEmpty else { return [:] }
-        // Bitmaps that are cached under the version of all attributes contain users who had one.
+        // Bitmaps that are cached under the version of all attributes contain the users who had one.
         let hadAttributes = try attributes(of: numbers).values.contains { $0 != Array("{}".utf8) }
         let haveEvents = try haveEvents(numbers)
         let left = try remove(
             MemberSet(users: numbers), keeping: nil, from: everyone,
             raisingAttributes: hadAttributes, raisingEvents: haveEvents, at: .now, cache: cache)
         if haveEvents { try eraseEvents(of: numbers) }
-        // Aliases and devices go with their user.
+        // Aliases and devices are deleted with their user.
         try execute(
             "DELETE FROM registered_user WHERE workspace_id = \(workspace) AND user_number = ANY (\(numbers))")
         return left.known

@@ -3,7 +3,7 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// Renames external ids, each after those before it; the former ones become deprecated.
+    /// Renames external ids one after the other, in order. The former ones become deprecated.
     public func renameExternalIDs(
         _ renames: [ExternalIDRename], request: IdempotencyKey
     ) async throws -> RenameExternalIDs.Reply {

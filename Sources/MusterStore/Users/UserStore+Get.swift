@@ -3,7 +3,7 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// One user with everything; nil: nobody.
+    /// One user with all its data; nil if no user matches.
     public func get(
         _ reference: UserReference
     ) async throws -> GetUser.Reply? {

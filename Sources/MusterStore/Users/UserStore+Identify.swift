@@ -3,8 +3,8 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// Gives an anonymous user an external id, or merges it into the user who has that id, where `mergeWhen` allows
-    /// it. Throws `UserRefusal`.
+    /// Gives an anonymous user an external id, or merges it into the user who has that id, if `mergeWhen` allows it.
+    /// Throws `UserRefusal`.
     public func identify(
         _ user: UserReference, as externalID: Identifier, mergeWhen: MergeWhen = .always, request: IdempotencyKey
     ) async throws -> IdentifyUser.Reply {
@@ -38,7 +38,7 @@ extension WorkspaceTransaction {
         case .always: return true
         case .never: return false
         case .labelsDiffer:
-            // A user has one name a label: a label that comes twice is on both.
+            // A user has at most one alias per label, so a label that occurs twice belongs to both users.
             return try first(
                 """
                 SELECT count(*) = count(DISTINCT alias_label) FROM user_alias

@@ -23,7 +23,7 @@ extension UserStore {
 }
 
 extension WorkspaceTransaction {
-    /// Moves everything of the merged user to the kept one, in every set too.
+    /// Moves all data of the merged user to the kept one, in every set too.
     borrowing func join(
         _ merged: UserNumber, into kept: UserNumber, under everyone: LockedHead,
         cache: SetCache
@@ -34,8 +34,7 @@ extension WorkspaceTransaction {
         let others = try stored[merged].map { try Attributes(stored: $0).byName } ?? [:]
         var own = try stored[kept].map { try Attributes(stored: $0).byName } ?? [:]
         let filled = own.fill(from: others) ? JSONB(try own.jsonWithinLimits) : nil
-        // Raises the version even where nothing is added: bitmaps that are cached under it have the merged user's
-        // number.
+        // Raises the version even if no attribute is added: bitmaps cached under it contain the merged user's number.
         let hasEvents = try haveEvents([merged])
         let left = try remove(
             [merged.rawValue], keeping: kept, from: everyone,
@@ -65,7 +64,7 @@ extension WorkspaceTransaction {
         if counts.devices > Limits.devicesPerUser.value { throw UserRefusal.tooMany(Limits.devicesPerUser) }
     }
 
-    /// Aliases under a label that the kept user has too stay, and are deleted with the merged user's row.
+    /// Aliases whose label the kept user has too stay, and are deleted with the merged user's row.
     private borrowing func moveIdentifiers(of merged: UserNumber, to kept: UserNumber) throws {
         try execute(
             """
@@ -82,8 +81,8 @@ extension WorkspaceTransaction {
         try execute("DELETE FROM registered_user WHERE workspace_id = \(workspace) AND user_number = \(merged)")
     }
 
-    /// Earlier versions of sets have the merged number. Records which user it stands for, also for numbers merged
-    /// into it before, so that each resolves in one step.
+    /// Records which user the merged number stands for, since earlier versions of sets contain it. Updates numbers
+    /// merged into it before, so that each resolves in one step.
     private borrowing func remember(_ merged: UserNumber, as kept: UserNumber) throws {
         try execute(
             """

@@ -4,7 +4,7 @@ import MusterUsers
 import Postgres
 
 extension UserStore {
-    /// Applies the objects of Braze's `/users/track` in one transaction. The reply has the errors of single objects.
+    /// Applies the objects of Braze's `/users/track` in one transaction. The reply lists the errors of single objects.
     public func track(
         _ call: TrackUsers, request: IdempotencyKey
     ) async throws -> TrackUsers.Reply {
@@ -31,7 +31,7 @@ extension WorkspaceTransaction {
         return WriteResult(reply: batch.reply(with: plan.errors), sets: sets)
     }
 
-    /// Appends events and purchases. Last, since their head comes last in the order of locks.
+    /// Appends events and purchases. Runs last, since their head is last in the lock order.
     private borrowing func append(
         _ tracked: [(index: Int, event: TrackedEvent)], by numbers: [UserNumber]
     ) throws {

@@ -32,12 +32,12 @@ extension WorkspaceTransaction {
 
     /// Looks up the identifiers of a batch under the locks that writing needs.
     ///
-    /// Locks, in this order: the identity row, shared; the head of everyone where an identifier is new; the head of
-    /// attributes where anything can change. Every writer of a user's row holds that last head or the identity row
-    /// exclusively, so rows need no order of their own.
+    /// Locks, in this order: the identity row, shared; the head of everyone if an identifier is new; the head of
+    /// attributes if anything can change. Every writer of a user's row holds that last head, or the identity row
+    /// exclusively, so rows need no lock order of their own.
     ///
-    /// - Parameter locksFirst: takes all locks before the look-up: which user an attribute finds is stable only under
-    ///   the head of attributes.
+    /// - Parameter locksFirst: takes all locks before the look-up. The user that an attribute matches is stable only
+    ///   under the head of attributes.
     borrowing func findToWrite(
         _ identifiers: [UserReference], locksFirst: Bool, changesAttributes: Bool
     ) throws -> (found: UpsertFindings, everyone: LockedHead?) {
@@ -64,7 +64,7 @@ extension WorkspaceTransaction {
         }
     }
 
-    /// The stored users that entries name, with the fields that the entries touch.
+    /// The stored users that entries name, with the fields that the entries change.
     ///
     /// - Parameter needsKind: whether the plan needs to know which users have an external id.
     borrowing func plannedUsers(

@@ -1,4 +1,4 @@
-/// The users of one workspace: what they are, what names them, and what they did.
+/// The users of one workspace: their attributes, identifiers and events.
 public struct UserStore: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
