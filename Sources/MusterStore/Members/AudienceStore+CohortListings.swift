@@ -2,12 +2,12 @@ public import MusterProtocol
 import MusterSets
 import Postgres
 
-/// Where a listing of one cohort goes on.
+/// The position at which a listing of one cohort continues.
 public struct CohortPosition: Codable, Sendable, Equatable {
-    /// The set behind the cohort: one that was deleted and made again has another.
+    /// The set behind the cohort. A deleted and recreated cohort has another one.
     public var set: Int32
     public var atVersion: Int64
-    /// Of a difference: those who left are being listed, those who entered are done.
+    /// In a difference: true while the users who left are listed, after those who entered.
     public var left: Bool
     public var after: UInt32?
 
@@ -19,10 +19,10 @@ public struct CohortPosition: Codable, Sendable, Equatable {
     }
 }
 
-/// Users of a listing of one cohort.
+/// A page of users in a listing of one cohort.
 public struct CohortPage: Sendable {
     public var members: [Member]
-    /// Of a difference: those who left.
+    /// In a difference: the users who left.
     public var left: [Member] = []
     public var size: Int
     public var atVersion: Int64
@@ -30,7 +30,7 @@ public struct CohortPage: Sendable {
 }
 
 extension AudienceStore {
-    /// A page of a cohort's members; nil where there is no such cohort. Throws `VersionNotKept`.
+    /// A page of a cohort's members; nil if there is no such cohort. Throws `VersionNotKept`.
     public func members(
         of cohort: CohortReference, at version: Int64?, position: CohortPosition?, shape: PageShape
     ) async throws -> CohortPage? {
@@ -47,8 +47,8 @@ extension AudienceStore {
             })
     }
 
-    /// A page of who entered a cohort between two versions, and after all of them who left; nil where there is no such
-    /// cohort.
+    /// A page of the users who entered a cohort between two versions, followed by those who left. Nil if there is no
+    /// such cohort.
     public func difference(
         of cohort: CohortReference, from: Int64, to: Int64?, position: CohortPosition?, shape: PageShape
     ) async throws -> CohortPage? {
@@ -76,15 +76,15 @@ extension AudienceStore {
             atVersion: later.at.version, next: next)
     }
 
-    /// A version of a set, with its tag where the log has it.
+    /// A version of a set, with its tag if the log has it.
     private typealias WantedVersion = (version: Int64, tag: Int64?)
 
     private func state(of set: SetKey, at wanted: WantedVersion) async throws -> SetState {
         try await state(of: set, at: wanted.version, tag: wanted.tag)
     }
 
-    /// The set of a cohort, and the versions that are wanted of it, nil being the one now. Throws where a page was
-    /// begun on another set.
+    /// The set of a cohort and its requested versions; a nil version means the current one. Throws if an earlier page
+    /// was of another set.
     private func currentSet(
         of cohort: CohortReference, at versions: [Int64?], _ position: CohortPosition?
     ) async throws -> (key: SetKey, versions: [WantedVersion])? {

@@ -3,16 +3,16 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-/// A member with the number that it stands for in the set that is listed.
+/// A member with its number in the listed set.
 struct NumberedMember: Sendable {
     let number: UserNumber
     let member: Member
 }
 
 extension AudienceStore {
-    /// The users behind `numbers`, which are of `set`, in their order. Users erased since `set` was made are left out.
-    /// One that was merged since appears as the kept one, in the place of the lowest merged number, unless that one is
-    /// in the set itself: so each appears once, on whatever page, also when the merge happens between two pages.
+    /// The users behind `numbers`, which are members of `set`, in their order. Omits users erased since `set` was made.
+    /// A user merged since appears as the kept user, at the lowest merged number, unless the kept user is in the set
+    /// itself. So each user appears once over all pages, even if it is merged between two pages.
     func shown(_ numbers: [UserNumber], of set: MemberSet, allIdentifiers: Bool) async throws -> [NumberedMember] {
         try await readTransaction { transaction in
             var users = try transaction.identifiers(of: numbers, all: allIdentifiers)
@@ -30,7 +30,7 @@ extension AudienceStore {
         }
     }
 
-    /// How many users of `set`, which may be of an earlier state, there still are.
+    /// The number of users of `set` that still exist; `set` may be of an earlier state.
     func presentCount(of set: MemberSet) async throws -> Int {
         let scope = LookScope(cohorts: [], segments: [], attributes: [])
         let everyone = try await look(LookRequest(scope: scope)).everyone.members
@@ -44,7 +44,7 @@ extension AudienceStore {
 }
 
 extension WorkspaceTransaction {
-    /// For numbers that no user has any more: the kept user of each that was merged and speaks for her in `set`.
+    /// For numbers that no user has any more: the kept user of each merged number that represents it in `set`.
     borrowing func kept(for numbers: [UserNumber], in set: MemberSet) throws -> [UserNumber: UserNumber] {
         guard !numbers.isEmpty else { return [:] }
         var lowest: [UserNumber: UserNumber] = [:]
@@ -64,8 +64,8 @@ extension WorkspaceTransaction {
         return Dictionary(uniqueKeysWithValues: lowest.map { ($0.value, $0.key) })
     }
 
-    /// The users that have these numbers, each shown by its external id, else one alias, else one device, else its
-    /// braze id; or by all there is.
+    /// The users with these numbers. Each is named by its external id, else one alias, else one device, else its braze
+    /// id; or by all identifiers.
     borrowing func identifiers(of numbers: [UserNumber], all: Bool) throws -> [UserNumber: Member] {
         var members: [UserNumber: Member] = [:]
         members.reserveCapacity(numbers.count)
@@ -125,7 +125,7 @@ extension WorkspaceTransaction {
 }
 
 extension Member {
-    /// One identifier is enough to name a user: an alias before a device.
+    /// Keeps one identifier, which is enough to name a user: an alias in preference to a device.
     fileprivate mutating func keepOne() {
         aliases = aliases.map { Array($0.prefix(1)) }
         deviceIDs = aliases == nil ? deviceIDs.map { Array($0.prefix(1)) } : nil

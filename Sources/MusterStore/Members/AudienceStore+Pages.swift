@@ -2,18 +2,18 @@ public import MusterProtocol
 import MusterSets
 import MusterUsers
 
-/// A question's answer as of some versions.
+/// The users that match a question as of some versions.
 struct PastMembers: Sendable {
     let members: MemberSet
     let versions: Versions
     /// The sets of the cohorts, in the order of `versions.cohorts`.
     let sets: [Int32]
-    /// Of everyone and of these sets, at those versions; nil where the log doesn't have it.
+    /// The tags of everyone and of these sets at those versions; nil if the log doesn't have one.
     let tags: [Int64?]
 }
 
 extension AudienceStore {
-    /// The first page of a question's users, or the first as of `versions`.
+    /// The first page of the users that match a question, now or as of `versions`.
     public func firstPage(of question: Question, at versions: Versions?, shape: PageShape) async throws -> ListingPage {
         if let versions {
             let past = try await members(of: question, at: versions, sets: nil)
@@ -37,7 +37,7 @@ extension AudienceStore {
         return page
     }
 
-    /// The page at a position that an earlier page gave.
+    /// The page at the position that an earlier page returned.
     public func page(
         of question: Question, at position: ListingPosition, shape: PageShape
     ) async throws -> ListingPage {
@@ -64,7 +64,7 @@ extension AudienceStore {
         return page
     }
 
-    /// One page of a set. It ends early where its members would not fit into a frame.
+    /// One page of a set. It ends early if its members would not fit into a frame.
     func entries(of members: MemberSet, after: UInt32?, _ shape: PageShape) async throws -> ListingPage {
         let numbers = members.users(after: after.map { UserNumber(rawValue: $0) }, limit: shape.size)
         let shown = try await shown(numbers, of: members, allIdentifiers: shape.allIdentifiers)
@@ -81,7 +81,7 @@ extension AudienceStore {
             next: ends ? nil : ListingPosition(after: last))
     }
 
-    /// A question's users as of `versions`. Throws `FilterFault`, or `VersionNotKept`.
+    /// The users that match a question as of `versions`. Throws `FilterFault` or `VersionNotKept`.
     func members(of question: Question, at versions: Versions, sets: [Int32]?) async throws -> PastMembers {
         let (plan, look) = try await currentPlan(of: question)
         if let path = plan.pathWithoutHistory { throw FilterFault.noHistory(path: path) }
@@ -112,7 +112,7 @@ extension AudienceStore {
         return past
     }
 
-    /// The plan of a question with its definitions proved current, and the sets of its cohorts known.
+    /// The plan of a question, with its definitions verified as current and the sets of its cohorts resolved.
     private func currentPlan(of question: Question) async throws -> (Plan, Look) {
         for _ in 0..<Self.maxLooks {
             let plan = try await plan(for: question)
@@ -135,14 +135,14 @@ extension AudienceStore {
 }
 
 extension Reading {
-    /// Of everyone and of the cohorts.
+    /// The tags of everyone and of the cohorts.
     fileprivate var tags: [Int64?] {
         [look.everyone.at.tag] + plan.scope.cohorts.map { (look.cohorts[$0] ?? nil)?.at.tag }
     }
 }
 
 extension Plan {
-    /// Throws where a definition isn't the one that these versions name.
+    /// Throws if a segment's definition isn't the one that these versions name.
     fileprivate func requireDefinitions(of versions: Versions?) throws {
         for segment in scope.segments
         where versions?.segments.first(where: { $0.segmentID == segment.segmentID })?.version != segment.version {
@@ -159,7 +159,7 @@ extension Plan {
 }
 
 extension Member {
-    /// More than this member takes in a frame: every byte of an identifier may be escaped by a backslash.
+    /// An upper bound for this member's bytes in a frame: a backslash may escape each byte of an identifier.
     fileprivate var maxBytes: Int {
         let aliasBytes = (aliases ?? []).reduce(0) { $0 + 2 * ($1.label.bytes.count + $1.name.bytes.count) + 40 }
         let deviceBytes = (deviceIDs ?? []).reduce(0) { $0 + 2 * $1.bytes.count + 3 }

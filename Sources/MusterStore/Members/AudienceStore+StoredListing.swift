@@ -3,8 +3,8 @@ import MusterSets
 import Postgres
 
 extension AudienceStore {
-    /// Keeps the result of a filter that can't be worked out again for its next pages. Anyone's next page finds it, on
-    /// any server.
+    /// Stores the result of a filter that can't be recomputed, for its next pages. Any server finds it there, for any
+    /// caller.
     func storeListing(_ members: MemberSet) async throws -> Int32 {
         let expires = Instant.now + .seconds(Limits.listingSeconds.value)
         return try await transaction { transaction in
@@ -12,7 +12,7 @@ extension AudienceStore {
         }
     }
 
-    /// A stored listing that has not expired; else throws `ListingExpired`.
+    /// Loads a stored listing. Throws `ListingExpired` if it is expired or missing.
     func storedListing(_ number: Int32) async throws -> MemberSet {
         let set = SetKey(workspace: workspace, number: number)
         let alive = try await read(
@@ -33,7 +33,7 @@ extension AudienceStore {
 }
 
 extension WorkspaceTransaction {
-    /// Writes a listing and returns the number of its set.
+    /// Stores a listing and returns the number of its set.
     borrowing func insertListing(_ members: MemberSet, expires: Instant) throws -> Int32 {
         let version = SetVersion.none.next()
         let number = try first(

@@ -1,14 +1,14 @@
 public import MusterProtocol
 
-/// Where a listing of users goes on: which state it shows, and after which user. What a page token holds.
+/// The position at which a listing of users continues: the listed state and the last user. Page tokens contain it.
 public struct ListingPosition: Codable, Sendable, Equatable {
-    /// The versions that the first page was of, with the sets of the cohorts, so that a cohort that was made again
-    /// isn't taken for it.
+    /// The versions of the first page. With them go the sets of the cohorts, so that a recreated cohort isn't taken for
+    /// the earlier one.
     public var versions: Versions?
     public var sets: [Int32]?
     /// The stored result of a filter with leaves that have no history.
     public var stored: Int32?
-    /// The last number that was shown, or stood for somebody who is gone.
+    /// The last number on the page, even if its user no longer exists.
     public var after: UInt32?
 
     enum CodingKeys: String, CodingKey {
@@ -28,7 +28,7 @@ public struct ListingPosition: Codable, Sendable, Equatable {
     }
 }
 
-/// Users of a listing, and where it goes on.
+/// A page of users, and the position of the next page.
 public struct ListingPage: Sendable {
     public var members: [Member]
     public var size: Int
@@ -37,10 +37,10 @@ public struct ListingPage: Sendable {
     public var next: ListingPosition?
 }
 
-/// A stored listing is gone: it expired, or never was.
+/// A stored listing is expired, or never existed.
 public struct ListingExpired: Error {}
 
-/// What a page is asked to hold.
+/// The requested size and content of a page.
 public struct PageShape: Sendable {
     public var size: Int
     public var allIdentifiers: Bool

@@ -2,7 +2,7 @@ import Locking
 import Postgres
 
 extension WorkspaceStore {
-    /// The 32 bytes that page tokens of the workspace are sealed with. They never change, so PostgreSQL is asked once.
+    /// The 32-byte key that seals the page tokens of the workspace. It never changes, so it is read once and cached.
     public func pageTokenKey() async throws -> [UInt8] {
         if let known = store.pageTokenKeys.withLock({ $0[workspace] }) { return known }
         let found: [[UInt8]] = try await read(

@@ -4,11 +4,11 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-/// A user as some earlier look found it, for reads that allow for that.
+/// A user found by an earlier look, cached for reads that accept stale data.
 struct SeenUser: Sendable {
     let user: FoundUser?
     let hasAttributes: Bool
-    /// The leaves over events that were asked of it.
+    /// The event leaves that were tested for the user.
     let events: Set<EventLeaf>
     let at: ContinuousClock.Instant
 }
@@ -22,14 +22,14 @@ struct UserKey: Hashable, Sendable {
 public struct Membership: Sendable {
     /// In the order of the question's segments.
     public let segments: [Identifier]
-    /// For each user, whether she is in each segment; nil for a user that doesn't exist.
+    /// Whether each user is in each segment; nil for a user that doesn't exist.
     public let users: [[Bool]?]
     public let names: [Identifier: String]
     public let versions: Versions
 }
 
 extension AudienceStore {
-    /// Whether users are in segments, all of one state. Throws `FilterFault`.
+    /// Tests whether users are in segments, all as of one state. Throws `FilterFault`.
     public func membership(
         of users: [UserReference], in question: Question, maxStaleness: Duration = .zero
     ) async throws -> Membership {
@@ -38,7 +38,7 @@ extension AudienceStore {
             let (look, found) = try await look(for: plan, users, maxStaleness)
             guard settled(plan, of: question, by: look) else { continue }
             let numbers = found.compactMap { $0?.number }
-            // Found and yet not among everyone: merged or erased between two looks of different age. Look again.
+            // A user was found but isn't among everyone: it was merged or erased between two looks of different age.
             guard numbers.allSatisfy(look.everyone.members.contains) else {
                 plan.recent.withLock { $0 = nil }
                 for user in users { store.seenUsers.remove(UserKey(workspace: workspace, user: user)) }
@@ -64,7 +64,7 @@ extension AudienceStore {
             names: look.definitions.compactMapValues { $0?.name }, versions: reading.versions)
     }
 
-    /// Which of these users pass which test, by their own rows.
+    /// The users that pass each test, judged by their own rows.
     private func passing(_ users: [FoundUser?], tests: [AttributeFilter]) throws -> [AttributeFilter: MemberSet] {
         var passing = Dictionary(uniqueKeysWithValues: tests.map { ($0, [UInt32]()) })
         for case let user? in users {
@@ -82,7 +82,7 @@ extension AudienceStore {
         return passing.mapValues { MemberSet($0) }
     }
 
-    /// The plan's sets and the users: by one look, or from memory where the caller allows for its age.
+    /// The plan's sets and the users: from one look, or from memory if `maxStaleness` allows it.
     private func look(
         for plan: Plan, _ users: [UserReference], _ maxStaleness: Duration
     ) async throws -> (Look, [FoundUser?]) {
@@ -93,7 +93,7 @@ extension AudienceStore {
         }
         let look = try await self.look(LookRequest(scope: plan.scope, users: users))
         guard maxStaleness > .zero else { return (look, look.users) }
-        // What was looked up for a caller that allows for age is kept for the next one.
+        // For a caller that accepts stale data, the result is cached for the next such caller.
         var kept = look
         kept.users = []
         plan.recent.withLock { $0 = kept }

@@ -2,7 +2,7 @@ public import MusterProtocol
 import MusterSets
 
 extension AudienceStore {
-    /// How many users a question means, with the size of each node of its filter on demand. Throws `FilterFault`.
+    /// The number of users that match a question, with the size of each filter node on request. Throws `FilterFault`.
     public func size(
         of question: Question, withNodes: Bool, maxStaleness: Duration = .zero
     ) async throws -> SizeSegment.Reply {
@@ -16,7 +16,7 @@ extension AudienceStore {
         return .init(size: counts.first ?? 0, nodes: nodes, versions: reading.versions)
     }
 
-    /// The same of an earlier state, less the users erased since; two users merged since count once.
+    /// The same as of an earlier state, without the users erased since. Users merged since count once.
     public func size(
         of question: Question, at versions: Versions, maxStaleness: Duration = .zero
     ) async throws -> SizeSegment.Reply {

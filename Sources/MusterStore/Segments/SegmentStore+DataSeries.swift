@@ -2,8 +2,8 @@ public import MusterProtocol
 import Postgres
 
 extension SegmentStore {
-    /// The recorded sizes of the `length` days up to that of `end` (UTC), oldest first; nil where there is no such
-    /// segment.
+    /// The recorded sizes of `length` days, the last of them the day of `end` (UTC), oldest first. Nil if there is no
+    /// such segment.
     public func dailySizes(of id: Identifier, endingAt end: Instant, length: Int) async throws -> [DailySize]? {
         let (first, last) = ((end - .days(length - 1)).day, end.day)
         return try await readTransaction { transaction in

@@ -1,7 +1,7 @@
 public import MusterProtocol
 import Postgres
 
-/// The last segment of a page.
+/// The last segment of a page, after which the next page begins.
 public struct SegmentPosition: Codable, Sendable, Equatable {
     public var segmentID: Identifier
     public var createdAt: Instant
@@ -11,14 +11,14 @@ public struct SegmentPosition: Codable, Sendable, Equatable {
         case createdAt = "c"
     }
 
-    /// After this segment.
+    /// The position after this segment.
     public init(_ segment: SegmentInfo) {
         (segmentID, createdAt) = (segment.segmentID, segment.createdAt)
     }
 }
 
 extension SegmentStore {
-    /// Segments in `order`, those after a position.
+    /// Lists segments in `order`, after a position.
     public func list(
         nameContains: String?, order: SegmentOrder, after: SegmentPosition?, skip: Int, limit: Int
     ) async throws -> [SegmentInfo] {

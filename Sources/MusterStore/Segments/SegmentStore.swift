@@ -1,7 +1,7 @@
 public import MusterProtocol
 import Postgres
 
-/// What became of an attempt to delete something.
+/// The outcome of a deletion.
 public enum Deletion: Sendable, Equatable {
     case deleted
     case unknown
@@ -9,15 +9,15 @@ public enum Deletion: Sendable, Equatable {
     case used(by: [Identifier])
 }
 
-/// Ends the transaction of a segment whose id is in use.
+/// Aborts the transaction of a segment whose id is in use.
 private struct SegmentExists: Error {}
 
-/// The segments of a workspace: saved filters. `AudienceStore` answers what they come to.
+/// The segments of a workspace: saved filters. `AudienceStore` evaluates them.
 public struct SegmentStore: ScopedStore {
     let store: Store
     let scope: WorkspaceScope
 
-    /// Saves a filter; nil where the id is in use. Throws `FilterFault`.
+    /// Saves a filter; nil if the id is in use. Throws `FilterFault`.
     public func create(
         _ id: Identifier, name: String, filter: Filter, request: IdempotencyKey
     ) async throws -> CreateSegment.Reply? {
@@ -30,7 +30,7 @@ public struct SegmentStore: ScopedStore {
         }
     }
 
-    /// Changes a segment; nil where there is none. The version rises where the filter changes. Throws `FilterFault`.
+    /// Changes a segment; nil if it doesn't exist. A changed filter raises the version. Throws `FilterFault`.
     public func update(_ id: Identifier, name: String?, filter: Filter?) async throws -> UpdateSegment.Reply? {
         try await transaction { transaction in
             let next = try transaction.lockDefinitions()
@@ -50,7 +50,7 @@ public struct SegmentStore: ScopedStore {
         }
     }
 
-    /// One segment with what uses it.
+    /// One segment, with the segments that use it.
     public func get(_ id: Identifier) async throws -> SegmentInfo? {
         try await transaction { transaction in
             guard var segment = try transaction.segments(id: id).first else { return nil }
@@ -59,7 +59,7 @@ public struct SegmentStore: ScopedStore {
         }
     }
 
-    /// Ends a segment that no other uses.
+    /// Deletes a segment that no other segment uses.
     public func delete(_ id: Identifier) async throws -> Deletion {
         try await transaction { transaction in
             try transaction.lockDefinitions()
@@ -79,11 +79,11 @@ extension WorkspaceStore {
 }
 
 extension WorkspaceTransaction {
-    /// Makes the workspace's definitions this transaction's to change. The first lock of all: before identities and
+    /// Locks the workspace's definitions for this transaction. This is the first lock of all, before identities and
     /// heads.
     ///
-    /// Returns the version of what this transaction defines. It counts over the whole workspace, so that a segment that
-    /// was deleted and made again is never taken for the one before it: by a plan in memory, by `at`, or by a page.
+    /// Returns the version of the definitions that this transaction writes. It counts over the whole workspace, so that
+    /// a deleted and recreated segment is never taken for the earlier one by a cached plan, by `at`, or by a page.
     @discardableResult
     borrowing func lockDefinitions() throws -> Int64 {
         let version = try first(
@@ -129,8 +129,7 @@ extension WorkspaceTransaction {
         ) { row in try row.value(0) }
     }
 
-    /// Refuses a filter that names what isn't there, would contain itself, or makes this or any other segment too
-    /// large.
+    /// Throws if a filter names a missing object, would contain itself, or makes this or another segment too large.
     fileprivate borrowing func judge(_ filter: Filter, as id: Identifier) throws {
         try requireCohorts(of: filter)
         var definitions = Dictionary(
@@ -173,7 +172,7 @@ extension WorkspaceTransaction {
         }
     }
 
-    /// Writes down what a filter names, which constraints then keep from going.
+    /// Stores the objects that a filter names. Constraints then keep these from being deleted.
     fileprivate borrowing func noteUses(of filter: Filter, by id: Identifier) throws {
         var cohorts: Set<CohortReference> = []
         var segments: Set<Identifier> = []
@@ -198,7 +197,7 @@ extension WorkspaceTransaction {
     }
 }
 
-/// The segments on the way from one to another, both included; nil where there is none.
+/// The segments on the path from one to another, both included; nil if there is no path.
 private func way(
     from start: Identifier, to end: Identifier, _ definitions: [Identifier: Definition], _ depth: Int = 0
 ) -> [Identifier]? {
@@ -212,7 +211,7 @@ private func way(
     return found
 }
 
-/// The segments that use one, directly or through others.
+/// The segments that use a segment, directly or through others.
 private func dependents(of id: Identifier, _ definitions: [Identifier: Definition]) -> [Identifier] {
     var found: Set<Identifier> = []
     var fresh: Set<Identifier> = [id]
@@ -230,7 +229,7 @@ private func dependents(of id: Identifier, _ definitions: [Identifier: Definitio
 }
 
 extension SegmentInfo {
-    /// From `segment_id, name, filter, version, created_at, updated_at`.
+    /// Reads the columns `segment_id, name, filter, version, created_at, updated_at`.
     init(_ row: borrowing Row) throws {
         self.init(
             segmentID: try row.value(0), name: try row.value(1),
