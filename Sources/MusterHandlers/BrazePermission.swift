@@ -1,14 +1,14 @@
 import MusterProtocol
 
-/// Braze's names of what a REST key may do, so that a company's list of permissions can be taken over as it is.
+/// Braze's names for the permissions of a REST key, so that a company's list of permissions can be used unchanged.
 ///
-/// A permission whose name is that of a call is a scope anyway. These stand for the scopes of the calls behind their
-/// routes; one that stands for none only opens its route.
+/// A permission with the name of a call is a scope already. The ones here stand for the scopes of the calls behind
+/// their routes. A permission with an empty list only opens its route.
 enum BrazePermission {
     static let scopes: [String: [String]] = [
         "users.track.bulk": [TrackUsers.method],
         "users.track.sync": [TrackUsers.method],
-        // A call too; who may begin an export may see how far it is, and end it.
+        // The name of a call too. A key that may start an export may also poll and cancel it.
         "users.export.segment": [GetExport.method, CancelExport.method],
         "segments.details": [GetSegment.method],
         "campaigns.list": [],

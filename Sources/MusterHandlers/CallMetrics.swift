@@ -1,14 +1,13 @@
 public import MusterMetrics
 public import MusterProtocol
 
-/// How a call came.
+/// The protocol over which a call arrived.
 public enum Wire: String, Sendable, CaseIterable {
     case rpc, rest
 }
 
-/// What the calls of one server came to: counts by wire, method and code, and how long they took. A method is one of
-/// `allCalls`, or `other`:
-/// nothing that a caller writes is ever a label.
+/// Counts the calls of one server by wire, method and code, and records their durations. A method is one of `allCalls`
+/// or `other`: text from callers never becomes a label.
 public final class CallMetrics: Sendable {
     private static let methods = allCalls.map { $0.method } + ["other"]
     private static let indices = Dictionary(uniqueKeysWithValues: methods.enumerated().map { ($1, $0) })
@@ -21,22 +20,22 @@ public final class CallMetrics: Sendable {
     private let running = Cells(Wire.allCases.count)
     private let times = Histograms(kinds: methods.count)
 
-    /// Counts that are all zero.
+    /// Starts with all counts at zero.
     public init() {}
 
     func began(_ wire: Wire) { running.add(at: Self.index(wire)) }
 
-    /// A call that `began` has ended.
+    /// Counts the end of a call that `began` counted.
     func ended(_ method: String, _ wire: Wire, after time: Duration, _ failure: RPCCode?) {
         running.add(-1, at: Self.index(wire))
         times.record(time, of: Self.index(method))
         count(method, wire, failure)
     }
 
-    /// A call that was refused before its work began.
+    /// Counts a call that was refused before its work began.
     func refused(_ method: String, _ wire: Wire, _ failure: RPCCode) { count(method, wire, failure) }
 
-    /// An answer over the RPC's wire, whoever gives it; nil is a reply.
+    /// Counts a response over the RPC wire, whatever part of the server sends it; nil is a success.
     public func answered(_ failure: RPCCode?) { answers.add(at: Self.index(failure)) }
 
     private func count(_ method: String, _ wire: Wire, _ failure: RPCCode?) {
@@ -48,7 +47,7 @@ public final class CallMetrics: Sendable {
     private static func index(_ failure: RPCCode?) -> Int { failure.flatMap { codeIndices[$0] } ?? 0 }
     private static func index(_ method: String) -> Int { indices[method] ?? methods.count - 1 }
 
-    /// Writes them onto a page. What never happened is left out.
+    /// Writes the metrics onto a page. Omits counts of zero.
     public func write(to page: inout Exposition) {
         var samples: [Exposition.Sample] = []
         for wire in Wire.allCases {

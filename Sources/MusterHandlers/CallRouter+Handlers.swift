@@ -2,17 +2,17 @@ public import Logging
 public import MusterProtocol
 public import MusterStore
 
-/// What a server is, beside what is in its database.
+/// The facts about a server that are not in its database.
 public struct ServerIdentity: Sendable {
     public var version: String
-    /// Where partners reach the REST endpoint.
+    /// The address at which partners reach the REST endpoint.
     public var restURL: String?
-    /// What it keeps to, as it was set.
+    /// The limits of this server, as set.
     public var limits: [Limit]
     /// Whether the server is shutting down.
     public var isDraining: @Sendable () -> Bool
 
-    /// An identity; a server that never drains unless told otherwise.
+    /// Makes an identity. By default the server never drains.
     public init(
         version: String, restURL: String? = nil, limits: [Limit] = Limits.all,
         isDraining: @escaping @Sendable () -> Bool = { false }
@@ -25,7 +25,7 @@ public struct ServerIdentity: Sendable {
 }
 
 extension CallRouter {
-    /// All handlers over one store.
+    /// Builds a router with all handlers over one store.
     public convenience init(
         store: Store, keys monitor: KeyRevocationMonitor, schema: Schema, identity: ServerIdentity,
         maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger

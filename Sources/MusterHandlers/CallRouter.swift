@@ -2,16 +2,17 @@ public import Logging
 public import MusterProtocol
 public import MusterStore
 
-/// What a handler knows about the request beside the call itself. One for each call.
+/// The context in which a handler runs a call. One per call.
 public struct CallContext: Sendable {
     public let session: Session
-    /// Where the call's work is done, for whom, and until when.
+    /// The workspace scope of the call, with its deadline.
     public let scope: WorkspaceScope
-    /// After it nobody waits for the answer any more: nothing is started, and a running statement is cancelled.
+    /// The caller stops waiting at this time: no work starts after it, and a running statement is cancelled.
     public let deadline: ContinuousClock.Instant
-    /// How long to wait for each lock that another call holds; nil is what the server is set to.
+    /// The longest wait for each lock that another call holds; nil means the server's setting.
     public let lockWait: Limit?
-    /// When the session's key was proved to be live, if that was for this request: it is not proved again while recent.
+    /// When the session's key was last proved to be live, if that was for this request. While recent it is not proved
+    /// again.
     public let provedAt: ContinuousClock.Instant?
 
     public init(
@@ -26,18 +27,18 @@ public struct CallContext: Sendable {
     }
 }
 
-/// A call that was read and checked, ready to run: nothing of it refers to the bytes it came from.
+/// A call that was decoded and checked, ready to run. It keeps no reference to the bytes of the message.
 public struct PreparedCall: Sendable {
     public let method: String
-    /// About as many bytes as its reply may have; 0 where it is always short.
+    /// The approximate maximum of its reply's bytes; 0 if the reply is always short.
     public let maxReplyBytes: Int
     let run: @Sendable (CallContext) async throws -> [UInt8]
 }
 
-/// One method and its handler, with the types between them and the wire forgotten.
+/// One method and its handler. Erases the types of call and reply, and the wire.
 public struct Route: Sendable {
     let method: String
-    /// Whether it begins with work that waits for its turn to write.
+    /// Whether its first work queues for a turn to write.
     let writes: Bool
     let prepare: @Sendable (JSONValue) throws -> PreparedCall
     /// A `Handler` of the call that the route is for.
@@ -45,7 +46,7 @@ public struct Route: Sendable {
 
     typealias Handler<C: Call> = @Sendable (C, CallContext) async throws -> C.Reply
 
-    /// A call that computes little beside what it waits for: it runs on its connection's event loop.
+    /// A call with little computation beside its waits: it runs on its connection's event loop.
     public init<C: Call>(_: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
         method = C.method
         writes = C.self is any RecordedCall.Type
@@ -58,8 +59,8 @@ public struct Route: Sendable {
         }
     }
 
-    /// A call that may compute for a millisecond: it runs on the shared threads, so that the other calls of its event
-    /// loop don't wait for it.
+    /// A call that may compute for a millisecond: it runs on the shared threads, so that it doesn't block the other
+    /// calls of its event loop.
     public init<C: Call>(heavy _: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
         method = C.method
         writes = C.self is any RecordedCall.Type
@@ -75,12 +76,11 @@ public struct Route: Sendable {
     }
 }
 
-/// Finds the handler of a call, keeps the rules that hold for every call, and turns whatever goes wrong into an
-/// `RPCError`.
+/// Finds the handler of a call, enforces the rules common to all calls, and maps every error to an `RPCError`.
 public final class CallRouter: Sendable {
     public typealias Open =
         @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
-    /// Why new work of this scope that writes would be refused now; nil where it would not.
+    /// The error with which new writes of this scope are refused now; nil if they are accepted.
     public typealias Overload = @Sendable (WorkspaceScope) -> (any Error)?
     /// When a session's key was last proved to be live; nil if that is too long ago. Throws if the key has ended.
     public typealias Prove = @Sendable (Session) throws(RPCError) -> ContinuousClock.Instant?
@@ -91,17 +91,17 @@ public final class CallRouter: Sendable {
     private let overload: Overload
     private let lockWait: Limit
     private let logger: Logger
-    /// What its calls came to.
+    /// The metrics of the calls that this router ran.
     public let metrics = CallMetrics()
-    /// What each key has in flight, over all listeners that use this router.
+    /// The requests that each key has in flight, over all listeners that use this router.
     public let keysInFlight: KeysInFlight
 
     /// - Parameters:
-    ///   - open: judges a key.
-    ///   - prove: when a session's key was last proved; asked before every call, so it answers from memory.
-    ///   - overload: asked before a call that writes is read, so that one which has to be refused costs little.
-    ///   - lockWait: how long the database waits for each lock, where the request doesn't say.
-    ///   - maxInFlightPerKey: requests of one key in flight; one more is refused by the listener that it came to.
+    ///   - open: authenticates a key.
+    ///   - prove: returns when a session's key was last proved. Called before every call, so it answers from memory.
+    ///   - overload: called before a writing call is decoded, so that a refusal costs little.
+    ///   - lockWait: the longest wait for each database lock, if the request sets none.
+    ///   - maxInFlightPerKey: the maximum of requests in flight per key. The listener refuses others.
     public init(
         routes: [Route], open: @escaping Open, prove: @escaping Prove,
         overload: @escaping Overload = { _ in nil }, lockWait: Limit = Limits.lockWait,
@@ -117,17 +117,17 @@ public final class CallRouter: Sendable {
         self.logger = logger
     }
 
-    /// The methods that have a handler, `session.open` among them.
+    /// The methods with a handler, including `session.open`.
     public var methods: Set<String> { Set(routes.keys).union([OpenSession.method]) }
 
-    /// Reads the body of `session.open`.
+    /// Decodes the body of `session.open`.
     public func prepareOpen(body: JSONValue) throws(RPCError) -> OpenSession {
         do { return try JSONDecoding.decode(request: OpenSession.self, from: body) } catch {
             throw RPCError(reading: error)
         }
     }
 
-    /// Judges the key of `session.open`; the reply is the encoded body.
+    /// Authenticates the key of `session.open`. The reply is the encoded body.
     public func run(
         _ call: OpenSession, over wire: Wire = .rpc, deadline: ContinuousClock.Instant
     ) async throws(RPCError) -> (Session, [UInt8]) {
@@ -143,11 +143,11 @@ public final class CallRouter: Sendable {
         }
     }
 
-    /// Reads a call. Synchronous, so that the body's bytes need not outlive it.
+    /// Decodes a call. Synchronous, so that the body's bytes need not outlive it.
     ///
     /// - Parameters:
-    ///   - session: what it came over.
-    ///   - deadline: when nobody waits for the answer any more.
+    ///   - session: the session of the call.
+    ///   - deadline: when the caller stops waiting for the response.
     public func prepare(
         method: String, body: JSONValue, over session: Session, deadline: ContinuousClock.Instant
     ) throws(RPCError) -> PreparedCall {
@@ -172,7 +172,7 @@ public final class CallRouter: Sendable {
         try await supervise(call.method, .rpc, in: context) { try await call.run(context) }
     }
 
-    /// Runs a call that didn't come over the RPC's wire. On the caller's threads: call it from a task of no event loop.
+    /// Runs a call that didn't come over the RPC wire, on the caller's threads. Don't call it from an event loop.
     public func answer<C: Call>(_ call: C, in context: CallContext) async throws(RPCError) -> C.Reply {
         try await supervise(C.method, .rest, in: context) { [routes] in
             guard let handle = routes[C.method]?.handler as? Route.Handler<C> else {
@@ -190,11 +190,11 @@ public final class CallRouter: Sendable {
     }
 
     /// When the session's key was last proved to be live; nil if that is too long ago. Throws UNAUTHENTICATED if the
-    /// key has ended: for callers that must know this before there is a call to run.
+    /// key has ended. For callers that check this before there is a call to run.
     public func prove(_ session: Session) throws(RPCError) -> ContinuousClock.Instant? { try proof(session) }
 
-    /// Keeps the same rules for what is no call: throws where the session's key has ended, or lacks the scope. A
-    /// refusal is counted, since no call comes after it.
+    /// Enforces the same rules for a request that is not a call: throws if the session's key has ended or lacks the
+    /// scope. Counts a refusal, since no call follows it.
     public func authorize(_ scope: String, in context: CallContext) throws(RPCError) {
         do { try admit(scope, context) } catch {
             metrics.refused(scope, .rest, error.code)
@@ -213,7 +213,7 @@ public final class CallRouter: Sendable {
         guard try proof(context.session) != nil else { throw KeyRevocationMonitor.unproved }
     }
 
-    /// The rules that hold for every call.
+    /// Enforces the rules that hold for every call.
     private func supervise<R>(
         _ method: String, _ wire: Wire, in context: CallContext, _ work: () async throws -> R
     ) async throws(RPCError) -> R {

@@ -1,7 +1,7 @@
 import MusterProtocol
 import MusterStore
 
-/// Throws where a field of a call has more `things` than it may.
+/// Throws if a field of a call has more `things` than the limit.
 func check(_ count: Int, _ things: String = "entries", of field: String, atMost limit: Limit) throws {
     guard count <= limit.value else {
         throw RPCError.over(
@@ -9,12 +9,12 @@ func check(_ count: Int, _ things: String = "entries", of field: String, atMost 
     }
 }
 
-/// Throws where an id of a cohort or segment can't be one.
+/// Throws if the id of a cohort or segment is invalid.
 func check(objectID: Identifier, _ field: String) throws {
     try check(objectID, field, atMost: Limits.objectIDBytes)
 }
 
-/// Throws where a request id can't be one.
+/// Throws if a request id is invalid.
 func check(requestID: Identifier?) throws {
     if let requestID { try check(requestID, "request_id", atMost: Limits.requestIDBytes) }
 }
@@ -23,7 +23,7 @@ private func check(_ identifier: Identifier, _ field: String, atMost limit: Limi
     if let problem = identifier.problem(atMost: limit) { throw RPCError(problem, at: field) }
 }
 
-/// Throws where a name for people is empty or too long.
+/// Throws if a display name is empty or too long.
 func check(name: String, _ field: String) throws {
     guard !name.isEmpty else { throw RPCError.invalid(field, .empty, "is empty") }
     guard name.utf8.count <= Limits.nameBytes.value else {
@@ -31,7 +31,7 @@ func check(name: String, _ field: String) throws {
     }
 }
 
-/// Throws where a name that a filter compares has no byte, or too many.
+/// Throws if a name that a filter compares is empty or too long.
 func check(filterName name: Identifier, _ field: String, atMost limit: Limit) throws {
     guard !name.bytes.isEmpty else {
         throw RPCError.invalid(field, .empty, "must have 1 to \(limit.value) bytes")
@@ -41,7 +41,7 @@ func check(filterName name: Identifier, _ field: String, atMost limit: Limit) th
     }
 }
 
-/// Throws where a partner's name can't be one.
+/// Throws if a partner's name is invalid.
 func check(partner: String, _ field: String = "partner") throws {
     guard isPartnerName(partner) else {
         let limit = Limits.partnerNameBytes
@@ -51,21 +51,21 @@ func check(partner: String, _ field: String = "partner") throws {
     }
 }
 
-/// By bytes: a `String` takes some characters outside of ASCII for equal to some inside.
+/// Compares bytes: `String` treats some non-ASCII characters as equal to ASCII ones.
 private func isPartnerName(_ name: String) -> Bool {
     let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789_-".utf8)
     return (1...Limits.partnerNameBytes.value).contains(name.utf8.count) && name.utf8.allSatisfy(letters.contains)
 }
 
 extension CallContext {
-    /// Throws where a data import key means another partner than its own.
+    /// Throws if a data import key names a partner other than its own.
     func requireOwn(partner: String) throws {
         guard let own = session.partner, own != partner else { return }
         throw RPCError(
             .permissionDenied, .otherPartner, field: "partner", "this data import key belongs to another partner")
     }
 
-    /// How old an answer may be. Throws where the call says what can't be.
+    /// The allowed age of an answer. Throws if the call's value is negative.
     func staleness(_ milliseconds: Int?) throws -> Duration {
         let staleness = milliseconds ?? 0
         guard staleness >= 0 else {

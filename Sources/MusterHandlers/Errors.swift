@@ -3,7 +3,7 @@ import MusterStore
 import Postgres
 
 extension RPCError {
-    /// What reading a request came to: the place and what to change there.
+    /// Maps an error in decoding a request: names the place and what to change there.
     init(reading error: any Error) {
         switch error {
         case let error as RPCError: self = error
@@ -12,10 +12,10 @@ extension RPCError {
         }
     }
 
-    /// What handling a request came to. The one table of what a fault is called on the wire; a cause that is no
-    /// caller's business stays inside.
+    /// Maps an error in handling a request. This is the only table from errors to wire codes. An internal cause stays
+    /// hidden from callers.
     ///
-    /// - Parameter lockWait: how long the request waited for each lock.
+    /// - Parameter lockWait: the longest wait of the request for each lock.
     init(handling error: any Error, lockWait: Limit = Limits.lockWait) {
         switch error {
         case let error as RPCError: self = error
@@ -51,7 +51,7 @@ extension RPCError {
         }
     }
 
-    /// Whether an operator should look: the caller can't change it.
+    /// Whether an operator should investigate, since the caller can't fix it.
     var isOurFault: Bool { [.internal, .dataLoss, .unknown].contains(code) }
 
     private init(_ error: VersionNotKept) {
@@ -109,7 +109,7 @@ extension RPCError {
         .failedPrecondition, .requestIDReused, field: "request_id",
         "this request_id was used with other content; nothing was changed. Use a new one")
 
-    /// - Parameter retryAfter: in milliseconds.
+    /// - Parameter retryAfter: the time in milliseconds.
     static func overloaded(_ message: String, retryAfter: Int? = nil) -> RPCError {
         RPCError(
             .resourceExhausted, .tooBusy, message, details: ["retry_after_ms": .integer(Int64(retryAfter ?? 200))])

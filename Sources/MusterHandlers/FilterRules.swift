@@ -1,8 +1,8 @@
 import MusterProtocol
 
-/// What must hold of a filter by itself, before anything is looked up.
+/// The rules that a filter must meet by itself, before any look-up.
 enum FilterRules {
-    /// Throws with the path of the first node that can't be, from the body on.
+    /// Throws with the path of the first invalid node, starting at the body.
     static func check(_ filter: Filter) throws {
         try check(sizeOf: filter)
         try filter.forEachNode { node, position in
@@ -20,7 +20,7 @@ enum FilterRules {
         }
     }
 
-    /// The same bounds hold again with saved filters put in their places.
+    /// The same bounds are checked again with saved filters expanded.
     private static func check(sizeOf filter: Filter) throws {
         var nodes = 0
         func visit(_ node: Filter, _ depth: Int) throws {
@@ -40,7 +40,7 @@ enum FilterRules {
 
     private static func check(_ attribute: AttributeFilter, _ path: String) throws {
         try MusterHandlers.check(filterName: attribute.name, "\(path).name", atMost: Limits.attributeNameBytes)
-        // PostgreSQL writes a whole number without an exponent, and in that form it could not be read again.
+        // PostgreSQL writes an integer without an exponent, and a larger one can't be decoded from that form.
         if case .number(let number) = attribute.value, abs(number) > 0x1p53 {
             throw RPCError.invalid("\(path).value", .outOfRange, "must be a number within ±2^53")
         }

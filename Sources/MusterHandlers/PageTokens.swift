@@ -3,8 +3,8 @@ import FoundationEssentials
 import MusterProtocol
 import MusterStore
 
-/// The page tokens of a workspace: where a listing goes on, sealed, since a position is the number of a user and those
-/// are never shown. A token opens only in its workspace and for the call that began the listing.
+/// The page tokens of a workspace. A token holds the position in a listing. It is encrypted, since a position contains
+/// a user number and those are never shown. It opens only in its workspace and for the call that began the listing.
 struct PageTokens {
     private let key: [UInt8]
     private let workspace: WorkspaceID
@@ -14,13 +14,13 @@ struct PageTokens {
         key = try await store.in(context.scope).pageTokenKey()
     }
 
-    /// The token of a position.
+    /// Makes the token of a position.
     func token(_ position: some Encodable, of call: some PagedCall) throws -> String {
         let position = try JSONEncoding.encode(position)
         return Self.text(of: try ChaChaPoly.seal(position, key: key, context: try beginning(of: call)))
     }
 
-    /// Nil where the call has no token. Throws where the token is none of this call's.
+    /// Opens the token of a call; nil if the call has none. Throws if the token belongs to another call.
     func position<Position: Decodable, C: PagedCall>(_: Position.Type, of call: C) throws -> Position? {
         guard let token = call.pageToken else { return nil }
         let context = try beginning(of: call)
@@ -39,8 +39,8 @@ struct PageTokens {
     /// One page of a listing.
     ///
     /// - Parameters:
-    ///   - position: where an entry stands in the order of the listing.
-    ///   - find: up to so many entries behind a position; from the beginning where there is none.
+    ///   - position: the position of an entry in the order of the listing.
+    ///   - find: reads at most that many entries after a position, or from the beginning without one.
     func page<Entry: Encodable, Position: Codable>(
         of call: some PagedCall, position: (Entry) -> Position, find: (Position?, Int) async throws -> [Entry]
     ) async throws -> (entries: [Entry], next: String?) {
@@ -49,7 +49,7 @@ struct PageTokens {
         return (entries, try goesOn ? entries.last.map { try token(position($0), of: call) } : nil)
     }
 
-    /// What a token is bound to: the workspace, and the call as it was without page.
+    /// The data that a token is bound to: the workspace, and the call without page fields.
     private func beginning<C: PagedCall>(of call: C) throws -> [UInt8] {
         var first = call
         (first.pageToken, first.pageSize) = (nil, nil)
@@ -60,7 +60,7 @@ struct PageTokens {
         Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
 
-    /// Nil for whatever `text(of:)` doesn't write.
+    /// Nil for any text that `text(of:)` can't produce.
     private static func bytes(of token: String) -> [UInt8]? {
         let padding = String(repeating: "=", count: (4 - token.utf8.count % 4) % 4)
         let bytes = Data(base64Encoded: token.replacing("-", with: "+").replacing("_", with: "/") + padding)
@@ -69,7 +69,7 @@ struct PageTokens {
 }
 
 extension PagedCall {
-    /// How many entries the page may hold.
+    /// The maximum number of entries on the page.
     func limit() throws -> Int {
         guard let pageSize else { return Limits.pageDefault.value }
         guard pageSize > 0 else { throw RPCError.invalid("page_size", .outOfRange, "must be at least 1") }
@@ -78,8 +78,8 @@ extension PagedCall {
 }
 
 extension Array where Element: Encodable {
-    /// One page out of what was found, which is one entry more than `limit` where the listing goes on: as many as fit
-    /// into a frame, and one at least.
+    /// One page of the found entries: as many as fit into a frame, and at least one. The input has one entry more than
+    /// `limit` if the listing continues.
     fileprivate func page(_ limit: Int) throws -> (entries: Self, goesOn: Bool) {
         var bytes = 0
         let fitting = try prefix(limit).prefix { entry in

@@ -1,6 +1,6 @@
 import MusterProtocol
 
-/// Every call with the method that handles it. A test holds it against the list of calls.
+/// Lists every call with its handler. A test compares it with the list of calls.
 public func allRoutes(
     server: ServerHandlers, keys: KeyHandlers, partners: PartnerHandlers, users: UserHandlers,
     registry: RegistryHandlers, cohorts: CohortHandlers,

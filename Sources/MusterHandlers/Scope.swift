@@ -1,12 +1,12 @@
 import MusterProtocol
 
-/// What a key may do. A scope is a method name, one of Braze's permissions, all of a noun (`segments.*`), or everything
-/// (`*`).
+/// The permissions of a key. A scope is a method name, one of Braze's permissions, all calls of a noun (`segments.*`),
+/// or everything (`*`).
 enum Scope {
-    /// What a data import key can do, for its own partner, and nothing else.
+    /// The scopes of every data import key, for its own partner only.
     static let ofImportKeys = [ImportCohort.method, CreateCohort.method, ListImports.method]
 
-    /// Whether a key with `scope` may do what `wanted` (a scope too) stands for.
+    /// Whether a key with `scope` may do all that the scope `wanted` allows.
     static func covers(_ scope: String, _ wanted: String) -> Bool {
         if scope == "*" || scope == wanted { return true }
         if let methods = BrazePermission.scopes[scope] { return methods.contains(wanted) }
@@ -14,22 +14,22 @@ enum Scope {
         return wanted.hasPrefix(scope.dropLast(1))
     }
 
-    /// Whether keys with `scopes` may do all that `wanted` stands for.
+    /// Whether keys with `scopes` may do all that `wanted` allows.
     static func cover(_ scopes: [String], _ wanted: String) -> Bool {
         if scopes.contains(where: { covers($0, wanted) }) { return true }
-        // One that is a call's scope too stands for more than the others that it names.
+        // A permission with the name of a call allows that call too, so the calls that it lists don't suffice.
         guard let methods = BrazePermission.scopes[wanted], !methods.isEmpty,
             !allCalls.contains(where: { $0.method == wanted })
         else { return false }
         return methods.allSatisfy { method in scopes.contains { covers($0, method) } }
     }
 
-    /// Whether this is a scope at all: so that a typing error doesn't make a key that can do nothing.
+    /// Whether the scope exists, so that a typo doesn't create a key without permissions.
     static func exists(_ scope: String) -> Bool {
         scope == "*" || BrazePermission.scopes[scope] != nil || allCalls.contains { covers(scope, $0.method) }
     }
 
-    /// The scopes of a new service key, each once; throws what is wrong with them.
+    /// The scopes of a new service key without duplicates. Throws if one is invalid.
     static func checked(_ scopes: [String]) throws -> [String] {
         guard !scopes.isEmpty else {
             throw RPCError.invalid("scopes", .missing, "is missing: name what the key may do, such as segments.*")

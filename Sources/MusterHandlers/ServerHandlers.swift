@@ -1,12 +1,12 @@
 public import MusterProtocol
 public import MusterStore
 
-/// Says what the server is and how it does.
+/// Describes the server and its health.
 public struct ServerHandlers: Sendable {
     let schema: Schema
     let identity: ServerIdentity
 
-    /// A server over the database of this schema.
+    /// Makes the handlers of a server over the database of this schema.
     public init(schema: Schema, identity: ServerIdentity) {
         self.schema = schema
         self.identity = identity
@@ -38,7 +38,7 @@ public struct ServerHandlers: Sendable {
             methods: call.withMethods == true ? try Self.methods.get() : nil)
     }
 
-    /// What this program knows; it never changes while it runs.
+    /// The calls that this program knows. They don't change while it runs.
     private static let methods = Result {
         try allCalls.map { call in GetInfo.MethodInfo(method: call.method, fields: try call.fieldPaths()) }
     }

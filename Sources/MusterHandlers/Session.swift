@@ -1,15 +1,14 @@
 public import MusterProtocol
 public import MusterStore
 
-/// Who is calling: what `session.open` proved about a key. It says nothing about whether the key is still good:
-/// `KeyRevocationMonitor` does.
+/// The identity of a caller, proved by `session.open`. `KeyRevocationMonitor` tells whether the key is still live.
 public struct Session: Sendable, Equatable {
     public let workspaceID: WorkspaceID
     public let workspace: String
     /// The key's public id, for logs.
     public let keyID: String
     public let kind: KeyKind
-    /// Of a data import key.
+    /// The partner of a data import key.
     public let partner: String?
     public let scopes: [String]
     public let expiresAt: Instant?
@@ -27,14 +26,14 @@ public struct Session: Sendable, Equatable {
         self.expiresAt = expiresAt
     }
 
-    /// Which of all keys it is.
+    /// Identifies the key among all keys.
     public var key: KeyReference { KeyReference(workspaceID: workspaceID, keyID: keyID) }
 
-    /// Whether the key may make this call, or has what one of Braze's permissions stands for.
+    /// Whether the key may make this call, or all calls that one of Braze's permissions stands for.
     public func allows(_ method: String) -> Bool { Scope.cover(scopes, method) }
 }
 
-/// Names one key among those of all workspaces.
+/// Identifies one key among those of all workspaces.
 public struct KeyReference: Hashable, Sendable {
     let workspaceID: WorkspaceID
     let keyID: String

@@ -1,11 +1,11 @@
 public import MusterProtocol
 public import MusterStore
 
-/// Cohorts, their imports and receipts.
+/// Handles cohorts, their imports and receipts.
 public struct CohortHandlers: Sendable {
     let store: Store
 
-    /// Over the cohorts of this store.
+    /// Serves the cohorts of this store.
     public init(store: Store) {
         self.store = store
     }
@@ -118,7 +118,7 @@ extension CohortHandlers {
 }
 
 extension Deletion {
-    /// Throws where segments use what was to go.
+    /// Throws if segments use the object that was to be deleted.
     func requireUnused(_ what: String) throws {
         guard case .used(let users) = self else { return }
         let names = users.prefix(10).map { "\"\($0.text)\"" }.joined(separator: ", ")

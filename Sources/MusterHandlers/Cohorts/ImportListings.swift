@@ -33,7 +33,7 @@ extension CohortHandlers {
         return .init(imports: imports, nextPageToken: next)
     }
 
-    /// Over all cohorts of the partner.
+    /// Lists the imports into all cohorts of the partner.
     private func importsOfPartner(_ call: ListImports, _ context: CallContext) async throws -> ListImports.Reply {
         try check(partner: call.partner)
         guard call.version == nil else {
@@ -58,7 +58,7 @@ extension CohortHandlers {
     }
 }
 
-/// After which import of a cohort a page begins; the newest come first.
+/// The import of a cohort after which a page begins. The newest come first.
 private struct CohortImportPosition: Codable {
     var version: Int64
 }

@@ -2,12 +2,12 @@ import FoundationEssentials
 public import MusterProtocol
 public import MusterStore
 
-/// Shows users in the form of exports, at once or as archives that are made in the background.
+/// Exports users, at once or as archives made in the background.
 public struct ExportHandlers: Sendable {
     let store: Store
     let restURL: String?
 
-    /// - Parameter restURL: where archives can be fetched, where the operator has said it.
+    /// - Parameter restURL: the address that serves archives, if the operator set it.
     public init(store: Store, restURL: String?) {
         self.store = store
         self.restURL = restURL
@@ -35,7 +35,7 @@ public struct ExportHandlers: Sendable {
             let begun = try await workspace.exports.begin(
                 NewExport(exportID: exportID, segmentID: call.segmentID, tokenDigest: try token.digest, shape: shape),
                 request: request)
-            // A repeat is of the export that the first one began.
+            // A repeated request gets the export that the first one started.
             let path = try ExportToken(of: begun, in: context.session.workspaceID, key: key).path
             return .init(objectPrefix: begun, path: path, url: restURL.map { $0 + path })
         } catch let refusal as ExportRefusal { throw refusal.error(of: call.segmentID) }
@@ -64,7 +64,7 @@ public struct ExportHandlers: Sendable {
         } catch let refusal as ExportRefusal { throw refusal.error(of: call.segmentID) }
     }
 
-    /// An empty list is none: whoever wants nothing of users needs no export.
+    /// An empty list counts as absent: an export without fields would be useless.
     private static func names(_ names: [Identifier]?, _ field: String) throws -> [Identifier]? {
         guard let names, !names.isEmpty else { return nil }
         try check(names.count, of: field, atMost: Limits.exportFields)
@@ -73,7 +73,7 @@ public struct ExportHandlers: Sendable {
 }
 
 extension ExportRefusal {
-    /// What the caller is told.
+    /// Maps the refusal to the error that the caller sees.
     fileprivate func error(of segmentID: Identifier) -> any Error {
         switch self {
         case .unknownSegment: FilterFault.unknownSegment(segmentID)

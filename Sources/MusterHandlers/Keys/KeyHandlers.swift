@@ -1,11 +1,11 @@
 public import MusterProtocol
 public import MusterStore
 
-/// Makes, lists and ends keys.
+/// Creates, lists and invalidates keys.
 public struct KeyHandlers: Sendable {
     let store: Store
 
-    /// Over the keys of this store.
+    /// Serves the keys of this store.
     public init(store: Store) {
         self.store = store
     }
@@ -58,7 +58,7 @@ public struct KeyHandlers: Sendable {
         }
     }
 
-    /// The scopes to store: none for a data import key, whose scopes are fixed.
+    /// The scopes to store; empty for a data import key, whose scopes are fixed.
     private func scopes(of call: CreateKey) throws -> [String] {
         switch call.kind {
         case .import:
@@ -79,7 +79,7 @@ public struct KeyHandlers: Sendable {
     }
 }
 
-/// After which key a page begins.
+/// The key after which a page begins.
 private struct KeyPosition: Codable {
     var keyID: String
 }

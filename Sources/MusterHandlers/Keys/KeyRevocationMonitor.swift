@@ -4,17 +4,16 @@ public import MusterProtocol
 public import MusterStore
 import Postgres
 
-/// Polls the keys in use, so that a key that was invalidated, on whichever server, ends its calls and connections
-/// within a second.
+/// Polls the keys in use, so that a key that any server invalidates loses its calls and connections within a second.
 ///
 /// One query per workspace proves all of its keys in use. A call goes ahead only if its key was proved by a query that
 /// began less than a second ago: nothing waits, and without PostgreSQL no key is proved.
 public final class KeyRevocationMonitor: Sendable {
-    /// How old the proof of a key may be when a call starts.
+    /// The maximum age of a key's proof when a call starts.
     public static let maxAge = Duration.seconds(1)
-    /// From one poll to the next.
+    /// The time between polls.
     public static let interval = Duration.milliseconds(400)
-    /// How long one query may take.
+    /// The longest time for one query.
     private static let timeout = Duration.milliseconds(1_500)
     /// How long a key is polled after its last use.
     private static let memory = Duration.seconds(60)
@@ -63,7 +62,7 @@ public final class KeyRevocationMonitor: Sendable {
     ///   each.
     public func run(endSessions: @escaping @Sendable (@escaping @Sendable (Session) -> Bool) -> Void) async {
         await withDiscardingTaskGroup { group in
-            // Apart from the polls: it writes, so it may wait for a lock, and sessions must end meanwhile.
+            // Runs apart from the polls: it writes, so it may wait for a lock, and sessions must end meanwhile.
             group.addTask { [self] in
                 while !Task.isCancelled {
                     await recordUses()
@@ -76,7 +75,7 @@ public final class KeyRevocationMonitor: Sendable {
                         if await poll(keyIDs, of: workspace) { endSessions { [self] in hasEnded($0) } }
                     }
                 }
-                // Ends those that have expired, and keeps the keys of the others watched.
+                // Ends expired sessions, and keeps the keys of the others watched.
                 endSessions { [self] in hasEnded($0) }
                 forgetUnheard()
                 try? await Task.sleep(for: Self.interval)
@@ -178,7 +177,7 @@ extension KeyRevocationMonitor {
 // MARK: Last use
 
 extension KeyRevocationMonitor {
-    /// Records in the database which keys were used in this hour; each key once.
+    /// Records in the database which keys were used in this hour, once per key.
     func recordUses() async {
         let hour = Instant.now.hour
         for (workspace, keyIDs) in unrecorded(in: hour) {
@@ -192,7 +191,7 @@ extension KeyRevocationMonitor {
                     }
                 }
             } catch {
-                // The next turn tries again until the hour is over: nothing depends on it.
+                // The next turn retries until the hour is over. Nothing depends on it.
                 logger.debug("The last use of keys could not be recorded", metadata: ["cause": "\(error)"])
             }
         }

@@ -3,34 +3,34 @@ public import MusterProtocol
 import MusterStore
 import Synchronization
 
-/// How many requests a key has in flight at this server, over all of its connections and both wires, so that one caller
-/// does not take all connections to the database.
+/// The number of requests that a key has in flight at this server, over all of its connections and both wires. Its
+/// limit keeps one caller from taking all connections to the database.
 public final class KeyInFlight: Sendable {
     private let inFlight = Atomic<Int>(0)
     private let maxPerKey: Int
 
     init(maxPerKey: Int) { self.maxPerKey = maxPerKey }
 
-    /// Takes a place if there is one.
+    /// Acquires a slot; false if all are taken.
     public func acquire() -> Bool {
         let before = inFlight.add(1, ordering: .relaxed).oldValue
         if before >= maxPerKey { inFlight.subtract(1, ordering: .relaxed) }
         return before < maxPerKey
     }
 
-    /// Gives a place back that was taken.
+    /// Releases an acquired slot.
     public func release() { inFlight.subtract(1, ordering: .relaxed) }
 }
 
-/// The counts of all keys that somebody uses.
+/// The counters of all keys in use.
 public final class KeysInFlight: Sendable {
-    /// Requests of one key at once.
+    /// The maximum of concurrent requests per key.
     public let maxPerKey: Int
     private let counts = Locked<[KeyReference: (count: KeyInFlight, users: Int)]>([:])
 
     init(maxPerKey: Int) { self.maxPerKey = maxPerKey }
 
-    /// What a request beyond them is refused with, over either wire.
+    /// The error for a request beyond the limit, on either wire.
     public var refusal: RPCError {
         let limit = Limits.requestsInFlightPerKey.set(to: maxPerKey)
         return RPCError(

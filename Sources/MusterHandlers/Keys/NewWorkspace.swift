@@ -1,14 +1,14 @@
 import MusterProtocol
 public import MusterStore
 
-/// A workspace that was just made, with the secret of its first key.
+/// A newly created workspace, with the secret of its first key.
 public struct NewWorkspace: Sendable {
     public let id: WorkspaceID
     public let keyID: String
-    /// May do everything in the workspace.
+    /// The key that may do everything in the workspace.
     public let adminKey: Secret
 
-    /// Makes a workspace and its admin key, as the owner of the tables.
+    /// Creates a workspace and its admin key, as the owner of the tables.
     public static func make(
         name: String, with schema: Schema, deadline: ContinuousClock.Instant
     ) async throws -> NewWorkspace {

@@ -2,13 +2,13 @@ import Locking
 import MusterProtocol
 public import MusterStore
 
-/// A service key that was just made by the owner of the tables, with its secret.
+/// A service key newly created by the owner of the tables, with its secret.
 public struct OwnersKey: Sendable {
     public let keyID: String
     public let scopes: [String]
     public let secret: Secret
 
-    /// Makes a key in the workspace of this name, without a key that could ask for it.
+    /// Creates a key in the named workspace, without authentication by another key.
     public static func make(
         name: String, scopes: [String], workspace: String, with schema: Schema, deadline: ContinuousClock.Instant
     ) async throws -> OwnersKey {
@@ -25,7 +25,7 @@ public struct OwnersKey: Sendable {
     }
 }
 
-/// Makes a service key whose workspace is known only in the transaction that it is stored in.
+/// Makes a service key inside the transaction that stores it: only there the workspace is known.
 final class ServiceKeyMaker: Sendable {
     let keyID = Secret.newKeyID()
     let name: String
@@ -34,7 +34,7 @@ final class ServiceKeyMaker: Sendable {
 
     init(name: String, scopes: [String]) { (self.name, self.scopes) = (name, scopes) }
 
-    /// The secret of the key that was made last.
+    /// The secret of the last key made.
     var secret: Secret? { made.withLock { $0 } }
 
     func key(in workspace: WorkspaceID) throws -> NewKey {

@@ -1,13 +1,13 @@
 public import MusterProtocol
 public import MusterStore
 
-/// Makes, changes and shows partners.
+/// Creates, changes and shows partners.
 public struct PartnerHandlers: Sendable {
     let store: Store
     let restURL: String?
 
-    /// - Parameter restURL: where partners reach the REST endpoint, without a slash at its end; nil where nobody has
-    ///   said.
+    /// - Parameter restURL: the address at which partners reach the REST endpoint, without a trailing slash; nil if not
+    ///   set.
     public init(store: Store, restURL: String?) {
         self.store = store
         self.restURL = restURL
@@ -48,7 +48,7 @@ public struct PartnerHandlers: Sendable {
             keys: keys, cohorts: found.cohorts, lastImportAt: found.lastImportAt)
     }
 
-    /// A partner API key is the partner's own, so nothing is known of its form but a length that no one would guess.
+    /// A partner API key is the partner's own, so only a minimum length is required, against guessing.
     private func apiKey(_ text: String?) throws -> PartnerChange.APIKey? {
         guard let text else { return nil }
         if text.isEmpty { return PartnerChange.APIKey.none }
@@ -58,7 +58,7 @@ public struct PartnerHandlers: Sendable {
                 ? RPCError.invalid("partner_api_key", .outOfRange, problem)
                 : RPCError.over(Limits.nameBytes, "partner_api_key", .tooLong, problem)
         }
-        // It would have to come with each request, too, and nobody sees it in a form.
+        // White space and control characters would have to be in each request too, and are invisible in a form.
         guard text.withoutWhiteSpaceAround == text, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
             throw RPCError.invalid(
                 "partner_api_key", .invalidCharacters, "has white space around it or control characters in it")
@@ -67,13 +67,13 @@ public struct PartnerHandlers: Sendable {
     }
 }
 
-/// After which partner a page begins.
+/// The partner after which a page begins.
 private struct PartnerPosition: Codable {
     var partner: String
 }
 
 extension KeyInfo {
-    /// Whether calls with this key are answered.
+    /// Whether calls with this key are accepted.
     func isLive(at moment: Instant) -> Bool {
         invalidatedAt == nil && (expiresAt.map { moment < $0 } ?? true)
     }

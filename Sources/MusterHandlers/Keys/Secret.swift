@@ -2,22 +2,22 @@ import Cryptography
 public import MusterProtocol
 public import MusterStore
 
-/// The secret of a key: `mus_imp_1_` or `mus_srv_1_` with the number of its workspace, 43 characters of chance (256
-/// bits), and 6 of checksum, so that a scanner for leaked secrets, or this server, can tell it from anything else
-/// without a look-up.
+/// The secret of a key: `mus_imp_1_` or `mus_srv_1_` with the number of its workspace, 43 random characters (256 bits),
+/// and a checksum of 6 characters. By these this server, or a scanner for leaked secrets, recognizes it without a
+/// look-up.
 ///
-/// The form is for ever: secrets of this form are in use.
+/// The format must not change: secrets of this format are in use.
 public struct Secret: Sendable, Equatable {
     public let workspace: WorkspaceID
     public let kind: KeyKind
-    /// The secret itself, to be shown once.
+    /// The secret itself, to be shown only once.
     public let text: String
 
     private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
     private static let randomLength = 43
     private static let checksumLength = 6
 
-    /// A new one, from the system's generator of random numbers.
+    /// Makes a new secret with the system's random number generator.
     public init(_ kind: KeyKind, in workspace: WorkspaceID) {
         self.kind = kind
         self.workspace = workspace
@@ -29,7 +29,7 @@ public struct Secret: Sendable, Equatable {
         return (0..<randomLength).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &generator)] }
     }
 
-    /// 32 bytes as a number in as many characters as chance has, which hold it just.
+    /// Encodes 32 bytes as a number in 43 characters, the fewest that hold it.
     static func digits(of number: [UInt8]) -> [UInt8] {
         var rest = number
         let digits = (0..<randomLength).map { _ in
@@ -46,7 +46,7 @@ public struct Secret: Sendable, Equatable {
 
     static func withChecksum(_ bytes: [UInt8]) -> [UInt8] { bytes + checksum(of: bytes) }
 
-    /// Whether bytes are a prefix with chance and the right checksum behind it.
+    /// Whether the bytes are the prefix, random characters and the right checksum.
     static func isWellFormed(_ bytes: [UInt8], after prefix: [UInt8]) -> Bool {
         let rest = bytes.dropFirst(prefix.count)
         return bytes.starts(with: prefix) && rest.count == randomLength + checksumLength
@@ -54,7 +54,7 @@ public struct Secret: Sendable, Equatable {
             && bytes.suffix(checksumLength).elementsEqual(checksum(of: bytes.dropLast(checksumLength)))
     }
 
-    /// Reads one. Nil for all that was never made by the initialiser above, but for one in four thousand million.
+    /// Parses a secret; nil unless prefix and checksum match. Random text passes once in 2³².
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
         let parts = bytes.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
@@ -69,13 +69,13 @@ public struct Secret: Sendable, Equatable {
         self.text = text
     }
 
-    /// What is stored. 256 bits of chance need no slow hash, and a slow one would be a lever for strangers.
+    /// The stored form. 256 random bits need no slow hash, which unauthenticated callers could exploit.
     public var digest: [UInt8] { get throws { try Self.digest(of: text) } }
 
     /// SHA-256 of any secret text.
     static func digest(of text: String) throws -> [UInt8] { try SHA256.digest(of: Array(text.utf8)) }
 
-    /// Whether two digests are the same, in a time that doesn't tell where they differ.
+    /// Compares two digests in constant time.
     static func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
         guard left.count == right.count else { return false }
         var difference: UInt8 = 0
@@ -83,7 +83,7 @@ public struct Secret: Sendable, Equatable {
         return difference == 0
     }
 
-    /// The public id of a new key: for logs and lists, and no part of its secret.
+    /// Makes the public id of a new key, for logs and lists. It is not part of the secret.
     public static func newKeyID() -> String {
         var generator = SystemRandomNumberGenerator()
         let number = UInt64.random(in: 0..<(1 << 48), using: &generator)
@@ -105,7 +105,7 @@ public struct Secret: Sendable, Equatable {
         return digits.reversed()
     }
 
-    /// The CRC-32 of zip and Ethernet, bit by bit: sixty bytes a key need no table.
+    /// The CRC-32 of zip and Ethernet, bit by bit: sixty bytes per key need no table.
     private static func crc32(of bytes: some Sequence<UInt8>) -> UInt32 {
         var remainder = UInt32.max
         for byte in bytes {
@@ -117,11 +117,11 @@ public struct Secret: Sendable, Equatable {
 }
 
 extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Never the secret.
+    /// Never contains the secret.
     public var description: String { "‹secret›" }
-    /// Never the secret.
+    /// Never contains the secret.
     public var debugDescription: String { description }
-    /// Never the secret.
+    /// Never contains the secret.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 

@@ -1,25 +1,25 @@
 public import MusterProtocol
 public import MusterStore
 
-/// Judges the key of `session.open`.
+/// Authenticates the key of `session.open`.
 public struct SessionHandlers: Sendable {
     let store: Store
     let monitor: KeyRevocationMonitor
 
-    /// - Parameter monitor: watches the key of each session that opens.
+    /// - Parameter monitor: watches the key of each opened session.
     public init(store: Store, monitor: KeyRevocationMonitor) {
         self.store = store
         self.monitor = monitor
     }
 
-    /// `session.open`. What is no secret costs the database nothing; all that is refused is refused in the same words.
+    /// `session.open`. A malformed secret costs no query. All refusals have the same message.
     public func open(
         _ call: OpenSession, deadline: ContinuousClock.Instant
     ) async throws -> (Session, OpenSession.Reply) {
         guard let secret = Secret(call.key) else { throw Self.refusal }
         let (digest, asked) = (try secret.digest, ContinuousClock.now)
         let found = try await store.in(WorkspaceScope(secret.workspace, deadline: deadline)).keys.find(digest: digest)
-        // The comparison is made in every case, so that its time tells nothing.
+        // Always compares, so that the time reveals nothing.
         let isSame = Secret.isSame(found?.digest ?? Self.nobody, digest)
         guard let found, isSame, found.info.kind == secret.kind, found.info.isLive(at: .now) else { throw Self.refusal }
         let session = Session(found, in: secret.workspace)
@@ -31,8 +31,8 @@ public struct SessionHandlers: Sendable {
         )
     }
 
-    /// For a key that is unknown, invalidated, expired, malformed or of another workspace: which of them is nobody's
-    /// business.
+    /// The error for a key that is unknown, invalidated, expired, malformed or of another workspace. The caller is not
+    /// told which.
     static let refusal = RPCError(.unauthenticated, "the key is not valid")
 
     private static let nobody = [UInt8](repeating: 0, count: 32)

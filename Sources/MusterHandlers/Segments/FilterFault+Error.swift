@@ -2,9 +2,9 @@ import MusterProtocol
 import MusterStore
 
 extension RPCError {
-    /// What to say of a filter that can't be answered or saved.
+    /// Maps a filter that can't be evaluated or saved to the caller's error.
     ///
-    /// - Parameter field: what names the segment, where a segment is unknown that the call itself names.
+    /// - Parameter field: the field that names the segment, for an unknown segment that the call itself names.
     init(_ fault: FilterFault, field: String = "segment_id") {
         switch fault {
         case .unknownSegment(let id):

@@ -2,11 +2,11 @@ import FoundationEssentials
 public import MusterProtocol
 public import MusterStore
 
-/// Saved filters and what they come to.
+/// Handles segments (saved filters), their sizes and their members.
 public struct SegmentHandlers: Sendable {
     let store: Store
 
-    /// Over the segments of this store.
+    /// Serves the segments of this store.
     public init(store: Store) {
         self.store = store
     }
@@ -188,7 +188,7 @@ public struct SegmentHandlers: Sendable {
 }
 
 extension ListSegments {
-    /// How many entries the first page leaves out.
+    /// The number of entries to skip before the first page.
     fileprivate func skipped() throws -> Int {
         guard let skip else { return 0 }
         guard skip >= 0 else { throw RPCError.invalid("skip", .outOfRange, "must not be negative") }

@@ -2,9 +2,9 @@ import Cryptography
 import MusterProtocol
 import MusterStore
 
-/// What a request id stands for: two calls are the same payload when their digests are.
+/// The payload of a request id: two calls have the same payload if their digests are equal.
 enum PayloadDigest {
-    /// SHA-256 of the decoded call without its request id, written as JSON: spaces and escapes of the message don't
+    /// SHA-256 of the decoded call without its request id, encoded as JSON. Spaces and escapes of the message don't
     /// count.
     static func of(_ call: some RecordedCall) throws -> [UInt8] {
         var call = call
@@ -14,7 +14,7 @@ enum PayloadDigest {
 }
 
 extension IdempotencyKey {
-    /// Under what the answer to a call is recorded. Throws where its request id can't be one.
+    /// The key under which the reply to a call is recorded. Throws if its request id is invalid.
     init<C: RecordedCall>(_ call: C) throws {
         try check(requestID: call.requestID)
         guard let id = call.requestID else {

@@ -1,11 +1,11 @@
 public import MusterProtocol
 public import MusterStore
 
-/// Users as Braze's wire keeps them: what they are and did, their aliases and external ids.
+/// Handles users as Braze's API models them: attributes, events, purchases, aliases and external ids.
 public struct RegistryHandlers: Sendable {
     let store: Store
 
-    /// Over the users of this store.
+    /// Serves the users of this store.
     public init(store: Store) {
         self.store = store
     }

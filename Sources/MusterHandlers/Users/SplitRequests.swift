@@ -2,16 +2,17 @@ import Cryptography
 public import MusterProtocol
 public import MusterStore
 
-/// Requests that come to several calls, each in a transaction of its own, and are one to their sender: her id stands
-/// for all of it.
+/// Requests that are split into several calls, each in its own transaction. The sender's one request id covers all of
+/// them.
 public struct SplitRequests: Sendable {
     private let store: Store
 
-    /// Over the records of this store.
+    /// Uses the request records of this store.
     public init(store: Store) { self.store = store }
 
-    /// Takes `id` for these calls. Returns them with ids of their own, so that a repeat goes on where the first attempt
-    /// ended; nil where that came to its end. Throws FAILED_PRECONDITION where the id was used with other content.
+    /// Claims `id` for these calls. Returns them with request ids of their own, so that a repeat continues where the
+    /// first attempt ended; nil if that attempt completed. Throws FAILED_PRECONDITION if the id was used with other
+    /// content.
     public func begin<C: RecordedCall>(
         _ calls: [C], as id: Identifier, in session: Session, deadline: ContinuousClock.Instant
     ) async throws(RPCError) -> [C]? {
@@ -32,7 +33,7 @@ public struct SplitRequests: Sendable {
         }
     }
 
-    /// All calls are answered: a repeat has no effect from now on.
+    /// Records that all calls were answered. From now on a repeat has no effect.
     public func end<C: RecordedCall>(
         _ calls: [C], as id: Identifier, in session: Session, deadline: ContinuousClock.Instant
     ) async throws(RPCError) {

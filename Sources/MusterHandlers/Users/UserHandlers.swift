@@ -2,11 +2,11 @@ public import MusterProtocol
 public import MusterStore
 import MusterUsers
 
-/// Registers, shows, identifies, merges and erases users.
+/// Creates, shows, identifies, merges and deletes users.
 public struct UserHandlers: Sendable {
     let store: Store
 
-    /// Over the users of this store.
+    /// Serves the users of this store.
     public init(store: Store) {
         self.store = store
     }
@@ -46,7 +46,7 @@ public struct UserHandlers: Sendable {
         }
     }
 
-    /// `users.delete`. An identifier that can't be one finds nobody, and nobody is what the call may name.
+    /// `users.delete`. Doesn't check identifiers: an invalid one matches no user, which this call allows.
     public func delete(_ call: DeleteUsers, _ context: CallContext) async throws -> DeleteUsers.Reply {
         try check(call.users.count, of: "users", atMost: Limits.deleteUsers)
         return try await users(context).delete(call.users, request: try IdempotencyKey(call))
@@ -59,7 +59,7 @@ public struct UserHandlers: Sendable {
     }
 }
 
-/// Throws where what a call names a user by can't be that.
+/// Throws if the identifier by which a call names a user is invalid.
 private func check(_ reference: UserReference, _ field: String) throws {
     let (name, problem): (String, FieldProblem?) =
         switch reference {

@@ -5,7 +5,7 @@ import Postgres
 enum AttributeLog {
     /// The number of users whose changes are kept and read: a sixteenth of all users, where `e` is the head of
     /// everyone. Looking up one user takes several times as long as passing it in a scan. The limit also bounds the
-    /// size of the log, at about 100 bytes per user.
+    /// size of the log, at 100 bytes per user at most.
     static let maxUsers: StaticString = "greatest(1000, e.size / 16)"
 }
 
