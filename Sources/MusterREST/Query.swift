@@ -4,9 +4,9 @@ import HummingbirdCore
 import MusterHTTP
 import MusterProtocol
 
-/// The parameters of a request's target, read as browsers and clients write forms: `+` is a blank, and a plus is `%2B`.
+/// The parameters of a request's target, decoded as browsers and clients encode forms: `+` is a blank, `%2B` a plus.
 struct Query {
-    /// Names and values as they were sent.
+    /// Names and values, still encoded.
     private let pairs: [(name: Substring, value: Substring)]
 
     init(_ request: Request) {
@@ -18,7 +18,7 @@ struct Query {
         }
     }
 
-    /// Nil for one that is absent or empty. Throws a `HTTPProblem` for one that comes twice or can't be read.
+    /// Nil if the parameter is absent or empty. Throws an `HTTPProblem` if it comes twice or can't be decoded.
     func text(_ name: String) throws -> String? {
         let values = pairs.filter { $0.name.utf8.formDecoded?.elementsEqual(name.utf8) ?? false }.map(\.value)
         guard values.count <= 1 else {
@@ -33,16 +33,16 @@ struct Query {
         return text
     }
 
-    /// Refuses every parameter, for routes of Muster's own that have none: what Braze doesn't know is not passed over.
+    /// Refuses every parameter, for Muster's own routes that have none: unlike Braze's, they ignore nothing.
     func expectNone() throws {
         guard let pair = pairs.first else { return }
-        // A long name, or one that can't be read, is not repeated.
+        // A name that is long or can't be decoded is not repeated.
         let name = pair.name.utf8.formDecoded.flatMap { String(validating: $0, as: UTF8.self) }
         let field = name.flatMap { $0.utf8.count <= 64 ? $0 : nil } ?? "‹key›"
         throw HTTPProblem(.badRequest, .unknownField, field: field, "\(field) is not a parameter; there is none here")
     }
 
-    /// - Parameter limit: the name of the range's end, where it is one of the server's limits.
+    /// - Parameter limit: the name of the upper bound, if it is one of the server's limits.
     func number(_ name: String, _ range: ClosedRange<Int>, _ limit: Limit? = nil) throws -> Int? {
         guard let text = try text(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {
@@ -64,8 +64,8 @@ struct Query {
         return moment
     }
 
-    /// The plus of an offset comes as a blank where it was not written as `%2B`: the last one is, in a time that has
-    /// begun.
+    /// Restores the plus of a UTC offset, which arrives as a blank unless it was written as `%2B`: only the last blank,
+    /// and only after the time has begun.
     private static func withPlus(_ text: String) -> String {
         guard let blank = text.lastIndex(of: " "), text[..<blank].contains(where: { " Tt".contains($0) }) else {
             return text
@@ -80,7 +80,7 @@ extension Collection<UInt8> {
         map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 }.percentDecoded
     }
 
-    /// The bytes with each `%` and two digits as the byte that they stand for; nil where a `%` has no digits.
+    /// The bytes with each `%` and two digits replaced by their byte; nil if a `%` lacks its digits.
     var percentDecoded: [UInt8]? {
         var decoded: [UInt8] = []
         var rest = self[...]
@@ -101,7 +101,7 @@ extension Collection<UInt8> {
 }
 
 extension Parameters {
-    /// A part of a path as it is meant: `%2D` is `-`. What can't be read stays as it is, and names nothing.
+    /// A decoded part of a path: `%2D` is `-`. A part that can't be decoded stays as it is, and matches nothing.
     func decoded(_ name: String) throws -> String {
         let text = try require(name)
         return text.utf8.percentDecoded.flatMap { String(validating: $0, as: UTF8.self) } ?? text

@@ -3,7 +3,7 @@ import Logging
 import MusterHTTP
 import MusterProtocol
 
-/// Everything that is known about one request, from the connection down to the call and back.
+/// Everything that is known about one request, from the connection to the call and back.
 struct RESTContext: RequestContext {
     struct Source: RequestContextSource {
         let incoming: IncomingRequest
@@ -15,11 +15,11 @@ struct RESTContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// The request as its connection sees it.
     let incoming: IncomingRequest
-    /// The slots that the request holds until its response is made.
+    /// The slots that the request holds until its response is ready.
     let accounting: RequestAccounting
     /// Set by the authentication of the route's group.
     var authenticated: Caller?
-    /// The body of a request whose key is part of the body: it is decoded when the key is read.
+    /// The decoded body of a request whose key is in the body: the body is decoded when the key is read.
     var decodedBody: Result<any Sendable, any Error>?
 
     init(source: Source) {
@@ -27,10 +27,10 @@ struct RESTContext: RequestContext {
         (incoming, accounting) = (source.incoming, source.accounting)
     }
 
-    /// When the request is given up: clients wait for two seconds. It moves while the client sends its body.
+    /// When the request times out: clients wait for two seconds. It moves while the client sends its body.
     var deadline: ContinuousClock.Instant { incoming.deadline(Limits.restTime) }
 
-    /// Who sends the request. Throws on a route without authentication.
+    /// The authenticated caller. Throws on a route without authentication.
     var caller: Caller {
         get throws {
             guard let authenticated else { throw HTTPProblem(.unauthorized, "Unauthorized access") }
@@ -38,7 +38,7 @@ struct RESTContext: RequestContext {
         }
     }
 
-    /// The body that the authentication decoded. Throws an `UnreadableBody` if it is not what the route takes.
+    /// The body that the authentication decoded. Throws an `UnreadableBody` if the route expects a different shape.
     func body<Body: Sendable>(as _: Body.Type) throws -> Body {
         do {
             guard let body = try decodedBody?.get() as? Body else { throw UndecodedBody() }
@@ -49,10 +49,10 @@ struct RESTContext: RequestContext {
     }
 }
 
-/// A route asks for another body than its group decodes.
+/// A route asks for a different body than its group decodes.
 private struct UndecodedBody: Error {}
 
-/// A body that is JSON, and not what the route takes.
+/// A body that is JSON but not of the shape that the route expects.
 struct UnreadableBody: Error {
     let cause: JSONError
 

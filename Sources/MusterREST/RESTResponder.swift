@@ -16,7 +16,7 @@ struct RESTResponder: Sendable {
             let response = try await responder.respond(to: try incoming.request(), context: context)
             return RoutedResponse(response, route: context.endpointPath)
         } catch {
-            // It is no valid request: no route has seen it.
+            // The request is invalid, so no route has seen it.
             var response = errors.response(to: error)
             response.setRate(nil)
             return RoutedResponse(response)

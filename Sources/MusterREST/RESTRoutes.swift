@@ -50,7 +50,7 @@ extension JSONResponse: ResponseGenerator {
 }
 
 extension Request {
-    /// The body as bytes. Throws an `HTTPProblem` if it is too large, too slow, or not taken for another reason.
+    /// The body as bytes. Throws an `HTTPProblem` if it is too large, too slow, or refused for another reason.
     func bytes() async throws -> [UInt8] {
         var bytes: [UInt8] = []
         for try await part in body { bytes.append(contentsOf: part.readableBytesView) }
@@ -72,6 +72,6 @@ extension Request {
         try bytes.withUnsafeBytes { try readers.read($0, read) }
     }
 
-    /// Clients send ids as numbers, and one number that can't be kept must not refuse the objects beside it.
+    /// Clients send ids as numbers; one number that can't be stored must not refuse the objects beside it.
     private static let readers = JSONReaders(idle: 4, takesWideIntegers: true)
 }

@@ -6,13 +6,13 @@ public import MusterHandlers
 public import MusterListener
 public import MusterProtocol
 
-/// What the REST endpoint needs to know: where to listen, what a key may send, and which bounds to keep.
+/// What the REST endpoint needs to know: its address, its rate limits and its bounds.
 public struct RESTServerSettings: Sendable {
     /// Where it listens, and its bounds.
     public var http: HTTPServerSettings
     /// Requests in one hour of the clock that each data import key may send to this server; 0 is no limit.
     public var requestsPerHour: Int
-    /// The same for each service key: what Braze takes of `/users/track`, 3,000 in 3 seconds, for an hour.
+    /// The same for each service key: Braze's limit for `/users/track`, 3,000 in 3 seconds, over an hour.
     public var serviceRequestsPerHour: Int
 
     /// Settings with the bounds of `Limits`.
@@ -28,13 +28,12 @@ public struct RESTServerSettings: Sendable {
 }
 
 extension HTTPServer {
-    /// The REST endpoint: Braze's wire. Every route decodes to the calls that the RPC has, so that no rule exists
-    /// twice.
+    /// The REST endpoint: Braze's wire. Every route decodes to the calls of the RPC, so that no rule exists twice.
     ///
     /// - Parameters:
     ///   - authorizer: decides who may act for a partner.
-    ///   - archives: exports that can be fetched; nil where there are none.
-    ///   - splitRequests: records requests that come to several calls; nil where nothing is recorded.
+    ///   - archives: exports that can be fetched; nil if exports are off.
+    ///   - splitRequests: records requests that become several calls; nil if nothing is recorded.
     public convenience init(
         rest settings: RESTServerSettings, router: CallRouter, authorizer: PartnerAuthorizer,
         archives: ExportArchives?, splitRequests: SplitRequests?, logger: Logger

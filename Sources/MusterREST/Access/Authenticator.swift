@@ -2,10 +2,10 @@ import MusterHandlers
 import MusterProtocol
 import NIOConcurrencyHelpers
 
-/// Turns secrets into sessions. It remembers the session of a good secret and proves each time that its key is still
+/// Turns secrets into sessions. It caches the session of a valid secret, and checks on each use that its key is still
 /// live.
 final class Authenticator: Sendable {
-    /// Sessions that are remembered. Beyond, all are forgotten, which costs each key one read of its row.
+    /// Cached sessions. Beyond that the cache is emptied, which costs each key one read of its row.
     private static let maxSessions = 10_000
 
     private let router: CallRouter
@@ -13,7 +13,7 @@ final class Authenticator: Sendable {
 
     init(router: CallRouter) { self.router = router }
 
-    /// The session of a secret, and when its key was last proved. Throws UNAUTHENTICATED if it is not a good key.
+    /// The session of a secret, and when its key was last proved. Throws UNAUTHENTICATED unless it is a valid key.
     func session(
         for secret: String, deadline: ContinuousClock.Instant
     ) async throws(RPCError) -> (Session, provedAt: ContinuousClock.Instant) {
@@ -42,7 +42,7 @@ final class Authenticator: Sendable {
         }
     }
 
-    /// Nil for what can't be a secret.
+    /// Nil for text that can't be a secret.
     private static func digest(of secret: String) throws(RPCError) -> [UInt8]? {
         do { return try Secret(secret)?.digest } catch {
             throw RPCError(.internal, "something went wrong in the server", cause: error)

@@ -4,12 +4,11 @@ import MusterHTTP
 import MusterProtocol
 
 extension Request {
-    /// The name that the sender gave this request; nil where there is none. Throws a `HTTPProblem` with status 400 for
-    /// what can't be one.
+    /// The idempotency key of this request; nil without one. Throws an `HTTPProblem` with status 400 if it is invalid.
     func idempotencyKey() throws -> Identifier? {
         let values = headers[values: .idempotencyKey]
         guard let value = values.first else { return nil }
-        // Other bytes may have been read as another character on the way, and two names must never become one.
+        // A proxy may have decoded other bytes differently, and two names must never become one.
         guard values.count == 1, (1...Limits.requestIDBytes.value).contains(value.utf8.count),
             value.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
         else {

@@ -4,7 +4,7 @@ import MusterHandlers
 import MusterProtocol
 import NIOConcurrencyHelpers
 
-/// What a key may still send in this hour: the three headers of every answer.
+/// The requests that a key has left in this hour: the three headers of every answer.
 struct RateStatus: Sendable, Equatable {
     let limit: Int
     let remaining: Int
@@ -12,7 +12,7 @@ struct RateStatus: Sendable, Equatable {
     let resetsAt: Int64
 }
 
-/// Counts what each key sends to this server in one hour of the clock. Another server counts for itself.
+/// Counts the requests of each key to this server in one hour of the clock. Each server counts separately.
 final class RateLimiter: Sendable {
     private struct Hour {
         var number: Int64
@@ -24,8 +24,8 @@ final class RateLimiter: Sendable {
     private let hour: NIOLockedValueBox<Hour>
 
     /// - Parameters:
-    ///   - importKeys: requests in an hour of each data import key; 0 is no limit, and nothing is counted.
-    ///   - serviceKeys: the same of each service key.
+    ///   - importKeys: requests in an hour of each data import key; 0 means no limit and no counting.
+    ///   - serviceKeys: the same for each service key.
     ///   - now: seconds since 1970.
     init(
         importKeys: Int, serviceKeys: Int,
@@ -36,15 +36,14 @@ final class RateLimiter: Sendable {
         hour = NIOLockedValueBox(Hour(number: now() / 3_600))
     }
 
-    /// Counts one request of a key. Nil where there is no limit; throws a `HTTPProblem` with status 429 where the hour
-    /// is used up.
+    /// Counts one request of a key. Nil without a limit. Throws a `RateLimitReached` if the hour is used up.
     func count(_ session: Session) throws -> RateStatus? {
         let perHour = session.kind == .import ? importKeys : serviceKeys
         guard perHour > 0 else { return nil }
         let seconds = now()
         let number = seconds / 3_600
         let sent = hour.withLockedValue { hour in
-            // All keys begin anew together, so what is kept is bounded by the keys of one hour.
+            // All keys start over together, so the table holds at most the keys of one hour.
             if hour.number != number { hour = Hour(number: number) }
             let sent = min(hour.counts[session.key, default: 0], perHour) + 1
             hour.counts[session.key] = sent
@@ -60,7 +59,7 @@ final class RateLimiter: Sendable {
     }
 }
 
-/// A key has used up its hour.
+/// A key has used up its requests for the hour.
 struct RateLimitReached: Error {
     let limit: Limit
     let status: RateStatus
@@ -69,7 +68,7 @@ struct RateLimitReached: Error {
 }
 
 extension HTTPProblem {
-    /// What a key hears that has used up its hour.
+    /// The response to a key that has used up its hour.
     init(_ reached: RateLimitReached) {
         let limit = reached.limit
         self.init(

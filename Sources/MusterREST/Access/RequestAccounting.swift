@@ -3,7 +3,7 @@ import MusterHandlers
 import MusterProtocol
 import NIOConcurrencyHelpers
 
-/// The rate-limit and in-flight slots of one request, to be released when its response is made.
+/// The rate-limit and in-flight slots of one request, to be released when its response is ready.
 final class RequestAccounting: Sendable {
     private struct State {
         var rate: RateStatus?
@@ -16,7 +16,7 @@ final class RequestAccounting: Sendable {
 
     init(_ limiter: RateLimiter, _ router: CallRouter) { (self.limiter, self.router) = (limiter, router) }
 
-    /// What the key may still send; nil before the request is counted and where nothing is counted.
+    /// The requests that the key has left; nil before the request is counted, or without a limit.
     var rate: RateStatus? { state.withLockedValue { $0.rate } }
 
     /// Counts the request for its key. Throws an `HTTPProblem` with status 429 if the key has used up its hour or has

@@ -22,7 +22,7 @@ struct ExportIDsBody: Decodable {
         case fieldsToExport = "fields_to_export"
     }
 
-    /// All who are meant. Throws a `HTTPProblem` where nobody is named.
+    /// All users that the request names. Throws an `HTTPProblem` if it names none.
     var users: [UserReference] {
         get throws {
             let many: [UserReference]? = externalIDs?.map { .externalID($0.id) }
@@ -60,7 +60,7 @@ struct ExportedUsers: Encodable {
 }
 
 extension UserReference {
-    /// What Braze lists of a user that it didn't find: one string.
+    /// The single string that Braze lists for a user that it didn't find.
     fileprivate var bareName: Identifier {
         switch self {
         case .externalID(let id), .deviceID(let id), .brazeID(let id): id
@@ -86,7 +86,7 @@ struct ExportSegmentBody: Decodable {
         case outputFormat = "output_format"
     }
 
-    /// Throws a `HTTPProblem` for what Muster doesn't do.
+    /// The call of this request. Throws an `HTTPProblem` for what Muster doesn't support.
     var call: ExportSegment {
         get throws {
             guard callbackEndpoint?.isEmpty ?? true else {
@@ -124,7 +124,7 @@ struct BegunExport: Encodable {
     }
 }
 
-/// The answer of the address of an archive that is not made yet.
+/// The answer to a fetch of an archive that is not ready yet.
 struct UnfinishedExport: Encodable {
     let message = "the export is not done yet; try again later"
     let state: ExportState

@@ -8,10 +8,10 @@ import MusterProtocol
 import MusterStore
 import NIOCore
 
-/// Exports of users: at once, and as archives.
+/// Exports of users: immediate ones, and archives.
 struct ExportRoutes {
     let archives: ExportArchives?
-    /// Of addresses of archives, where the operator hasn't said what they begin with.
+    /// The scheme of archive URLs, unless the operator has set a base URL.
     let scheme: String
 
     /// - Parameter public: routes without authentication: an archive's address is its secret.
@@ -49,7 +49,7 @@ struct ExportRoutes {
         return JSONResponse(.created, Message.success)
     }
 
-    /// Sends an archive, one chunk in memory at a time. No cache on the way may keep it.
+    /// Sends an archive, one chunk in memory at a time. No cache on the way may store it.
     private func fetch(_ file: String, _ context: RESTContext) async throws -> Response {
         guard let archives, file.hasSuffix(".zip") else {
             throw HTTPProblem(.notFound, .unknownExport, "not found")
@@ -60,10 +60,10 @@ struct ExportRoutes {
         return response(of: archive, archives, context.incoming.answers)
     }
 
-    /// An export is done, and nothing is stored of its archive.
+    /// An export is done, but its archive is not stored.
     private struct ArchiveMissing: Error {}
 
-    /// What the address says where there is nothing to fetch: whether to ask again.
+    /// The response if there is no archive to fetch; it tells whether to ask again.
     private func without(archiveOf export: StoredExport) throws -> JSONResponse {
         switch export.state {
         case .done: throw ArchiveMissing()
@@ -79,7 +79,7 @@ struct ExportRoutes {
         }
     }
 
-    /// A chunk, once there is room for it.
+    /// The next chunk, as soon as there is room for it.
     private func chunk(
         _ number: Int, of archive: ExportArchive, _ archives: ExportArchives, _ answers: AnswerBudget.Account
     ) async throws -> [UInt8] {

@@ -6,11 +6,11 @@ import MusterHTTP
 import MusterHandlers
 import MusterProtocol
 
-/// How the errors of calls are worded for the callers of a group of routes.
+/// How errors of calls are worded for the callers of a group of routes.
 enum ErrorStyle: Sendable {
     /// In the words of Braze's partner contract.
     case partner
-    /// In the words of Braze's REST API where it has some.
+    /// In the words of Braze's REST API if it has a text for the error.
     case service
 
     func problem(for error: RPCError) -> HTTPProblem {
@@ -56,7 +56,7 @@ struct ErrorMiddleware: RouterMiddleware {
         case let error as RPCError: return style.problem(for: error)
         case let error as JSONError: return HTTPProblem(RPCError(error))
         case let body as UnreadableBody: return style.problem(for: body)
-        // Hummingbird's own response has no JSON object with `message`.
+        // Hummingbird's own response lacks the JSON object with `message`.
         case let error as HTTPError:
             return HTTPProblem(
                 error.status, error.status == .notFound ? "there is nothing at this path" : "bad request")
@@ -68,7 +68,7 @@ struct ErrorMiddleware: RouterMiddleware {
 }
 
 extension Router<RESTContext> {
-    /// Answers every method that a path lacks with 405 and the methods that it has.
+    /// Answers methods that a path lacks with 405 and the list of methods that it has.
     func refuseOtherMethods() {
         for (path, routes) in Dictionary(grouping: routes, by: \.path.description) {
             var there = Set(routes.map(\.method))

@@ -5,13 +5,13 @@ import MusterHTTP
 import MusterHandlers
 import MusterProtocol
 
-/// The secrets that a partner authenticates with. Neither is ever echoed.
+/// The secrets that a partner authenticates with. Neither is ever sent back.
 struct PartnerCredentials: Sendable {
     let clientSecret: String
-    /// Nil where there is none, or something that is no string.
+    /// Nil if it is missing or not a string.
     let partnerAPIKey: String?
 
-    /// Reads them from a body, before all else of it. Throws an `HTTPProblem` with status 401 if it has no string
+    /// Reads them from a body, before anything else in it. Throws an `HTTPProblem` with status 401 if it has no string
     /// `client_secret`.
     init(_ body: JSONValue) throws {
         func string(_ value: JSONValue?) -> String? { try? value?.string() }
@@ -29,8 +29,8 @@ struct PartnerCredentials: Sendable {
     }
 }
 
-/// Authenticates a partner for the `:partner` of the path, before anything else of the request is validated: only who
-/// may send a request learns whether it is valid.
+/// Authenticates a partner for the `:partner` of the path, before anything else of the request is validated: only
+/// authorized callers learn whether a request is valid.
 struct PartnerAuthentication: RouterMiddleware {
     typealias Context = RESTContext
     typealias Read = @Sendable (Request, inout RESTContext) async throws -> PartnerCredentials

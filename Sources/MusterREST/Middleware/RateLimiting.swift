@@ -15,7 +15,7 @@ struct RateLimiting: RouterMiddleware {
     }
 }
 
-/// Puts what the key may still send into every response, and releases the slots of the request.
+/// Puts the rate status of the key into every response, and releases the slots of the request.
 struct AccountingMiddleware: RouterMiddleware {
     typealias Context = RESTContext
 
@@ -30,7 +30,7 @@ struct AccountingMiddleware: RouterMiddleware {
 }
 
 extension Response {
-    /// Sets the three headers that clients read of every response. Braze leaves them empty where it knows no key.
+    /// Sets the three headers that clients read of every response. Braze leaves them empty if it knows no key.
     mutating func setRate(_ rate: RateStatus?) {
         let known = status == .unauthorized ? nil : rate
         headers[.rateLimit] = known.map { String($0.limit) } ?? ""
@@ -38,9 +38,9 @@ extension Response {
         headers[.rateReset] = resetsAt(known)
     }
 
-    /// When more may be sent, in seconds since 1970: the end of the hour, or, if the hour has room, when the obstacle
-    /// may have passed. Braze's Python client waits until then after a 429, gives up where that is late, and fails on
-    /// an empty header.
+    /// When more requests may be sent, in seconds since 1970: the end of the hour, or, if the hour has room, when the
+    /// obstacle may have passed. After a 429, Braze's Python client waits until then, gives up if that is late, and
+    /// fails on an empty header.
     private func resetsAt(_ rate: RateStatus?) -> String {
         let isTransient = status == .tooManyRequests || status == .serviceUnavailable && rate != nil
         if isTransient, rate?.remaining != 0, let seconds = headers[.retryAfter].flatMap({ Int64($0) }) {

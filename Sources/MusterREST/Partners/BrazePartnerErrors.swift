@@ -2,11 +2,11 @@ import HTTPTypes
 import MusterHTTP
 import MusterProtocol
 
-/// The contract's words, letter by letter: people look for them in its tables.
+/// The contract's words, letter by letter: callers look for them in its tables.
 enum BrazePartnerErrors {
     static let clientSecret = HTTPProblem(.unauthorized, "Invalid client secret")
     static let partnerAPIKey = HTTPProblem(.unauthorized, "Invalid Partner API key")
-    /// The contract shows the secret behind these words; we don't.
+    /// The contract appends the secret to these words; Muster does not.
     static let notEnabled = HTTPProblem(.unauthorized, "Partner not enabled for client with client secret")
     static let unauthorized = HTTPProblem(.unauthorized, "Unauthorized access")
     static let locked = "Resource locked"
@@ -20,7 +20,7 @@ enum BrazePartnerErrors {
         "created_at": "`created_at` must be a valid time as an ISO-8601 string",
     ]
 
-    /// The contract's words for a problem with one of its fields, and beside them what exactly is wrong.
+    /// The contract's words for a problem with one of its fields, with the exact problem in `errors`.
     static func content(_ error: RPCError) -> HTTPProblem {
         let field = error.details.string("field")?.prefix { $0.isLetter || $0 == "_" }
         var refusal = HTTPProblem(error)

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import MusterProtocol
 
-/// The `id` of an import on this wire: its cohort and version, written so that a URL takes it as it is.
+/// The `id` of an import on this wire: its cohort and version, written so that a URL needs no escapes.
 struct ImportName: Equatable, Encodable {
     let cohortID: Identifier
     let version: Int64
@@ -10,7 +10,7 @@ struct ImportName: Equatable, Encodable {
         (self.cohortID, self.version) = (cohortID, version)
     }
 
-    /// Nil for what `text` never is.
+    /// Nil unless `text` has the form of an import name.
     init?(_ text: String) {
         let padding = String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
         let standard = text.replacing("-", with: "+").replacing("_", with: "/") + padding

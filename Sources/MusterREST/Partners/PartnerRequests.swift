@@ -17,7 +17,7 @@ struct CreateCohortRequest: Decodable {
 struct ImportCohortRequest: Decodable {
     let cohortID: Identifier
     let changes: [CohortChange]
-    /// Muster's own, as in `cohorts.import`.
+    /// Muster's own field, as in `cohorts.import`.
     let mustExist: Bool?
 
     enum CodingKeys: String, CodingKey {
@@ -26,13 +26,13 @@ struct ImportCohortRequest: Decodable {
         case mustExist = "must_exist"
     }
 
-    /// Identifiers of all kinds and objects.
+    /// The number of identifiers of all kinds, objects included.
     var identifierCount: Int { changes.reduce(0) { $0 + $1.identifierCount } }
 }
 
 /// An import as partners see it.
 struct ImportBody: Encodable {
-    /// Nil where nothing was imported.
+    /// Nil if nothing was imported.
     let id: ImportName?
     let cohortID: Identifier
     let version: Int64
@@ -51,14 +51,14 @@ struct ImportBody: Encodable {
         case outcomes
     }
 
-    /// What an import was answered with. One without identifiers has no name, since there is nothing to be found by it.
+    /// An import from its reply. One without identifiers has no name, since there is nothing to look up by it.
     init(_ reply: ImportCohort.Reply, of cohortID: Identifier) {
         id = reply.receipt.received == 0 ? nil : ImportName(cohortID: cohortID, version: reply.version)
         self.cohortID = cohortID
         (version, size, receipt) = (reply.version, reply.size, reply.receipt)
     }
 
-    /// An import as it was recorded, identifier by identifier.
+    /// An import as it was recorded, with the outcome of each identifier.
     init(_ recorded: ImportInfo) {
         id = ImportName(cohortID: recorded.cohortID, version: recorded.version)
         cohortID = recorded.cohortID
@@ -68,13 +68,13 @@ struct ImportBody: Encodable {
     }
 }
 
-/// The body of an answer with an import: Braze's `message`, and Muster's receipt.
+/// The body of a response to an import: Braze's `message`, and Muster's receipt.
 struct Imported: Encodable {
     let message = "success"
     let `import`: ImportBody
 }
 
-/// What became of one identifier, told by where it stood in the request: `cohort_changes[object][kind][position]`.
+/// The outcome of one identifier, with its position in the request: `cohort_changes[object][kind][position]`.
 struct PlacedOutcome: Encodable, Equatable {
     enum Kind: String, Encodable {
         case userIDs = "user_ids"
@@ -87,7 +87,7 @@ struct PlacedOutcome: Encodable, Equatable {
     let position: Int
     let outcome: Outcome
 
-    /// All of an import, in the order of its request.
+    /// All outcomes of an import, in the order of its request.
     static func all(_ runs: [OutcomeRun], in shape: [ChangeShape]) -> [PlacedOutcome] {
         var outcomes = runs.lazy.flatMap { repeatElement($0.outcome, count: $0.count) }.makeIterator()
         var placed: [PlacedOutcome] = []

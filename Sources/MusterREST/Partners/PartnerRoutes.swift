@@ -5,7 +5,7 @@ import MusterHTTP
 import MusterHandlers
 import MusterProtocol
 
-/// The routes of partners, whose key stands in the body or, without a body, in the header.
+/// The routes of partners. Their key is in the body or, without a body, in a header.
 struct PartnerRoutes {
     func add(to partners: (@escaping PartnerAuthentication.Read) -> RouterGroup<RESTContext>) {
         partners(PartnerAuthentication.inBody(of: CreateCohortRequest.self)).post("", use: createCohort)
@@ -75,6 +75,6 @@ struct PartnerRoutes {
 }
 
 extension RESTContext {
-    /// The partner that the path names, and that the caller is.
+    /// The partner in the path; the caller is authenticated for it.
     fileprivate var partner: String { get throws { try parameters.decoded("partner") } }
 }

@@ -1,7 +1,7 @@
 import MusterProtocol
 
 extension EventFilter {
-    /// As a person would read it: `did "visit" at least once, in the last 30 days`.
+    /// The filter in words: `did "visit" at least once, in the last 30 days`.
     var inWords: String {
         let times = count.map { "\($0.comparison.inWords) \($0.value) times" } ?? "at least once"
         return ["did \"\(name.text)\" \(times)"].joined(with: window(withinDays, after, before))
@@ -9,7 +9,7 @@ extension EventFilter {
 }
 
 extension PurchaseFilter {
-    /// As a person would read it: `bought "mug", count greater than 2, in the last 30 days`.
+    /// The filter in words: `bought "mug", count greater than 2, in the last 30 days`.
     var inWords: String {
         let what = (productID.map { "bought \"\($0.text)\"" } ?? "bought") + (currency.map { " in \($0)" } ?? "")
         let tests = [

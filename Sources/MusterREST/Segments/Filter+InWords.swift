@@ -1,7 +1,7 @@
 import MusterProtocol
 
 extension Filter {
-    /// The filter as a person would read it: `includes the cohort "win-back" of tinyclues, and country equals "FR"`.
+    /// The filter in words: `includes the cohort "win-back" of tinyclues, and country equals "FR"`.
     var inWords: String {
         switch self {
         case .all(let filters): Self.joined(filters, by: "and", none: "everyone")

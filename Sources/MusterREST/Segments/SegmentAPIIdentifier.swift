@@ -2,7 +2,7 @@ import HTTPTypes
 import MusterHTTP
 import MusterProtocol
 
-/// The id of a segment in a request, with Braze's words for one that is none.
+/// The id of a segment in a request, with Braze's words for an invalid one.
 struct SegmentAPIIdentifier: Decodable {
     static let problem = "must be a string of the Segment api identifier"
     static let refusal = HTTPProblem(.badRequest, .unknownSegment, field: "segment_id", "segment_id \(problem)")
@@ -17,7 +17,7 @@ struct SegmentAPIIdentifier: Decodable {
         identifier = text
     }
 
-    /// Runs calls about a segment: where there is none, its id is wrong.
+    /// Runs calls about a segment: if there is no such segment, its id is wrong.
     static func mapErrors<R>(_ work: () async throws -> R) async throws -> R {
         do { return try await work() } catch let error as RPCError where error.code == .notFound { throw refusal }
     }

@@ -4,9 +4,9 @@ import HummingbirdCore
 import MusterHTTP
 import MusterProtocol
 
-/// Segments as Braze's clients read them, and what they look for beside them.
+/// Segments as Braze's clients read them, and the lists of campaigns and canvases that they expect beside them.
 struct SegmentRoutes {
-    /// Segments in a page of Braze's.
+    /// Segments in a page, as in Braze.
     private static let pageSize = 100
 
     func add(to routes: RouterGroup<RESTContext>) {
@@ -15,7 +15,7 @@ struct SegmentRoutes {
         routes.get("/segments/data_series") { request, context in
             try await dataSeries(Query(request), context.caller)
         }
-        // Connectors ask for these to see whether a key works. There are no campaigns yet.
+        // Connectors ask for these to check a key. There are no campaigns yet.
         routes.get("/campaigns/list") { _, context in
             try context.caller.authorize("campaigns.list")
             return JSONResponse(.ok, NoCampaigns())

@@ -38,7 +38,7 @@ struct IdentifyBody: Decodable {
         var mergeWhen: MergeWhen { self == .none ? .never : .labelsDiffer }
     }
 
-    /// The id to give, which must be able to be one.
+    /// The id to assign, which must be a valid one.
     private struct GivenID: Decodable {
         let id: Identifier
 
@@ -58,7 +58,7 @@ struct IdentifyBody: Decodable {
         }
     }
 
-    // Only anonymous users can be identified, so they are who is meant where no prioritization says.
+    // Only anonymous users can be identified, so a request without prioritization means them.
 
     private struct EmailEntry: Decodable {
         let externalID: GivenID

@@ -2,11 +2,11 @@ import HTTPTypes
 import MusterHTTP
 import MusterProtocol
 
-/// The body of `/users/merge`. Its refusals have texts of Braze's own, which clients show to people.
+/// The body of `/users/merge`. Its errors have texts of Braze's own, which clients show to people.
 struct MergeBody {
     let calls: [MergeUsers]
 
-    /// Throws a `HTTPProblem` with status 400.
+    /// Throws an `HTTPProblem` with status 400.
     init(_ body: JSONValue) throws {
         calls = try Self.updates(in: body).enumerated().map { index, update in
             try Self.call(update, "merge_updates[\(index)]")
@@ -57,7 +57,7 @@ struct MergeBody {
         do {
             return try JSONDecoding.decode(Wire.self, from: identifier).reference(or: refusal)
         } catch var error as JSONError {
-            // Braze's sentence is about kinds: what a string may not hold is said as the other routes say it.
+            // Braze's sentence is about kinds; invalid characters are reported as on the other routes.
             guard error.reason == .invalidCharacters else { throw refusal }
             (error.path, error.description) = ("\(path).\(error.path)", "\(path).\(error.description)")
             throw error

@@ -6,13 +6,13 @@ struct TrackBody: Decodable {
     let events: [Element]?
     let purchases: [Element]?
 
-    /// What is no object counts as an empty one: it names nobody, and is refused alone.
+    /// An element that is not an object counts as an empty one: it names no user, and only it is refused.
     struct Element: Decodable {
         let object: Attributes
 
         init(from decoder: any Decoder) throws {
             var object = (try? decoder.singleValueContainer().decode(Attributes.self)) ?? Attributes()
-            // A number beyond ±2^53 is kept nowhere but as an id, by its digits.
+            // A number beyond ±2^53 is stored only as an id, by its digits.
             if case .number? = object["external_id"] {
                 let id = try? decoder.container(keyedBy: CodingKeys.self).decode(LooseID.self, forKey: .externalID).id
                 object["external_id"] = id.map { .string($0.bytes) } ?? object["external_id"]
@@ -27,14 +27,14 @@ struct TrackBody: Decodable {
         TrackUsers(
             attributes: attributes?.map(\.object), events: events?.map(\.object), purchases: purchases?.map(\.object))
     }
-    /// The first array of more objects than so many.
+    /// The name of the first array of more than `max` objects.
     func array(longerThan max: Int) -> String? {
         let counts = [("attributes", attributes), ("events", events), ("purchases", purchases)]
         return counts.first { $0.1?.count ?? 0 > max }?.0
     }
     var count: Int { [attributes, events, purchases].reduce(0) { $0 + ($1?.count ?? 0) } }
 
-    /// The most objects that name their user in the same way.
+    /// The largest number of objects that name their user in the same way.
     var maxOfOneUser: Int {
         var counts: [Attributes.Entry: Int] = [:]
         for element in [attributes, events, purchases].flatMap({ $0 ?? [] }) {
@@ -45,7 +45,7 @@ struct TrackBody: Decodable {
 }
 
 extension Attributes {
-    /// What names the user of an object: the field that counts, and what it says.
+    /// The field that identifies the user of an object, and its value.
     fileprivate var userName: Entry? {
         for field in ["external_id", "user_alias", "braze_id", "email", "phone"] {
             switch self[field] {

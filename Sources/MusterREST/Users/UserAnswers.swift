@@ -1,6 +1,6 @@
 import MusterProtocol
 
-/// The answer to `/users/track`: what each array came to, and what is wrong with single objects.
+/// The answer to `/users/track`: how many objects of each array were processed, and the errors of single objects.
 struct Tracked: Encodable {
     let message: String
     let reply: TrackUsers.Reply
@@ -12,14 +12,14 @@ struct Tracked: Encodable {
         case purchases = "purchases_processed"
     }
 
-    /// Nil where not one object was good.
+    /// Nil if no object was valid.
     init?(_ reply: TrackUsers.Reply) {
         let counts = [reply.attributesProcessed, reply.eventsProcessed, reply.purchasesProcessed]
         guard counts.contains(where: { $0 ?? 0 > 0 }) else { return nil }
         (message, self.reply) = ("success", reply)
     }
 
-    /// The same, of which nothing was good.
+    /// The answer if no object was valid.
     init(refused reply: TrackUsers.Reply) {
         message = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
         self.reply = TrackUsers.Reply(
@@ -36,12 +36,12 @@ struct Tracked: Encodable {
     }
 }
 
-/// The answer about aliases: how many entries there were, whatever they came to, and which can't be applied to anybody.
+/// The answer about aliases: the number of entries, whatever their outcomes, and the entries that are invalid.
 struct AliasesProcessed: Encodable {
     let message = "success"
-    /// Nil where Braze counts none.
+    /// Nil on routes where Braze sends no count.
     let count: Int?
-    /// Nil where all entries are well-formed.
+    /// Nil if all entries are well-formed.
     private(set) var errors: [ObjectError<AliasArray>]?
 
     enum CodingKeys: String, CodingKey {
@@ -51,7 +51,7 @@ struct AliasesProcessed: Encodable {
 
     init(count: Int) { self.count = count }
 
-    /// A pair that somebody else has, and an id that is nobody's, are no errors: connectors send such again and again.
+    /// An alias that another user has, or an unknown id, is not an error: connectors send such entries repeatedly.
     init(_ results: [UpsertResult]) {
         count = results.count
         errors = Self.errors(
@@ -68,7 +68,7 @@ struct AliasesProcessed: Encodable {
             })
     }
 
-    /// What is wrong with objects of an array, by their places; nil where nothing is.
+    /// The errors of the objects of an array, by their positions; nil without errors.
     private static func errors(in array: AliasArray, _ types: [String?]) -> [ObjectError<AliasArray>]? {
         let errors = types.enumerated().compactMap { index, type in
             type.map { ObjectError($0, in: array, at: index) }
@@ -89,7 +89,7 @@ struct Deleted: Encodable {
     let deleted: Int
 }
 
-/// An entry that could not be applied, as Braze writes one: its place in the request, and why.
+/// An entry that could not be applied, in Braze's form: its position in the request, and why.
 struct EntryError: Encodable {
     let index: Int
     let reason: String

@@ -7,7 +7,7 @@ import MusterProtocol
 
 /// The routes of the user registry, for services.
 struct UserRoutes {
-    /// Nil where nothing is recorded.
+    /// Nil if nothing is recorded.
     let splitRequests: SplitRequests?
 
     func add(to routes: RouterGroup<RESTContext>) {
@@ -105,7 +105,7 @@ struct UserRoutes {
     }
 }
 
-/// Throws where a request has more entries than Braze takes.
+/// Throws if a request has more entries than Braze allows.
 private func requireFew(_ count: Int) throws {
     guard count <= Limits.registryEntries.value else {
         throw HTTPProblem(
@@ -115,11 +115,12 @@ private func requireFew(_ count: Int) throws {
 }
 
 extension Caller {
-    /// Sends calls one after the other, under the name of the request where it has one.
+    /// Sends calls one after the other, under the request's idempotency key if it has one.
     fileprivate func sendEach<C: RecordedCall>(_ calls: [C], _ requests: SplitRequests?) async throws {
         try requireFew(calls.count)
         guard let requests, let id = try requestID else { return try await sendEach(calls) }
-        // A key takes no ids for what it may not do. The calls themselves are counted; this check is no call.
+        // A key must not use up ids for calls that it may not make. The calls themselves are counted; this check is not
+        // a call.
         try authorize(C.method)
         let deadline = incoming.deadline(Limits.restTime)
         guard let begun = try await requests.begin(calls, as: id, in: session, deadline: deadline) else { return }
@@ -127,7 +128,8 @@ extension Caller {
         try await requests.end(calls, as: id, in: session, deadline: incoming.deadline(Limits.restTime))
     }
 
-    /// One that finds nobody, or what it can't join, is dropped, as Braze does, which answers before it has looked.
+    /// Drops an entry that matches no user, or users that can't be joined, as Braze does, which answers before it
+    /// looks.
     private func sendEach(_ calls: [some RecordedCall]) async throws {
         for call in calls {
             do { _ = try await send(call) } catch { guard error.concernsOneEntry else { throw error } }
