@@ -8,7 +8,7 @@ struct BodyBudgets: Sendable {
     let authenticated: ByteBudget
 }
 
-/// A number of bytes that may be held at once.
+/// Bounds the bytes that may be held at once.
 final class ByteBudget: Sendable {
     private let capacity: Int
     private let used = Atomic<Int>(0)
@@ -17,7 +17,7 @@ final class ByteBudget: Sendable {
 
     var taken: Int { used.load(ordering: .relaxed) }
 
-    /// Takes bytes if that many are left.
+    /// Acquires bytes if that many are left.
     func acquire(_ bytes: Int) -> Bool {
         let after = used.add(bytes, ordering: .relaxed).newValue
         if after > capacity { used.subtract(bytes, ordering: .relaxed) }

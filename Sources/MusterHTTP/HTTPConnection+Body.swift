@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 
 extension HTTPConnection {
-    /// Begins to read the body, which is given whole. Its size is judged by what the header says before a byte of it is
+    /// Begins to read the body, which is delivered whole. The header's length is checked before a byte of the body is
     /// read.
     func askForBody(_ context: ChannelHandlerContext, _ exchange: HTTPExchange) -> EventLoopFuture<ByteBuffer> {
         let promise = context.eventLoop.makePromise(of: ByteBuffer.self)
@@ -48,7 +48,7 @@ extension HTTPConnection {
             wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
     }
 
-    /// A part of the body has come.
+    /// Receives a part of the body.
     func take(_ bytes: ByteBuffer, _ exchange: HTTPExchange) {
         guard exchange.failure == nil else { return }
         var bytes = bytes
@@ -58,7 +58,7 @@ extension HTTPConnection {
         if exchange.waiter != nil { charge(exchange, exchange.received - exchange.charged) }
     }
 
-    /// Counts bytes that are held of a body.
+    /// Charges bytes of a body to its budget.
     private func charge(_ exchange: HTTPExchange, _ bytes: Int) {
         guard budget(of: exchange).acquire(bytes) else {
             return fail(exchange, noRoom(exchange))
@@ -77,8 +77,8 @@ extension HTTPConnection {
                 + "(\(limit.name)); try again")
     }
 
-    /// Counts bytes that are held of a body beside those that came, in which they were packed. Throws a `HTTPProblem`,
-    /// or `RPCError.clientHasGone`: unpacking ends there too.
+    /// Charges unpacked bytes of a body, on top of its compressed ones. Throws an `HTTPProblem` or
+    /// `RPCError.clientHasGone`, which end the unpacking.
     func chargeUnpacked(_ bytes: Int, total: Int) throws {
         guard total <= bounds.body else { throw tooLarge }
         guard case .serving(let exchange) = phase else { throw RPCError.clientHasGone }
@@ -90,8 +90,8 @@ extension HTTPConnection {
         exchange.isCallerAuthenticated ? budgets.authenticated : budgets.unauthenticated
     }
 
-    /// Moves the connection and its body to the budgets of authenticated callers. A body that has come already stays
-    /// where it is as long as there is no room.
+    /// Moves the connection and its body to the budgets of authenticated callers. A body that has already arrived stays
+    /// in its budget while the other one is full.
     func callerIsAuthenticated(_ exchange: HTTPExchange) {
         connections.authenticated(self)
         guard !exchange.isCallerAuthenticated, budgets.authenticated.acquire(exchange.charged) else { return }
@@ -99,7 +99,7 @@ extension HTTPConnection {
         exchange.isCallerAuthenticated = true
     }
 
-    /// Gives the body to who asked for it, once it is whole.
+    /// Delivers the body to its reader as soon as it is complete.
     func giveBody(_ exchange: HTTPExchange) {
         guard exchange.isComplete, let waiter = exchange.waiter else { return }
         exchange.waiter = nil
@@ -107,13 +107,13 @@ extension HTTPConnection {
         exchange.body = ByteBuffer()
     }
 
-    /// There will be no body, and nothing more on this connection: who asked for it is told why, and answers with that.
+    /// Ends reading for good. The body's reader gets the refusal and responds with it.
     func fail(_ exchange: HTTPExchange, _ refusal: HTTPProblem) {
         exchange.failure = refusal
         release(exchange, refusal)
     }
 
-    /// Lets go of what is held of a request.
+    /// Releases the memory of a request.
     func release(_ exchange: HTTPExchange, _ error: any Error) {
         exchange.waiter?.fail(error)
         exchange.waiter = nil
@@ -124,6 +124,6 @@ extension HTTPConnection {
 }
 
 extension RPCError {
-    /// Of a request whose answer nobody will read.
+    /// The error of a request whose response can no longer be read.
     static let clientHasGone = RPCError(.cancelled, "the client has gone")
 }

@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 
 extension HTTPConnection {
-    /// Sends a part of an answer; the future is kept when the system has taken it.
+    /// Sends a part of a response; the future completes when the system has taken it.
     func send(_ parts: [HTTPServerResponsePart], of exchange: HTTPExchange) -> EventLoopFuture<Void>? {
         guard let context, case .serving(let current) = phase, current === exchange else { return nil }
         timers.unreadSince = .now
@@ -27,7 +27,7 @@ extension HTTPConnection {
         return last
     }
 
-    /// Whether nothing can come after this request: its body is not read to the end, or one of the two sides is going.
+    /// Whether this request must be the last: its body is not read to the end, or one of the two sides is closing.
     private func mustClose(_ exchange: HTTPExchange) -> Bool {
         let head = exchange.head
         return inputEnded || !exchange.isComplete || exchange.failure != nil || !head.isKeepAlive
@@ -37,15 +37,15 @@ extension HTTPConnection {
     private func finish(_ context: ChannelHandlerContext, _ exchange: HTTPExchange, _ promise: EventLoopPromise<Void>) {
         release(exchange, RPCError(.cancelled, "the request is answered"))
         let isLast = isClosing || mustClose(exchange)
-        // Before the end is written: the next request may have come already, and comes in here then.
+        // Before the end is written, since that may deliver a next request that has already arrived.
         phase = isLast ? .ended : .waiting
         timers.idleSince = .now
         context.write(wrapOutboundOut(.end(nil)), promise: promise)
         if isLast { end(context) } else { context.read() }
     }
 
-    /// Closes after what is written. The client gets a moment to read it: closing a socket that has unread bytes makes
-    /// the system throw away what was sent.
+    /// Closes after the pending writes. The client gets a moment to read them: when a socket with unread bytes is
+    /// closed, the system discards what was sent.
     private func end(_ context: ChannelHandlerContext) {
         phase = .ended
         requests.continuation.finish()
@@ -56,15 +56,15 @@ extension HTTPConnection {
         context.read()  // to throw away what comes, and to see the client close
     }
 
-    /// A client that still reads its answer is waited for as long as any other.
+    /// A client that still reads its response gets as much time as any other.
     private func lingerEnds() { if timers.unreadSince == nil { abort() } else { timers.endsWhenRead = true } }
 
-    /// Answers what is in flight, and takes nothing more.
+    /// Answers the request in flight, and accepts no more.
     func drain() {
         guard let context else { return }
         isClosing = true
         guard isWaiting else { return }
-        // A request may be under way: its client would have to guess what became of it.
+        // A request may be on its way, and its client would not know whether it took effect.
         _ = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(100)) {
             if self.isWaiting, let context = self.context { self.end(context) }
         }
@@ -75,14 +75,13 @@ extension HTTPConnection {
 
     // MARK: Timers
 
-    /// When things happened on a connection. One timer looks at them all.
+    /// Times of events on a connection. One timer checks them all.
     struct Timers {
         var ticking: RepeatedTask?
-        /// When the first byte of the request came that is waited for; of the first request, when the connection was
-        /// made.
+        /// When the first byte of the awaited request arrived; for the first request, when the connection was made.
         var headBegan: ContinuousClock.Instant? = .now
         var idleSince = ContinuousClock.now
-        /// Since when a part of an answer waits for the client to read.
+        /// Since when a part of a response has waited for the client to read it.
         var unreadSince: ContinuousClock.Instant?
         var endsWhenRead = false
     }
@@ -108,7 +107,7 @@ extension HTTPConnection {
         }
     }
 
-    /// Why a body is waited for no longer; nil while it is.
+    /// Why the server stops waiting for a body; nil to wait on.
     private func refusal(ofSlow exchange: HTTPExchange, _ now: ContinuousClock.Instant) -> HTTPProblem? {
         guard exchange.waiter != nil, let asked = exchange.askedAt else { return nil }
         let elapsed = now - asked

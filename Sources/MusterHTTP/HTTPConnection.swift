@@ -4,19 +4,19 @@ import MusterProtocol
 import NIOCore
 import NIOHTTP1
 
-/// One connection of an HTTP listener, on its event loop: takes one request after the other, hands it over, and sends
-/// its answer.
+/// One connection of an HTTP listener, on its event loop: reads one request after the other, hands it over, and sends
+/// its response.
 ///
-/// It reads from the socket only what is wanted: a header, then a body once somebody asks for it.
+/// It reads from the socket only what is needed: a header, then a body on demand.
 final class HTTPConnection: ChannelInboundHandler, DrainableConnection {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
     enum Phase {
-        /// For the header of a request.
+        /// Waiting for the header of a request.
         case waiting
         case serving(HTTPExchange)
-        /// The last answer is sent; what comes is thrown away.
+        /// The last response is sent; input is discarded.
         case ended
     }
 
@@ -26,9 +26,9 @@ final class HTTPConnection: ChannelInboundHandler, DrainableConnection {
     let answers: AnswerBudget.Account
     /// The registry that this connection belongs to.
     let connections: OpenConnections<HTTPConnection>
-    /// What is to be answered, one at a time.
+    /// The requests to answer, one at a time.
     let requests = AsyncStream.makeStream(of: IncomingRequest.self)
-    /// Kept when nobody can read an answer any more.
+    /// Succeeds when the client can no longer read a response.
     var gone: EventLoopPromise<Void>?
     var phase = Phase.waiting
     var timers = Timers()
@@ -36,7 +36,7 @@ final class HTTPConnection: ChannelInboundHandler, DrainableConnection {
     /// Whether the request in flight is the last one.
     var isClosing = false
     var inputEnded = false
-    /// What the header that was read last is too long for.
+    /// The limit that the last header exceeded.
     var headerExceeds: Limit?
 
     init(
@@ -96,7 +96,7 @@ final class HTTPConnection: ChannelInboundHandler, DrainableConnection {
         switch phase {
         case .waiting, .ended: context.close(promise: nil)
         case .serving(let exchange):
-            // Either it wants no more than this answer, or it has gone; only time tells.
+            // The client either wants only this response or has gone; only time tells.
             _ = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(bounds.halfClosed)) {
                 if case .serving(let current) = self.phase, current === exchange { self.abort() }
             }
@@ -128,7 +128,7 @@ final class HTTPConnection: ChannelInboundHandler, DrainableConnection {
                 connection: NIOLoopBound(self, eventLoop: context.eventLoop)))
     }
 
-    /// The first bytes of a request have come, perhaps of one that takes its time.
+    /// Notes the first bytes of a request, whose header may arrive slowly.
     func bytesCame() {
         if case .waiting = phase, timers.headBegan == nil { timers.headBegan = .now }
     }
@@ -141,22 +141,22 @@ final class HTTPConnection: ChannelInboundHandler, DrainableConnection {
 final class HTTPExchange {
     let head: HTTPRequestHead
     var body = ByteBuffer()
-    /// Bytes of the body that have come.
+    /// Bytes of the body that have arrived.
     var received = 0
-    /// Bytes of the body that were taken from a budget.
+    /// Bytes of the body that are charged to a budget.
     var charged = 0
-    /// Whether all of the request has come.
+    /// Whether the whole request has arrived.
     var isComplete = false
     var isCallerAuthenticated = false
-    /// Why there will be no body.
+    /// Why the body can't be read.
     var failure: HTTPProblem?
     var waiter: EventLoopPromise<ByteBuffer>?
     var askedAt: ContinuousClock.Instant?
 
-    /// - Parameter refusal: why it is not answered, and nothing after it is read.
+    /// - Parameter refusal: why the request is not answered; nothing after it is read.
     init(_ head: HTTPRequestHead, refusal: HTTPProblem? = nil) { (self.head, failure) = (head, refusal) }
 
-    /// What was no request at all.
+    /// An exchange for input that is not a request.
     init(refused: HTTPProblem) {
         head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
         failure = refused

@@ -1,15 +1,15 @@
 import MusterMetrics
 
-/// Counts the responses of one server by status, refusals of the transport included, and times them by route.
+/// Counts the responses of one server by status, including refusals by the transport, and times them by route.
 final class HTTPMetrics: Sendable {
-    /// Every possible status: a list of those in use would lack the next one.
+    /// Every possible status: a list of the statuses in use would lack the next one.
     private static let statuses = 100..<600
     private let cells = Cells(statuses.count)
     private let running = Cells(1)
     private let routes: [String]
     private let times: Histograms
 
-    /// - Parameter routes: the route templates, a fixed set: nothing that a caller sends becomes a label.
+    /// - Parameter routes: the route templates, a fixed set: no input of a caller becomes a label.
     init(routes: [String]) {
         self.routes = routes + ["other"]
         times = Histograms(kinds: routes.count + 1)
@@ -21,7 +21,7 @@ final class HTTPMetrics: Sendable {
     func ended() { running.add(-1) }
     func answered(_ status: Int) { if Self.statuses.contains(status) { cells.add(at: status - 100) } }
 
-    /// - Parameter route: nil where no route matched.
+    /// - Parameter route: nil if no route matched.
     func took(_ time: Duration, on route: String?) {
         times.record(time, of: route.flatMap { routes.firstIndex(of: $0) } ?? routes.count - 1)
     }

@@ -9,12 +9,12 @@ public struct HTTPProblem: Error {
     public let status: HTTPResponse.Status
     /// What is wrong and what to do next.
     public private(set) var message: String
-    /// What exactly is wrong where a fixed `message` does not say it; never what was sent.
+    /// The exact problems if a fixed `message` does not say them; never input of the caller.
     public var errors: [String] = []
     /// What the RPC sends in `details`.
     public var details: RPCError.Details = [:]
 
-    /// A problem with a sentence alone.
+    /// A problem with a message alone.
     public init(_ status: HTTPResponse.Status, _ message: String, errors: [String] = []) {
         (self.status, self.message, self.errors) = (status, message, errors)
     }
@@ -28,7 +28,7 @@ public struct HTTPProblem: Error {
         details = RPCError.Details(reason, field: field, limit: limit)
     }
 
-    /// A problem whose fixed words say nothing of the limit; they are followed by its name.
+    /// A problem whose fixed words do not mention the limit; its name is appended.
     ///
     /// - Parameters:
     ///   - limit: the limit that was exceeded.
@@ -59,7 +59,7 @@ public struct HTTPProblem: Error {
     }
 
     private static func status(of error: RPCError) -> HTTPResponse.Status {
-        // What the caller has exceeded or begun itself is no shortage of the server.
+        // A limit or a write of the caller's own is not a shortage of the server.
         let isCallersOwn = error.details.string("limit") != nil || error.details.reason == .inProgress
         if error.code == .resourceExhausted, isCallersOwn { return .tooManyRequests }
         return status(of: error.code)

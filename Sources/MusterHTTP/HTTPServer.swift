@@ -15,13 +15,14 @@ public struct RoutedResponse: Sendable {
     let response: Response
     let route: String?
 
-    /// - Parameter route: under which its time is counted; nil where no route matched.
+    /// - Parameter route: the label for its time; nil if no route matched.
     public init(_ response: Response, route: String? = nil) { (self.response, self.route) = (response, route) }
 }
 
-/// An HTTP listener with bounds on what a client can make it hold or wait for. Its responder knows the routes and keys.
+/// An HTTP listener that bounds a client's memory and time. Its responder knows the routes and keys.
 ///
-/// The connections are NIO's and ours: Hummingbird's own read bodies of any size and wait for slow clients for ever.
+/// Muster handles the connections with NIO: Hummingbird's own read bodies of any size and wait for slow clients
+/// forever.
 public final class HTTPServer: Service {
     /// Answers one request, valid or not. It runs on the shared threads, so that it blocks no connection.
     public typealias Respond = @Sendable (IncomingRequest) async -> RoutedResponse
@@ -83,27 +84,27 @@ public final class HTTPServer: Service {
     /// Whether connections are accepted at this moment.
     public var isListening: Bool { listener.isListening }
 
-    /// How much there is of it right now.
+    /// The current load.
     public var status: Status {
         Status(connections: connections.count, requestsInFlight: metrics.inFlight)
     }
 
-    /// How often it stopped accepting for a moment.
+    /// How often accepting was paused.
     public var acceptPauses: AcceptPauses { listener.acceptPauses }
 
-    /// Bytes that are held of bodies whose callers are not authenticated yet.
+    /// Bytes of bodies whose callers are not authenticated yet.
     public var unauthenticatedBodyBytes: Int { budgets.unauthenticated.taken }
 
-    /// Bytes that are held of all other bodies.
+    /// Bytes of all other bodies.
     public var authenticatedBodyBytes: Int { budgets.authenticated.taken }
 
-    /// Bytes of answers that are not read yet or are being made.
+    /// Bytes of responses that are unread or being made.
     public var answerBytes: Int { answers.bytes }
 
-    /// Connections that were cut since they left too much unread.
+    /// Connections that were cut because they left too much unread.
     public var unreadAborts: Int { answers.abortCount }
 
-    /// Writes what it is like right now, and what it answered, onto a page.
+    /// Writes its load, and counts of its responses, to a page.
     public func writeMetrics(to page: inout Exposition) {
         metrics.write(to: &page)
         page.gauge(
@@ -112,14 +113,12 @@ public final class HTTPServer: Service {
         page.gauge("muster_http_body_bytes", "Bytes held of all other bodies.", authenticatedBodyBytes)
     }
 
-    /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones
-    /// stay.
+    /// Reads certificate and key again, for new connections. Throws a `ListenerError`, and then keeps the old ones.
     public func reloadCertificate() throws { try listener.reloadCertificate() }
 
     // MARK: Running
 
-    /// Serves until a graceful shutdown, then answers what is in flight and returns; or until a cancellation, which
-    /// cuts everything.
+    /// Serves until a graceful shutdown, then answers requests in flight and returns. A cancellation cuts everything.
     public func run() async throws {
         try await start()
         do {
@@ -134,7 +133,7 @@ public final class HTTPServer: Service {
     /// Begins to listen; returns when connections are accepted.
     public func start() async throws {
         try await listener.start { [self] in try accept($0, from: $1) }
-        // Nobody's child: what doesn't heed its cancellation after a cut must not hold up the end of the process.
+        // Unstructured: a request that ignores its cancellation after a cut must not hold up the end of the process.
         serving.withLockedValue { $0 = Task { await serve() } }
     }
 
@@ -157,8 +156,8 @@ public final class HTTPServer: Service {
         }
     }
 
-    /// Still takes what comes, but each answer is the last of its connection: clients that keep theirs open go
-    /// elsewhere before connections are closed, at which moment a request could be on its way.
+    /// Still accepts requests, but each response is the last of its connection. So clients with open connections move
+    /// to another server before connections are closed, when a request could be on its way.
     private func windDown() async throws {
         isWindingDown.withLockedValue { $0 = true }
         guard settings.bounds.shutdownDelay > .zero else { return }
@@ -166,7 +165,7 @@ public final class HTTPServer: Service {
         try await Task.sleep(for: settings.bounds.shutdownDelay)
     }
 
-    /// Accepts nothing more, answers what is in flight, and cuts what lasts too long.
+    /// Stops accepting, answers requests in flight, and cuts those that last too long.
     private func drain() async {
         await listener.stop()
         await connections.drain(patience: settings.bounds.drain)
@@ -190,7 +189,7 @@ public final class HTTPServer: Service {
             bounds: settings.bounds, budgets: budgets, connections: connections,
             answers: answers.open { channel.reset() })
         let admission = try connections.add(connection, of: channel, from: address)
-        // Behind that: whoever begins to wind down meanwhile sees the connection, or is seen here.
+        // After `add`: a wind-down that begins meanwhile either finds the connection or is seen here.
         connection.isClosing = isWindingDown.withLockedValue { $0 }
         switch admission {
         case .taken: try speakHTTP(channel, connection)

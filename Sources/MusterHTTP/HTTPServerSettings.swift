@@ -19,9 +19,9 @@ extension HTTPServerSettings {
     public struct Bounds: Sendable {
         /// Open connections; one more is refused.
         public var connections = Limits.connections.value
-        /// Those among them that are unauthenticated; one more ends the oldest.
+        /// Unauthenticated connections among them; one more ends the oldest.
         public var unauthenticatedConnections = Limits.unauthenticatedConnections.value
-        /// Those beyond, that are being told so; one more is closed without a word.
+        /// Connections beyond the bound that are being refused with 503; one more is closed without a response.
         public var surplusConnections = 64
         /// Open connections from one address; 0 is no bound.
         public var connectionsPerAddress = 0
@@ -31,9 +31,9 @@ extension HTTPServerSettings {
         public var unauthenticatedBodies = Limits.restUnauthenticatedBodies.value
         /// Bytes of all other bodies together.
         public var bodies = Limits.restBodies.value
-        /// Bytes of answers that are not read yet or are being made, over all connections; beyond, connections are cut.
+        /// Bytes of responses that are unread or being made, over all connections; beyond, connections are cut.
         public var unreadAnswers = Limits.restUnreadAnswers.value
-        /// Bytes that chunks of archives which are being fetched may come to.
+        /// Bytes reserved for chunks of archives that are being fetched.
         public var answersInMaking = Limits.answersInMaking.value
         /// Header fields of one request.
         public var headerFields = Limits.restHeaderFields.value
@@ -41,34 +41,32 @@ extension HTTPServerSettings {
         public var headerField = Limits.restHeaderField.value
         /// Bytes of all header fields together.
         public var header = Limits.restHeader.value
-        /// From connecting, TLS included, or from the first byte of a later request, until its header has come.
+        /// Time from connecting, TLS included, or from the first byte of a later request, to the end of its header.
         public var head = Limits.restHeadSeconds.duration
-        /// From asking for a body until all of it has come.
+        /// Time from asking for a body to its end.
         public var bodyTime = Limits.restBodySeconds.duration
-        /// From asking for a body until it is expected to come at `bodyRate`.
+        /// Time from asking for a body until `bodyRate` is enforced.
         public var bodyPatience = Limits.restBodyPatienceSeconds.duration
-        /// Bytes of a body in a second, at the least.
+        /// Minimum rate of a body, in bytes a second.
         public var bodyRate = Limits.restBodyRate.value
-        /// Between an answer and the next request.
+        /// Time between a response and the next request.
         public var idle = Limits.restIdleSeconds.duration
-        /// That a client may take for 64 KiB of an answer.
+        /// Time that a client may take to read 64 KiB of a response.
         public var unread = Limits.unreadSeconds.duration
-        /// What a request in flight is given after its client has closed its half: it may still be reading. Most have
-        /// just gone.
+        /// Time for a request in flight after its client has closed its half. The client may still read, but most have
+        /// gone.
         public var halfClosed = Limits.restHalfClosedSeconds.duration
-        /// After the last answer, for the client to read it: a socket closed with bytes unread would take it away
-        /// again.
+        /// Time for the client to read the last response: a socket closed with unread bytes would discard it.
         public var linger: Duration = .seconds(1)
-        /// From the beginning of a shutdown until no more connections are accepted: for balancers to send them
-        /// elsewhere.
+        /// Time from the beginning of a shutdown until accepting stops, for load balancers to choose other servers.
         public var shutdownDelay: Duration = .zero
-        /// From then on until what is still in flight is cut.
+        /// Time from then until requests in flight are cut.
         public var drain = Limits.drainSeconds.duration
 
         /// The bounds of `Limits`.
         public init() {}
 
-        /// How often a connection looks at its clocks: often enough for the shortest of them.
+        /// How often a connection checks its timers: often enough for the shortest of them.
         var tick: Duration {
             let shortest = min(head, bodyTime, bodyPatience, idle, unread)
             return min(.seconds(1), max(.milliseconds(10), shortest / 4))

@@ -6,10 +6,10 @@ public import MusterProtocol
 import NIOCore
 import NIOHTTP1
 
-/// One request of a connection, as the code off the event loop uses it. Its body is read when it is asked for.
+/// One request of a connection, for code off the event loop. Its body is read on demand.
 public struct IncomingRequest: Sendable {
     let head: HTTPRequestHead
-    /// Why this is no valid request; nil where it is one.
+    /// Why the request is invalid; nil if it is valid.
     let problem: HTTPProblem?
     /// The account that the memory of its response is charged to.
     public let answers: AnswerBudget.Account
@@ -17,7 +17,7 @@ public struct IncomingRequest: Sendable {
     let loop: any EventLoop
     let connection: NIOLoopBound<HTTPConnection>
 
-    /// When a request that may take `limit` is given up. The time that the client takes for its body is not counted.
+    /// The deadline of a request that may take `limit`. The time in which the client sends its body is not counted.
     public func deadline(_ limit: Limit) -> ContinuousClock.Instant { time.deadline(limit) }
 
     /// The request for Hummingbird's router. Throws an `HTTPProblem` if it is not valid.
@@ -34,7 +34,7 @@ public struct IncomingRequest: Sendable {
         return Request(head: request, body: RequestBody(asyncSequence: WholeBody(request: self)))
     }
 
-    /// Moves the connection, and what it has sent, to the budgets of authenticated callers.
+    /// Moves the connection and its body to the budgets of authenticated callers.
     public func callerIsAuthenticated() {
         loop.execute {
             if case .serving(let exchange) = connection.value.phase {
@@ -64,13 +64,13 @@ extension HTTPProblem {
 // MARK: The body
 
 extension IncomingRequest {
-    /// The whole body, unpacked. Throws an `HTTPProblem` where it does not come or is not taken.
+    /// The whole body, unpacked. Throws an `HTTPProblem` if it does not arrive or is refused.
     func body() async throws -> ByteBuffer {
         let sent = try await sentBody()
         return head.bodyCoding == .gzip ? try await unpacked(sent) : sent
     }
 
-    /// Unpacks in steps, so that a body that would grow beyond its bounds is dropped before it does.
+    /// Unpacks in steps, so that a body is dropped before it exceeds its bounds.
     func unpacked(_ sent: ByteBuffer) async throws -> ByteBuffer {
         var body = ByteBuffer()
         do {

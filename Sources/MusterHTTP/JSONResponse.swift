@@ -12,7 +12,7 @@ public struct JSONResponse: Sendable {
     /// The encoded object.
     public var body: [UInt8]
 
-    /// - Parameter body: an object with a field `message`, which clients read unasked.
+    /// - Parameter body: an object with a field `message`, which clients read without checking.
     public init(_ status: HTTPResponse.Status, _ body: some Encodable) {
         self.status = status
         do { self.body = try JSONEncoding.encode(body) } catch {

@@ -10,7 +10,7 @@ final class OverloadHandler: ChannelInboundHandler {
     private let linger: TimeAmount
     private let metrics: HTTPMetrics
 
-    /// - Parameter metrics: where its response is counted.
+    /// - Parameter metrics: counts the response.
     init(_ refusal: RPCError, linger: TimeAmount, metrics: HTTPMetrics) {
         self.metrics = metrics
         answer = String(decoding: HTTPProblem(refusal).answer.body, as: UTF8.self)

@@ -3,12 +3,12 @@ import MusterProtocol
 import NIOHTTP1
 
 extension HTTPRequestHead {
-    /// Why a parsed header is no request of this server's, or not certainly one; nil where it is. Who sends one is on
-    /// the other side of a misunderstanding, so that nothing after it can be read.
+    /// Why a parsed header is not, or may not be, a request for this server; nil if it is. Its sender frames requests
+    /// differently, so nothing after it can be read.
     var refusal: HTTPProblem? {
         let codings = headers.values(of: "transfer-encoding")
         if !codings.isEmpty {
-            // The parser takes any list that ends in chunked, and leaves all codings before it in the body.
+            // The parser accepts any list that ends in chunked, and leaves all codings before it in the body.
             guard codings.count == 1, codings[0].lowercased() == "chunked" else {
                 return HTTPProblem(
                     .notImplemented, .unknownValue, field: "Transfer-Encoding",
@@ -33,18 +33,18 @@ extension HTTPRequestHead {
         return nil
     }
 
-    /// Bytes of the body; 0 where no length is given, nil where it is no number. It may be more than `Int` holds, which
-    /// the parser takes too; `Int` takes a sign.
+    /// Bytes of the body; 0 without a length, nil if it is not a number. It may exceed `Int`, which the parser accepts
+    /// too. `Int` accepts a sign.
     var declaredLength: Int? {
         guard let length = headers.values(of: "content-length").first else { return 0 }
         guard !length.isEmpty, length.utf8.allSatisfy(\.isDigit) else { return nil }
         return Int(length) ?? .max
     }
 
-    /// How its body is packed.
+    /// The compression of its body.
     enum BodyCoding { case none, gzip }
 
-    /// Nil for what is not unpacked here. Some clients write the charset where the coding belongs.
+    /// Nil for codings that are not supported. Some clients write the charset in place of the coding.
     var bodyCoding: BodyCoding? {
         let codings = headers[canonicalForm: "content-encoding"].map { $0.lowercased() }
             .filter { !["", "identity", "utf-8", "utf8"].contains($0) }
@@ -55,7 +55,7 @@ extension HTTPRequestHead {
         }
     }
 
-    /// Whose request it is: a target that names a host goes before the header field.
+    /// The host of the request: a target that names a host takes precedence over the header field.
     var authority: String? { authorityOfTarget ?? headers.values(of: "host").first }
 
     private var authorityOfTarget: String? {
@@ -66,7 +66,7 @@ extension HTTPRequestHead {
         return nil
     }
 
-    /// A name or an address, with or without a port. It may be empty.
+    /// Whether it is a name or an address, with or without a port. It may be empty.
     private static func isAuthority(_ text: String) -> Bool {
         var host = text.utf8[...]
         let port = host.reversed().prefix { $0.isDigit }.count
@@ -80,8 +80,8 @@ extension HTTPRequestHead {
 }
 
 extension HTTPHeaders {
-    /// The values of a field, each without the white space around it, which is no part of it (RFC 9112, section 5). The
-    /// parser leaves what stands behind a value.
+    /// The values of a field, each without the surrounding white space, which is not part of it (RFC 9112, section 5).
+    /// The parser leaves trailing white space.
     fileprivate func values(of name: String) -> [String] {
         self[name].map { value in
             let isBlank: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
@@ -92,7 +92,7 @@ extension HTTPHeaders {
     }
 }
 
-/// Of ASCII alone.
+/// ASCII only.
 extension UInt8 {
     var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
     var isLetterOrDigit: Bool { isDigit || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20) }

@@ -2,46 +2,46 @@ import MusterProtocol
 import NIOCore
 import NIOHTTP1
 
-/// Sees the bytes before they are parsed: when a request begins, whether its first line can be read in one way only,
-/// and that nothing goes on after the last answer.
+/// Checks the bytes before they are parsed: notes when a request begins, refuses ambiguous first lines, and discards
+/// input after the last response.
 ///
-/// NIO's parser takes any number of blanks in the first line for one, and another reader on the way may not: then the
-/// two see different requests. To know which line is a first one, this follows the messages to their ends; how long a
-/// body is, it learns from the parsed header.
+/// NIO's parser accepts several blanks in a row in the first line, and a proxy on the way may not: then the two see
+/// different requests. To recognize first lines, this handler follows each message to its end; it takes the length of a
+/// body from the parsed header.
 final class RequestStartHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    /// Where in a request the next byte stands.
+    /// The position of the next byte in a request.
     private enum Position {
         case firstLine, header, chunkSize, trailer
-        /// In a body, or in a chunk and the line end behind it, with the bytes that are still to come.
+        /// In a body, or in a chunk and its line end, with the number of remaining bytes.
         case body(Int)
         case chunk(Int)
-        /// After a request that was refused: where the next one begins, nobody can say.
+        /// After a refused request: the beginning of the next one is unknown.
         case nowhere
     }
 
-    /// What no reader takes for the size of a chunk and its extensions.
+    /// Bytes of a chunk's size and extensions: a longer line is not a valid one.
     private static let longestChunkLine = 1_024
     /// Bytes of a first line beside its target: method, version, blanks and CR.
     private static let besideTarget = 64
 
     private let connection: HTTPConnection
     private var position = Position.firstLine
-    /// The line so far, where it matters what it says.
+    /// The bytes of the current line, if its content matters.
     private var line: [UInt8] = []
     private var lineLength = 0
     private var lastByte: UInt8 = 0
-    /// Of the request's header, its first line included, and of the trailer.
+    /// Bytes of the request's header, including its first line, and of the trailer.
     private var headerLength = 0
     private var fieldCount = 0
-    /// Of the request whose header has just been parsed.
+    /// The request whose header has just been parsed.
     private var head: HTTPRequestHead?
 
     init(_ connection: HTTPConnection) { self.connection = connection }
 
-    // Both are called in the middle of `channelRead`, by the handler behind the parser.
+    // The handler after the parser calls both in the middle of `channelRead`.
 
     func parsed(_ head: HTTPRequestHead) { self.head = head }
 
@@ -66,7 +66,7 @@ final class RequestStartHandler: ChannelInboundHandler {
 
     private func begin(bodyOf head: HTTPRequestHead) {
         self.head = nil
-        // Of both, of two lengths, and of other codings the parser has made an error.
+        // The parser has refused a length beside a transfer coding, two lengths, and other codings.
         if head.headers.contains(name: "transfer-encoding") {
             position = .chunkSize
         } else {
@@ -81,7 +81,7 @@ final class RequestStartHandler: ChannelInboundHandler {
     /// The next byte begins another request.
     private func startOver() { (position, headerLength, fieldCount) = (.firstLine, 0, 0) }
 
-    /// How many of these bytes may be given to the parser before it is looked where it stands.
+    /// The number of bytes to pass to the parser before the position is checked again.
     private func advance(_ bytes: ByteBufferView) throws -> Int {
         switch position {
         case .nowhere: return bytes.count
@@ -95,7 +95,7 @@ final class RequestStartHandler: ChannelInboundHandler {
         }
     }
 
-    /// Reads lines until one ends the part that they belong to.
+    /// Reads lines up to the end of their part of the request.
     private func readLines(_ bytes: ByteBufferView) throws -> Int {
         var rest = bytes[...]
         while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
@@ -123,7 +123,7 @@ final class RequestStartHandler: ChannelInboundHandler {
         }
     }
 
-    /// - Parameter lineLimit: bytes, of a line and the CR behind it.
+    /// - Parameter lineLimit: bytes of a line and the CR after it.
     private func countHeader(_ count: Int, lineLimit: Int) throws {
         headerLength += count
         if lineLength > lineLimit { throw headerIs(over: Limits.restHeaderField.set(to: bounds.headerField)) }
@@ -139,14 +139,14 @@ final class RequestStartHandler: ChannelInboundHandler {
         }
     }
 
-    /// The connection is told which limit it is, since the error must be one of the parser's: NIO's handlers on the way
-    /// to the connection know no others.
+    /// Stores the limit in the connection, since the error must be one of the parser's: NIO's handlers before the
+    /// connection know no others.
     private func headerIs(over limit: Limit) -> HTTPParserError {
         connection.headerExceeds = limit
         return .headerOverflow
     }
 
-    /// Whether the part of the request ends with the line that these bytes end.
+    /// Whether this line ends its part of the request.
     private func endLine(_ bytes: ByteBufferView) throws -> Bool {
         try collect(bytes.dropLast())
         defer { (lineLength, lastByte) = (0, 0) }
@@ -176,7 +176,7 @@ final class RequestStartHandler: ChannelInboundHandler {
     }
 }
 
-/// Behind the parser: tells the handler before it what was parsed.
+/// Sits after the parser, and tells the handler before it which header was parsed.
 final class ParsedHeadHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -195,7 +195,7 @@ final class ParsedHeadHandler: ChannelInboundHandler {
     }
 }
 
-/// Lines of a request that have a meaning for where it ends, without their line ends.
+/// Lines that determine where a request ends, without their line ends.
 enum RequestLine {
     /// Whether a first line is a method, a target and a version with one blank between them.
     static func isUnambiguous(_ line: some Collection<UInt8>) -> Bool {
@@ -204,10 +204,10 @@ enum RequestLine {
             && !parts[1].contains(UInt8(ascii: "#"))
     }
 
-    /// The size of the chunk that the line begins; nil for what is none, or more than any body has.
+    /// The size of the chunk that the line begins; nil if it is invalid or larger than any body.
     static func chunkSize(_ line: some Collection<UInt8>) -> Int? {
         let digits = line.prefix { $0 != UInt8(ascii: ";") }
-        // `Int` takes a sign too.
+        // `Int` accepts a sign too.
         guard digits.allSatisfy(\.isHexadecimal) else { return nil }
         return Int(String(decoding: digits, as: UTF8.self), radix: 16).flatMap { $0 < 1 << 48 ? $0 : nil }
     }

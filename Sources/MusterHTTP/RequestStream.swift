@@ -1,9 +1,9 @@
 import NIOCore
 
-/// The requests of one connection, as a task sees them.
+/// The requests of one connection, for the task that answers them.
 struct RequestStream: Sendable {
     let requests: AsyncStream<IncomingRequest>
-    /// Succeeds when the client can read no response any more.
+    /// Succeeds when the client can no longer read a response.
     let gone: EventLoopFuture<Void>
 
     /// Answers one request after the other. The work on a request ends when its client goes away.

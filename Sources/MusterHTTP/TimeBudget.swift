@@ -17,7 +17,7 @@ final class TimeBudget: Sendable {
         return try await work()
     }
 
-    /// When a request that may take `limit` is given up.
+    /// The deadline of a request that may take `limit`.
     func deadline(_ limit: Limit) -> ContinuousClock.Instant {
         began + waited.withLockedValue(\.self) + .milliseconds(limit.value)
     }
