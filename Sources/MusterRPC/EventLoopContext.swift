@@ -3,7 +3,7 @@ import NIOCore
 
 /// Runs tasks on an event loop, so that a request and its reply need no change of thread.
 ///
-/// `@unchecked Sendable`: it has nothing but the loop, which is made to be used from anywhere.
+/// `@unchecked Sendable`: it holds only the loop, which may be used from any thread.
 final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
     private let loop: any EventLoop
 
@@ -25,7 +25,7 @@ struct EventLoopContext: Sendable {
         kept = .makeEmptyBox(valueType: JSONReader.self, eventLoop: loop)
     }
 
-    /// The loop's own reader. Only on the loop.
+    /// The loop's own reader. Use it on the loop only.
     var reader: JSONReader {
         if let reader = kept.value { return reader }
         let reader = JSONReader()

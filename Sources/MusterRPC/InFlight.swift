@@ -2,8 +2,8 @@ import MusterProtocol
 
 /// The requests of one connection whose tasks have not ended.
 ///
-/// One that was answered early, by its deadline or by a cancel, stays until its task ends: what it costs goes on, so it
-/// counts.
+/// A request that was answered early, by its deadline or a cancel, stays until its task ends, since it still costs
+/// work.
 struct InFlight {
     struct Entry {
         var task: Task<Void, Never>
@@ -12,9 +12,9 @@ struct InFlight {
     }
 
     private var entries: [Int64: Entry] = [:]
-    /// Requests that another thread reads, so that nobody knows their ids yet.
+    /// Requests that another thread reads; their ids are not known yet.
     private(set) var reading = 0
-    /// The calls that were cancelled while they were being read, perhaps.
+    /// Ids that were cancelled while requests were being read; one of those may have the id.
     private var cancelledEarly: Set<Int64> = []
 
     var count: Int { entries.count + reading }
@@ -24,10 +24,10 @@ struct InFlight {
 
     mutating func add(_ id: Int64, _ entry: Entry) { entries[id] = entry }
 
-    /// The task of a request has ended; nil where it is unknown.
+    /// Removes a request whose task has ended; nil if the id is unknown.
     mutating func remove(_ id: Int64) -> Entry? { entries.removeValue(forKey: id) }
 
-    /// Whether there was a request to cancel that has no answer yet.
+    /// Cancels a request. Returns whether it was in flight and not answered yet.
     mutating func cancel(_ id: Int64) -> Bool {
         guard let entry = entries[id] else {
             if cancelledEarly.count < 2 * reading { cancelledEarly.insert(id) }
@@ -43,7 +43,7 @@ struct InFlight {
         return true
     }
 
-    /// Cancels what is past its deadline and tells which; and when to look again.
+    /// Cancels requests past their deadlines. Returns their ids, and the next deadline.
     mutating func expire(_ now: ContinuousClock.Instant) -> (expired: [Int64], next: ContinuousClock.Instant?) {
         let waiting = entries.filter { !$0.value.isAnswered }
         let expired = waiting.filter { $0.value.deadline <= now }
@@ -57,7 +57,7 @@ struct InFlight {
 
     mutating func beginReading() { reading += 1 }
 
-    /// Whether the call that was read has been cancelled meanwhile.
+    /// Ends the reading of a request. Returns whether it was cancelled meanwhile.
     mutating func endReading(_ id: Int64?) -> Bool {
         reading -= 1
         let wasCancelled = id.map { cancelledEarly.remove($0) != nil } ?? false
@@ -66,7 +66,7 @@ struct InFlight {
     }
 }
 
-/// Counts what a well-meaning peer does seldom, in windows.
+/// Counts, in time windows, frames that a well-behaved peer rarely sends.
 struct FloodGauge {
     private let limit: Int
     private let window: Duration
@@ -79,7 +79,7 @@ struct FloodGauge {
         windowStart = .now
     }
 
-    /// Whether this was one too many.
+    /// Counts one more frame. Returns whether that exceeds the limit.
     mutating func overflows() -> Bool {
         let now = ContinuousClock.now
         if now - windowStart > window { (count, windowStart) = (0, now) }

@@ -1,18 +1,18 @@
 import MusterHandlers
 import MusterProtocol
 
-/// A frame that was read, with nothing left in it of the bytes it came from.
+/// A decoded frame, independent of the bytes that it was read from.
 enum Incoming: Sendable {
     case request(Call)
     case cancel(id: Int64)
     case ping(Int64)
     case pong(Int64)
-    /// Too much to read on the event loop.
+    /// Too large to decode on the event loop.
     case large([UInt8])
-    /// No message of this protocol; with the id of its request, where that could be read.
+    /// Not a message of this protocol; `id` is that of its request, if it could be read.
     case wrong(id: Int64?, RPCError)
 
-    /// Whether room among the requests in flight is needed for it.
+    /// Whether it needs room among the requests in flight.
     var asksForWork: Bool {
         switch self {
         case .request, .large: true
@@ -20,7 +20,7 @@ enum Incoming: Sendable {
         }
     }
 
-    /// How long the sender of a request waits that names so many milliseconds.
+    /// How long the sender of a request waits, from the milliseconds that it gave.
     static func patience(_ milliseconds: Int64?) -> Duration {
         .milliseconds(min(milliseconds ?? Int64(Limits.deadlineDefault.value), Int64(Limits.deadlineMost.value)))
     }
@@ -38,14 +38,15 @@ enum Incoming: Sendable {
     }
 }
 
-/// Turns messages into what a connection understands.
+/// Decodes messages into `Incoming` values.
 struct IncomingReader: Sendable {
-    /// A longer one is read by another thread: 16 KiB take 20 µs or so, and other connections wait for that.
+    /// Bytes of a message. Another thread reads longer ones: 16 KiB take about 20 µs, and other connections wait
+    /// meanwhile.
     static let maxOnLoop = 16 << 10
 
     let router: CallRouter
 
-    /// Reads one message; `read` brings the reader. Without a session it must be `session.open`.
+    /// Decodes one message; `read` supplies the reader. Without a session it must be `session.open`.
     func incoming(
         over session: Session?, _ read: ((JSONValue) throws -> Incoming) throws -> Incoming
     ) -> Incoming {
@@ -60,7 +61,7 @@ struct IncomingReader: Sendable {
         } catch let error as JSONError {
             let refusal = RPCError(error)
             guard let id = error.requestID else { return .wrong(id: nil, refusal) }
-            // Only the server answers, so that what has an id is a request: it alone is refused.
+            // Only the server answers, so a message with an id is a request, and only that request is refused.
             return .request(.init(id: id, deadlineMilliseconds: nil, work: .refused(refusal)))
         } catch {
             return .wrong(id: nil, RPCError(.internal, "can't read", cause: error))

@@ -2,18 +2,18 @@ import MusterHandlers
 import MusterProtocol
 import NIOCore
 
-/// The frames of one event loop tick: they leave in one write. Counts the answers among them.
+/// The frames of one event loop tick, sent in one write. Counts the replies among them.
 struct Outbox {
     private let metrics: CallMetrics
     private var buffer = ByteBuffer()
 
     init(counting metrics: CallMetrics) { self.metrics = metrics }
 
-    /// Bytes.
+    /// Bytes of all frames.
     var count: Int { buffer.readableBytes }
     var isEmpty: Bool { count == 0 }
 
-    /// The reply to a call, whose body is encoded already.
+    /// Appends the reply to a call, with an encoded body.
     mutating func append(replyTo id: Int64, body: [UInt8]) {
         let head = "{\"id\":\(id),\"body\":"
         let length = head.utf8.count + body.count + 1
@@ -39,7 +39,7 @@ struct Outbox {
             do {
                 try FrameEncoder.append(replyTo: id, error: error, to: &bytes)
             } catch {
-                // Only a text that JSON can't carry comes here.
+                // Only text that JSON can't encode gets here.
                 try FrameEncoder.append(replyTo: id, error: RPCError(.internal, "the error can't be told"), to: &bytes)
             }
         }
@@ -57,7 +57,7 @@ struct Outbox {
         buffer.writeBytes(bytes)
     }
 
-    /// What is there to send; the memory is used again where nobody else holds it.
+    /// Takes the frames to send. The memory is reused unless it is still referenced.
     mutating func take() -> ByteBuffer {
         let taken = buffer
         buffer = ByteBuffer()

@@ -5,7 +5,7 @@ import MusterProtocol
 import NIOCore
 
 extension RPCConnection {
-    /// Answers what is in flight, begins nothing more, and closes then.
+    /// Answers requests in flight, begins no more, and then closes.
     func goAway(_ reason: String) {
         if case .ended = phase { return }
         guard !isClosing else { return }
@@ -16,29 +16,29 @@ extension RPCConnection {
 
     func drain() { goAndEnd("shutting down") }
 
-    /// As `goAway`, and closes at once where there is nothing to wait for.
+    /// As `goAway`, but closes at once if nothing is in flight.
     func goAndEnd(_ reason: String) {
         goAway(reason)
         endIfIdle()
     }
 
-    /// Closes a connection that has to end, with nothing in flight any more. One that never opened need not be waited
-    /// for.
+    /// Closes a connection that must end, as soon as nothing is in flight. A connection without a session closes at
+    /// once.
     func endIfIdle() {
         guard inFlight.isEmpty else { return }
         if case .opening = phase { return }
         end()
     }
 
-    /// Ends the connection of a key that is no good any more. What is in flight gets no answer: whether it had an
-    /// effect is not known here, and its caller finds out by asking again with a good key.
+    /// Ends the connection of a key that is no longer valid. Requests in flight get no reply: their effect is not known
+    /// here, and the caller must ask again with a valid key.
     func endSession(where isMeant: (Session) -> Bool, reason: String) {
         guard case .open(let session, _) = phase, isMeant(session) else { return }
         goAway(reason)
         end()
     }
 
-    /// Ends the connection for what its peer did wrong; the error says what.
+    /// Ends the connection for an error of its peer.
     func fail(_ error: RPCError, id: Int64) {
         if case .ended = phase { return }
         server.log.info("Connection refused", ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
@@ -46,8 +46,8 @@ extension RPCConnection {
         end()
     }
 
-    /// Sends what there is to send and closes. The peer gets a moment to read it: closing a socket that has unread
-    /// bytes makes the system throw away what was sent.
+    /// Sends pending frames and closes. The peer gets a moment to read them: when a socket with unread bytes is closed,
+    /// the system discards what was sent.
     func end() {
         guard let context, !hasEnded else { return }
         limitUnauthenticated()
@@ -67,8 +67,8 @@ extension RPCConnection {
         takeFrames()  // reads on, to throw away what comes and to see the peer close
     }
 
-    /// Bounds the end of an unauthenticated connection: what is written to a peer that does not finish its TLS
-    /// handshake waits for that.
+    /// Bounds the end of an unauthenticated connection: pending writes wait for the TLS handshake, which the peer may
+    /// never finish.
     private func limitUnauthenticated() {
         guard case .unopened = phase, let context else { return }
         let patience = max(server.bounds.linger, created + server.bounds.open - .now)

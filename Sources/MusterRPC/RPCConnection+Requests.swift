@@ -28,7 +28,7 @@ extension RPCConnection {
 
     func begin(_ request: Incoming.Call, arrived: ContinuousClock.Instant) {
         guard !inFlight.contains(request.id) else {
-            // Two requests of one id: whatever is answered, one of the two callers would take it for the other's.
+            // With two requests of one id, one of the two callers would take the other's reply for its own.
             return fail(
                 RPCError(
                     .invalidArgument, .conflict, field: "id", "the id is that of a request in flight"), id: request.id)
@@ -77,20 +77,20 @@ extension RPCConnection {
         }
     }
 
-    /// What a call came to, and what room for its answer was promised to it.
+    /// The result of a call, and the bytes of the budget that were promised for its reply.
     private struct Worked: Sendable {
         let result: Result<[UInt8], RPCError>
         let promised: Int
     }
 
-    /// The room that is kept for an answer while it is made; a short one needs none.
+    /// The bytes to reserve while a reply is made; 0 for a short one.
     private static func room(for call: PreparedCall) -> Int {
         let bytes = min(call.maxReplyBytes, Limits.frame.value)
         return bytes < 64 << 10 ? 0 : bytes
     }
 
-    /// The one place where tasks begin. Not structured, since a request belongs to its connection, which is no task:
-    /// the connection keeps each in `inFlight`, cancels it when it closes, and counts it until it has ended.
+    /// The only place where tasks begin. They are unstructured, since a request belongs to its connection, which is not
+    /// a task: the connection keeps each in `inFlight`, cancels it on close, and counts it until it ends.
     private func run<R: Sendable>(
         _ id: Int64, _ deadline: ContinuousClock.Instant, _ work: @escaping @Sendable () async throws(RPCError) -> R,
         then finish: @escaping @Sendable (RPCConnection, Result<R, RPCError>) -> Void
@@ -136,22 +136,22 @@ extension RPCConnection {
         flushSoon()
     }
 
-    /// A request that is not begun, though nothing is wrong with it.
+    /// Refuses a valid request that can't begin now.
     private func refuse(_ request: Incoming.Call, _ error: RPCError) {
         if case .call(let call) = request.work { server.router.refused(error.code, over: .rpc, method: call.method) }
         reply(request.id, error)
     }
 
-    /// A request may be cancelled once, and whoever does so can't know whether its answer is on its way. More cancels
-    /// than requests are junk.
+    /// A request may be cancelled once, since its caller can't know whether the reply is on its way. Cancels beyond the
+    /// number of requests count as flood.
     private func cancel(_ id: Int64) {
         if uncancelledRequests > 0 { uncancelledRequests -= 1 } else { countAgainstFlood() }
         guard inFlight.cancel(id) else { return }
         reply(id, RPCError(.cancelled, "the caller cancelled the call"))
     }
 
-    /// A message that is wrong but whose end is known: the connection can go on if its sender can be told which one it
-    /// was.
+    /// Refuses an invalid message whose end is known: the connection can go on if the reply can name the message by its
+    /// id.
     private func refuse(_ id: Int64?, _ error: RPCError) {
         guard let id, !inFlight.contains(id) else { return fail(error, id: 0) }
         guard isOpen else { return fail(error, id: id) }

@@ -2,7 +2,7 @@ import MusterProtocol
 import NIOCore
 
 extension RPCConnection {
-    /// When things happened on a connection. One timer looks at them all.
+    /// Times of events on a connection. One timer checks them all.
     struct Timers {
         var ticking: RepeatedTask?
         var lastRequest = ContinuousClock.now
@@ -15,7 +15,7 @@ extension RPCConnection {
 
         mutating func heard() { lastHeard = .now }
 
-        /// Notes whether there is a frame of which more must come.
+        /// Notes whether a frame has arrived only in part.
         mutating func frameBegan(isPartial: Bool) {
             if !isPartial { partialFrameSince = nil } else if partialFrameSince == nil { partialFrameSince = .now }
         }
@@ -60,8 +60,8 @@ extension RPCConnection {
 
     // MARK: Deadlines of requests
 
-    /// Sees to it that deadlines are looked at then. One timer for all of them, and it is not moved when a request
-    /// ends: most end long before, and a timer each would cost more than the request.
+    /// Schedules a check of deadlines. One timer serves all requests, and is not moved when one ends: most end long
+    /// before their deadlines, and a timer each would cost more than the request.
     func wakeAt(_ instant: ContinuousClock.Instant) {
         guard let context else { return }
         if let timer = deadlineTimer, timer.at <= instant { return }

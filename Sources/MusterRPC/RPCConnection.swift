@@ -5,21 +5,20 @@ import MusterProtocol
 import NIOCore
 import NIOPosix
 
-/// One connection: bytes come in, frames are found in them, their requests are run, and the replies of a tick leave
-/// together.
+/// One connection: decodes frames from its bytes, runs their requests, and sends the replies of a tick together.
 ///
-/// It belongs to its event loop. Whoever comes from elsewhere brings a `NIOLoopBound`, which makes sure of that.
-/// What a request does is in `RPCConnection+Requests.swift`, how it all ends in `RPCConnection+Ending.swift`.
+/// It belongs to its event loop; code elsewhere holds it in a `NIOLoopBound`, which enforces that.
+/// `RPCConnection+Requests.swift` runs requests, and `RPCConnection+Ending.swift` ends connections.
 final class RPCConnection: ChannelInboundHandler, DrainableConnection {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     enum Phase {
         case unopened
-        /// `session.open` is being judged; nothing else is looked at meanwhile.
+        /// `session.open` is being validated; frames wait meanwhile.
         case opening
         case open(Session, KeyInFlight)
-        /// Nothing is understood any more; what still comes is thrown away.
+        /// The connection is done; further input is discarded.
         case ended
     }
 
@@ -32,27 +31,27 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
     var decoder = FrameDecoder(limit: Limits.frameBeforeOpen)
     var inFlight = InFlight()
     var outbox: Outbox
-    /// What this connection holds of the budget of answers.
+    /// The account that its unread replies are charged to.
     let answers: AnswerBudget.Account
-    /// Bytes that were written and not taken by the system yet.
+    /// Bytes that were written but not yet taken by the system.
     var unread = 0
     private var countedUnread = 0
     private var bufferedAtLastTick = 0
-    /// Nothing is read, for the sake of what is unread.
+    /// Reading is paused because too much is unread.
     private var isHeldBack = false
     var flood: FloodGauge
-    /// Requests that no cancel has come for yet: so many cancels are no abuse, in flight or crossing their answers.
+    /// Requests without a cancel yet: that many cancels are not abuse, whether they arrive before or after the replies.
     var uncancelledRequests = 0
-    /// The request that came when as many as allowed were in flight, and when it came. Nothing behind it is read.
+    /// A request that arrived when the maximum was in flight, and its time. Nothing after it is read.
     var held: (request: Incoming, arrived: ContinuousClock.Instant)?
 
-    /// The largest id that was accepted: what goaway tells.
+    /// The largest accepted id, which goaway reports.
     var lastID: Int64 = 0
-    /// Goaway was sent: what is in flight is finished, and nothing else begins.
+    /// Goaway was sent: requests in flight are finished, and no others begin.
     var isClosing = false
-    /// What there are too many connections for; this one only hears so.
+    /// The exceeded bound of a surplus connection, which only gets a refusal.
     var surplus: ConnectionBound?
-    /// The peer sends nothing more, but may still read.
+    /// The peer has closed its half, but may still read.
     var inputEnded = false
     /// The key of an open session, until all tasks of this connection have ended.
     var counted: Session?
@@ -139,10 +138,10 @@ extension RPCConnection {
         context.fireChannelReadComplete()
     }
 
-    /// Whether another request may begin: the bound of one peer's memory and work.
+    /// Whether another request may begin. This bounds one peer's memory and work.
     private var hasRoom: Bool { inFlight.count < server.bounds.requestsInFlight }
 
-    /// Without room, frames are read until a request is among them: cancels make room, and pings ask for no work.
+    /// Without room, frames are read until one is a request: cancels make room, and pings need none.
     private var mayTakeFrame: Bool {
         switch phase {
         case .unopened: true
@@ -151,13 +150,13 @@ extension RPCConnection {
         }
     }
 
-    /// Whether it has so much unread that nothing of it may begin: by itself, or since there is so much in all.
+    /// Whether too much is unread for a request to begin: on this connection, or in total.
     private var hasTooMuchUnread: Bool {
         guard unread > 0 else { return false }
         return unread > server.bounds.unreadAnswersPerConnection || server.answers.isFull
     }
 
-    /// Takes what frames there are, as long as requests may begin. Called again whenever one has ended.
+    /// Reads the available frames while requests may begin. Called again when a request has ended.
     func takeFrames() {
         guard !isTakingFrames else { return }
         isTakingFrames = true
@@ -173,7 +172,7 @@ extension RPCConnection {
         readIfWanted()
     }
 
-    /// False where no whole frame has come.
+    /// Takes the next frame. Returns false if no whole frame has arrived.
     private func takeNext() -> Bool {
         if let (request, arrived) = held {
             held = nil
@@ -208,13 +207,14 @@ extension RPCConnection {
     }
 
     private var isDiscarding: Bool { if case .ended = phase { true } else { false } }
-    /// Whether the peer's signs of life would be seen.
+    /// Whether the connection is reading, so that signs of life from the peer would be noticed.
     var isListening: Bool { isReadPending }
 
     private func inputClosed() {
         inputEnded = true
         if isDiscarding || inFlight.isEmpty { return endIfIdle() }
-        // Who only stopped sending gets its answers. Who is gone answers this with a reset, which cancels its requests.
+        // A peer that only stopped sending gets its replies. A peer that is gone answers this with a reset, which
+        // cancels its requests.
         outbox.append(ping: 0)
         flushSoon()
     }
@@ -223,7 +223,7 @@ extension RPCConnection {
 // MARK: - Writing
 
 extension RPCConnection {
-    /// Sends at the end of this read batch or tick, with all that comes until then.
+    /// Sends at the end of this read batch or tick, together with frames that are added until then.
     func flushSoon() {
         guard !isInReadBatch, !isFlushScheduled, let context else { return }
         isFlushScheduled = true
@@ -241,7 +241,7 @@ extension RPCConnection {
         if let unread, unread > server.bounds.unreadBytes { abort() }
     }
 
-    /// Writes what there is to send, and counts it until the system has taken it.
+    /// Writes pending frames, and counts their bytes until the system has taken them.
     func write(_ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
         let bytes = outbox.take()
         let count = bytes.readableBytes
@@ -258,7 +258,7 @@ extension RPCConnection {
         if isHeldBack, !hasTooMuchUnread { takeFrames() }
     }
 
-    /// Tells the budget what is unread. Of what the system takes at once, it never hears.
+    /// Reports unread bytes to the budget. Bytes that the system takes at once are never reported.
     func countUnread() {
         let bytes = unread + outbox.count
         guard context != nil, bytes != countedUnread else { return }
@@ -266,7 +266,7 @@ extension RPCConnection {
         answers.holds(bytes)
     }
 
-    /// Now and then: whether the peer reads on, and whether there is room again.
+    /// Checks regularly whether the peer still reads, and whether there is room again.
     func lookAtUnread() {
         if countedUnread > 0 {
             let buffered = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0

@@ -9,16 +9,16 @@ import Synchronization
 
 /// The RPC listener: frames in, calls to the router, replies out.
 ///
-/// It runs as a `Service`: a graceful shutdown drains it, a cancellation cuts it.
+/// It runs as a `Service`: a graceful shutdown drains it, and a cancellation closes it at once.
 public final class RPCServer: Service {
-    /// How much there is of it right now.
+    /// The current load of the server.
     public struct Status: Sendable, Equatable {
         /// Open connections.
         public var connections: Int
         /// Requests whose tasks have not ended.
         public var requestsInFlight: Int
 
-        /// So much of it.
+        /// A load.
         public init(connections: Int, requestsInFlight: Int) {
             self.connections = connections
             self.requestsInFlight = requestsInFlight
@@ -47,18 +47,18 @@ public final class RPCServer: Service {
     /// Whether connections are accepted at this moment.
     public var isListening: Bool { listener.isListening }
 
-    /// How much there is of it right now.
+    /// The current load.
     public var status: Status {
         Status(connections: server.connections.count, requestsInFlight: server.running.load(ordering: .relaxed))
     }
 
-    /// How often it stopped accepting for a moment.
+    /// How often accepting was paused.
     public var acceptPauses: AcceptPauses { listener.acceptPauses }
 
-    /// Bytes of answers that are unread or being made.
+    /// Bytes of replies that are unread or being made.
     public var answerBytes: Int { server.answers.bytes }
 
-    /// Connections that were cut since they left too many answers unread.
+    /// Connections that were cut because they left too many replies unread.
     public var unreadAborts: Int { server.answers.abortCount }
 
     // MARK: Running
@@ -66,7 +66,7 @@ public final class RPCServer: Service {
     /// Begins to listen; returns when connections are accepted. Throws a `ListenerError`.
     public func start() async throws { try await listener.start { [self] in try accept($0, from: $1) } }
 
-    /// Starts where that has not been done, and serves until a graceful shutdown or a cancellation.
+    /// Starts unless it is started, and serves until a graceful shutdown or a cancellation.
     public func run() async throws {
         if !listener.wasStarted { try await start() }
         do {
@@ -78,7 +78,8 @@ public final class RPCServer: Service {
         }
     }
 
-    /// Accepts nothing more, tells every connection to go, finishes what is in flight, and cuts what lasts too long.
+    /// Stops accepting, sends goaway to every connection, finishes requests in flight, and cuts those that last too
+    /// long.
     public func drain() async {
         await listener.stop()
         await server.connections.drain(patience: settings.bounds.drain)
@@ -90,13 +91,12 @@ public final class RPCServer: Service {
         await server.connections.abort()
     }
 
-    /// Closes the connections of sessions that are not to go on, such as those of a key that was invalidated.
+    /// Closes the connections of sessions that must end, such as those of an invalidated key.
     public func endSessions(where isMeant: @escaping @Sendable (Session) -> Bool, reason: String = "key invalidated") {
         server.connections.each { $0.endSession(where: isMeant, reason: reason) }
     }
 
-    /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones
-    /// stay.
+    /// Reads certificate and key again, for new connections. Throws a `ListenerError`, and then keeps the old ones.
     public func reloadCertificate() throws { try listener.reloadCertificate() }
 
     private func accept(_ channel: any Channel, from address: PeerAddress?) throws {
@@ -107,7 +107,7 @@ public final class RPCServer: Service {
             server: server, eventLoop: eventLoop, answers: server.answers.open { channel.reset() })
         let admission = try server.connections.add(connection, of: channel, from: address)
         if case .surplus(let bound) = admission { connection.surplus = bound }
-        // From the high mark on no request is taken: what one peer leaves unread is bounded.
+        // Above the high mark no request is read, which bounds what one peer leaves unread.
         try channel.syncOptions?.setOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
         try channel.pipeline.syncOperations.addHandler(connection)
     }

@@ -2,7 +2,7 @@ public import MusterListener
 import MusterProtocol
 import NIOCore
 
-/// What an RPC server needs to know: where to listen, and which bounds to keep.
+/// What an RPC server needs to know: its address and its bounds.
 public struct RPCServerSettings: Sendable {
     /// Where it listens.
     public var listener: ListenerSettings
@@ -21,45 +21,45 @@ extension RPCServerSettings {
     public struct Bounds: Sendable {
         /// Open connections; one more is refused.
         public var connections = Limits.connections.value
-        /// Those among them that are unauthenticated; one more ends the oldest.
+        /// Unauthenticated connections among them; one more ends the oldest.
         public var unauthenticatedConnections = Limits.unauthenticatedConnections.value
-        /// Those beyond, that are being told so; one more is closed without a word.
+        /// Connections beyond the bound that are being refused with an error; one more is closed without one.
         public var surplusConnections = 64
         /// Open connections from one address; 0 is no bound.
         public var connectionsPerAddress = 0
-        /// Requests in flight on one connection; then frames are read until one more asks for work, which waits.
+        /// Requests in flight on one connection. At the bound, frames are read until one more request arrives, which
+        /// waits.
         public var requestsInFlight = Limits.requestsInFlight.value
-        /// Bytes of answers that are unread or being made, over all connections; beyond, connections are cut.
+        /// Bytes of replies that are unread or being made, over all connections; beyond, connections are cut.
         public var unreadAnswers = Limits.unreadAnswers.value
-        /// The same of one connection; then its next call whose answer may be large waits.
+        /// The same for one connection; beyond, its next call with a possibly large reply waits.
         public var unreadAnswersPerConnection = Limits.unreadAnswersPerConnection.value
-        /// Bytes that large answers which are being made may come to.
+        /// Bytes reserved for large replies that are being made.
         public var answersInMaking = Limits.answersInMaking.value
-        /// From connecting, TLS included, to the answer of `session.open`.
+        /// Time from connecting, TLS included, to the reply to `session.open`.
         public var open = Limits.openSeconds.duration
-        /// Without a request.
+        /// Time without a request.
         public var idle = Limits.idleSeconds.duration
-        /// From the first byte of a frame to its last: who sends slower than that holds memory for nothing.
+        /// Time from the first byte of a frame to its last: a slower sender holds memory for nothing.
         public var frame = Limits.frameSeconds.duration
-        /// Of silence, until the server asks for a sign of life.
+        /// Time of silence until the server sends a ping.
         public var silence = Limits.silenceSeconds.duration
-        /// Until that sign has come.
+        /// Time until the pong must arrive.
         public var pong = Limits.pongSeconds.duration
-        /// That a peer may leave its answers unread.
+        /// Time that a peer may leave its replies unread.
         public var unread = Limits.unreadSeconds.duration
-        /// Bytes of answers that wait for one peer to read them; more ends the connection.
+        /// Bytes of replies that wait for one peer to read them; more ends the connection.
         public var unreadBytes = Limits.unreadBytes.value
-        /// From the beginning of a shutdown until no more connections are accepted: for balancers to send them
-        /// elsewhere.
+        /// Time from the beginning of a shutdown until accepting stops, for load balancers to choose other servers.
         public var shutdownDelay: Duration = .zero
-        /// From then on until what is still in flight is cut.
+        /// Time from then until requests in flight are cut.
         public var drain = Limits.drainSeconds.duration
-        /// After the last frame, for the peer to read it: a socket closed with bytes unread would take it away again.
+        /// Time for the peer to read the last frame: a socket closed with unread bytes would discard it.
         public var linger: Duration = .milliseconds(500)
-        /// Pings, pongs, wrong messages and cancels beyond one a request, together in `floodWindow`; one more ends the
-        /// connection.
+        /// Pings, pongs, invalid messages, and cancels beyond one a request, together in `floodWindow`; one more ends
+        /// the connection.
         public var flood = Limits.surplusFrames.value
-        /// What `flood` is counted over.
+        /// The window of `flood`.
         public var floodWindow: Duration = .seconds(30)
 
         /// The bounds of `Limits`.
