@@ -1,15 +1,15 @@
 import CLibcrypto
 
-/// ChaCha20-Poly1305 (RFC 8439): encrypts, and tells whether the bytes or their context were changed.
+/// ChaCha20-Poly1305 (RFC 8439): encrypts, and detects changes of the bytes or their context.
 ///
-/// Sealed bytes are a nonce of 12 bytes, as many bytes as were sealed, and a tag of 16.
+/// Sealed bytes are a nonce of 12 bytes, the ciphertext of the same length as the plaintext, and a tag of 16.
 public enum ChaChaPoly {
     /// Bytes of a key.
     public static let keyLength = 32
     private static let nonceLength = 12
     private static let tagLength = 16
 
-    /// Seals `bytes`: `open` takes the same key and the same context. The nonce is random.
+    /// Seals `bytes`; `open` needs the same key and the same context. The nonce is random.
     public static func seal(
         _ bytes: [UInt8], key: [UInt8], context: [UInt8]
     ) throws(CryptographyError) -> [UInt8] {
@@ -18,7 +18,7 @@ public enum ChaChaPoly {
         return try seal(bytes, key: key, nonce: nonce, context: context)
     }
 
-    /// As above, with a nonce that no other sealing with this key may have.
+    /// As above, with a given nonce, which must be unique for this key.
     static func seal(
         _ bytes: [UInt8], key: [UInt8], nonce: [UInt8], context: [UInt8]
     ) throws(CryptographyError) -> [UInt8] {
@@ -30,7 +30,7 @@ public enum ChaChaPoly {
         return nonce + sealed + (try cipher.tag(ofLength: tagLength))
     }
 
-    /// Opens what `seal` returned. Throws where that was changed, cut off, or sealed with another key or context.
+    /// Opens the result of `seal`. Throws if it was changed, truncated, or sealed with another key or context.
     public static func open(
         _ sealed: [UInt8], key: [UInt8], context: [UInt8]
     ) throws(CryptographyError) -> [UInt8] {
@@ -71,7 +71,7 @@ private struct Cipher: ~Copyable {
     }
 
     borrowing func authenticate(_ context: [UInt8]) throws(CryptographyError) {
-        // libcrypto takes no bytes as the end of all.
+        // libcrypto treats empty input as the end of all input.
         if context.isEmpty { return }
         guard let count = Int32(exactly: context.count) else { throw Self.unavailable }
         var length: Int32 = 0
@@ -93,7 +93,7 @@ private struct Cipher: ~Copyable {
             EVP_CIPHER_CTX_ctrl(state, EVP_CTRL_AEAD_SET_TAG, Int32(tag.count), &tag), or: Self.unavailable)
     }
 
-    /// 1 where all is well. When opening, that is where the tag is the right one: compared in constant time.
+    /// Returns 1 on success. Opening succeeds only if the tag matches, compared in constant time.
     borrowing func finish() -> Int32 {
         var nothing: [UInt8] = [0]
         var length: Int32 = 0

@@ -11,12 +11,12 @@ enum HMAC {
     }
 }
 
-/// HKDF with SHA-256 (RFC 5869): keys for several purposes out of one.
+/// HKDF with SHA-256 (RFC 5869): derives keys for several purposes from one.
 public enum HKDF {
-    /// The most bytes that one key may become: 255 blocks.
+    /// The most bytes that can be derived from one key: 255 blocks.
     public static let maxBytes = 255 * SHA256.byteCount
 
-    /// Derives `byteCount` bytes from `key` for the purpose that `info` names. Throws where `byteCount` is not in
+    /// Derives `byteCount` bytes from `key` for the purpose that `info` names. Throws unless `byteCount` is in
     /// 0...`maxBytes`.
     public static func key(
         from key: [UInt8], salt: [UInt8] = [], info: [UInt8], byteCount: Int

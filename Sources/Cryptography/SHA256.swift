@@ -5,7 +5,7 @@ public enum SHA256 {
     /// Bytes of a digest.
     public static let byteCount = 32
 
-    /// Looked up once, since libcrypto takes a lock for it. It is never freed, and threads may share it.
+    /// Fetched once, since libcrypto takes a lock to fetch it. It is never freed, and threads may share it.
     private nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
 
     /// The digest of `bytes`.

@@ -24,7 +24,7 @@ package final class Locked<Value: ~Copyable>: @unchecked Sendable {
         return try body(&value)
     }
 
-    /// Calls `look` with the value, now and after each `signal`, until it finds what it waits for.
+    /// Calls `look` with the value, now and after each `signal`, until it returns a result.
     ///
     /// `look` returns before the thread sleeps, so that no access to the value is open while others change it.
     package func wait<R>(for signal: Signal, _ look: (inout Value) -> Look<R>) -> R {

@@ -26,7 +26,7 @@ package final class OneShot<Value: Sendable>: Sendable {
         waiter?.resume(returning: value)
     }
 
-    /// Waits for the value. For one task, once.
+    /// Waits for the value. Only one task may wait, and only once.
     package var value: Value {
         get async {
             await withCheckedContinuation { waiter in

@@ -49,7 +49,7 @@ final class HTTPConnection: ChannelInboundHandler, DrainableConnection {
         self.connections = connections
     }
 
-    // MARK: What comes
+    // MARK: Input
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
