@@ -10,25 +10,24 @@ import NIOCore
     import Darwin
 #endif
 
-/// How often a listener stopped accepting for a moment, by cause.
+/// How often a listener paused accepting, by cause.
 public struct AcceptPauses: Sendable, Equatable {
-    /// The system had no descriptor or no memory for one more connection.
+    /// The system had no descriptor or no memory for another connection.
     public var descriptors = 0
-    /// All places of the listener were taken.
+    /// The listener had its maximum of connections.
     public var places = 0
 
-    /// None so far.
+    /// No pauses yet.
     public init() {}
 }
 
-/// Stands at the door of a listener: accepts no more connections than there are places for, each a descriptor, and
-/// waits a moment where the system has none.
+/// Limits the connections of a listener, each a descriptor, and pauses accepting if the system has no descriptors left.
 ///
-/// What the process opens beside its connections must never fail: libdispatch opens a file each second, and ends the
-/// process where it can't. So the places of all listeners are fewer than the descriptors. Where the system runs out all
-/// the same, NIO would try again at once and for ever, since the connection still waits; its `AcceptBackoffHandler`
-/// doesn't change that, because a failed accept leaves the read of the server's channel pending, so that none is asked
-/// for which it could put off.
+/// The process must always be able to open other files: libdispatch opens one each second, and ends the process if it
+/// can't. So all listeners together have fewer connections than there are descriptors. If the system runs out all the
+/// same, NIO would retry at once and forever, since the connection still waits. Its `AcceptBackoffHandler` does not
+/// help: it delays reads of the server's channel, and a failed accept leaves the last read pending, so there is none to
+/// delay.
 final class AcceptLimiter: ChannelInboundHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
@@ -66,7 +65,7 @@ final class AcceptLimiter: ChannelInboundHandler {
         context.fireChannelRead(data)
     }
 
-    /// Not for the handlers behind: what can be done about it is done here.
+    /// Handles the error here; the handlers after this one can do nothing about it.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let error = error as? IOError, !waits else { return }
         waits = true
@@ -81,7 +80,7 @@ final class AcceptLimiter: ChannelInboundHandler {
             ["listener": "\(listener)", "cause": "\(String(cString: strerror(error.errnoCode)))"])
     }
 
-    /// A server's channel that doesn't read by itself is deaf until it does again; what connects meanwhile is in the
+    /// Turns automatic reads of the server's channel on or off. While they are off, new connections wait in the
     /// backlog.
     private func update() {
         let mayAccept = !waits && open < maxConnections
@@ -91,7 +90,7 @@ final class AcceptLimiter: ChannelInboundHandler {
     }
 }
 
-/// A logger for what may last: a line a minute, with how often it came about since the last one.
+/// A logger for lasting conditions: one line a minute, with the number of suppressed lines.
 final class OncePerMinuteLogger: Sendable {
     private let logger: Logger
     private let state = NIOLockedValueBox<(last: ContinuousClock.Instant?, suppressed: Int)>((nil, 0))

@@ -1,32 +1,32 @@
-/// What there are too many connections for.
+/// The bound that a surplus connection exceeds.
 public enum ConnectionBound: Sendable {
-    /// All that the listener takes.
+    /// Connections of the listener.
     case connections
-    /// All that it takes from one address.
+    /// Connections of the listener from one address.
     case perAddress
 }
 
 /// Admits the connections of a listener and knows which are authenticated.
 ///
-/// A connection is unauthenticated until a good key came over it. When the places of those are used up, the oldest is
-/// cut for the newest: idle connections keep nobody out, and never take the place of an authenticated one.
+/// A connection is unauthenticated until a valid key arrives over it. At the maximum of unauthenticated connections, a
+/// new one cuts the oldest: idle connections block no others, and never displace an authenticated one.
 struct AdmissionQueue {
     private enum Admitted {
         /// The number is its position in the queue.
         case unauthenticated(UInt64)
         case authenticated
-        /// Is being cut, or told that there are too many.
+        /// It is being cut, or refused as surplus.
         case leaving
     }
 
     typealias Bound = ConnectionBound
 
     enum Verdict: Equatable {
-        /// Admitted; the connection to cut, if another one makes room.
+        /// Admitted; `closing` is the connection to cut for it, if any.
         case taken(closing: ObjectIdentifier?)
-        /// To be told that there are too many.
+        /// Refused with an error.
         case surplus(Bound)
-        /// To be closed without a word.
+        /// Closed without an error.
         case refused
     }
 
@@ -45,10 +45,10 @@ struct AdmissionQueue {
     private var addresses: [ObjectIdentifier: PeerAddress] = [:]
 
     /// - Parameters:
-    ///   - maxConnections: in all.
+    ///   - maxConnections: all connections.
     ///   - maxUnauthenticated: unauthenticated ones among them.
-    ///   - maxSurplus: that are being told that there are too many, at once.
-    ///   - maxPerAddress: from one address; nil is no bound.
+    ///   - maxSurplus: connections that are being refused with an error at the same time.
+    ///   - maxPerAddress: connections from one address; nil means no bound.
     init(maxConnections: Int, maxUnauthenticated: Int, maxSurplus: Int = 64, maxPerAddress: Int? = nil) {
         self.maxConnections = maxConnections
         self.maxUnauthenticated = maxUnauthenticated
@@ -60,9 +60,9 @@ struct AdmissionQueue {
         queued.count < maxUnauthenticated && queued.count + authenticatedCount < maxConnections
     }
 
-    /// Admits one more connection, unauthenticated, or not.
+    /// Admits another connection as unauthenticated, or refuses it.
     ///
-    /// - Parameter address: its peer; nil if that is unknown.
+    /// - Parameter address: the peer's address; nil if it is unknown.
     mutating func admit(_ id: ObjectIdentifier, from address: PeerAddress? = nil) -> Verdict {
         if let address, let maxPerAddress, perAddress[address, default: 0] >= maxPerAddress {
             return refuse(id, .perAddress)
@@ -86,7 +86,7 @@ struct AdmissionQueue {
 
     private var leaving: Int { admissions.count - authenticatedCount - queued.count }
 
-    /// A good key came over the connection. One that is being cut stays so.
+    /// Marks a connection as authenticated, unless it is being cut.
     mutating func authenticated(_ id: ObjectIdentifier) {
         guard case .unauthenticated(let ticket) = admissions[id] else { return }
         queued[ticket] = nil
@@ -94,7 +94,7 @@ struct AdmissionQueue {
         authenticatedCount += 1
     }
 
-    /// The connection is closed.
+    /// Removes a closed connection.
     mutating func remove(_ id: ObjectIdentifier) {
         if let address = addresses.removeValue(forKey: id), let count = perAddress[address] {
             perAddress[address] = count == 1 ? nil : count - 1

@@ -2,21 +2,21 @@ import Logging
 import NIOConcurrencyHelpers
 import Synchronization
 
-/// The memory that answers may take over all connections of a listener: those that wait for their callers to read them,
-/// and room that is promised to those that are being made.
+/// Bounds the memory of replies over all connections of a listener: replies that wait for their callers to read them,
+/// and bytes promised to replies that are being made.
 ///
-/// A promise waits for its turn, key after key. What is made already is never refused: where it goes beyond the budget,
-/// the connection with the most unread bytes is cut, among those that take nothing if there are any.
+/// Promises wait their turn, key after key. Finished replies are never refused: if they exceed the budget, the
+/// connection with the most unread bytes is cut, preferably one whose peer has stopped reading.
 public final class AnswerBudget: Sendable {
-    /// How much there may be, in bytes.
+    /// The bounds, in bytes.
     public struct Bounds: Sendable {
-        /// Of all connections together.
+        /// Bytes of all connections together.
         public var maxBytes: Int
-        /// Of one connection, unread and promised together; one promise is always given.
+        /// Bytes of one connection, unread and promised together; a single promise is always granted.
         public var maxPerConnection: Int
-        /// Promised at once, over all connections.
+        /// Bytes promised at the same time, over all connections.
         public var maxInMaking: Int
-        /// How long a connection may take nothing until it makes room for others.
+        /// How long a peer may read nothing before its connection can be cut for others.
         public var patience: Duration
 
         /// All bounds.
@@ -34,27 +34,27 @@ public final class AnswerBudget: Sendable {
     private let isFullNow = Atomic(false)
     private let aborts = Atomic(0)
 
-    /// - Parameter name: of the listener, for the log.
+    /// - Parameter name: the listener's name, for the log.
     public init(name: String, bounds: Bounds, log: RateLimitedLogger) {
         (self.name, self.log) = (name, log)
         state = NIOLockedValueBox(State(bounds: bounds))
     }
 
-    /// Bytes of answers that wait to be read, or are promised.
+    /// Bytes of replies that are unread or promised.
     public var bytes: Int { used.load(ordering: .relaxed) }
 
     /// Connections that were cut to make room.
     public var abortCount: Int { aborts.load(ordering: .relaxed) }
 
-    /// Whether nothing more fits, so that a connection with unread answers is not read from.
+    /// Whether the budget is used up; if so, connections with unread replies are not read from.
     public var isFull: Bool { isFullNow.load(ordering: .relaxed) }
 
-    /// The account of one connection.
+    /// Opens the account of one connection.
     ///
-    /// - Parameter abort: closes it at once; called from anywhere.
+    /// - Parameter abort: closes the connection at once; called from any thread.
     public func open(abort: @escaping @Sendable () -> Void) -> Account { Account(self, abort: abort) }
 
-    /// Changes the state, and does what follows of it.
+    /// Changes the state, then grants promises and cuts connections as needed.
     fileprivate func change(_ body: (inout State) -> Void) {
         let (granted, victims) = state.withLockedValue { state in
             body(&state)
@@ -75,29 +75,29 @@ public final class AnswerBudget: Sendable {
 }
 
 extension AnswerBudget {
-    /// What one connection holds of the budget.
+    /// The part of the budget that one connection uses.
     public final class Account: Sendable {
         private let budget: AnswerBudget
         fileprivate let abort: @Sendable () -> Void
         private let nextWaiter = Atomic<UInt64>(0)
-        /// Changes under the budget's lock only.
+        /// Changes only under the budget's lock.
         private let isClosed = Atomic(false)
 
         fileprivate init(_ budget: AnswerBudget, abort: @escaping @Sendable () -> Void) {
             (self.budget, self.abort) = (budget, abort)
         }
 
-        /// Waits for room for an answer that is to be made. Throws where the task is cancelled or the account is closed
+        /// Waits for room for a reply that is to be made. Throws if the task is cancelled or the account is closed
         /// meanwhile.
         ///
-        /// - Parameter group: who takes turns with the others; nil is this account.
+        /// - Parameter group: groups take turns; nil makes this account a group of its own.
         public func promise(_ bytes: Int, group: ObjectIdentifier? = nil) async throws {
             let id = nextWaiter.add(1, ordering: .relaxed).newValue
             try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { continuation in
                     var wasRefused = false
                     budget.change { state in
-                        // A cancellation that came earlier has found nobody to wake.
+                        // An earlier cancellation has found no waiter to resume.
                         wasRefused = Task.isCancelled || isClosed.load(ordering: .relaxed)
                         guard !wasRefused else { return }
                         let waiter = Waiter(id: id, bytes: bytes, continuation: continuation)
@@ -112,24 +112,23 @@ extension AnswerBudget {
             }
         }
 
-        /// Gives a promise back: the answer is made, and counted by `holds`, or will never be.
+        /// Returns a promise: the reply is finished and counted by `holds`, or will never be made.
         public func settle(_ bytes: Int) { budget.change { $0.settle(self, bytes) } }
 
-        /// So many bytes wait to be read now.
+        /// Sets the number of unread bytes.
         public func holds(_ bytes: Int) {
             budget.change { state in
                 if !isClosed.load(ordering: .relaxed) { state.hold(self, bytes, at: .now) }
             }
         }
 
-        /// The peer has taken some of what it holds.
+        /// Notes that the peer has read something.
         public func moves() { budget.change { $0.moves(self, at: .now) } }
 
-        /// Looks whether somebody who waits can go on at the cost of a connection that takes nothing. Called now and
-        /// then.
+        /// Checks whether a waiter can go on if a connection that reads nothing is cut. Called regularly.
         public func look() { if budget.isFull { budget.change { _ in } } }
 
-        /// The connection is closed.
+        /// Closes the account with its connection.
         public func close() {
             var waiters: [Waiter] = []
             budget.change { state in
@@ -152,7 +151,7 @@ extension AnswerBudget {
         let account: Account
         var held = 0
         var promised = 0
-        /// Since when the peer has taken nothing of what is held.
+        /// Since when the peer has read nothing.
         var stuckSince = ContinuousClock.now
         var isAborted = false
         var group: ObjectIdentifier?
@@ -164,20 +163,20 @@ extension AnswerBudget {
     fileprivate struct State {
         let bounds: Bounds
         private var holdings: [ObjectIdentifier: Holding] = [:]
-        /// Who waits, group by group; the first one's turn is next, in the line and in each group.
+        /// Waiting accounts by group. The first group is next, and the first account in each group.
         private var line: [(group: ObjectIdentifier, accounts: [ObjectIdentifier])] = []
-        /// Held and promised, but what connections hold that are being cut.
+        /// Unread and promised bytes, without those of connections that are being cut.
         private(set) var used = 0
         private(set) var leaving = 0
         private var promised = 0
-        /// Whether the next in the line finds no room.
+        /// Whether there is no room for the next waiter.
         private var isBlocked = false
 
         init(bounds: Bounds) { self.bounds = bounds }
 
         var isFull: Bool { used >= bounds.maxBytes || isBlocked }
 
-        // MARK: What happens
+        // MARK: Events
 
         mutating func wait(_ waiter: Waiter, _ account: Account, in group: ObjectIdentifier) {
             let id = ObjectIdentifier(account)
@@ -194,7 +193,7 @@ extension AnswerBudget {
             holdings[id] = holding
         }
 
-        /// The waiter of this id, who waits no more; nil where there is none.
+        /// Removes and returns a waiter; nil if there is none with this id.
         mutating func leave(_ account: Account, _ waiterID: UInt64) -> Waiter? {
             let id = ObjectIdentifier(account)
             guard let index = holdings[id]?.waiters.firstIndex(where: { $0.id == waiterID }) else { return nil }
@@ -246,9 +245,9 @@ extension AnswerBudget {
             if line[index].accounts.isEmpty { line.remove(at: index) }
         }
 
-        // MARK: What follows
+        // MARK: Granting and cutting
 
-        /// Who may go on, and who is to be cut, with what it holds.
+        /// The waiters to resume, and the connections to cut with their unread bytes.
         mutating func settle(at now: ContinuousClock.Instant) -> (granted: [Waiter], victims: [(Account, Int)]) {
             var (granted, victims): ([Waiter], [(Account, Int)]) = ([], [])
             while used > bounds.maxBytes, let victim = largest(stuckAt: now) ?? largest(stuckAt: nil) {
@@ -271,7 +270,7 @@ extension AnswerBudget {
             return (granted, victims)
         }
 
-        /// The first in the line whose own connection has room.
+        /// The first waiter in the line whose own connection has room.
         private func next() -> (ObjectIdentifier, Waiter)? {
             for entry in line {
                 for id in entry.accounts {
@@ -300,7 +299,7 @@ extension AnswerBudget {
             if !entry.accounts.isEmpty { line.append(entry) }
         }
 
-        /// - Parameter now: to look only among those that have taken nothing for a while; nil looks among all.
+        /// - Parameter now: limits the search to connections that have read nothing for a while; nil searches all.
         private func largest(stuckAt now: ContinuousClock.Instant?) -> ObjectIdentifier? {
             holdings.filter { _, holding in
                 holding.held > 0 && !holding.isAborted && now.map { $0 - holding.stuckSince >= bounds.patience } ?? true

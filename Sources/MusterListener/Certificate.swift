@@ -2,18 +2,18 @@ import MusterProtocol
 import NIOConcurrencyHelpers
 import NIOSSL
 
-/// The certificate that a listener meets new connections with; none where it speaks plaintext.
+/// The certificate of a listener for new connections; none if the listener speaks plaintext.
 final class Certificate: Sendable {
     private let files: TLSFiles?
     private let current = NIOLockedValueBox<NIOSSLContext?>(nil)
 
-    /// Nothing is read before the first `reload`.
+    /// Reads no files before the first `reload`.
     init(_ files: TLSFiles?) { self.files = files }
 
-    /// TLS 1.2 or later, with the certificate as it was when it was last read.
+    /// TLS 1.2 or later, with the certificate that was last read.
     var context: NIOSSLContext? { current.withLockedValue { $0 } }
 
-    /// Reads the files again. On an error, a `ListenerError`, what was there stays.
+    /// Reads the files again. Throws a `ListenerError`, and then keeps the current certificate.
     func reload() throws {
         guard let files else { return }
         guard let chain = try? NIOSSLCertificate.fromPEMFile(files.certificateFile), !chain.isEmpty else {
@@ -27,7 +27,7 @@ final class Certificate: Sendable {
         }
     }
 
-    /// The library doesn't say why a file can't be opened; the system does.
+    /// The reason why a file can't be opened; NIOSSL does not give it, but the system does.
     private static func unreadable(_ file: String, as what: String) -> ListenerError {
         let cause = TransportWords.problem(readingFile: file).map { ": \($0)" } ?? ""
         return .certificate(reason: "\(file) can't be read as \(what)\(cause)")

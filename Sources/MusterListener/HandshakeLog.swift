@@ -3,7 +3,7 @@ import MusterProtocol
 import NIOCore
 import NIOSSL
 
-/// Says why a TLS handshake failed, in words for the operator, and leaves the rest to the handlers behind it.
+/// Logs why a TLS handshake failed, in words for the operator, and passes the error on.
 final class HandshakeLog: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -16,7 +16,7 @@ final class HandshakeLog: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // One that only connects, as a probe does, is of no interest.
+        // A peer that only connects, such as a probe, is not logged.
         if case NIOSSLError.handshakeFailed(.sslError(let stack)) = error,
             let name = stack.lazy.compactMap({ TransportWords.nameOfTLSError(in: $0.description) }).first
         {

@@ -13,11 +13,11 @@ import NIOSSL
     import Darwin
 #endif
 
-/// A port that connections come in by, and how they are met: the same for every wire.
+/// Listens on a port and prepares its connections, in the same way for every wire.
 ///
-/// NIO has SIGPIPE ignored for the whole process, so that a peer that went away ends its connection and nothing else.
+/// NIO ignores SIGPIPE for the whole process, so that a vanished peer ends only its own connection.
 public final class Listener: Sendable {
-    /// What a new connection is given to.
+    /// Takes a new connection and its peer's address.
     public typealias Accept = @Sendable (any Channel, PeerAddress?) throws -> Void
 
     private enum State: Sendable {
@@ -37,15 +37,15 @@ public final class Listener: Sendable {
     private let headers = ProxyHeaderQueue()
     private let state = NIOLockedValueBox(State.new)
 
-    /// Descriptors of the event loops that all listeners of the process share.
+    /// Descriptors of the event loops, which all listeners of the process share.
     public static var eventLoopDescriptors: Int {
         3 * MultiThreadedEventLoopGroup.singleton.makeIterator().reduce(0) { count, _ in count + 1 }
     }
 
-    /// Connections to one listener whose PROXY header has not come.
+    /// The most connections to one listener whose PROXY header has not arrived.
     public static let maxWithoutProxyHeader = ProxyHeaderQueue.maxConnections
 
-    /// A listener on the event loops of the process; its log calls it `name`.
+    /// A listener on the event loops of the process, with a name for its log.
     public init(name: String, settings: ListenerSettings, logger: Logger) {
         self.name = name
         self.settings = settings
@@ -63,17 +63,16 @@ public final class Listener: Sendable {
     /// Whether connections are accepted at this moment.
     public var isListening: Bool { state.withLockedValue { if case .listening = $0 { true } else { false } } }
 
-    /// How often it stopped accepting for a moment.
+    /// How often accepting was paused.
     public var acceptPauses: AcceptPauses { pauses.withLockedValue(\.self) }
 
-    /// Whether somebody has started it.
+    /// Whether it has been started.
     public var wasStarted: Bool { state.withLockedValue { if case .new = $0 { false } else { true } } }
 
-    /// Begins to listen; returns when connections are accepted. Throws a `ListenerError`, and may be started again
-    /// then.
+    /// Begins to listen; returns when connections are accepted. Throws a `ListenerError`; it may be started again then.
     ///
-    /// - Parameter accept: adds the handlers of a new connection, on its event loop, behind those of TLS. Where it
-    ///   throws, the connection is closed. The address is nil where it isn't known.
+    /// - Parameter accept: adds the handlers of a new connection after those of TLS, on its event loop. If it throws,
+    ///   the connection is closed. The address is nil if it is unknown.
     public func start(accept: @escaping Accept) async throws {
         let isFirst = state.withLockedValue { state in
             guard case .new = state else { return false }
@@ -94,7 +93,7 @@ public final class Listener: Sendable {
             "\(name) listens", metadata: ["address": "\(channel.localAddress.map(String.init(describing:)) ?? "?")"])
     }
 
-    /// Accepts nothing more. Those that are accepted stay.
+    /// Stops accepting. Open connections stay open.
     public func stop() async {
         let old = state.withLockedValue { state in
             defer { state = .stopped }
@@ -103,8 +102,7 @@ public final class Listener: Sendable {
         if case .listening(let channel) = old { try? await channel.close() }
     }
 
-    /// Reads certificate and key again; connections from now on get them. On an error, a `ListenerError`, the old ones
-    /// stay.
+    /// Reads certificate and key again, for new connections. Throws a `ListenerError`, and then keeps the old ones.
     public func reloadCertificate() throws {
         guard settings.tls != nil || settings.allowPlaintext else { throw ListenerError.plaintextNotAllowed }
         try certificate.reload()

@@ -1,25 +1,23 @@
 import MusterProtocol
 
-/// Where a listener listens, and how it is to be trusted.
+/// The address of a listener, its TLS and its bounds.
 public struct ListenerSettings: Sendable {
     /// The host's name or address.
     public var host: String
-    /// 0 lets the system choose, and `Listener.boundPort` tells.
+    /// The port. With 0 the system chooses one, which `Listener.boundPort` returns.
     public var port: Int
-    /// The certificate and its key; without them the listener speaks plaintext.
+    /// The certificate and its key; nil means plaintext.
     public var tls: TLSFiles?
-    /// Whether a listener without certificate may start at all. Who sets it has made sure that nobody can listen in.
+    /// Whether the listener may start without a certificate. The operator must make sure that the network is private.
     public var allowPlaintext: Bool
-    /// Connections, each a descriptor, that are open at once, whatever becomes of them; more stay in the system's
-    /// backlog.
+    /// The most connections open at once, in any state, each a descriptor; more wait in the system's backlog.
     public var maxConnections = Int.max
-    /// Whether each connection begins with the header of the PROXY protocol, version 2: the address in it is the
-    /// caller's.
+    /// Whether each connection begins with the header of the PROXY protocol, version 2, which has the caller's address.
     public var expectsProxyHeader = false
-    /// How long that header may take.
+    /// The time for that header to arrive.
     public var proxyHeaderPatience: Duration = .seconds(5)
 
-    /// A listener of this machine, unless told otherwise.
+    /// Settings for this machine only, by default.
     public init(host: String = "127.0.0.1", port: Int, tls: TLSFiles? = nil, allowPlaintext: Bool = false) {
         self.host = host
         self.port = port
@@ -28,14 +26,14 @@ public struct ListenerSettings: Sendable {
     }
 }
 
-/// Where a certificate chain and its private key are, both in PEM.
+/// The files of a certificate chain and its private key, both in PEM.
 public struct TLSFiles: Sendable, Equatable {
     /// The chain, the server's own certificate first.
     public var certificateFile: String
     /// The private key.
     public var keyFile: String
 
-    /// Files in PEM.
+    /// Two files in PEM.
     public init(certificateFile: String, keyFile: String) {
         self.certificateFile = certificateFile
         self.keyFile = keyFile
@@ -44,15 +42,15 @@ public struct TLSFiles: Sendable, Equatable {
 
 /// Why a listener could not start.
 public enum ListenerError: Error, Equatable, CustomStringConvertible {
-    /// Somebody listens there already.
+    /// Another process listens on the address.
     case addressInUse(host: String, port: Int)
     /// The system refuses the address.
     case cannotListen(host: String, port: Int, reason: String)
-    /// There is no certificate, and plaintext was not allowed.
+    /// There is no certificate, and plaintext is not allowed.
     case plaintextNotAllowed
     /// The certificate or its key can't be used.
     case certificate(reason: String)
-    /// It was started before.
+    /// The listener was started before.
     case startedTwice
 
     /// One sentence for the operator.

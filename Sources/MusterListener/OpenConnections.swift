@@ -12,15 +12,15 @@ import NIOSSL
     import Darwin
 #endif
 
-/// The handler of one connection, as a shutdown sees it. Called on the connection's event loop only.
+/// The handler of one connection, for the use of a shutdown. Called only on the connection's event loop.
 public protocol DrainableConnection: AnyObject, SendableMetatype {
-    /// Answers what is in flight, takes nothing more, and closes.
+    /// Answers requests in flight, accepts no more, and closes.
     func drain()
     /// Closes now, whatever is in flight.
     func abort()
 }
 
-/// The open connections of a listener. Each is unauthenticated until its handler says that a good key came over it.
+/// The open connections of a listener. A connection is unauthenticated until its handler reports a valid key.
 public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     private struct Handle: Sendable {
         let channel: any Channel
@@ -39,10 +39,10 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
         }
     }
 
-    /// What becomes of a new connection.
+    /// The result of adding a connection.
     public enum Admission: Sendable, Equatable {
         case taken
-        /// To be told that there are too many.
+        /// To be refused with an error.
         case surplus(ConnectionBound)
     }
 
@@ -50,12 +50,12 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     private let maxConnections: Int
     private let maxPerAddress: Int
 
-    /// Admits `maxConnections` at a time, `maxUnauthenticated` among them: one more of those is admitted, and the
-    /// oldest is cut.
+    /// Admits at most `maxConnections`, of which at most `maxUnauthenticated` are unauthenticated: beyond that, a new
+    /// one is admitted and the oldest is cut.
     ///
     /// - Parameters:
-    ///   - maxSurplus: that are told at a time that there are too many.
-    ///   - maxPerAddress: from one address; 0 is no bound.
+    ///   - maxSurplus: connections that are being refused with an error at the same time.
+    ///   - maxPerAddress: connections from one address; 0 means no bound.
     public init(maxConnections: Int, maxUnauthenticated: Int, maxSurplus: Int = 64, maxPerAddress: Int = 0) {
         self.maxConnections = maxConnections
         self.maxPerAddress = maxPerAddress
@@ -66,9 +66,9 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
                     maxPerAddress: maxPerAddress > 0 ? maxPerAddress : nil)))
     }
 
-    /// What a surplus connection hears, over either wire: it passes when others close.
+    /// The error for a surplus connection, over either wire. It is transient: connections close.
     ///
-    /// - Parameter bound: what there are too many connections for.
+    /// - Parameter bound: the exceeded bound.
     public func refusal(_ bound: ConnectionBound) -> RPCError {
         let (limit, sentence) =
             switch bound {
@@ -85,11 +85,11 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
             details: ["retry_after_ms": 1_000])
     }
 
-    /// How many there are.
+    /// The number of connections.
     public var count: Int { state.withLockedValue { $0.handles.count } }
 
-    /// Takes a connection in, on its channel's event loop, until the channel closes. Throws where the server is going,
-    /// or where there are so many that not even that can be told.
+    /// Adds a connection, on its channel's event loop, until the channel closes. Throws if the server is shutting down,
+    /// or has too many connections even to send a refusal.
     public func add(_ connection: Connection, of channel: any Channel, from address: PeerAddress?) throws -> Admission {
         let handle = Handle(channel: channel, connection: NIOLoopBound(connection, eventLoop: channel.eventLoop))
         let id = ObjectIdentifier(connection)
@@ -106,7 +106,7 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
         return .taken
     }
 
-    /// A good key came over the connection: it is cut for no other any more.
+    /// Marks a connection as authenticated: it is no longer cut for others.
     public func authenticated(_ connection: Connection) {
         state.withLockedValue { $0.admissions.authenticated(ObjectIdentifier(connection)) }
     }
@@ -120,15 +120,15 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Runs `body` on each connection's event loop, later.
+    /// Schedules `body` for each connection, on its event loop.
     public func each(_ body: @escaping @Sendable (Connection) -> Void) {
         for handle in state.withLockedValue({ Array($0.handles.values) }) {
             handle.channel.eventLoop.execute { body(handle.connection.value) }
         }
     }
 
-    /// Lets no new connection in, has those that are there finish, and cuts what lasts longer than `patience`. Returns
-    /// when the last one is gone.
+    /// Accepts no new connections, lets open ones finish, and cuts those that last longer than `patience`. Returns when
+    /// the last one has closed.
     public func drain(patience: Duration) async {
         close { $0.drain() }
         let abortTask = MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: TimeAmount(patience)) {
@@ -138,7 +138,7 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
         abortTask.cancel()
     }
 
-    /// Lets no new connection in, and cuts those that are there. Returns when the last one is gone.
+    /// Accepts no new connections and cuts the open ones. Returns when the last one has closed.
     public func abort() async {
         close { $0.abort() }
         await allGone()
@@ -161,8 +161,7 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
 }
 
 extension Channel {
-    /// Closes at once, soon, and throws away what the peer has not taken: the system would keep megabytes of it for
-    /// minutes.
+    /// Schedules an immediate close that discards unsent bytes: the system would keep megabytes of them for minutes.
     public func reset() {
         eventLoop.execute {
             (self as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in
@@ -171,7 +170,7 @@ extension Channel {
         }
     }
 
-    /// Closes at once, soon. TLS would first wait for the peer to agree, for seconds where it does nothing.
+    /// Schedules an immediate close below TLS, which would first wait seconds for an unresponsive peer to agree.
     fileprivate func closeUnderTLS() {
         eventLoop.execute {
             let tls = try? self.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)

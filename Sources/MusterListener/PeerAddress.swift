@@ -1,13 +1,13 @@
 public import NIOCore
 
-/// Where a connection comes from, as its share of connections is counted: an IPv4 address, or the 64 bits that are the
-/// network of an IPv6 address, since one host may use all addresses in it.
+/// The address by which connections of one peer are counted: an IPv4 address, or the 64 bits of an IPv6 network, since
+/// one host may use all addresses in it.
 public struct PeerAddress: Hashable, Sendable {
     private let network: UInt64
-    /// Of IPv4 alone.
+    /// The host part of IPv4; IPv6 has none.
     private let host: UInt64
 
-    /// Four bytes, or sixteen; nil of any other count.
+    /// Takes four or sixteen bytes; nil for any other count.
     init?(_ bytes: some Collection<UInt8>) {
         func number(_ bytes: some Collection<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
         switch bytes.count {
@@ -20,9 +20,9 @@ public struct PeerAddress: Hashable, Sendable {
         }
     }
 
-    /// Nil of a socket without IP address.
+    /// Nil for a socket without an IP address.
     public init?(_ address: SocketAddress) {
-        // Where the address stands in `sockaddr_in` and `sockaddr_in6`.
+        // The position of the address in `sockaddr_in` and `sockaddr_in6`.
         let range: Range<Int>
         switch address {
         case .v4: range = 4..<8

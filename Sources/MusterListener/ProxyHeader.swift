@@ -1,25 +1,25 @@
-/// The header of the PROXY protocol, version 2, by which a proxy says whom it speaks for. It comes before all else.
+/// The header of the PROXY protocol, version 2, in which a proxy names its client. It precedes all other bytes.
 public struct ProxyHeader: Equatable, Sendable {
-    /// What was read of the bytes that have come.
+    /// The result of reading the bytes that have arrived.
     public enum Reading: Equatable, Sendable {
-        /// It is a header as far as it goes.
+        /// A valid header so far, but incomplete.
         case partial
-        /// A whole one, of so many bytes.
+        /// A complete header and its length in bytes.
         case whole(ProxyHeader, length: Int)
-        /// It is none, in words for the operator.
+        /// Not a header; the reason is for the operator.
         case malformed(String)
     }
 
-    /// Whose connection it is; nil where the proxy speaks for itself (LOCAL), as in a health check, or doesn't know.
+    /// The client's address; nil if the proxy speaks for itself (LOCAL), as in a health check, or doesn't know it.
     public let source: PeerAddress?
 
-    /// Bytes behind the first sixteen: addresses take 36, and what proxies add takes a few hundred.
+    /// Bytes after the first sixteen: addresses take 36, and the proxies' additions a few hundred.
     public static let maxPayload = 2_048
 
     static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
     private static let fixedLength = 16
 
-    /// Reads the header at the beginning of `bytes`. What can't become one is malformed at its first wrong byte.
+    /// Reads the header at the beginning of `bytes`. Invalid input is malformed at its first wrong byte.
     public static func read(_ bytes: some RandomAccessCollection<UInt8>) -> Reading {
         guard zip(bytes, signature).allSatisfy(==) else { return .malformed("there is no PROXY header") }
         let start = bytes.prefix(fixedLength).map(\.self)
@@ -36,17 +36,17 @@ public struct ProxyHeader: Equatable, Sendable {
         let payload = bytes.dropFirst(fixedLength).prefix(count)
         guard payload.count == count else { return .partial }
         let length = fixedLength + count
-        // What comes with LOCAL is to be passed over, whatever it is.
+        // The payload of LOCAL must be ignored.
         if isLocal { return .whole(ProxyHeader(source: nil), length: length) }
         guard hasWholeFields(payload.dropFirst(addresses)) else {
             return .malformed("a field of the PROXY header ends behind it")
         }
-        // The source is the first of the two addresses before the two ports.
+        // The payload begins with two addresses and two ports; the first address is the source.
         let source = addresses == 0 ? nil : PeerAddress(payload.prefix((addresses - 4) / 2))
         return .whole(ProxyHeader(source: source), length: length)
     }
 
-    /// What two addresses and two ports take; nil where Muster has no such connections.
+    /// The length of two addresses and two ports; nil for families that Muster does not support.
     private static func addressBytes(_ family: UInt8) -> Int? {
         switch family {
         case 0x00: 0
@@ -56,7 +56,7 @@ public struct ProxyHeader: Equatable, Sendable {
         }
     }
 
-    /// Type, length in two bytes, value: as many as there are.
+    /// Whether the bytes are whole fields of type, length in two bytes, and value.
     private static func hasWholeFields(_ bytes: some RandomAccessCollection<UInt8>) -> Bool {
         var rest = bytes[...]
         while rest.popFirst() != nil {

@@ -2,8 +2,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// Reads the header that a proxy begins each connection with; only then does the connection begin for the handlers
-/// behind it.
+/// Reads the PROXY header of each connection. The handlers after it see the connection only then.
 final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -12,7 +11,7 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let line: ProxyHeaderQueue
     private let log: RateLimitedLogger
     private let patience: TimeAmount
-    /// Adds the handlers behind.
+    /// Adds the handlers after this one.
     private let begin: (any Channel, PeerAddress?) throws -> Void
     private var bytes = ByteBuffer()
     private var timer: Scheduled<Void>?
@@ -93,14 +92,14 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 }
 
-/// The connections of a listener whose header has not come. A proxy sends it at once, so there are few; where there are
-/// many, the one that came first makes room.
+/// The connections of a listener whose header has not arrived. A proxy sends it at once, so there are few; beyond the
+/// maximum, the oldest is closed.
 final class ProxyHeaderQueue: Sendable {
     static let maxConnections = 32
 
     private struct State {
         var channels: [UInt64: any Channel] = [:]
-        /// No channel has a smaller number.
+        /// No waiting channel has a smaller number.
         var first: UInt64 = 0
         var next: UInt64 = 0
     }

@@ -1,7 +1,8 @@
 public import Logging
 import NIOConcurrencyHelpers
 
-/// A logger for what unauthenticated peers can cause: a bounded number of lines a second, then a count.
+/// A logger for events that unauthenticated peers can cause: writes a bounded number of lines a second, and counts the
+/// rest.
 public final class RateLimitedLogger: Sendable {
     private static let linesPerSecond = 10
     private struct Window {
@@ -16,7 +17,7 @@ public final class RateLimitedLogger: Sendable {
     /// Writes to this logger.
     public init(_ logger: Logger) { self.logger = logger }
 
-    /// A line at `info`, or one more that is counted only.
+    /// Logs a line at `info`, or only counts it.
     public func info(_ message: Logger.Message, _ metadata: Logger.Metadata) {
         guard let suppressed = admit() else { return }
         var metadata = metadata
@@ -24,12 +25,12 @@ public final class RateLimitedLogger: Sendable {
         logger.info(message, metadata: metadata)
     }
 
-    /// A line at `debug`, which nobody has in production: all of them.
+    /// Logs every line at `debug`, which is off in production.
     public func debug(_ message: Logger.Message, _ metadata: @autoclosure () -> Logger.Metadata) {
         logger.debug(message, metadata: metadata())
     }
 
-    /// How many lines were left out before this one; nil where this one is to be left out too.
+    /// The number of lines suppressed before this one; nil if this one is to be suppressed too.
     private func admit() -> Int? {
         window.withLockedValue { window in
             let now = ContinuousClock.now
