@@ -1,20 +1,19 @@
 import Glibc
 
-/// How the process ends where Swift's runtime finds a fault, such as an index out of range.
+/// Ends the process when Swift's runtime finds a fault, such as an index out of range.
 ///
-/// The runtime would start another program that prints a backtrace, and wait for it: where descriptors or memory have
-/// run out it waits for ever, and unless told otherwise it prints what is in memory behind each register, which may be
-/// somebody's data. So there is a backtrace only where the operator asks for one, by `SWIFT_BACKTRACE`, and it is given
-/// so many seconds.
+/// The runtime would start a second program that prints a backtrace, and wait for it. Without descriptors or memory it
+/// waits forever, and by default it prints the memory behind each register, which may be personal data. So a backtrace
+/// is made only if the operator sets `SWIFT_BACKTRACE`, and gets a time limit.
 enum CrashReport {
-    /// Until the process ends whatever the backtrace does.
+    /// The time limit of a backtrace; then the process ends.
     private static let seconds: UInt32 = 10
     private static let faults = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGQUIT]
 
-    /// What the runtime does at each signal; written once, before there is another thread.
+    /// The runtime's handlers by signal; written once, before another thread exists.
     nonisolated(unsafe) private static var reporters: [sigaction] = Array(repeating: .init(), count: 65)
 
-    /// To be called first of all.
+    /// Installs the handlers. Must be called first in the process.
     static func settle() {
         let isAsked = getenv("SWIFT_BACKTRACE") != nil
         for fault in faults {
@@ -45,7 +44,7 @@ enum CrashReport {
         pthread_sigmask(SIG_UNBLOCK, &alarms, nil)
         alarm(seconds)
         reporters[Int(fault)].__sigaction_handler.sa_sigaction(fault, info, context)
-        // A fault comes again when this returns, and ends the process then; one that another process sent does not.
+        // A real fault recurs on return and then ends the process; a signal from another process does not recur.
         signal(fault, SIG_DFL)
         raise(fault)
     }

@@ -2,40 +2,40 @@ import Glibc
 import Logging
 import MusterListener
 
-/// What a server needs descriptors for, and how many connections are left where there are few.
+/// The descriptors that a server needs, and the number of connections that fit if there are too few.
 ///
-/// Descriptors must never run out: libdispatch opens a file each second to see how its threads fare, and ends the
-/// process where it can't. So a listener has places for so many connections as fit beside all else.
+/// Descriptors must never run out: libdispatch opens a file each second to check on its threads, and ends the process
+/// if it can't. So listeners take only as many connections as fit beside all other needs.
 struct DescriptorPlan: Equatable {
     /// Open connections to each listener for callers.
     var connections: Int
-    /// Those beyond, that are being told so; as many more are accepted and being closed.
+    /// Connections beyond those that are being refused with an error; as many more are accepted and being closed.
     var surplus: Int
-    /// Descriptors for all that is set.
+    /// Descriptors that the settings need in full.
     let needed: Int
 
-    /// DNS, certificates, `/proc`, time zones, and what libraries open for a moment.
+    /// For DNS, certificates, `/proc`, time zones, and files that libraries open briefly.
     static let reserve = 32
-    /// libdispatch's own, and those of signals.
+    /// For libdispatch and signals.
     private static let ofRuntime = 8
-    /// Archives of exports are put together in files.
+    /// For the files in which archives of exports are assembled.
     private static let ofExports = 4
-    /// A socket, the two ends of a pipe, and the socket of the next connection while the old one goes.
+    /// A socket, two ends of a pipe, and the socket of the next connection while the old one closes.
     private static let ofDatabaseConnection = 4
-    /// With fewer, a listener can't keep strangers from shutting callers out.
+    /// With fewer, unauthenticated connections could shut callers out of a listener.
     static let leastConnections = 8
     private static let maxSurplus = 64
 
-    /// Whether fewer connections are taken than the settings say.
+    /// Whether the bounds are lower than the settings.
     let isLowered: Bool
 
     /// - Parameters:
-    ///   - limit: descriptors that the process may have.
-    ///   - open: those that it has already.
-    ///   - ofEventLoops: those that event loops take.
+    ///   - limit: the limit of the process.
+    ///   - open: descriptors that are open already.
+    ///   - ofEventLoops: descriptors of the event loops.
     init(_ settings: Settings, limit: Int, open: Int, ofEventLoops: Int) throws {
         let listeners = 2
-        // One more connection than are set, for proofs of keys; and the one that cancels.
+        // One connection beyond the settings checks keys; one more descriptor is for cancels.
         let ofDatabase = (settings.databaseConnections + 1) * Self.ofDatabaseConnection + 1
         let ofOperations = settings.opsHost == nil ? 0 : 1 + OpsServer.maxConnections
         let ofHeaders = settings.expectsProxyHeader ? listeners * Listener.maxWithoutProxyHeader : 0
@@ -61,12 +61,12 @@ struct DescriptorPlan: Equatable {
 }
 
 extension Settings {
-    /// Connections that a listener for callers has at once, whatever becomes of them.
+    /// Connections that a listener for callers has at once, in any state.
     var places: Int {
         self.connections + 2 * surplusConnections + (self.expectsProxyHeader ? Listener.maxWithoutProxyHeader : 0)
     }
 
-    /// Raises the limit of open files as far as it goes, and takes fewer connections where it isn't enough.
+    /// Raises the limit of open files to its maximum, and lowers the bounds of connections if that is not enough.
     mutating func fitDescriptors(_ logger: Logger) throws {
         let limit = Self.raisedDescriptorLimit()
         let plan = try DescriptorPlan(
@@ -94,7 +94,7 @@ extension Settings {
         return Int(clamping: isRaised ? raised.rlim_cur : limit.rlim_cur)
     }
 
-    /// Those that were inherited count: they stay open.
+    /// Includes inherited descriptors, since they stay open.
     private static var openDescriptors: Int {
         guard let folder = opendir("/proc/self/fd") else { return 3 }
         defer { closedir(folder) }

@@ -26,7 +26,7 @@ struct Erasures: AsyncParsableCommand {
             try await withOwner(common) { schema, _, logger in
                 try await schema.check(deadline: .now + .seconds(30))
                 try await schema.checkAccess(deadline: .now + .seconds(30))
-                // All of them before the first erasure: a name that is mistyped should change nothing.
+                // Read all files before the first erasure: a mistyped name must change nothing.
                 let journals = try Journals(files: files)
                 isDamaged = journals.isDamaged
                 for line in journals.unread { print(line.description) }
@@ -40,7 +40,7 @@ struct Erasures: AsyncParsableCommand {
 
 /// Journals of erasures that a restored database lacks.
 struct Journals {
-    /// A line that names nobody who could be read.
+    /// A line from which no user could be read.
     struct UnreadLine: CustomStringConvertible {
         let file: String
         let number: Int
@@ -68,7 +68,7 @@ struct Journals {
 
     var isDamaged: Bool { unread.contains(where: \.isDamaged) }
 
-    /// Erases whom they name: how many registrations they name, and how many of them were there.
+    /// Erases the users in the journals. Returns the number of registrations in them, and how many of those existed.
     func apply(to schema: Schema, _ logger: Logger) async throws -> (named: Int, erased: Int) {
         let store = Store(database: schema.database, logger: logger)
         var (named, erased) = (0, 0)

@@ -3,7 +3,7 @@ import MusterProtocol
 import MusterStore
 import Postgres
 
-/// Why a command ends, in one line that ends with what to do next.
+/// Why a command fails, in one line that ends with what to do next.
 struct Failure: Error, CustomStringConvertible {
     let description: String
 

@@ -31,7 +31,7 @@ struct LineLog: LogHandler {
         facts.merge(event.metadata ?? [:]) { $1 }
         if let error = event.error { facts["error"] = "\(error)" }
         let line = line(event, facts.sorted { $0.key < $1.key })
-        // In one write, so that lines of several threads and processes don't mix.
+        // One write, so that lines of several threads and processes don't mix.
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
@@ -47,13 +47,13 @@ struct LineLog: LogHandler {
         return ((try? JSONEncoding.encode(object)) ?? []) + [UInt8(ascii: "\n")]
     }
 
-    /// A fact that was logged as a number or a truth value is one; text stays text, whatever it looks like.
+    /// Logged numbers and booleans keep their type; text stays text, whatever it looks like.
     private static func json(_ value: Logger.MetadataValue) -> AttributeValue {
         guard case .stringConvertible(let value) = value else { return json("\(value)") }
         switch value {
         case let value as Bool: return .bool(value)
         case let value as any BinaryInteger:
-            // JSON's readers keep no more of an integer than a double does.
+            // JSON parsers keep integers only to the precision of a double.
             if let integer = Int64(exactly: value), integer.magnitude <= 1 << 53 { return .integer(integer) }
         case let value as Double where value.isFinite: return .number(value)
         default: break
@@ -61,7 +61,7 @@ struct LineLog: LogHandler {
         return json("\(value)")
     }
 
-    /// JSON can carry U+0000 and our own writer refuses it; a line is not lost for that.
+    /// JSON can carry U+0000, but our writer refuses it; escaping keeps the line.
     private static func json(_ text: String) -> AttributeValue {
         .string(text.utf8.contains(0) ? Array(text.replacing("\0", with: "\\0").utf8) : Array(text.utf8))
     }
@@ -71,7 +71,7 @@ struct LineLog: LogHandler {
         return Array("\(Instant.now.iso8601) \(event.level.rawValue) \(event.message)\(facts)\n".utf8)
     }
 
-    /// Nothing that is logged can begin a line of its own.
+    /// Escapes control characters, so that logged text can't begin a new line.
     private static func escaped(_ text: String) -> String {
         let escaped = text.unicodeScalars.map {
             $0.value < 0x20 || $0.value == 0x7F ? $0.escaped(asASCII: true) : String($0)
@@ -81,7 +81,7 @@ struct LineLog: LogHandler {
 }
 
 extension Settings {
-    /// Says which variables were passed over, and why.
+    /// Logs which variables are ignored, and why.
     func logPassedOver(_ logger: Logger) {
         for variable in passedOver {
             logger.notice(
@@ -90,7 +90,7 @@ extension Settings {
         }
     }
 
-    /// The logger of the process, of which all others are made.
+    /// The logger of the process, from which all others are made.
     func makeLogger() -> Logger {
         let (format, level) = (self.logFormat, self.logLevel)
         return Logger(label: "muster") { _ in LineLog(format: format, level: level) }

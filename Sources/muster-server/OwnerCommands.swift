@@ -33,11 +33,11 @@ struct Migrate: AsyncParsableCommand {
     func run() async throws {
         var isDamaged = false
         try await withOwner(common, options.flags) { schema, settings, logger in
-            // Before anything is changed: a name may be mistyped.
+            // Checked before any change: a name may be mistyped.
             let files = options.journals(with: settings)
             let journals = try Journals(files: files)
             isDamaged = journals.isDamaged
-            // As long as the work takes, once PostgreSQL is there.
+            // Deadlines are long enough for the work, once PostgreSQL is up.
             try await schema.checkEncoding(deadline: .now + .seconds(30))
             let applied = try await schema.migrate(
                 serverRole: settings.serverRole, logger: logger, deadline: .now + .seconds(3_600))
@@ -142,7 +142,7 @@ struct Workspace: AsyncParsableCommand {
     }
 }
 
-/// Runs what the owner of the tables does, on one connection.
+/// Runs the work of the tables' owner, on one connection.
 func withOwner(
     _ common: CommonOptions, _ flags: [String: String] = [:],
     _ body: (Schema, Settings, Logger) async throws -> Void
@@ -153,7 +153,7 @@ func withOwner(
     settings.logPassedOver(logger)
     var database = settings.database
     database.connections = 1
-    // Waits for a PostgreSQL that is only starting.
+    // Waits for a PostgreSQL that is still starting.
     database.outagePatienceMilliseconds = nil
     let opened = Database(database, logger: logger)
     do { try await body(Schema(database: opened), settings, logger) } catch {
@@ -164,7 +164,7 @@ func withOwner(
 }
 
 extension Schema {
-    /// Throws where no server would serve this database, before anything is made in it.
+    /// Throws if no server could serve this database, before any table is made in it.
     fileprivate func checkEncoding(deadline: ContinuousClock.Instant) async throws {
         let encoding = try await facts(deadline: deadline).encoding
         guard encoding == "UTF8" else { throw Failure.encoding(encoding) }
@@ -172,7 +172,7 @@ extension Schema {
 }
 
 extension Settings {
-    /// From the command line and the environment of this process.
+    /// Loads settings from the command line and the environment of this process.
     static func load(_ common: CommonOptions, _ flags: [String: String]) async throws -> Settings {
         try await load(
             flags: common.flags.merging(flags) { $1 }, environment: ProcessInfo.processInfo.environment,

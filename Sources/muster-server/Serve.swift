@@ -27,7 +27,7 @@ struct Serve: AsyncParsableCommand {
         var settings = try await Settings.load(common, options.flags)
         try settings.checkDatabase()
         try settings.checkListeners()
-        // A peer that goes away while it is written to must not end the process.
+        // A peer that disconnects during a write must not end the process.
         signal(SIGPIPE, SIG_IGN)
         let logger = settings.makeLogger()
         settings.logPassedOver(logger)
@@ -58,7 +58,7 @@ struct Serve: AsyncParsableCommand {
             tasks.addTask {
                 do { try await group.run() } catch { throw Failure(error) }
             }
-            // The group of services ends with the server; the one of signals never does by itself.
+            // The services' task ends with the server; the task for signals never ends by itself.
             defer { tasks.cancelAll() }
             for try await _ in tasks { return }
         }

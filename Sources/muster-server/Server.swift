@@ -9,7 +9,7 @@ import MusterStore
 import Postgres
 import Synchronization
 
-/// All parts of one server, wired: the program and the tests build it here.
+/// All parts of one server, wired. The program and the tests build it here.
 struct Server: Sendable {
     let settings: Settings
     let logger: Logger
@@ -20,11 +20,11 @@ struct Server: Sendable {
     let router: CallRouter
     let rpc: RPCServer
     let rest: HTTPServer
-    /// Nil if the operator wants none.
+    /// Nil if the operator turned it off.
     let ops: OpsServer?
     let draining: Draining
 
-    /// Wires a server that listens nowhere yet.
+    /// Wires a server that does not listen yet.
     init(_ settings: Settings, logger: Logger) {
         (self.settings, self.logger) = (settings, logger)
         let draining = Draining()
@@ -59,7 +59,7 @@ struct Server: Sendable {
         (self.keys, self.router, self.rpc, self.rest) = (keys, router, rpc, rest)
     }
 
-    /// Ends the sessions of keys that have ended, until it is cancelled.
+    /// Ends the sessions of keys that are no longer valid, until it is cancelled.
     func watchKeys() async { await keys.run { [rpc] isMeant in rpc.endSessions(where: isMeant) } }
 }
 
@@ -73,7 +73,7 @@ final class Draining: Sendable {
 }
 
 extension Settings {
-    /// The limits as callers are told them: those that the operator may set, as they were set.
+    /// The limits as callers see them, with the operator's settings applied.
     var limits: [Limit] {
         Limits.all(with: [
             Limits.lockWait.set(to: self.lockTimeoutMilliseconds), Limits.drainSeconds.set(to: self.drainSeconds),

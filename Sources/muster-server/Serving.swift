@@ -29,14 +29,13 @@ final class Serving: Service {
 
     func run() async throws {
         warnOfOpenListeners()
-        // Logs where it can't; all but erasures is served.
+        // Logs an error if it fails; then everything except erasures is served.
         try? await store.journal?.open()
-        // Before there is a database, and until the last answer: that is when operators ask.
+        // Runs from before the database is up to the last response: operators need it most then.
         try await server.ops?.start()
         let result: Result<Void, any Error>
         do {
-            // Before anything else is told of the end, so that `/readyz` and `server.health` say so to whoever still
-            // asks.
+            // Before other parts learn of the shutdown, so that `/readyz` and `server.health` report it.
             try await withGracefulShutdownHandler {
                 try await serve()
             } onGracefulShutdown: {
@@ -49,7 +48,7 @@ final class Serving: Service {
         try result.get()
     }
 
-    /// Once a start, so that a certificate that went missing is seen even where plaintext is allowed.
+    /// Warns at each start, so that a missing certificate is noticed even if plaintext is allowed.
     private func warnOfOpenListeners() {
         for open in settings.openListeners {
             logger.warning(
@@ -69,18 +68,18 @@ final class Serving: Service {
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.listen() }
-            // Work that computes must not keep the polls waiting: late ones refuse calls.
+            // Computation must not delay the polls of keys: late polls refuse calls.
             group.addTask(priority: .high) { await self.server.watchKeys() }
             group.addTask { await self.runMaintenance() }
             group.addTask { await self.export() }
             if settings.exitsOnRefusal { group.addTask { try await self.watchRefusals() } }
-            // The listeners end when they have drained; until then their keys are watched.
+            // The listeners end when they have drained; their keys are watched until then.
             defer { group.cancelAll() }
             try await group.next()
         }
     }
 
-    /// Throws once PostgreSQL refuses connections for good, where the operator wants the server to end then.
+    /// Throws when PostgreSQL refuses connections permanently, if the operator wants the server to exit then.
     private func watchRefusals() async throws {
         while true {
             try await Task.sleep(for: .seconds(1))
@@ -88,7 +87,7 @@ final class Serving: Service {
         }
     }
 
-    /// Both listeners, until both have drained, or one of them fails.
+    /// Runs both listeners until both have drained, or one fails.
     private func listen() async throws {
         try await withThrowingTaskGroup(of: Void.self) { listeners in
             listeners.addTask { try await self.server.rpc.run() }
@@ -97,7 +96,7 @@ final class Serving: Service {
         }
     }
 
-    /// Folds and forgets, for as long as the server runs. A round that fails is the next one's work.
+    /// Runs maintenance passes for as long as the server runs. A failed pass is left to the next one.
     private func runMaintenance() async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(settings.maintenanceSeconds) * Double.random(in: 0.8...1.2))
@@ -114,8 +113,8 @@ final class Serving: Service {
         }
     }
 
-    /// Makes the archives of exports, apart from maintenance, since one may take minutes. What fails is another round's
-    /// or server's work.
+    /// Makes the archives of exports, apart from maintenance, since one may take minutes. A failed export is left to a
+    /// later pass or another server.
     private func export() async {
         while !Task.isCancelled {
             do {
@@ -131,8 +130,7 @@ final class Serving: Service {
         }
     }
 
-    /// Returns when PostgreSQL is there with the right schema and role; throws where waiting would not help, or is not
-    /// wished.
+    /// Returns when PostgreSQL is up with the right schema and role. Throws if waiting would not help or is turned off.
     private func waitForDatabase() async throws {
         var pause = Duration.milliseconds(50)
         var told = ""
@@ -142,7 +140,7 @@ final class Serving: Service {
             } catch let error as PostgresError {
                 try Task.checkCancellation()
                 if settings.exitsOnRefusal, error.isRefusal { throw error }
-                // Why there is no connection is logged by the database; each other cause once.
+                // The database logs why there is no connection; other causes are logged once each.
                 if error.kind != .unavailable, error.cause != told {
                     told = error.cause
                     logger.warning("PostgreSQL can't be used yet", metadata: ["cause": "\(told)"])
@@ -176,7 +174,7 @@ final class Serving: Service {
             ])
     }
 
-    /// This role sees what it needs; the owner's functions, which make and drop months of events, may not.
+    /// This role has the access that it needs; the owner's functions, which create and drop months of events, may not.
     private func warnOfAccess(deadline: ContinuousClock.Instant) async throws {
         let differences = try await schema.accessDifferences(deadline: deadline)
         guard let first = differences.first else { return }
@@ -187,7 +185,7 @@ final class Serving: Service {
 }
 
 extension Schema {
-    /// What is said of a database with a schema that this build serves.
+    /// The log message for a database with a schema that this build supports.
     func remark(on version: Int) -> Logger.Message {
         version == current ? "Schema is current" : "Schema is newer and only adds"
     }

@@ -17,7 +17,7 @@ struct Verify: AsyncParsableCommand {
         var problems = 0
         try await withOwner(common) { schema, _, logger in
             try await schema.check(deadline: .now + .seconds(30))
-            // What a policy hides would be missing and not damaged.
+            // Rows that a policy hides would be reported as missing, though they are not damaged.
             try await schema.checkAccess(deadline: .now + .seconds(30))
             let store = Store(database: schema.database, logger: logger)
             let report = try await store.maintenance.verify(deadline: .now + .seconds(86_400))

@@ -10,19 +10,19 @@ import NIOCore
 struct Readiness: Sendable, Encodable {
     /// Whether PostgreSQL answers.
     var postgres: Bool
-    /// Whether the database has a schema that this server serves, and this server may read it.
+    /// Whether the database has a schema that this server supports and may read.
     var schema: Bool
     /// Whether both listeners accept connections.
     var listening: Bool
     /// Whether the server is shutting down.
     var draining: Bool
-    /// Whether calls were refused in the last second since there is more work than PostgreSQL does in time. The server
-    /// is ready all the same: taken away, its work would fall on others.
+    /// Whether calls were refused in the last second because PostgreSQL can't keep up. The server still counts as
+    /// ready: if it were removed, its work would fall on others.
     var overloaded = false
-    /// Why PostgreSQL or its schema can't be used, and what to change; nil where they can. Holds no secret.
+    /// Why PostgreSQL or its schema can't be used, and what to change; nil if they can. Contains no secret.
     var cause: String?
 
-    /// All facts.
+    /// Sets the facts.
     init(postgres: Bool, schema: Bool, listening: Bool, draining: Bool, cause: String? = nil) {
         self.postgres = postgres
         self.schema = schema
@@ -31,7 +31,7 @@ struct Readiness: Sendable, Encodable {
         self.cause = cause
     }
 
-    /// Whether calls may be sent to it.
+    /// Whether the server may get calls.
     var isReady: Bool { postgres && schema && listening && !draining }
 
     private var message: String {
@@ -43,7 +43,7 @@ struct Readiness: Sendable, Encodable {
 
     enum CodingKeys: String, CodingKey { case message, postgres, schema, listening, draining, overloaded, cause }
 
-    /// The facts and a sentence.
+    /// Encodes the facts and a message.
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(message, forKey: .message)
@@ -56,19 +56,18 @@ struct Readiness: Sendable, Encodable {
     }
 }
 
-/// The listener for operators: whether the process lives, whether it is ready, and its metrics. Plain HTTP, without a
-/// key.
+/// The listener for operators: liveness, readiness and metrics. Plain HTTP, without a key.
 final class OpsServer: Sendable {
-    /// Connections that it has at once, each a descriptor: probes and scrapers are few.
+    /// Connections at once, each a descriptor: probes and scrapers are few.
     static let maxConnections = 32
 
     private let server: HTTPServer
 
     /// - Parameters:
-    ///   - host: where to listen; an operator's machines only.
-    ///   - port: 0 lets the system choose, and `boundPort` tells.
-    ///   - readiness: asked for each `GET /readyz`.
-    ///   - metrics: asked for each `GET /metrics`.
+    ///   - host: the address to listen on, which only the operator's machines may reach.
+    ///   - port: with 0 the system chooses a port, which `boundPort` returns.
+    ///   - readiness: called for each `GET /readyz`.
+    ///   - metrics: called for each `GET /metrics`.
     init(
         host: String, port: Int, logger: Logger, readiness: @escaping @Sendable () async -> Readiness,
         metrics: @escaping @Sendable () -> Exposition

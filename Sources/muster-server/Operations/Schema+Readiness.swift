@@ -2,10 +2,9 @@ import MusterStore
 import Postgres
 
 extension Schema {
-    /// Whether calls can be served from this database now. Asked with little patience: whoever asks asks again soon.
+    /// Whether calls can be served from this database now. It has a short deadline, since probes repeat.
     ///
-    /// What the process itself is doing is for the caller to add, when this has returned: it may have changed while
-    /// PostgreSQL was asked.
+    /// The caller adds the state of the process after this returns, since that may change while PostgreSQL is asked.
     func readiness() async -> Readiness {
         var readiness = Readiness(postgres: true, schema: true, listening: false, draining: false)
         readiness.overloaded = database.activity(within: 1_000).isOverloaded
@@ -16,7 +15,7 @@ extension Schema {
         } catch let error as PostgresError
             where [.deadlineExceeded, .overloaded].contains(error.kind) && database.activity(within: 2_000).hasEnded
         {
-            // PostgreSQL is slow, and works.
+            // PostgreSQL is slow, but works.
             readiness.overloaded = true
         } catch {
             (readiness.postgres, readiness.schema) = (false, false)

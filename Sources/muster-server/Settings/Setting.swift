@@ -3,18 +3,19 @@ import Logging
 import MusterProtocol
 import MusterStore
 
-/// One setting: its names, its default, its line in `--help`, and how its text becomes a value.
+/// One setting: its names, its default, its line in `--help`, and the parser of its text.
 ///
-/// The key is its path in the JSON file (`listen.port` is `{"listen": {"port": …}}`); flag and variable follow from it.
+/// The key is its path in the JSON file (`listen.port` is `{"listen": {"port": …}}`); the flag and the variable derive
+/// from it.
 struct Setting<Value: Sendable>: AnySetting {
     let names: SettingNames
-    /// The default, as it would be written; empty is nothing.
+    /// The default as text; empty means none.
     let standard: String
     let help: String
     let command: SettingCommand
-    /// Whether a blank at the end can be part of the value, as in a password.
+    /// Whether a trailing blank can be part of the value, as in a password.
     let keepsBlanks: Bool
-    /// Whether it is `true` or `false`: its flag has no value.
+    /// Whether it is `true` or `false`, so that its flag has no value.
     let isSwitch: Bool
     fileprivate let read: @Sendable (SettingText) throws -> Value
 
@@ -28,13 +29,13 @@ struct Setting<Value: Sendable>: AnySetting {
         (self.keepsBlanks, self.isSwitch) = (keepsBlanks, isSwitch)
     }
 
-    /// The value that `settings` has of it.
+    /// The value of this setting in `values`.
     func value(in values: [String: any Sendable]) -> Value {
         guard let stored = values[names.key] as? Stored else { preconditionFailure("\(names.key) was not read") }
         return stored.value
     }
 
-    /// What `Settings` keeps: a nil of `Value` stays one in there.
+    /// The wrapper in which `Settings` keeps a value, so that an optional `Value` can be nil.
     struct Stored: Sendable { let value: Value }
 
     func store(_ value: Value, in values: inout [String: any Sendable]) { values[names.key] = Stored(value: value) }
@@ -44,7 +45,7 @@ struct Setting<Value: Sendable>: AnySetting {
     }
 }
 
-/// A setting without the type of its value.
+/// A setting with its value's type erased.
 protocol AnySetting: Sendable {
     var names: SettingNames { get }
     var standard: String { get }
@@ -55,13 +56,13 @@ protocol AnySetting: Sendable {
     func read(_ reader: ConfigReader, into values: inout [String: any Sendable]) throws
 }
 
-/// The command whose flag a setting is.
+/// The command that has the setting's flag.
 enum SettingCommand: Sendable { case every, serve, migrate }
 
-/// How a setting is called in the three places that it may stand in.
+/// The names of a setting in its three sources.
 struct SettingNames: Hashable, Sendable {
     let key: String
-    /// Secrets have no flag: arguments of a process can be read by every user of the machine.
+    /// Secrets have no flag: every user of the machine can read a process's arguments.
     let isSecret: Bool
 
     var flag: String? { isSecret ? nil : "--" + key.map { $0 == "." || $0 == "_" ? "-" : String($0) }.joined() }
@@ -78,17 +79,17 @@ extension AnySetting {
     var flag: String? { names.flag }
     var variable: String { names.variable }
 
-    /// A value without what comes with a mounted file or a typing error: white space at both ends, or only the line
-    /// ends at the end of what may hold a password.
+    /// Trims what mounted files and typing errors add: white space at both ends, or only line ends at the end if the
+    /// value may be a password.
     func trimmed(_ value: String) -> String { keepsBlanks ? value.withoutLineEnd : value.withoutWhiteSpaceAround }
 
-    /// Whether a value is white space alone, which only a password may be.
+    /// Whether a value is only white space, which a password may be.
     func isEmpty(_ value: String) -> Bool {
         (names.isSecret ? trimmed(value) : value.withoutWhiteSpaceAround).isEmpty
     }
 }
 
-/// What stands for one setting, wherever it stands.
+/// The text of one setting, from any source.
 struct SettingText {
     let setting: any AnySetting
     let reader: ConfigReader
@@ -102,7 +103,7 @@ struct SettingText {
     }
 }
 
-// MARK: The kinds of settings
+// MARK: Kinds of settings
 
 extension Setting where Value == String {
     static func text(
@@ -111,7 +112,7 @@ extension Setting where Value == String {
         Setting(key, of: command, keepsBlanks: keepsBlanks, help) { try $0.text() }
     }
 
-    /// A host or an address, in the form that sockets take.
+    /// A host or an address, in the form that sockets accept.
     static func host(_ key: String, default standard: String, _ help: String) -> Setting {
         Setting(key, standard: standard, help) { try $0.host(try $0.text()) }
     }
@@ -122,12 +123,12 @@ extension Setting where Value == String? {
         Setting(key, help) { try $0.optionalText() }
     }
 
-    /// A host, or nil for nowhere.
+    /// A host, or nil to turn the listener off.
     static func optionalHost(_ key: String, default standard: String, _ help: String) -> Setting {
         Setting(key, standard: standard, help) { source in try source.optionalText().map { try source.host($0) } }
     }
 
-    /// The beginning of addresses that others are given, without slashes at its end.
+    /// The beginning of URLs that clients get, without trailing slashes.
     static func baseURL(_ key: String, _ help: String) -> Setting {
         Setting(key, help) { source in try source.optionalText().map { try source.baseURL($0) } }
     }
@@ -148,7 +149,7 @@ extension Setting where Value == Int {
         Setting(key, standard: "\(standard)", help) { try $0.number(in: range) }
     }
 
-    /// Its text is in MiB, its value in bytes.
+    /// Text in MiB, value in bytes.
     static func mebibytes(
         _ key: String, _ range: ClosedRange<Int>, default standard: Int, _ help: String
     ) -> Setting {
@@ -157,7 +158,7 @@ extension Setting where Value == Int {
 }
 
 extension Setting where Value == Bool {
-    /// A setting that is false unless somebody says otherwise.
+    /// A setting that is false by default.
     static func `switch`(_ key: String, of command: SettingCommand = .serve, _ help: String) -> Setting {
         Setting(key, standard: "false", of: command, isSwitch: true, help) { source in
             try source.value("must be true or false") { try source.reader.requiredBool(forKey: $0) }

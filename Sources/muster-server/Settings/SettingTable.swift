@@ -2,7 +2,7 @@ import Logging
 import MusterProtocol
 import MusterStore
 
-/// All settings, in the order of `--help`. To add one, add its line here: `settings.name` has its value.
+/// All settings, in the order of `--help`. To add one, add its line here; `settings.name` is its value.
 struct SettingTable: Sendable {
     let databaseURL = Setting.text(
         "database.url", of: .every, keepsBlanks: true,
@@ -99,10 +99,10 @@ struct SettingTable: Sendable {
 
     static let shared = SettingTable()
 
-    /// All of them, in the order of their lines.
+    /// All settings, in the order of their lines.
     static let all = Mirror(reflecting: shared).children.compactMap { $0.value as? any AnySetting }
 
-    /// The part of `--help` that lists them.
+    /// The part of `--help` that lists the settings.
     static var help: String {
         let lines = all.map { setting in
             let names = [setting.flag, setting.variable, setting.key].compactMap(\.self).joined(separator: "  ")

@@ -3,19 +3,19 @@ import Logging
 import MusterProtocol
 import Postgres
 
-/// What the operator has decided, read once at the start. `SettingTable` declares each setting and its type.
+/// The operator's settings, read once at the start. `SettingTable` declares each setting and its type.
 @dynamicMemberLookup
 struct Settings: Sendable {
     enum LogFormat: String, Sendable { case text, json }
 
     private var values: [String: any Sendable] = [:]
-    /// To each listener: those that are being told that there are too many.
+    /// Connections to each listener, beyond the bound, that are being refused with an error.
     var surplusConnections = 64
-    /// Requests of one key in flight, over both wires.
+    /// Requests in flight per key, over both wires.
     var maxInFlightPerKey = Limits.requestsInFlightPerKey.value
-    /// What `server.info` says of this build.
+    /// The version of this build in `server.info`.
     var version = MusterServerCommand.version
-    /// Variables that look like settings and were not meant for Muster: see `serviceLinks`.
+    /// Variables that look like settings but are not meant for Muster: see `serviceLinks`.
     var passedOver: [String] = []
 
     /// The value of the setting that `SettingTable` declares under this name.
@@ -24,12 +24,12 @@ struct Settings: Sendable {
         set { SettingTable.shared[keyPath: path].store(newValue, in: &values) }
     }
 
-    /// Reads all settings, wherever they come from.
+    /// Reads all settings from all sources.
     ///
     /// - Parameters:
-    ///   - flags: what the command line says, by key.
-    ///   - environment: of the process.
-    ///   - file: a JSON file; its name may also stand in `MUSTER_CONFIG`.
+    ///   - flags: the flags of the command line, by key.
+    ///   - environment: the environment of the process.
+    ///   - file: the name of a JSON file; `MUSTER_CONFIG` may give it instead.
     static func load(
         flags: [String: String], environment: [String: String], file: String?
     ) async throws -> Settings {
@@ -48,12 +48,12 @@ struct Settings: Sendable {
         return settings
     }
 
-    /// Nil: plaintext.
+    /// Nil means plaintext.
     var tls: (certificate: String, key: String)? {
         self.tlsCertificate.isEmpty ? nil : (self.tlsCertificate, self.tlsKey)
     }
 
-    /// What must hold before the database is used.
+    /// Checks that must pass before the database is used.
     func checkDatabase() throws {
         guard !self.databaseURL.isEmpty else {
             throw SettingsError(
@@ -65,12 +65,12 @@ struct Settings: Sendable {
                     + "characters in percent-encoding; in key=value pairs, put it in single quotes; or pass it as PGPASSWORD"
             )
         }
-        // libpq would take it as part of a name or a password, and the server would refuse that.
+        // libpq would read white space as part of a name or a password, which the server would refuse.
         if isDatabaseURL, self.databaseURL.utf8.contains(where: { $0 <= 0x20 }) {
             throw SettingTable.shared.databaseURL.names.error("is a URL with white space in it: write a blank as %20")
         }
-        // A part of the password, where that has one of these: libpq's words, which are logged and shown on /readyz,
-        // would name it as a host, a port or a database.
+        // An unescaped separator in the password would make part of it a host, a port or a database, which libpq's
+        // messages name; these are logged and shown on /readyz.
         guard string.hasPlausibleHosts, string.hasNumericPorts, !isDatabaseURL || Self.hasOneUser(self.databaseURL)
         else {
             throw SettingTable.shared.databaseURL.names.error(
@@ -81,7 +81,7 @@ struct Settings: Sendable {
 
     private var isDatabaseURL: Bool { ["postgresql://", "postgres://"].contains(where: self.databaseURL.hasPrefix) }
 
-    /// Whether at most one @ stands before the query of a URL, and none behind the slash of the database's name.
+    /// Whether a URL has at most one @ before its query, and none after the slash of the database's name.
     private static func hasOneUser(_ url: String) -> Bool {
         let rest = url.utf8.drop { $0 != UInt8(ascii: "/") }.dropFirst(2).prefix { $0 != UInt8(ascii: "?") }
         let hosts = rest.prefix { $0 != UInt8(ascii: "/") }
@@ -89,17 +89,17 @@ struct Settings: Sendable {
         return hosts.count { $0 == at } <= 1 && !rest.dropFirst(hosts.count).contains(at)
     }
 
-    /// A listener that can be reached from other machines, where it speaks no TLS.
+    /// A listener without TLS that other machines can reach.
     struct OpenListener: Equatable {
         let name: String
         let host: String
         let port: Int
-        /// What the operator says to allow it.
+        /// The setting that allows it.
         let permission: SettingNames
         let isAllowed: Bool
     }
 
-    /// The listeners over which everybody on the way can read along.
+    /// The listeners whose traffic can be read on the network.
     var openListeners: [OpenListener] {
         var all: [OpenListener] = []
         let table = SettingTable.shared
@@ -125,7 +125,7 @@ struct Settings: Sendable {
         return all.filter { !isLoopback($0.host) }
     }
 
-    /// Throws where a listener would be open and nobody has allowed it.
+    /// Throws if a listener would be open and no setting allows it.
     func checkListeners() throws {
         guard let open = openListeners.first(where: { !$0.isAllowed }) else { return }
         let names = [open.permission.flag, open.permission.variable].compactMap(\.self).joined(separator: " or ")
@@ -139,7 +139,7 @@ struct Settings: Sendable {
 }
 
 extension ConnectionString {
-    /// No host has an @ in it, but for those that begin with one: abstract sockets.
+    /// Whether no host contains an @, except at its start, which marks abstract sockets.
     fileprivate var hasPlausibleHosts: Bool {
         list("host").allSatisfy { !$0.dropFirst().contains(UInt8(ascii: "@")) }
             && list("hostaddr").allSatisfy { !$0.contains(UInt8(ascii: "@")) }
@@ -149,13 +149,13 @@ extension ConnectionString {
         list("port").allSatisfy { $0.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } }
     }
 
-    /// The values of a keyword that names one for each host.
+    /// The values of a keyword that has one for each host.
     private func list(_ keyword: String) -> [Substring.UTF8View.SubSequence] {
         Substring(self[keyword] ?? "").utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
     }
 }
 
-/// Settings that can't be used, in one line that ends with what to do.
+/// An invalid setting, in one line that ends with what to do.
 struct SettingsError: Error, CustomStringConvertible {
     let description: String
 

@@ -13,19 +13,19 @@ struct CommonOptions: ParsableArguments {
     @Option(help: .of(\.logLevel)) var logLevel: String?
     @Option(help: .of(\.logFormat)) var logFormat: String?
 
-    /// What they say, by key.
+    /// The values of the flags, by key.
     var flags: [String: String] {
         ["database.url": databaseUrl, "log.level": logLevel, "log.format": logFormat].compactMapValues(\.self)
     }
 }
 
-/// The flags of settings that only `serve` has: the table says which there are.
+/// The flags of settings that only `serve` has, as the table lists them.
 struct ServeOptions: ParsableArguments {
     @Argument(parsing: .allUnrecognized, help: "Flags of settings: see below.") var settings: [String] = []
 
     mutating func validate() throws { _ = try SettingFlags(settings, of: .serve) }
 
-    /// What they say, by key.
+    /// The values of the flags, by key.
     var flags: [String: String] { (try? SettingFlags(settings, of: .serve).values) ?? [:] }
 }
 
@@ -37,10 +37,10 @@ struct MigrateOptions: ParsableArguments {
 
     mutating func validate() throws { _ = try SettingFlags(settings, of: .migrate) }
 
-    /// What they say, by key.
+    /// The values of the flags, by key.
     var flags: [String: String] { (try? SettingFlags(settings, of: .migrate).values) ?? [:] }
 
-    /// The files to apply. That of the setting may not be there: a server makes it with the first erasure.
+    /// The files to apply. The file of the setting may not exist: a server makes it with the first erasure.
     func journals(with settings: Settings) -> [String] {
         guard let own = settings.erasureJournal, !erasureJournal.contains(own), access(own, F_OK) == 0 else {
             return erasureJournal
@@ -51,10 +51,10 @@ struct MigrateOptions: ParsableArguments {
 
 /// The flags of settings on a command line: `--listen-port 7878`, `--listen-port=7878`, `--rest-insecure`.
 struct SettingFlags {
-    /// By key.
+    /// Values by key.
     private(set) var values: [String: String] = [:]
 
-    /// Throws a `ValidationError` for what is no flag of this command.
+    /// Throws a `ValidationError` for unknown flags of this command.
     init(_ arguments: [String], of command: SettingCommand) throws {
         let settings = SettingTable.all.filter { $0.command == command }
         var rest = arguments[...]
@@ -86,7 +86,7 @@ struct SettingFlags {
 }
 
 extension ArgumentHelp {
-    /// The line of the table.
+    /// The help line of a setting in the table.
     fileprivate static func of<Value>(_ path: KeyPath<SettingTable, Setting<Value>>) -> ArgumentHelp {
         let setting = SettingTable.shared[keyPath: path]
         return ArgumentHelp("\(setting.help)\(setting.standard.isEmpty ? "" : " (default: \(setting.standard))")")

@@ -10,7 +10,7 @@ import Postgres
 
 extension Settings {
     /// Flags, environment, file, defaults: in this order. Flags and defaults are written as variables, so that a value
-    /// reads alike wherever it stands.
+    /// is parsed alike in each source.
     static func providers(
         _ flags: [String: String], _ environment: [String: String], _ file: String?
     ) async throws -> [any ConfigProvider] {
@@ -29,8 +29,8 @@ extension Settings {
         return providers + [variables(Dictionary(uniqueKeysWithValues: SettingTable.all.map { ($0.key, $0.standard) }))]
     }
 
-    /// What the environment says of each setting, without what it says only by accident. An empty variable is an unset
-    /// one, as `${X:-}` writes it; only the operators' listener has none at an empty host.
+    /// The settings in the environment, without accidental ones. An empty variable counts as unset, as `${X:-}` writes
+    /// it; only for `ops.host` an empty value means off.
     private static func values(of environment: [String: String]) -> [String: String] {
         var values: [String: String] = [:]
         for setting in SettingTable.all {
@@ -43,9 +43,8 @@ extension Settings {
         return values
     }
 
-    /// The variables of settings that Kubernetes has set for a Service which happens to be called like a part of
-    /// Muster: the Service `muster-rest` puts `MUSTER_REST_PORT=tcp://10.96.12.7:7880` into every container of its
-    /// namespace.
+    /// The variables of settings that Kubernetes sets for a Service with the name of a part of Muster: the Service
+    /// `muster-rest` puts `MUSTER_REST_PORT=tcp://10.96.12.7:7880` into every container of its namespace.
     static func serviceLinks(in environment: [String: String]) -> [String] {
         SettingTable.all.map { $0.variable }.filter { name in environment[name].map { isServiceLink(name, $0) } ?? false
         }
@@ -73,7 +72,7 @@ extension Settings {
         )
     }
 
-    /// A typing error must not leave a setting at its default in silence.
+    /// A misspelled key must not silently leave a setting at its default.
     private static func refuseUnknownKeys(inFile name: String) throws {
         guard let data = try? Data(contentsOf: URL(filePath: name)) else {
             throw SettingsError("the file \(name) can't be read: look at --config and MUSTER_CONFIG")
