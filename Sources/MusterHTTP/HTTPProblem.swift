@@ -7,11 +7,11 @@ public import MusterProtocol
 public struct HTTPProblem: Error {
     /// The HTTP status.
     public let status: HTTPResponse.Status
-    /// What is wrong and what to do next.
+    /// Says what is wrong and what to do next.
     public private(set) var message: String
     /// The exact problems if a fixed `message` does not say them; never input of the caller.
     public var errors: [String] = []
-    /// What the RPC sends in `details`.
+    /// The `details` of the RPC error.
     public var details: RPCError.Details = [:]
 
     /// A problem with a message alone.
@@ -82,7 +82,7 @@ public struct HTTPProblem: Error {
     /// Whether the same request may succeed later.
     private var isTransient: Bool { [423, 429, 503, 504].contains(status.code) }
 
-    /// The problem as a response, with `Retry-After` where a repeat may succeed.
+    /// The problem as a response, with `Retry-After` if a repeat may succeed.
     public var answer: JSONResponse {
         let body = ProblemBody(
             message: message, errors: errors.isEmpty ? nil : errors, outcome: details.string("outcome"),

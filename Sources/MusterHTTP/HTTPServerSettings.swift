@@ -1,9 +1,9 @@
 public import MusterListener
 import MusterProtocol
 
-/// Where an HTTP server listens and which bounds it keeps.
+/// The address and the bounds of an HTTP server.
 public struct HTTPServerSettings: Sendable {
-    /// Where it listens.
+    /// The address and TLS.
     public var listener: ListenerSettings
     /// The bounds; tests set shorter ones.
     public var bounds: Bounds
@@ -15,7 +15,7 @@ public struct HTTPServerSettings: Sendable {
 }
 
 extension HTTPServerSettings {
-    /// What a connection may take. `Limits` has the values that callers are told.
+    /// The bounds of the server and its connections. `Limits` has the values that callers see.
     public struct Bounds: Sendable {
         /// Open connections; one more is refused.
         public var connections = Limits.connections.value

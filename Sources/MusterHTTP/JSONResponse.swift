@@ -31,7 +31,7 @@ public struct JSONResponse: Sendable {
 
 /// The smallest body of a response.
 public struct Message: Encodable, Sendable {
-    /// What happened, for people.
+    /// The outcome, for people.
     public let message: String
 
     /// A body that says `message` and nothing else.

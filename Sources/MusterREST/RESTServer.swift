@@ -6,9 +6,9 @@ public import MusterHandlers
 public import MusterListener
 public import MusterProtocol
 
-/// What the REST endpoint needs to know: its address, its rate limits and its bounds.
+/// The address, rate limits and bounds of the REST endpoint.
 public struct RESTServerSettings: Sendable {
-    /// Where it listens, and its bounds.
+    /// The address and the bounds.
     public var http: HTTPServerSettings
     /// Requests in one hour of the clock that each data import key may send to this server; 0 is no limit.
     public var requestsPerHour: Int

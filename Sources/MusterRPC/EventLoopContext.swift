@@ -15,7 +15,7 @@ final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
     }
 }
 
-/// What the connections of one event loop share.
+/// The state that the connections of one event loop share.
 struct EventLoopContext: Sendable {
     let executor: EventLoopExecutor
     private let kept: NIOLoopBoundBox<JSONReader?>

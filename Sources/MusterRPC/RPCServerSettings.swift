@@ -2,9 +2,9 @@ public import MusterListener
 import MusterProtocol
 import NIOCore
 
-/// What an RPC server needs to know: its address and its bounds.
+/// The address and the bounds of an RPC server.
 public struct RPCServerSettings: Sendable {
-    /// Where it listens.
+    /// The address and TLS.
     public var listener: ListenerSettings
     /// The bounds; tests set shorter ones.
     public var bounds: Bounds
@@ -17,7 +17,7 @@ public struct RPCServerSettings: Sendable {
 }
 
 extension RPCServerSettings {
-    /// What a connection may take. `Limits` has the values that callers are told.
+    /// The bounds of the server and its connections. `Limits` has the values that callers see.
     public struct Bounds: Sendable {
         /// Open connections; one more is refused.
         public var connections = Limits.connections.value

@@ -3,7 +3,7 @@ import MusterHandlers
 import MusterListener
 import Synchronization
 
-/// What all connections of a server share.
+/// The state that all connections of a server share.
 final class ServerContext: Sendable {
     let router: CallRouter
     let reader: IncomingReader

@@ -27,7 +27,7 @@ struct ServiceAuthentication: RouterMiddleware {
 }
 
 extension Request {
-    /// The secret in `Authorization: Bearer`; nil where there is no such header.
+    /// The secret in `Authorization: Bearer`; nil without such a header.
     var bearer: String? {
         guard let header = headers[.authorization], header.lowercased().hasPrefix("bearer ") else { return nil }
         return String(header.dropFirst(7)).withoutWhiteSpaceAround

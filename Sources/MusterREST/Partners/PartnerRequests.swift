@@ -26,7 +26,7 @@ struct ImportCohortRequest: Decodable {
         case mustExist = "must_exist"
     }
 
-    /// The number of identifiers of all kinds, objects included.
+    /// The number of identifiers, over all kinds and objects.
     var identifierCount: Int { changes.reduce(0) { $0 + $1.identifierCount } }
 }
 

@@ -34,7 +34,7 @@ struct SegmentDetails: Encodable {
     let name: String
     /// The filter, in words.
     let description: String
-    /// What a marketer writes about a segment; Muster keeps no such text.
+    /// A marketer's text about a segment; Muster stores none.
     let textDescription = ""
     let tags: [String] = []
     let teams: [String] = []
