@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 
 extension HTTPConnection {
-    /// Begins to read the body, which is delivered whole. The header's length is checked before a byte of the body is
+    /// Begins to read the body, which is delivered whole. The declared length is checked before a byte of the body is
     /// read.
     func askForBody(_ context: ChannelHandlerContext, _ exchange: HTTPExchange) -> EventLoopFuture<ByteBuffer> {
         let promise = context.eventLoop.makePromise(of: ByteBuffer.self)

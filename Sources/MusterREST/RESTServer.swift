@@ -32,7 +32,7 @@ extension HTTPServer {
     ///
     /// - Parameters:
     ///   - authorizer: decides who may act for a partner.
-    ///   - archives: exports that can be fetched; nil if exports are off.
+    ///   - archives: exports that can be fetched; nil if there are none.
     ///   - splitRequests: records requests that become several calls; nil if nothing is recorded.
     public convenience init(
         rest settings: RESTServerSettings, router: CallRouter, authorizer: PartnerAuthorizer,
