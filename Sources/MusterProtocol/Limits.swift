@@ -56,7 +56,7 @@ public enum Limits {
         "The minimum rate of a REST request's body after rest_body_patience_seconds; below it the answer is 503.")
     public static let restBodyPatienceSeconds = Limit(
         "rest_body_patience_seconds", 5, "seconds",
-        "How long the body of a REST request may arrive more slowly than rest_body_bytes_per_second.")
+        "How long the body of a REST request may arrive more slowly than rest_body_rate.")
     public static let restIdleSeconds = Limit(
         "rest_idle_seconds", 60, "seconds",
         "Between an answer by REST and the next request; then the connection is closed.")

@@ -27,8 +27,8 @@ struct Failure: Error, CustomStringConvertible {
     static func role(_ pass: ServerFacts.RLSBypass) -> Failure {
         Failure(
             description:
-                "the role of the connection is \(pass.rawValue), whom the wall between workspaces does not stop: "
-                + "connect as the server's role (setting server_role of migrate), or say --allow-owner-role")
+                "the role of the connection is \(pass.rawValue), which bypasses row-level security: "
+                + "connect as the server's role (setting server_role of migrate), or pass --allow-owner-role")
     }
 
     private static func sentence(_ error: PostgresError) -> String {

@@ -44,9 +44,9 @@ public final class StoreCounts: Sendable {
         page.counter(
             "muster_attribute_advances_total", "Attributes that looks read of those users alone who changed.",
             numbers[4])
-        page.gauge("muster_sets", "Stored sets, as of the last round of upkeep.", lag[0])
+        page.gauge("muster_sets", "Stored sets, as of the last maintenance pass.", lag[0])
         page.gauge(
-            "muster_changes_not_compacted", "Changes that no snapshot holds yet, as of the last round of upkeep.",
+            "muster_changes_not_compacted", "Changes that no snapshot holds yet, as of the last maintenance pass.",
             lag[1])
         page.counter("muster_imports_total", "Imports that were answered, repeats of answers included.", numbers[2])
         page.counter(

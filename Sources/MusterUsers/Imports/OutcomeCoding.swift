@@ -11,10 +11,23 @@ package enum OutcomeCoding {
     package static func encode(_ runs: [OutcomeRun]) -> [UInt8] {
         var bytes: [UInt8] = []
         for run in runs {
-            bytes.append(UInt8(codes.firstIndex(of: run.outcome) ?? codes.count))
+            bytes.append(code(of: run.outcome))
             append(run.count, to: &bytes)
         }
         return bytes
+    }
+
+    /// The compiler asks for the code of a new outcome; `codes` gets it at that index, and no code is used twice.
+    private static func code(of outcome: Outcome) -> UInt8 {
+        switch outcome {
+        case .added: 0
+        case .removed: 1
+        case .unchanged: 2
+        case .unknown: 3
+        case .identifiedDevice: 4
+        case .invalid: 5
+        case .repeated: 6
+        }
     }
 
     /// The stored form of a shape: how many identifiers of each kind each object of `cohort_changes` has.

@@ -75,9 +75,9 @@ struct SettingTable: Sendable {
     )
     let maintenanceSeconds = Setting.number(
         "maintenance_seconds", 1...86_400, default: 5,
-        "Between rounds of upkeep: snapshots are written anew, what is past its time goes.")
+        "Seconds between maintenance passes, which compact snapshots and delete expired rows.")
     let isOwnerRoleAllowed = Setting.switch(
-        "allow_owner_role", "Serve as a role that sees all workspaces: the wall between them is the code alone.")
+        "allow_owner_role", "Serve as a role that bypasses row-level security: only the code isolates workspaces then.")
     let exitsOnRefusal = Setting.switch(
         "exit_on_refusal",
         "End where PostgreSQL refuses connections and waiting won't help, such as for a wrong password.")
