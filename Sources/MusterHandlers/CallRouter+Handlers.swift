@@ -41,6 +41,9 @@ extension CallRouter {
                 exports: ExportHandlers(store: store, restURL: identity.restURL)),
             open: { call, deadline in try await sessions.open(call, deadline: deadline) },
             prove: { (session) throws(RPCError) in try monitor.proof(of: session) },
+            nextProof: { (session, deadline) throws(RPCError) in
+                try await monitor.nextProof(of: session, deadline: deadline)
+            },
             overload: { scope in store.overload(of: scope) },
             lockWait: identity.limits.first { $0.name == Limits.lockWait.name } ?? Limits.lockWait,
             maxInFlightPerKey: maxInFlightPerKey, logger: logger)

@@ -85,9 +85,15 @@ public final class CallRouter: Sendable {
     /// When a session's key was last proved to be live; nil if that is too long ago. Throws if the key has ended.
     public typealias Prove = @Sendable (Session) throws(RPCError) -> ContinuousClock.Instant?
 
+    /// Waits until a session's key is proved, and returns when; nil for a key that nothing watches. Throws if it has
+    /// ended or can't be proved by the deadline.
+    public typealias NextProof =
+        @Sendable (Session, ContinuousClock.Instant) async throws(RPCError) -> ContinuousClock.Instant?
+
     private let routes: [String: Route]
     private let open: Open
     private let proof: Prove
+    private let nextProof: NextProof
     private let overload: Overload
     private let lockWait: Limit
     private let logger: Logger
@@ -99,11 +105,13 @@ public final class CallRouter: Sendable {
     /// - Parameters:
     ///   - open: authenticates a key.
     ///   - prove: returns when a session's key was last proved. Called before every call, so it answers from memory.
+    ///   - nextProof: waits for a proof, when `prove` has none that is recent.
     ///   - overload: called before a writing call is decoded, so that a refusal costs little.
     ///   - lockWait: the longest wait for each database lock, if the request sets none.
     ///   - maxInFlightPerKey: the maximum of requests in flight per key. The listener refuses others.
     public init(
         routes: [Route], open: @escaping Open, prove: @escaping Prove,
+        nextProof: @escaping NextProof = { (_, _) throws(RPCError) in nil },
         overload: @escaping Overload = { _ in nil }, lockWait: Limit = Limits.lockWait,
         maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
         logger: Logger
@@ -111,6 +119,7 @@ public final class CallRouter: Sendable {
         self.routes = Dictionary(routes.map { ($0.method, $0) }) { first, _ in first }
         self.open = open
         proof = prove
+        self.nextProof = nextProof
         self.overload = overload
         self.lockWait = lockWait
         keysInFlight = KeysInFlight(maxPerKey: maxInFlightPerKey)
@@ -193,24 +202,35 @@ public final class CallRouter: Sendable {
     /// key has ended. For callers that check this before there is a call to run.
     public func prove(_ session: Session) throws(RPCError) -> ContinuousClock.Instant? { try proof(session) }
 
+    /// Waits until the session's key is proved; nil for a key that nothing watches.
+    public func nextProof(
+        of session: Session, deadline: ContinuousClock.Instant
+    ) async throws(RPCError) -> ContinuousClock.Instant? {
+        try await nextProof(session, deadline)
+    }
+
     /// Enforces the same rules for a request that is not a call: throws if the session's key has ended or lacks the
     /// scope. Counts a refusal, since no call follows it.
-    public func authorize(_ scope: String, in context: CallContext) throws(RPCError) {
-        do { try admit(scope, context) } catch {
+    public func authorize(_ scope: String, in context: CallContext) async throws(RPCError) {
+        do { try await admit(scope, context) } catch {
             metrics.refused(scope, .rest, error.code)
             throw error
         }
     }
 
-    private func admit(_ scope: String, _ context: CallContext) throws(RPCError) {
+    private func admit(_ scope: String, _ context: CallContext) async throws(RPCError) {
         guard .now < context.deadline else {
             throw RPCError(.deadlineExceeded, "the deadline passed before the call was started")
         }
         guard context.session.allows(scope) else {
             throw RPCError(.permissionDenied, .missingScope, "this key lacks the scope \(scope)")
         }
+        // Throws if the key has ended meanwhile, whatever was proved before.
+        if try proof(context.session) != nil { return }
         if let proved = context.provedAt, .now - proved <= KeyRevocationMonitor.maxAge { return }
-        guard try proof(context.session) != nil else { throw KeyRevocationMonitor.unproved }
+        guard try await nextProof(context.session, context.deadline) != nil else {
+            throw KeyRevocationMonitor.unproved
+        }
     }
 
     /// Enforces the rules that hold for every call.
@@ -219,7 +239,7 @@ public final class CallRouter: Sendable {
     ) async throws(RPCError) -> R {
         let started = begin(wire)
         do {
-            try admit(method, context)
+            try await admit(method, context)
             let reply = try await work()
             end(method, wire, keyID: context.session.keyID, started: started, failure: nil)
             return reply

@@ -7,7 +7,8 @@ import Postgres
 /// Polls the keys in use, so that a key that any server invalidates loses its calls and connections within a second.
 ///
 /// One query per workspace proves all of its keys in use. A call goes ahead only if its key was proved by a query that
-/// began less than a second ago: nothing waits, and without PostgreSQL no key is proved.
+/// began at most a second before the call. While polls are slow, calls wait for the next one; once a poll has failed,
+/// they are refused at once, because without PostgreSQL no key is proved.
 public final class KeyRevocationMonitor: Sendable {
     /// The maximum age of a key's proof when a call starts.
     public static let maxAge = Duration.seconds(1)
@@ -15,6 +16,8 @@ public final class KeyRevocationMonitor: Sendable {
     public static let interval = Duration.milliseconds(400)
     /// The longest time for one query.
     private static let timeout = Duration.milliseconds(1_500)
+    /// Polls in flight. One connection serves them, and `session.open` needs places in its queue too.
+    private static let maxInFlight = 32
     /// How long a key is polled after its last use.
     private static let memory = Duration.seconds(60)
 
@@ -47,9 +50,28 @@ public final class KeyRevocationMonitor: Sendable {
         return key.provedAt.flatMap { .now - $0 <= Self.maxAge ? $0 : nil }
     }
 
-    /// Throws if the session's key has ended or can't be proved to be live.
-    public func verify(_ session: Session) throws(RPCError) {
-        guard try proof(of: session) != nil else { throw Self.unproved }
+    /// Waits for a proof that began at most `maxAge` before now, and returns when it began; nil for a key that no poll
+    /// covers yet. Throws UNAUTHENTICATED if the key has ended, UNAVAILABLE if it can't be proved by the deadline.
+    public func nextProof(
+        of session: Session, deadline: ContinuousClock.Instant
+    ) async throws(RPCError) -> ContinuousClock.Instant? {
+        let oldest = ContinuousClock.now - Self.maxAge
+        var pause = Duration.milliseconds(5)
+        while true {
+            let (key, hasFailed) = state(of: session)
+            guard !key.isRevoked, !session.hasExpired else { throw SessionHandlers.refusal }
+            guard let proved = key.provedAt else { return nil }
+            if proved >= oldest { return proved }
+            guard !hasFailed, !Task.isCancelled, .now + pause < deadline else { throw Self.unproved }
+            try? await Task.sleep(for: pause)
+            // Many calls may wait: short pauses only for the usual case, a poll that is a little late.
+            pause = min(pause * 2, .milliseconds(80))
+        }
+    }
+
+    /// Throws if the session's key has ended or can't be proved to be live by the deadline.
+    public func verify(_ session: Session, deadline: ContinuousClock.Instant) async throws(RPCError) {
+        guard try await nextProof(of: session, deadline: deadline) != nil else { throw Self.unproved }
     }
 
     static let unproved = RPCError(
@@ -70,15 +92,13 @@ public final class KeyRevocationMonitor: Sendable {
                 }
             }
             while !Task.isCancelled {
-                for (workspace, keyIDs) in startPolls() {
-                    group.addTask { [self] in
-                        if await poll(keyIDs, of: workspace) { endSessions { [self] in hasEnded($0) } }
-                    }
-                }
-                // Ends expired sessions, and keeps the keys of the others watched.
+                let began = ContinuousClock.now
+                await pollAll { endSessions { [self] in hasEnded($0) } }
+                // Ends those that have expired, and keeps the keys of the others watched.
                 endSessions { [self] in hasEnded($0) }
                 forgetUnheard()
-                try? await Task.sleep(for: Self.interval)
+                // At once if the polls took longer than the interval.
+                try? await Task.sleep(until: began + Self.interval, clock: .continuous)
             }
         }
     }
@@ -101,14 +121,26 @@ public final class KeyRevocationMonitor: Sendable {
 // MARK: Polls
 
 extension KeyRevocationMonitor {
-    /// The keys to poll now. A workspace whose last poll has not ended waits for the next turn.
-    private func startPolls() -> [(WorkspaceID, [String])] {
-        workspaces.withLock { workspaces in
-            workspaces.filter { !$0.value.isPolled }.map { workspace, state in
-                workspaces[workspace]?.isPolled = true
-                return (workspace, Array(state.keys.keys))
+    /// Polls each workspace once. Calls `onRevocation` after each poll that found a revoked key.
+    private func pollAll(onRevocation: @escaping @Sendable () -> Void) async {
+        let due = Locked(workspaces.withLock { $0.map { ($0.key, Array($0.value.keys.keys)) } })
+        await withDiscardingTaskGroup { group in
+            for _ in 0..<Self.maxInFlight {
+                group.addTask { [self] in
+                    while let (workspace, keyIDs) = due.withLock({ $0.popLast() }) {
+                        if await poll(keyIDs, of: workspace) { onRevocation() }
+                    }
+                }
             }
         }
+    }
+
+    private func state(of session: Session) -> (key: WatchedKey, hasFailed: Bool) {
+        let key = withKey(of: session) { key in
+            key.isUsed = true
+            return key
+        }
+        return (key, workspaces.withLock { $0[session.workspaceID]?.hasFailed ?? false })
     }
 
     /// Publishes which keys are live. Returns whether one was found to be revoked.
@@ -121,7 +153,7 @@ extension KeyRevocationMonitor {
             logger.debug("Keys could not be proved", metadata: ["cause": "\(error)"])
         }
         return workspaces.withLock { workspaces in
-            workspaces[workspace]?.isPolled = false
+            workspaces[workspace]?.hasFailed = live == nil
             guard let live else { return false }
             return workspaces[workspace]?.publish(keyIDs, live: live, at: started) ?? false
         }
@@ -132,7 +164,7 @@ extension KeyRevocationMonitor {
         workspaces.withLock { workspaces in
             for workspace in Array(workspaces.keys) {
                 workspaces[workspace]?.forget(unheardSince: oldest)
-                if workspaces[workspace]?.isIdle ?? true { workspaces[workspace] = nil }
+                if workspaces[workspace]?.keys.isEmpty ?? true { workspaces[workspace] = nil }
             }
         }
     }
@@ -140,9 +172,8 @@ extension KeyRevocationMonitor {
     /// The keys of one workspace that are polled.
     private struct WorkspaceKeys {
         var keys: [String: WatchedKey] = [:]
-        var isPolled = false
-
-        var isIdle: Bool { keys.isEmpty && !isPolled }
+        /// Whether the last poll has failed.
+        var hasFailed = false
 
         mutating func withKey<R>(_ keyID: String, _ body: (inout WatchedKey) -> R) -> R {
             body(&keys[keyID, default: WatchedKey()])

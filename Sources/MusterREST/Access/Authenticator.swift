@@ -18,7 +18,9 @@ final class Authenticator: Sendable {
         for secret: String, deadline: ContinuousClock.Instant
     ) async throws(RPCError) -> (Session, provedAt: ContinuousClock.Instant) {
         guard let digest = try Self.digest(of: secret) else { throw Self.invalidKey }
-        if let known = sessions.withLockedValue({ $0[digest] }), let provedAt = try prove(known, digest) {
+        if let known = sessions.withLockedValue({ $0[digest] }),
+            let provedAt = try await prove(known, digest, deadline: deadline)
+        {
             return (known, provedAt)
         }
         // The key is new to this server, or has not been used for so long that it is no longer watched.
@@ -28,9 +30,16 @@ final class Authenticator: Sendable {
         return (session, asked)
     }
 
-    private func prove(_ known: Session, _ digest: [UInt8]) throws(RPCError) -> ContinuousClock.Instant? {
-        do { return try router.prove(known) } catch {
-            sessions.withLockedValue { $0[digest] = nil }
+    /// Nil for a key that is no longer watched. Requests that find their key's proof too old wait for the next poll
+    /// together, so that no request reads the key's row by itself.
+    private func prove(
+        _ known: Session, _ digest: [UInt8], deadline: ContinuousClock.Instant
+    ) async throws(RPCError) -> ContinuousClock.Instant? {
+        do {
+            if let proved = try router.prove(known) { return proved }
+            return try await router.nextProof(of: known, deadline: deadline)
+        } catch {
+            if error.code == .unauthenticated { sessions.withLockedValue { $0[digest] = nil } }
             throw error
         }
     }

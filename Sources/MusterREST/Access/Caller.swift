@@ -32,5 +32,5 @@ struct Caller: Sendable {
     var requestID: Identifier? { get throws { try idempotencyKey.get() } }
 
     /// Throws PERMISSION_DENIED if the key lacks this scope. Used for scopes that belong to no call.
-    func authorize(_ scope: String) throws(RPCError) { try router.authorize(scope, in: context) }
+    func authorize(_ scope: String) async throws(RPCError) { try await router.authorize(scope, in: context) }
 }

@@ -17,11 +17,11 @@ struct SegmentRoutes {
         }
         // Connectors ask for these to check a key. There are no campaigns yet.
         routes.get("/campaigns/list") { _, context in
-            try context.caller.authorize("campaigns.list")
+            try await context.caller.authorize("campaigns.list")
             return JSONResponse(.ok, NoCampaigns())
         }
         routes.get("/canvas/list") { _, context in
-            try context.caller.authorize("canvas.list")
+            try await context.caller.authorize("canvas.list")
             return JSONResponse(.ok, NoCanvases())
         }
     }

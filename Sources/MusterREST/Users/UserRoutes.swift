@@ -121,7 +121,7 @@ extension Caller {
         guard let requests, let id = try requestID else { return try await sendEach(calls) }
         // A key must not use up ids for calls that it may not make. The calls themselves are counted; this check is not
         // a call.
-        try authorize(C.method)
+        try await authorize(C.method)
         let deadline = incoming.deadline(Limits.restTime)
         guard let begun = try await requests.begin(calls, as: id, in: session, deadline: deadline) else { return }
         try await sendEach(begun)

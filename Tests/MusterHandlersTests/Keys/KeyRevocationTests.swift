@@ -94,8 +94,8 @@ struct KeyRevocationTests {
         }
     }
 
-    /// Calls are refused at once while the keys can't be read, and go ahead as soon as they can.
-    @Test func nothingWaitsForAProofThatIsLate() async throws {
+    /// A call waits while a poll is slow; once one has failed, calls are refused at once until the next success.
+    @Test func callsWaitForASlowPollAndNotForAFailedOne() async throws {
         try await TestDatabase.with { test in
             try await test.withStore { store in
                 let rig = KeyFixture(store, test.workspace)
@@ -103,21 +103,33 @@ struct KeyRevocationTests {
                     CreateKey(kind: .service, name: "x", scopes: ["*"]), rig.caller("*"))
                 let session = try await rig.open(made.secret)
                 try await watching(rig.monitor, [session]) { ended in
-                    async let held: Void = TestDatabase.open(test.ownerURL, connections: 1) { owner in
-                        try await owner.transaction(deadline: .soon) { connection in
-                            try connection.execute("LOCK TABLE api_key")
-                            try connection.execute("SELECT pg_sleep(2)")
-                        }
-                    }
+                    async let slow: Void = holdKeys(in: test, seconds: 1.3)
                     try await untilLocked(store)
-                    try await Task.sleep(for: KeyRevocationMonitor.maxAge + .milliseconds(300))
+                    try await Task.sleep(for: KeyRevocationMonitor.maxAge + .milliseconds(50))
+                    try await rig.monitor.verify(session, deadline: .soon)
+                    try await slow
+
+                    async let stalled: Void = holdKeys(in: test, seconds: 3)
+                    try await untilLocked(store)
+                    try await Task.sleep(for: .milliseconds(2_200))
                     let asked = ContinuousClock.now
-                    let error = #expect(throws: RPCError.self) { try rig.monitor.verify(session) }
-                    #expect(error?.code == .unavailable && ContinuousClock.now - asked < .milliseconds(50))
-                    try await held
+                    let error = await #expect(throws: RPCError.self) {
+                        try await rig.monitor.verify(session, deadline: .soon)
+                    }
+                    #expect(error?.code == .unavailable && ContinuousClock.now - asked < .milliseconds(100))
+                    try await stalled
                     #expect(await eventually { (try? rig.monitor.verify(session)) != nil })
                     #expect(ended().isEmpty)
                 }
+            }
+        }
+    }
+
+    private func holdKeys(in test: TestDatabase, seconds: Double) async throws {
+        try await TestDatabase.open(test.ownerURL, connections: 1) { owner in
+            try await owner.transaction(deadline: .soon) { connection in
+                try connection.execute("LOCK TABLE api_key")
+                try connection.execute("SELECT pg_sleep(\(seconds))")
             }
         }
     }
@@ -208,4 +220,11 @@ private final class EndedKeys: Sendable {
     var all: Set<String> { keys.withLock { $0 } }
 
     func add(_ more: [String]) { keys.withLock { $0.formUnion(more) } }
+}
+
+extension KeyRevocationMonitor {
+    /// Throws if the session's key has ended or was not proved lately.
+    func verify(_ session: Session) throws(RPCError) {
+        guard try proof(of: session) != nil else { throw Self.unproved }
+    }
 }
