@@ -26,14 +26,14 @@ struct PageTokens {
         let context = try beginning(of: call)
         let refused = RPCError(
             .invalidArgument, .otherCallsToken, field: "page_token",
-            "page_token is none of this call's: pass what the last reply gave, with everything else as in the first call"
+            "page_token does not belong to this request: repeat the first request unchanged with the last next_page_token"
         )
         guard token.utf8.count <= 1 << 16, let bytes = Self.bytes(of: token) else { throw refused }
-        do {
-            return try JSONDecoding.decode(Position.self, from: try ChaChaPoly.open(bytes, key: key, context: context))
-        } catch {
+        let opened: [UInt8]
+        do { opened = try ChaChaPoly.open(bytes, key: key, context: context) } catch CryptographyError.notAuthentic {
             throw refused
         }
+        do { return try JSONDecoding.decode(Position.self, from: opened) } catch { throw refused }
     }
 
     /// One page of a listing.

@@ -35,7 +35,7 @@ import Testing
                 for other in Self.calls where other != call {
                     let answer = try await session.answer(other.method, other.body(page: token))
                     #expect(answer.code == .invalidArgument, "\(call) in \(other): \(answer.text)")
-                    #expect(answer.message.hasPrefix("page_token is none of this call's"), "\(answer.text)")
+                    #expect(answer.message.hasPrefix("page_token does not belong to this request"), "\(answer.text)")
                 }
             }
         }
@@ -116,7 +116,7 @@ import Testing
             let client = other.client()
             try await muster.database.run("UPDATE page_token_key SET key = decode(repeat('ab', 32), 'hex')")
             #expect(try await muster.send(call).members.count == 2)  // it holds the key since its first page
-            await refused(.invalidArgument, "page_token is none of this call's") { _ = try await client.send(call) }
+            await refused(.invalidArgument, "page_token does not belong to this request") { _ = try await client.send(call) }
             await client.close()
             await other.stop()
         }

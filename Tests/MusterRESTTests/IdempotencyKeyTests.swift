@@ -65,9 +65,11 @@ import Testing
             router.metrics.write(to: &page)
             return page.text.contains(MergeUsers.method)
         }
-        try router.authorize(MergeUsers.method, in: context(["*"]))
+        try await router.authorize(MergeUsers.method, in: context(["*"]))
         #expect(!counted())
-        #expect(throws: RPCError.self) { try router.authorize(MergeUsers.method, in: context(["x"])) }
+        await #expect(throws: RPCError.self) {
+            try await router.authorize(MergeUsers.method, in: context(["x"]))
+        }
         #expect(counted())
     }
 
