@@ -44,6 +44,7 @@ extension CallRouter {
             nextProof: { (session, deadline) throws(RPCError) in
                 try await monitor.nextProof(of: session, deadline: deadline)
             },
+            hasEnded: { session in monitor.hasEnded(session) },
             overload: { scope in store.overload(of: scope) },
             lockWait: identity.limits.first { $0.name == Limits.lockWait.name } ?? Limits.lockWait,
             maxInFlightPerKey: maxInFlightPerKey, logger: logger)

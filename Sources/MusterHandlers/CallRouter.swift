@@ -90,10 +90,14 @@ public final class CallRouter: Sendable {
     public typealias NextProof =
         @Sendable (Session, ContinuousClock.Instant) async throws(RPCError) -> ContinuousClock.Instant?
 
+    /// Whether a session's key is known to have ended, by memory alone.
+    public typealias HasEnded = @Sendable (Session) -> Bool
+
     private let routes: [String: Route]
     private let open: Open
     private let proof: Prove
     private let nextProof: NextProof
+    private let hasEnded: HasEnded
     private let overload: Overload
     private let lockWait: Limit
     private let logger: Logger
@@ -106,12 +110,14 @@ public final class CallRouter: Sendable {
     ///   - open: authenticates a key.
     ///   - prove: returns when a session's key was last proved. Called before every call, so it answers from memory.
     ///   - nextProof: waits for a proof, when `prove` has none that is recent.
+    ///   - hasEnded: called before a call whose request proved the key.
     ///   - overload: called before a writing call is decoded, so that a refusal costs little.
     ///   - lockWait: the longest wait for each database lock, if the request sets none.
     ///   - maxInFlightPerKey: the maximum of requests in flight per key. The listener refuses others.
     public init(
         routes: [Route], open: @escaping Open, prove: @escaping Prove,
         nextProof: @escaping NextProof = { (_, _) throws(RPCError) in nil },
+        hasEnded: @escaping HasEnded = { _ in false },
         overload: @escaping Overload = { _ in nil }, lockWait: Limit = Limits.lockWait,
         maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
         logger: Logger
@@ -120,6 +126,7 @@ public final class CallRouter: Sendable {
         self.open = open
         proof = prove
         self.nextProof = nextProof
+        self.hasEnded = hasEnded
         self.overload = overload
         self.lockWait = lockWait
         keysInFlight = KeysInFlight(maxPerKey: maxInFlightPerKey)
@@ -225,9 +232,12 @@ public final class CallRouter: Sendable {
         guard context.session.allows(scope) else {
             throw RPCError(.permissionDenied, .missingScope, "this key lacks the scope \(scope)")
         }
-        // Throws if the key has ended meanwhile, whatever was proved before.
+        if let proved = context.provedAt, .now - proved <= KeyRevocationMonitor.maxAge {
+            // It may have ended since the request proved it.
+            guard !hasEnded(context.session) else { throw SessionHandlers.refusal }
+            return
+        }
         if try proof(context.session) != nil { return }
-        if let proved = context.provedAt, .now - proved <= KeyRevocationMonitor.maxAge { return }
         guard try await nextProof(context.session, context.deadline) != nil else {
             throw KeyRevocationMonitor.unproved
         }

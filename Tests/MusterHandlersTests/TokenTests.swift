@@ -116,7 +116,9 @@ import Testing
             let client = other.client()
             try await muster.database.run("UPDATE page_token_key SET key = decode(repeat('ab', 32), 'hex')")
             #expect(try await muster.send(call).members.count == 2)  // it holds the key since its first page
-            await refused(.invalidArgument, "page_token does not belong to this request") { _ = try await client.send(call) }
+            await refused(.invalidArgument, "page_token does not belong to this request") {
+                _ = try await client.send(call)
+            }
             await client.close()
             await other.stop()
         }

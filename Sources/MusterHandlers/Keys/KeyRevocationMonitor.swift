@@ -103,7 +103,8 @@ public final class KeyRevocationMonitor: Sendable {
         }
     }
 
-    private func hasEnded(_ session: Session) -> Bool {
+    /// Whether the session's key is known to have ended.
+    func hasEnded(_ session: Session) -> Bool {
         session.hasExpired || withKey(of: session) { $0.isRevoked }
     }
 
