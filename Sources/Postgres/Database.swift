@@ -127,7 +127,7 @@ public final class Database: Sendable {
         canceller.close()
     }
 
-    /// Whether a unit of work ended, or was refused under overload, within this many milliseconds.
+    /// Whether PostgreSQL completed a unit of work, or one was refused under overload, within this many milliseconds.
     public func activity(within milliseconds: Int) -> (hasEnded: Bool, isOverloaded: Bool) {
         queue.activity(within: milliseconds)
     }

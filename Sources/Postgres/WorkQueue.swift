@@ -11,7 +11,7 @@ final class WorkQueue: Sendable {
         /// Connections for all work, and for urgent work alone.
         var connected = 0
         var connectedForUrgent = 0
-        /// The end of the last unit of work.
+        /// The end of the last unit of work that PostgreSQL answered.
         var lastEnd: MonotonicTime?
         /// When work stops waiting for a connection; nil while there is one.
         var patienceEnds: MonotonicTime?
@@ -156,12 +156,13 @@ final class WorkQueue: Sendable {
         }
     }
 
-    func finished(_ work: Work) {
+    /// - Parameter isAnswered: whether PostgreSQL is known to have answered, so that its connection can be used again.
+    func finished(_ work: Work, isAnswered: Bool) {
         let worker = state.withLock { state in
             var start: MonotonicTime?
             if case .running(_, let since) = work.ticket.place { start = since }
             state.waiting.ended(work, since: start)
-            state.lastEnd = .now
+            if isAnswered { state.lastEnd = .now }
             work.ticket.place = .done
             // Work of a full lane may wait beside idle workers, and this worker may have lost its connection.
             return state.waiting.count > 0 ? state.idle.popLast() : nil

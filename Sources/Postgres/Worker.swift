@@ -69,7 +69,7 @@ final class Worker: Sendable {
             while true {
                 switch queue.next(for: interrupt, wokenBy: workAdded, urgentOnly: urgentOnly) {
                 case .run(let work, _):
-                    queue.finished(work)
+                    queue.finished(work, isAnswered: false)
                     work.refuse(failure)
                 case .refuse(let works, let error): for work in works { work.refuse(error) }
                 case .verify: break
@@ -105,7 +105,7 @@ final class Worker: Sendable {
                     return wasOfUse
                 }
                 wasOfUse = wasOfUse || session.job.hasResult
-                queue.finished(work)
+                queue.finished(work, isAnswered: !session.isLost)
                 answer()
             }
         }
