@@ -90,7 +90,7 @@ import Testing
             let said = try await refusal(database.ownerURL)
             #expect(
                 said.contains(
-                    "connect as the server's role (setting server_role of migrate), or say --allow-owner-role"),
+                    "connect as the server's role (setting server_role of migrate), or pass --allow-owner-role"),
                 "\(said)")
             try await ServerProcess.with(
                 database.ownerURL, settings: ["MUSTER_ALLOW_OWNER_ROLE": "true"]
