@@ -51,6 +51,8 @@ final class Interrupt: Sendable {
 }
 
 /// Starts a worker's thread. Threads live as long as the database and are never joined.
+///
+/// All are started when the database is opened, so a failure ends the process before it serves anything.
 func startThread(_ body: @escaping @Sendable () -> Void) {
     let box = Unmanaged.passRetained(ThreadBody(body))
     var thread = pthread_t()

@@ -225,7 +225,7 @@ private struct SetVerification: Sendable {
 
     private mutating func compareMembers(_ state: SetState, _ transaction: borrowing WorkspaceTransaction) throws {
         let everyone = try transaction.load([SetKey.everyone])[SetKey.everyone]
-        let strangers = state.members.subtracting(everyone?.members ?? [])
-        if !strangers.isEmpty { note("version \(state.at.version): \(strangers.count) members are no users") }
+        let unregistered = state.members.subtracting(everyone?.members ?? [])
+        if !unregistered.isEmpty { note("version \(state.at.version): \(unregistered.count) members are no users") }
     }
 }
