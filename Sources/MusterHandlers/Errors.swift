@@ -30,10 +30,6 @@ extension RPCError {
                 .outOfRange, .notKept, field: "page_token", limit: limit,
                 "page_token is of a listing older than \(limit.described), which is gone; begin again without it"
             )
-        case is ChangingTooFast:
-            self.init(
-                .aborted, "what this reads changes faster than it can be read; try again",
-                details: ["retry_after_ms": 100])
         case is JournalUnavailable:
             self.init(
                 .unavailable,

@@ -13,6 +13,7 @@ enum FilterRules {
                 try MusterHandlers.check(objectID: cohort.cohortID, "\(path).cohort_id")
             case .segment(let segment): try MusterHandlers.check(objectID: segment.segmentID, "\(path).segment_id")
             case .attribute(let attribute): try check(attribute, path)
+            case .identifier(let identifier): try check(identifier, path)
             case .event(let event): try check(event, path)
             case .purchase(let purchase): try check(purchase, path)
             case .all, .any, .not, .everyone: break
@@ -36,6 +37,16 @@ enum FilterRules {
             for child in node.children { try visit(child, depth + 1) }
         }
         try visit(filter, 1)
+    }
+
+    private static func check(_ identifier: IdentifierFilter, _ path: String) throws {
+        guard let label = identifier.aliasLabel else { return }
+        guard identifier.kind == .alias else {
+            throw RPCError.invalid("\(path).alias_label", .conflict, "must be left out unless kind is alias")
+        }
+        if let problem = label.problem(atMost: Limits.labelBytes) {
+            throw RPCError(problem, at: "\(path).alias_label")
+        }
     }
 
     private static func check(_ attribute: AttributeFilter, _ path: String) throws {

@@ -1,3 +1,14 @@
+/// An expression that is compiled once, to be evaluated over many states of its operands.
+public struct CompiledExpression: Sendable {
+    let program: Program
+
+    /// Compiles an expression.
+    public init(_ expression: SetExpression) { program = Program(expression) }
+
+    /// Whether an element of the universe is in the set, given the operands that contain it.
+    public func decide(_ isInOperand: (Int) -> Bool) -> Bool { program.decide(isInOperand) }
+}
+
 /// An expression over sets, ready to be evaluated. Each result lies within the universe: a number that is in an operand
 /// but not in the universe is a member of nothing.
 ///
@@ -14,7 +25,12 @@ public struct Evaluation: Sendable {
     ///   - universe: all numbers that exist.
     ///   - operands: shared, not copied.
     public init(_ expression: SetExpression, universe: MemberSet, operands: [MemberSet]) {
-        program = Program(expression)
+        self.init(CompiledExpression(expression), universe: universe, operands: operands)
+    }
+
+    /// The same, of an expression that is compiled already.
+    public init(_ expression: CompiledExpression, universe: MemberSet, operands: [MemberSet]) {
+        program = expression.program
         precondition(program.operandCount <= operands.count, "The expression names an operand that is not there")
         self.universe = universe
         self.operands = operands

@@ -9,6 +9,12 @@ public final class Failpoints: Sendable {
         case exportStored
         /// An erasure is committed; the journal does not have it yet.
         case erasureCommitted
+        /// The heads of a proof have arrived; nothing is answered yet.
+        case proofArrived
+        /// A refresh has taken its snapshot and read the heads.
+        case refreshBegan
+        /// A read is proved; its users are not looked up in the directory yet.
+        case readProved
     }
 
     #if DEBUG
@@ -23,7 +29,17 @@ public final class Failpoints: Sendable {
             let action = actions.withLock { $0[place] }
             await action?()
         }
+
+        private let blockingActions = Locked<[Place: @Sendable () -> Void]>([:])
+
+        /// The same for places without tasks: `action` runs on the thread that comes there, and holds it.
+        public func setBlocking(_ place: Place, _ action: (@Sendable () -> Void)?) {
+            blockingActions.withLock { $0[place] = action }
+        }
+
+        func reachBlocking(_ place: Place) { blockingActions.withLock { $0[place] }?() }
     #else
         @inline(__always) func reach(_: Place) async {}
+        @inline(__always) func reachBlocking(_: Place) {}
     #endif
 }

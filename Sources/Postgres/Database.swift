@@ -140,6 +140,27 @@ public final class Database: Sendable {
         return error
     }
 
+    /// Like `read`, for callers that wait in no task: `then` runs on the connection's thread, so it must be short.
+    ///
+    /// - Parameter sql: makes the statement just before it is sent, so that it can serve callers that came meanwhile; a
+    ///   second time if it is sent again on another connection.
+    public func read<R: Sendable>(
+        for caller: Caller = Caller(group: 0), isUrgent: Bool = false, variables: [(String, String)] = [],
+        deadline: ContinuousClock.Instant, making sql: @escaping @Sendable () -> SQL,
+        _ row: @escaping @Sendable (borrowing Row) throws -> R,
+        then: @escaping @Sendable (Result<[R], any Error>) -> Void
+    ) {
+        let outcome = Outcome<[R]> { [errors] result in
+            if case .failure(let error) = result { errors.count(error) }
+            then(result)
+        }
+        add(Ticket(), isUrgent ? .urgent : .read, caller, MonotonicTime(deadline), outcome) { session, deadline in
+            let settings = variables + [("transaction_read_only", "on"), deadline.asStatementTimeout]
+            return try session.read(
+                Job(deadline: deadline, prologue: TransactionPrologue(begins: false, settings: settings)), sql(), row)
+        }
+    }
+
     /// Queues a unit of work and waits for it. Cancelling the task removes it, or interrupts its statement.
     private func submit<R: Sendable>(
         _ lane: Work.Lane, _ caller: Caller, _ deadline: ContinuousClock.Instant, mayRunAgain: Bool = true,
@@ -149,23 +170,8 @@ public final class Database: Sendable {
         do {
             return try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<R, any Error>) in
-                    let outcome = Outcome(continuation)
-                    queue.add(
-                        Work(ticket: ticket, deadline: moment, lane: lane, caller: caller) { session, isFirstRun in
-                            session.tell = { outcome.settle(.failure($0)) }
-                            defer { session.tell = nil }
-                            do {
-                                let value = try body(session, moment)
-                                return { outcome.settle(.success(value)) }
-                            } catch {
-                                let leftNoTrace = session.isLost && !session.job.hasResult
-                                let isInTime = session.job.cancellation == .none && moment > .now
-                                if mayRunAgain, isFirstRun, leftNoTrace, isInTime { return nil }
-                                return { outcome.settle(.failure(error)) }
-                            }
-                        } refuse: { error in
-                            outcome.settle(.failure(error))
-                        })
+                    let outcome = Outcome<R> { continuation.resume(with: $0) }
+                    add(ticket, lane, caller, moment, outcome, mayRunAgain: mayRunAgain, body)
                 }
             } onCancel: {
                 queue.cancel(ticket)
@@ -175,20 +181,42 @@ public final class Database: Sendable {
             throw error
         }
     }
+
+    private func add<R: Sendable>(
+        _ ticket: Ticket, _ lane: Work.Lane, _ caller: Caller, _ deadline: MonotonicTime, _ outcome: Outcome<R>,
+        mayRunAgain: Bool = true, _ body: @escaping @Sendable (DatabaseSession, MonotonicTime) throws -> R
+    ) {
+        queue.add(
+            Work(ticket: ticket, deadline: deadline, lane: lane, caller: caller) { session, isFirstRun in
+                session.tell = { outcome.settle(.failure($0)) }
+                defer { session.tell = nil }
+                do {
+                    let value = try body(session, deadline)
+                    return { outcome.settle(.success(value)) }
+                } catch {
+                    let leftNoTrace = session.isLost && !session.job.hasResult
+                    let isInTime = session.job.cancellation == .none && deadline > .now
+                    if mayRunAgain, isFirstRun, leftNoTrace, isInTime { return nil }
+                    return { outcome.settle(.failure(error)) }
+                }
+            } refuse: { error in
+                outcome.settle(.failure(error))
+            })
+    }
 }
 
 /// The result of a unit of work, for its waiter: the first result counts.
 private final class Outcome<R: Sendable>: Sendable {
-    private let continuation: Locked<CheckedContinuation<R, any Error>?>
+    private let waiter: Locked<(@Sendable (Result<R, any Error>) -> Void)?>
 
-    init(_ continuation: CheckedContinuation<R, any Error>) { self.continuation = Locked(continuation) }
+    init(_ waiter: @escaping @Sendable (Result<R, any Error>) -> Void) { self.waiter = Locked(waiter) }
 
     func settle(_ result: Result<R, any Error>) {
-        let first = continuation.withLock { continuation in
-            defer { continuation = nil }
-            return continuation
+        let first = waiter.withLock { waiter in
+            defer { waiter = nil }
+            return waiter
         }
-        first?.resume(with: result)
+        first?(result)
     }
 }
 

@@ -39,7 +39,6 @@ import Testing
     @Test func otherErrorsHaveTheirCode() {
         #expect(RPCError(handling: VersionNotKept()).code == .outOfRange)
         #expect(RPCError(handling: ListingExpired()).code == .outOfRange)
-        #expect(RPCError(handling: ChangingTooFast()).code == .aborted)
         #expect(RPCError(handling: RequestIDReused()).code == .failedPrecondition)
         #expect(RPCError(handling: CancellationError()).code == .cancelled)
         let damaged = DamagedSet(set: SetKey(workspace: WorkspaceID(rawValue: 1), number: 0), what: "SECRET")

@@ -1,6 +1,7 @@
 import MusterClient
 import MusterHandlers
 import MusterProtocol
+import MusterSets
 import MusterTestSupport
 import Postgres
 import TestSupport
@@ -73,6 +74,36 @@ struct ServerPair: Sendable {
         }
         return try #require(number)
     }
+
+    /// As when PostgreSQL fails over to a standby that lacks the last commits, and another takes their version number.
+    func rewindCohort(_ cohort: Identifier, toVersion version: Int64, thenAdding number: UInt32?) async throws {
+        let (workspace, set) = (workspace.id, try await numberOfSet(cohort))
+        try await asOwner { connection in
+            try connection.execute(
+                "DELETE FROM set_change WHERE workspace_id = \(workspace) AND set_number = \(set) AND version > \(version)"
+            )
+            try connection.execute(
+                "DELETE FROM cohort_import WHERE workspace_id = \(workspace) AND set_number = \(set) AND version > \(version)"
+            )
+            let tag = try connection.first(
+                "SELECT tag FROM set_change WHERE workspace_id = \(workspace) AND set_number = \(set) AND version = \(version)"
+            ) { row in try row.value(0, as: Int64.self) }
+            var head = (version: version, tag: try #require(tag), size: version)
+            if let number {
+                try connection.execute(
+                    """
+                    INSERT INTO set_change (workspace_id, set_number, version, previous_tag, tag, added, changed_at)
+                    VALUES (\(workspace), \(set), \(version + 1), \(head.tag), 4711, \(StoredSet.encode([number])), now())
+                    """)
+                head = (version + 1, 4711, version + 1)
+            }
+            try connection.execute(
+                """
+                UPDATE set_head SET version = \(head.version), tag = \(head.tag), size = \(head.size)
+                WHERE workspace_id = \(workspace) AND set_number = \(set)
+                """)
+        }
+    }
 }
 
 extension MusterClient {
@@ -133,7 +164,8 @@ extension Store {
         for number in Int32(0)..<100 {
             let set = SetKey(workspace: workspace, number: number)
             cache.remove(set)
-            for version in Int64(0)..<20 { derived.remove(.version(set, version)) }
+            for version in Int64(0)..<20 { reads.resources.derived.remove(.version(set, version)) }
         }
+        reads.reads(of: workspace).dropStates()
     }
 }

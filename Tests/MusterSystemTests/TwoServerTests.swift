@@ -106,13 +106,13 @@ import Testing
             }
             try await warm(pair, ["u-0", "u-1", "u-2"])
             // Version 3 is now one that added u-9.
-            try await rewind(pair, "c", toVersion: 2, thenAdding: 9)
+            try await pair.rewindCohort("c", toVersion: 2, thenAdding: 9)
             try await warm(pair, ["u-0", "u-1", "u-9"])
             // And now it does not exist.
-            try await rewind(pair, "c", toVersion: 2, thenAdding: nil)
+            try await pair.rewindCohort("c", toVersion: 2, thenAdding: nil)
             try await warm(pair, ["u-0", "u-1"])
             // A write continues from there on a server that has not read since.
-            try await rewind(pair, "c", toVersion: 1, thenAdding: 8)
+            try await pair.rewindCohort("c", toVersion: 1, thenAdding: 8)
             let reply = try await pair.throughB.importCohort("c", adding: ["u-5", "u-1"])
             #expect(reply.version == 3)
             #expect(reply.size == 4)
@@ -135,37 +135,6 @@ import Testing
             #expect(try await difference.reduce(into: []) { $0.append($1) } == members.map(CohortDifference.entered))
             let versions = try await client.send(SizeSegment(filter: .cohort("c"), withVersions: true)).versions
             #expect(try await client.send(SizeSegment(filter: .cohort("c"), at: versions)).size == expected.count)
-        }
-    }
-
-    private func rewind(_ pair: ServerPair, _ cohort: Identifier, toVersion version: Int64, thenAdding number: UInt32?)
-        async throws
-    {
-        let (workspace, set) = (pair.workspace.id, try await pair.numberOfSet(cohort))
-        try await pair.asOwner { connection in
-            try connection.execute(
-                "DELETE FROM set_change WHERE workspace_id = \(workspace) AND set_number = \(set) AND version > \(version)"
-            )
-            try connection.execute(
-                "DELETE FROM cohort_import WHERE workspace_id = \(workspace) AND set_number = \(set) AND version > \(version)"
-            )
-            let tag = try connection.first(
-                "SELECT tag FROM set_change WHERE workspace_id = \(workspace) AND set_number = \(set) AND version = \(version)"
-            ) { row in try row.value(0, as: Int64.self) }
-            var head = (version: version, tag: try #require(tag), size: version)
-            if let number {
-                try connection.execute(
-                    """
-                    INSERT INTO set_change (workspace_id, set_number, version, previous_tag, tag, added, changed_at)
-                    VALUES (\(workspace), \(set), \(version + 1), \(head.tag), 4711, \(StoredSet.encode([number])), now())
-                    """)
-                head = (version + 1, 4711, version + 1)
-            }
-            try connection.execute(
-                """
-                UPDATE set_head SET version = \(head.version), tag = \(head.tag), size = \(head.size)
-                WHERE workspace_id = \(workspace) AND set_number = \(set)
-                """)
         }
     }
 }

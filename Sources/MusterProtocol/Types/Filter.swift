@@ -1,4 +1,4 @@
-/// A tree over cohorts, saved segments, attributes, events and purchases that selects users. On the wire an object with
+/// A tree over cohorts, saved segments, attributes, identifiers, events and purchases that selects users. On the wire an object with
 /// one key: `{"all":[{"cohort":{…}},{"not":{"cohort":{…}}},{"attribute":{…}}]}`.
 public indirect enum Filter: Sendable, Hashable {
     case all([Filter])
@@ -8,6 +8,7 @@ public indirect enum Filter: Sendable, Hashable {
     case cohort(CohortReference)
     case segment(SegmentReference)
     case attribute(AttributeFilter)
+    case identifier(IdentifierFilter)
     case event(EventFilter)
     case purchase(PurchaseFilter)
 
@@ -28,7 +29,7 @@ public indirect enum Filter: Sendable, Hashable {
         switch self {
         case .all(let filters), .any(let filters): filters
         case .not(let filter): [filter]
-        case .everyone, .cohort, .segment, .attribute, .event, .purchase: []
+        case .everyone, .cohort, .segment, .attribute, .identifier, .event, .purchase: []
         }
     }
 
@@ -58,6 +59,7 @@ public indirect enum Filter: Sendable, Hashable {
         case .cohort: .cohort
         case .segment: .segment
         case .attribute: .attribute
+        case .identifier: .identifier
         case .event: .event
         case .purchase: .purchase
         }
@@ -66,7 +68,7 @@ public indirect enum Filter: Sendable, Hashable {
 
 extension Filter: Codable {
     enum CodingKeys: String, CodingKey, CaseIterable {
-        case all, any, not, everyone, cohort, segment, attribute, event, purchase
+        case all, any, not, everyone, cohort, segment, attribute, identifier, event, purchase
     }
 
     public init(from decoder: any Decoder) throws {
@@ -75,7 +77,7 @@ extension Filter: Codable {
         guard keys.count == 1, let key = keys.first else {
             throw JSONError(
                 at: decoder,
-                "must be an object with exactly one of all, any, not, everyone, cohort, segment, attribute, event and purchase",
+                "must be an object with exactly one of all, any, not, everyone, cohort, segment, attribute, identifier, event and purchase",
                 keys.isEmpty ? .missing : .conflict)
         }
         self =
@@ -87,6 +89,7 @@ extension Filter: Codable {
             case .cohort: .cohort(try container.decode(CohortReference.self, forKey: key))
             case .segment: .segment(try container.decode(SegmentReference.self, forKey: key))
             case .attribute: .attribute(try container.decode(AttributeFilter.self, forKey: key))
+            case .identifier: .identifier(try container.decode(IdentifierFilter.self, forKey: key))
             case .event: .event(try container.decode(EventFilter.self, forKey: key))
             case .purchase: .purchase(try container.decode(PurchaseFilter.self, forKey: key))
             }
@@ -101,6 +104,7 @@ extension Filter: Codable {
         case .cohort(let cohort): try container.encode(cohort, forKey: key)
         case .segment(let segment): try container.encode(segment, forKey: key)
         case .attribute(let attribute): try container.encode(attribute, forKey: key)
+        case .identifier(let identifier): try container.encode(identifier, forKey: key)
         case .event(let event): try container.encode(event, forKey: key)
         case .purchase(let purchase): try container.encode(purchase, forKey: key)
         }
@@ -132,6 +136,30 @@ public struct AttributeFilter: Codable, Sendable, Hashable {
         self.name = name
         self.comparison = comparison
         self.value = value
+    }
+}
+
+/// A test of whether a user has an identifier of a kind, whatever it is.
+public struct IdentifierFilter: Codable, Sendable, Hashable {
+    /// The kinds of identifiers by which imports match users.
+    public enum Kind: String, Codable, Sendable, CaseIterable {
+        case externalID = "external_id"
+        case alias
+        case deviceID = "device_id"
+    }
+
+    public var kind: Kind
+    /// Only with `alias`: the label that one of the user's aliases has; absent, any alias counts.
+    public var aliasLabel: Identifier?
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case kind
+        case aliasLabel = "alias_label"
+    }
+
+    public init(kind: Kind, aliasLabel: Identifier? = nil) {
+        self.kind = kind
+        self.aliasLabel = aliasLabel
     }
 }
 

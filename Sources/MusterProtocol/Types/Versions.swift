@@ -15,7 +15,7 @@ public struct Versions: Codable, Sendable, Equatable {
 
     /// The requests about an earlier state that are refused, for the notes of each call that takes `at`.
     static let refusals =
-        "A filter with an attribute, an event or a purchase, also inside a saved filter, has no earlier states and refuses `at`, as does a segment that has changed since (`FAILED_PRECONDITION`). A version that is no longer stored is `OUT_OF_RANGE`."
+        "A filter with an attribute, an identifier, an event or a purchase, also inside a saved filter, has no earlier states and refuses `at`, as does a segment that has changed since (`FAILED_PRECONDITION`). A version that is no longer stored is `OUT_OF_RANGE`."
 
     public init(
         everyone: Int64, attributes: Int64? = nil, events: Int64? = nil, cohorts: [CohortVersion] = [],

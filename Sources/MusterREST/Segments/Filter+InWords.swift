@@ -13,6 +13,7 @@ extension Filter {
         case .cohort(let cohort): "includes \(cohort.inWords)"
         case .segment(let segment): "is in the segment \(quoted(segment.segmentID))"
         case .attribute(let attribute): attribute.inWords
+        case .identifier(let identifier): identifier.inWords
         case .event(let event): event.inWords
         case .purchase(let purchase): purchase.inWords
         }
@@ -34,6 +35,17 @@ extension Filter {
 
 extension CohortReference {
     fileprivate var inWords: String { "the cohort \(quoted(cohortID)) of \(partner)" }
+}
+
+extension IdentifierFilter {
+    fileprivate var inWords: String {
+        switch (kind, aliasLabel) {
+        case (.externalID, _): "has an external id"
+        case (.alias, let label?): "has an alias with the label \(quoted(label))"
+        case (.alias, nil): "has an alias"
+        case (.deviceID, _): "has a device"
+        }
+    }
 }
 
 extension AttributeFilter {

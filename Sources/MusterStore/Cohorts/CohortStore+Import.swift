@@ -120,7 +120,6 @@ extension CohortStore {
         }
         guard let (set, state, outcomes) = applied else { return .unknownCohort }
         cache.put(state, for: set)
-        store.cohortSets.put(set.number, for: CohortKey(workspace: workspace, cohort: request.cohort), bytes: 64)
         return .applied(version: state.at.version, size: state.members.count, outcomes: outcomes)
     }
 

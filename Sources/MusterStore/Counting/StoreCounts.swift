@@ -9,19 +9,23 @@ public final class StoreCounts: Sendable {
 
     init() {}
 
-    func looked(for calls: Int) {
+    /// Counts a statement that proved memory current, and the reads that it served.
+    func proved(for calls: Int) {
         numbers.add(at: 0)
         numbers.add(calls, at: 1)
     }
 
-    /// Counts the sets of attributes that a read computed: from all users, and from changed users only.
-    func workedOut(scans: Int, advances: Int) {
-        numbers.add(scans, at: 3)
-        numbers.add(advances, at: 4)
-    }
+    var proofs: Int { numbers[0] }
+    var provedReads: Int { numbers[1] }
 
-    /// Attributes that reads scanned for all users who have them.
-    var attributeScans: Int { numbers[3] }
+    /// Counts sets of leaves that were computed from all users.
+    func scanned(_ leaves: Int) { numbers.add(leaves, at: 3) }
+
+    /// Counts sets of leaves that were brought on by the users who changed.
+    func advanced(_ leaves: Int) { numbers.add(leaves, at: 4) }
+
+    /// Leaves that reads computed from all users.
+    var leafScans: Int { numbers[3] }
 
     /// Counts an import that was answered with this receipt.
     public func imported(_ receipt: Receipt) {
@@ -37,13 +41,11 @@ public final class StoreCounts: Sendable {
 
     /// Writes the counters to a page.
     public func write(to page: inout Exposition) {
-        page.counter("muster_looks_total", "Statements that read the state of a workspace's sets.", numbers[0])
-        page.counter("muster_look_calls_total", "Calls that those statements served; they share them.", numbers[1])
+        page.counter("muster_proofs_total", "Statements that proved what memory holds of a workspace.", numbers[0])
+        page.counter("muster_proved_reads_total", "Reads that those statements served; they share them.", numbers[1])
+        page.counter("muster_leaf_scans_total", "Sets of leaves that were computed from all users.", numbers[3])
         page.counter(
-            "muster_attribute_scans_total", "Attributes that looks read of all users who have them.", numbers[3])
-        page.counter(
-            "muster_attribute_advances_total", "Attributes that looks read of those users alone who changed.",
-            numbers[4])
+            "muster_leaf_advances_total", "Sets of leaves that were brought on by the users who changed.", numbers[4])
         page.gauge("muster_sets", "Stored sets, as of the last maintenance pass.", lag[0])
         page.gauge(
             "muster_changes_not_compacted", "Changes that no snapshot holds yet, as of the last maintenance pass.",
@@ -76,7 +78,7 @@ extension Store {
                 "muster_erasures_journalled_total", "Lines that were written to the journal of erasures.",
                 journal.lineCount)
         }
-        let caches = [("sets", cache.usage), ("derived", derived.usage), ("users", seenUsers.usage)]
+        let caches = [("sets", cache.usage), ("derived", reads.resources.derived.usage)]
         func samples(_ figure: KeyPath<CacheUsage, Int>) -> [Exposition.Sample] {
             caches.map { .init(["cache": $0.0], $0.1[keyPath: figure]) }
         }

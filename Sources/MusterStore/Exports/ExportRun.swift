@@ -65,7 +65,7 @@ struct ExportRunner: ScopedStore {
 
     /// Whether another attempt, perhaps on another machine, may succeed. The number of attempts is limited.
     private static func mayPass(_ error: any Error) -> Bool {
-        error is PostgresError || error is CancellationError || error is ChangingTooFast || error is ZipError
+        error is PostgresError || error is CancellationError || error is ZipError
     }
 
     /// Users are read over many transactions, so a user may be erased after being read and before the archive is done.
@@ -103,8 +103,8 @@ struct ExportRunner: ScopedStore {
     /// The members at one moment.
     private func members(of export: ClaimedExport) async throws -> MemberSet {
         let audience = within(.seconds(60)).stores.audience
-        let reading = try await audience.reading(of: .segments([export.segmentID]))
-        return reading.evaluations.first?.members() ?? []
+        let proved = try await audience.read(.segments([export.segmentID]))
+        return proved.evaluations.first?.members() ?? []
     }
 
     private func save(_ file: TemporaryFile, length: Int, of export: ClaimedExport) async throws {

@@ -70,8 +70,7 @@ extension WorkspaceMaintenance {
 extension AudienceStore {
     /// Whether none of these users was erased. A merged user counts as present if its kept user is.
     func areAllThere(_ members: MemberSet) async throws -> Bool {
-        let scope = LookScope(cohorts: [], segments: [], attributes: [])
-        let everyone = try await look(LookRequest(scope: scope)).everyone.members
+        let everyone = try await read(.filter(.everyone)).state.everyone.members
         let gone = members.subtracting(everyone)
         guard !gone.isEmpty else { return true }
         let kept = try await keptNumbers(of: gone.users)

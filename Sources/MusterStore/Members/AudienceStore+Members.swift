@@ -32,8 +32,7 @@ extension AudienceStore {
 
     /// The number of users of `set` that still exist; `set` may be of an earlier state.
     func presentCount(of set: MemberSet) async throws -> Int {
-        let scope = LookScope(cohorts: [], segments: [], attributes: [])
-        let everyone = try await look(LookRequest(scope: scope)).everyone.members
+        let everyone = try await read(.filter(.everyone)).state.everyone.members
         let gone = set.subtracting(everyone)
         guard !gone.isEmpty else { return set.count }
         let kept = try await readTransaction { transaction in

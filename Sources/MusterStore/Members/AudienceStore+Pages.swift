@@ -19,12 +19,11 @@ extension AudienceStore {
             let past = try await members(of: question, at: versions, sets: nil)
             return try await page(of: past, after: nil, shape)
         }
-        let reading = try await reading(of: question)
-        let members = reading.evaluations.first?.members() ?? []
+        let proved = try await read(question)
+        let members = proved.evaluations.first?.members() ?? []
         let past = PastMembers(
-            members: members, versions: reading.versions, sets: sets(of: reading.plan, in: reading.look),
-            tags: reading.tags)
-        guard !reading.plan.scope.hasHistory else {
+            members: members, versions: proved.versions, sets: proved.sets, tags: proved.tags)
+        guard !proved.plan.hasHistory else {
             keep(past, of: question)
             return try await page(of: past, after: nil, shape)
         }
@@ -42,8 +41,7 @@ extension AudienceStore {
         of question: Question, at position: ListingPosition, shape: PageShape
     ) async throws -> ListingPage {
         if let stored = position.stored {
-            let (plan, _) = try await currentPlan(of: question)
-            try plan.requireDefinitions(of: position.versions)
+            try await currentPlan(of: question).plan.requireDefinitions(of: position.versions)
             let members = try await storedListing(stored)
             var page = try await entries(of: members, after: position.after, shape)
             page.versions = position.versions
@@ -83,13 +81,14 @@ extension AudienceStore {
 
     /// The users that match a question as of `versions`. Throws `FilterFault` or `VersionNotKept`.
     func members(of question: Question, at versions: Versions, sets: [Int32]?) async throws -> PastMembers {
-        let (plan, look) = try await currentPlan(of: question)
+        let proved = try await currentPlan(of: question)
+        let plan = proved.plan
         if let path = plan.pathWithoutHistory { throw FilterFault.noHistory(path: path) }
         try plan.requireDefinitions(of: versions)
-        let own = self.sets(of: plan, in: look)
+        let own = proved.sets
         if let sets, sets != own { throw VersionNotKept() }
         var wanted = [(set: SetKey.everyone, version: versions.everyone)]
-        for (cohort, set) in zip(plan.scope.cohorts, own) {
+        for (cohort, set) in zip(plan.cohorts, own) {
             let named = versions.cohorts.first { $0.partner == cohort.partner && $0.cohortID == cohort.cohortID }
             guard let named else { throw FilterFault.versionsIncomplete }
             if let generation = named.generation, generation != set { throw VersionNotKept() }
@@ -112,21 +111,10 @@ extension AudienceStore {
         return past
     }
 
-    /// The plan of a question, with its definitions verified as current and the sets of its cohorts resolved.
-    private func currentPlan(of question: Question) async throws -> (Plan, Look) {
-        for _ in 0..<Self.maxLooks {
-            let plan = try await plan(for: question)
-            let look = try await look(LookRequest(scope: plan.scope))
-            guard settled(plan, of: question, by: look) else { continue }
-            for cohort in plan.scope.cohorts where (look.cohorts[cohort] ?? nil) == nil {
-                throw FilterFault.missingCohort(cohort, path: plan.cohortPaths[cohort] ?? "filter")
-            }
-            return (plan, look)
-        }
-        throw ChangingTooFast()
+    /// The plan of a question over the current definitions, with the sets of its cohorts.
+    private func currentPlan(of question: Question) async throws -> ProvedRead {
+        try await read(question, needsSets: false)
     }
-
-    private func sets(of plan: Plan, in look: Look) -> [Int32] { plan.scope.cohorts.map { look.sets[$0] ?? -1 } }
 
     private func keep(_ past: PastMembers, of question: Question) {
         let versions = VersionsKey(past.versions, sets: past.sets, tags: past.tags)
@@ -134,27 +122,23 @@ extension AudienceStore {
     }
 }
 
-extension Reading {
+extension ProvedRead {
+    /// The sets of the cohorts, in the plan's order.
+    fileprivate var sets: [Int32] { plan.cohorts.map { state.cohorts[$0]?.number ?? -1 } }
+
     /// The tags of everyone and of the cohorts.
     fileprivate var tags: [Int64?] {
-        [look.everyone.at.tag] + plan.scope.cohorts.map { (look.cohorts[$0] ?? nil)?.at.tag }
+        [state.everyone.at.tag] + plan.cohorts.map { state.cohorts[$0]?.state.at.tag }
     }
 }
 
-extension Plan {
+extension QueryPlan {
     /// Throws if a segment's definition isn't the one that these versions name.
     fileprivate func requireDefinitions(of versions: Versions?) throws {
-        for segment in scope.segments
+        for segment in segments
         where versions?.segments.first(where: { $0.segmentID == segment.segmentID })?.version != segment.version {
             throw FilterFault.segmentChanged(segment.segmentID)
         }
-    }
-
-    /// The path of the first leaf that has no history.
-    fileprivate var pathWithoutHistory: String? {
-        guard !scope.hasHistory else { return nil }
-        let names = ["attribute", "event", "purchase"]
-        return paths.compactMap(\.self).first { path in names.contains { path.hasSuffix($0) } } ?? "filter"
     }
 }
 

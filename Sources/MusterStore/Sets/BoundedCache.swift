@@ -56,6 +56,9 @@ final class BoundedCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// The bytes that can be added without eviction.
     var room: Int { state.withLock { max(0, byteLimit - $0.bytes) } }
 
+    /// How many values had to make room for others.
+    var evictions: Int { state.withLock { $0.evictions } }
+
     /// Size and counters, for the metrics.
     var usage: CacheUsage {
         state.withLock {

@@ -110,7 +110,7 @@ import Testing
 
 extension MusterUnderTest {
     /// Scans of attributes that its server made.
-    fileprivate var scans: Int { server.store.counts.attributeScans }
+    fileprivate var scans: Int { server.store.counts.leafScans }
 
     fileprivate func size(_ filter: Filter) async throws -> Int { try await send(SizeSegment(filter: filter)).size }
 

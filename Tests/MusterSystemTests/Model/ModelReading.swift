@@ -29,6 +29,7 @@ extension Model {
         case .segment(let segment):
             return segments[segment.segmentID].map { evaluate($0.filter, at: moment) } ?? []
         case .attribute(let test): return all.filter { passes($0, test) }
+        case .identifier(let test): return all.filter { users[$0]?.has(test) ?? false }
         // EventModelTests have a model of their own.
         case .event, .purchase: return []
         }
@@ -103,8 +104,24 @@ extension Model {
         leaves(of: filter).contains(.segment(SegmentReference(segmentID: id)))
     }
 
-    func usesAttributes(_ filter: Filter) -> Bool {
-        leaves(of: filter).contains { if case .attribute = $0 { true } else { false } }
+    /// Whether it has a leaf without history.
+    func usesComputedLeaf(_ filter: Filter) -> Bool {
+        leaves(of: filter).contains { leaf in
+            switch leaf {
+            case .attribute, .identifier: true
+            default: false
+            }
+        }
+    }
+}
+
+extension ModelUser {
+    fileprivate func has(_ test: IdentifierFilter) -> Bool {
+        switch test.kind {
+        case .externalID: externalID != nil
+        case .alias: test.aliasLabel.map { aliases[$0] != nil } ?? !aliases.isEmpty
+        case .deviceID: !devices.isEmpty
+        }
     }
 }
 

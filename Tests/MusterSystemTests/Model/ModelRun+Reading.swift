@@ -34,7 +34,7 @@ extension ModelRun {
             }
             try expectEqual(nodes, expected, "the sizes of nodes")
         }
-        if !model.usesAttributes(filter), words.random.chance(50) { past.append((filter, model.now, versions)) }
+        if !model.usesComputedLeaf(filter), words.random.chance(50) { past.append((filter, model.now, versions)) }
     }
 
     private func compareMembers() async throws {

@@ -67,7 +67,7 @@ struct Vocabulary {
     }
 
     private mutating func attributeFilter() -> Filter {
-        switch random.int(0..<8) {
+        switch random.int(0..<12) {
         case 0: .attribute("country", .equals, .string("FR"))
         case 1: .attribute("country", .notEqual, .string("DE"))
         case 2: .attribute("age", .greaterThan, .number(Double(random.int(18..<30))))
@@ -75,6 +75,10 @@ struct Vocabulary {
         case 4: .attribute("tags", .includesValue, .string("y"))
         case 5: .attribute("tags", .doesNotIncludeValue, .string("x"))
         case 6: .attribute("gone", .exists)
+        case 7: .identifier(IdentifierFilter(kind: .externalID))
+        case 8: .identifier(IdentifierFilter(kind: .alias))
+        case 9: .identifier(IdentifierFilter(kind: .alias, aliasLabel: random.chance(60) ? "crm" : "web"))
+        case 10: .identifier(IdentifierFilter(kind: .deviceID))
         default: .attribute("age", .doesNotExist)
         }
     }

@@ -28,3 +28,31 @@ public enum FilterFault: Error, Equatable {
     /// `at` doesn't name the version of something that the filter uses.
     case versionsIncomplete
 }
+
+extension Question {
+    /// Whether the question itself names a segment, and not only a definition that it uses.
+    func names(_ id: Identifier) -> Bool {
+        switch self {
+        case .segments(let ids): return ids.contains(id)
+        case .everySegment: return false
+        case .filter(let filter):
+            var found = false
+            filter.forEachNode { node, _ in if node == .segment(id) { found = true } }
+            return found
+        }
+    }
+
+    /// What to say where a segment isn't there.
+    func fault(missing id: Identifier) -> FilterFault {
+        switch self {
+        case .segments(let ids) where ids.contains(id): return .unknownSegment(id)
+        case .segments, .everySegment: return .missingSegment(id, path: "filter")
+        case .filter(let filter):
+            var found = "filter"
+            filter.forEachNode { node, path in
+                if node == .segment(id) { found = path }
+            }
+            return .missingSegment(id, path: found)
+        }
+    }
+}

@@ -1,54 +1,84 @@
 import MusterProtocol
+import MusterSets
 import MusterUsers
 import Postgres
 
-/// The parts of a look over events and purchases. A leaf is one aggregate over the rows that count, of all users for a
-/// scan and of one user for a check; both ask PostgreSQL the same question, so that they can't answer differently.
+/// The users whose events or purchases pass a test. A leaf is one aggregate over the rows that count, of all users for
+/// its set and of one user for a check; both ask PostgreSQL the same question, so that they can't answer differently.
 ///
-/// A scan goes by the index that is led by the name, a check by the primary key, which is led by the user; either skips
+/// A set goes by the index that is led by the name, a check by the primary key, which is led by the user; either skips
 /// the months that lie outside of the leaf's window. The order that is asked for is that of the index which is meant,
 /// and costs nothing there: a new month is empty, all indexes look alike to the planner, and it stays with its choice
 /// while the month fills (tried: a check went through all purchases for each user).
-extension LookStatement {
-    /// One part for each table that the scanned leaves are over.
-    var eventScansPart: SQL {
-        var sql: SQL = ""
-        for tests in EventTestsOfTable.grouping(eventScans, now: now) {
-            sql += """
-                 UNION ALL
-                SELECT 5, f.position, (extract(epoch FROM min(u.earliest)) * 1000000)::int8, NULL, NULL, NULL, NULL, NULL,
-                    array_send(array_agg(u.user_number) FILTER (WHERE u.differs)), NULL, NULL, NULL
+extension EventLeaf: ComputedLeaf {
+    static var head: Int32 { SetKey.events }
+
+    static func scan(
+        _ leaves: [EventLeaf], now: Instant, in transaction: borrowing WorkspaceTransaction
+    ) throws -> [EventLeaf: ComputedSet] {
+        var scans = Dictionary(uniqueKeysWithValues: leaves.map { ($0, EventScan()) })
+        for tests in EventTestsOfTable.grouping(leaves, now: now) {
+            var sql: SQL = """
+                SELECT f.position, (extract(epoch FROM min(u.earliest)) * 1000000)::int8,
+                    array_send(array_agg(u.user_number) FILTER (WHERE u.differs))
                 """
             sql += " FROM "
             sql += tests.rows
             sql += " CROSS JOIN LATERAL (SELECT e.user_number, min(e.occurred_at) earliest, "
             sql += tests.differs
             sql += " differs FROM ("
-            sql += tests.counted(in: workspace)
+            sql += tests.counted(in: transaction.workspace)
             sql += tests.orderByName
             sql += " OFFSET 0) e GROUP BY e.user_number OFFSET 0) u GROUP BY f.position, u.user_number >> 13"
+            try transaction.forEach(sql) { row in
+                let leaf = leaves[Int(try row.value(0, as: Int64.self))]
+                let numbers: [Int32] = try row.withBytes(2) { bytes in
+                    try bytes.map { try [Int32](postgres: $0) } ?? []
+                }
+                scans[leaf, default: EventScan()].add(numbers, Instant(microseconds: try row.value(1)))
+            }
         }
-        return sql
+        return Dictionary(uniqueKeysWithValues: scans.map { leaf, scan in (leaf, scan.set(of: leaf, now)) })
     }
 
-    /// - Parameter found: rows of a place and the number of its user.
-    func eventsPart(of found: SQL) -> SQL {
-        var sql: SQL = ""
-        for tests in EventTestsOfTable.grouping(userEvents, now: now) {
-            sql +=
-                " UNION ALL SELECT 6, u.ordinal, f.position, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM ("
-            sql += found
-            sql += ") u CROSS JOIN "
+    static func passing(
+        _ leaves: [EventLeaf], among users: [UserNumber], now: Instant, in transaction: borrowing WorkspaceTransaction
+    ) throws -> [EventLeaf: MemberSet] {
+        var passing = Dictionary(uniqueKeysWithValues: leaves.map { ($0, [UInt32]()) })
+        for tests in EventTestsOfTable.grouping(leaves, now: now) {
+            var sql: SQL = "SELECT f.position, u.user_number FROM unnest(\(users)) u (user_number) CROSS JOIN "
             sql += tests.rows
             sql += " CROSS JOIN LATERAL (SELECT 1 FROM ("
-            sql += tests.counted(in: workspace)
+            sql += tests.counted(in: transaction.workspace)
             sql += " AND e.user_number = u.user_number"
             sql += tests.orderByUser
             sql += " OFFSET 0) e HAVING count(*) > 0 AND "
             sql += tests.differs
             sql += ") p"
+            try transaction.forEach(sql) { row in
+                let leaf = leaves[Int(try row.value(0, as: Int64.self))]
+                passing[leaf, default: []].append(try row.value(1, as: UserNumber.self).rawValue)
+            }
         }
-        return sql
+        return passing.mapValues { MemberSet($0) }
+    }
+}
+
+/// What the rows of a scan of events came to.
+private struct EventScan {
+    private var numbers: [UInt32] = []
+    private var earliest = Instant.latest
+
+    mutating func add(_ more: [Int32], _ time: Instant) {
+        numbers += more.map { UInt32(clamping: $0) }
+        earliest = min(earliest, time)
+    }
+
+    /// A window of the last days only ever leaves events behind, the earliest first; new ones raise the head.
+    func set(of leaf: EventLeaf, _ now: Instant) -> ComputedSet {
+        var set = ComputedSet(members: MemberSet(numbers))
+        if let days = leaf.withinDays { set.holds = (now, earliest + .days(days)) }
+        return set
     }
 }
 

@@ -1,12 +1,10 @@
 import MusterProtocol
 import MusterSets
-import MusterUsers
 
 /// Identifies a set that can be recomputed. Such sets are cached because computing one takes long.
 enum DerivedKey: Hashable, Sendable {
     case version(SetKey, Int64)
-    case attribute(WorkspaceID, AttributeFilter)
-    case event(WorkspaceID, EventLeaf)
+    case leaf(WorkspaceID, AnyComputedLeaf)
     /// The result of a question for the pages of a listing: at these versions, with these sets behind its cohorts, in
     /// this history.
     case listing(WorkspaceID, Question, VersionsKey)
@@ -29,14 +27,14 @@ struct VersionsKey: Hashable, Sendable {
     }
 }
 
-typealias DerivedSets = BoundedCache<DerivedKey, MemberSetAtVersion>
+typealias DerivedSets = BoundedCache<DerivedKey, LeafSet>
 
-extension BoundedCache where Key == DerivedKey, Value == MemberSetAtVersion {
+extension BoundedCache where Key == DerivedKey, Value == LeafSet {
     func put(_ members: MemberSet, at version: SetVersion, for key: DerivedKey) {
-        put(MemberSetAtVersion(at: version, members: members), for: key)
+        put(LeafSet(at: version, computed: ComputedSet(members: members)), for: key)
     }
 
-    func put(_ members: MemberSetAtVersion, for key: DerivedKey) {
+    func put(_ members: LeafSet, for key: DerivedKey) {
         put(members, for: key, bytes: members.members.byteCount + 256)
     }
 }

@@ -1,0 +1,337 @@
+import Locking
+import MusterProtocol
+import MusterSets
+import MusterUsers
+import Postgres
+
+/// The reads of one workspace: what it knows in memory, and the loop that proves it current.
+///
+/// Reads that wait share one proof, a statement that is sent after each of them arrived: so every answer holds what was
+/// acknowledged before the question. Those whose memory is current are answered from it. The others share a refresh,
+/// which is one snapshot and proof in itself. There is no other retry.
+final class WorkspaceReads: Sendable {
+    let workspace: WorkspaceID
+    let resources: ReadResources
+    private let state = Locked(State())
+
+    fileprivate struct State {
+        /// Reads for the next proof, and those of the one under way.
+        var waiting: [PendingRead] = []
+        var proving: [PendingRead] = []
+        var isProving = false
+        var refreshes = RefreshKind.allCases.map { _ in Refreshing() }
+        var isWatched = false
+        var definitions: Definitions?
+        var plans: [Question: QueryPlan] = [:]
+        /// When checks last asked for a leaf's set.
+        var madeForChecks: [AnyComputedLeaf: ContinuousClock.Instant] = [:]
+    }
+
+    fileprivate struct Refreshing {
+        var waiting: [PendingRead] = []
+        var running: [PendingRead] = []
+        var isUnderWay = false
+    }
+
+    /// Plans of filters that nobody saved are many and short-lived; beyond this all are made anew.
+    private static let maxPlans = 1_000
+
+    /// What a shared statement may take, whoever asks: reads end at their own deadlines, and another read may join it.
+    private static let leastPatience = Duration.seconds(1)
+
+    /// How long after its deadline a read may end.
+    private static let watchInterval = Duration.milliseconds(100)
+
+    init(_ workspace: WorkspaceID, _ resources: ReadResources) {
+        self.workspace = workspace
+        self.resources = resources
+    }
+
+    /// Adds a read. It ends by an answer, an error, or its deadline.
+    func submit(_ read: PendingRead) {
+        let (begins, watches) = state.withLock { state in
+            state.waiting.append(read)
+            defer { (state.isProving, state.isWatched) = (true, true) }
+            return (!state.isProving, !state.isWatched)
+        }
+        if begins { prove(until: read.deadline) }
+        if watches { watch() }
+    }
+
+    // MARK: Plans
+
+    var definitions: Definitions? { state.withLock { $0.definitions } }
+
+    /// Keeps definitions, unless newer ones are known.
+    func keep(_ definitions: Definitions) {
+        state.withLock { state in
+            if let known = state.definitions {
+                // Another history replaces even a newer version: it was rewound.
+                guard known.at != definitions.at else { return }
+            }
+            state.definitions = definitions
+            state.plans = state.plans.filter { !$0.value.dependsOnDefinitions }
+        }
+    }
+
+    func plan(for question: Question) -> QueryPlan? { state.withLock { $0.plans[question] } }
+
+    /// The plan of a question over definitions; made where there is none. Throws `FilterFault`.
+    func plan(for question: Question, over definitions: Definitions) throws -> QueryPlan {
+        if let known = plan(for: question), !known.dependsOnDefinitions || known.definitions == definitions.at {
+            return known
+        }
+        let made = try definitions.plan(for: question)
+        state.withLock { state in
+            if state.plans.count >= Self.maxPlans { state.plans = [:] }
+            state.plans[question] = made
+        }
+        return made
+    }
+
+    /// Lets go of the sets that plans hold, so that their memory is free when the cache evicts them.
+    func dropStates() {
+        for plan in state.withLock({ Array($0.plans.values) }) { plan.latest.withLock { $0 = nil } }
+    }
+
+    // MARK: Proof
+
+    private func prove(until deadline: ContinuousClock.Instant) {
+        let deadline = max(deadline, .now + Self.leastPatience)
+        let sentAt = Locked(ContinuousClock.now)
+        // Of no call, since it belongs to all that it serves.
+        let scope = WorkspaceScope(workspace, deadline: deadline)
+        resources.database.read(
+            for: scope.caller, isUrgent: true, variables: scope.variables, deadline: deadline,
+            making: { [self] in
+                let numbers = takeForProof()
+                sentAt.withLock { $0 = .now }
+                return HeadRow.statement(numbers, in: workspace)
+            }, { row in try HeadRow(row) },
+            then: { [self] result in
+                resources.failpoints.reachBlocking(.proofArrived)
+                let reads = endProof()
+                resources.counts.proved(for: reads.count)
+                switch result {
+                case .success(let rows): answer(reads, Heads(rows), at: sentAt.withLock { $0 })
+                case .failure(let error): fail(reads, error)
+                }
+            })
+    }
+
+    /// Takes the reads that wait, and returns the sets that they depend on. A second time, when the statement is sent
+    /// again, adds those that came meanwhile.
+    private func takeForProof() -> [Int32] {
+        let reads = state.withLock { state in
+            state.proving += state.waiting
+            state.waiting = []
+            return state.proving.map { ($0, state.plans[$0.question]) }
+        }
+        var numbers = Set(Heads.common)
+        var seen: Set<ObjectIdentifier> = []
+        for case (_, let plan?) in reads where seen.insert(ObjectIdentifier(plan)).inserted {
+            if let latest = plan.latest.withLock({ $0 }) { numbers.formUnion(latest.state.numbers) }
+        }
+        return Array(numbers)
+    }
+
+    /// Takes the reads of the proof that has ended, and begins the next one.
+    private func endProof() -> [PendingRead] {
+        let (reads, next) = state.withLock { state in
+            let reads = state.proving
+            state.proving = []
+            let next = state.waiting.map(\.deadline).max()
+            state.isProving = next != nil
+            return (reads, next)
+        }
+        if let next { prove(until: next) }
+        return reads
+    }
+
+    /// Answers from memory what the heads prove current, and lets the rest be refreshed.
+    private func answer(_ reads: [PendingRead], _ heads: Heads, at moment: ContinuousClock.Instant) {
+        var answers = Answers()
+        var behind: [PendingRead] = []
+        var plans: [Question: ProvedRead?] = [:]
+        let now = Instant.now
+        for read in reads where !read.hasEnded {
+            let proved = plans[read.question] ?? prove(read.question, heads, at: moment, now)
+            plans[read.question] = .some(proved)
+            if let proved, isEnough(proved, for: read) {
+                answers.add(read, .success(proved))
+            } else {
+                behind.append(read)
+            }
+        }
+        answers.handOut()
+        refresh(behind, .quick)
+    }
+
+    /// The state of a question's plan at these heads, from memory alone; nil if something is behind.
+    private func prove(
+        _ question: Question, _ heads: Heads, at moment: ContinuousClock.Instant, _ now: Instant
+    ) -> ProvedRead? {
+        guard let plan = plan(for: question), let latest = plan.latest.withLock({ $0 }),
+            !plan.dependsOnDefinitions || heads[SetKey.definitions] == plan.definitions
+        else { return nil }
+        var state = latest.state
+        if !state.isCurrent(at: heads, now) {
+            guard let next = state.next(of: plan, at: heads, now, in: workspace, resources) else { return nil }
+            state = next
+        }
+        plan.latest.withLock { $0 = ProvedPlan(state: state, at: moment, heads: heads) }
+        return ProvedRead(plan: plan, state: state, heads: heads)
+    }
+
+    private func isEnough(_ proved: ProvedRead, for read: PendingRead) -> Bool {
+        if proved.state.evaluations == nil, read.needsSets || !read.users.isEmpty { return false }
+        guard !read.users.isEmpty else { return true }
+        return read.digests != nil
+            && resources.directories.directory(of: workspace)?.version == proved.heads[SetKey.identifiers]
+    }
+
+    // MARK: Refresh
+
+    /// Lets reads share the next refresh of their kind.
+    func refresh(_ reads: [PendingRead], _ kind: RefreshKind) {
+        guard let deadline = reads.map(\.deadline).max() else { return }
+        let begins = state.withLock { state in
+            state.refreshes[kind.rawValue].waiting += reads
+            defer { state.refreshes[kind.rawValue].isUnderWay = true }
+            return !state.refreshes[kind.rawValue].isUnderWay
+        }
+        // A task of its own, since a refresh belongs to all reads that it serves; it ends when none waits.
+        if begins { Task { await runRefreshes(kind, until: deadline) } }
+    }
+
+    private func runRefreshes(_ kind: RefreshKind, until deadline: ContinuousClock.Instant) async {
+        var next: ContinuousClock.Instant? = deadline
+        while let deadline = next {
+            await runRefresh(kind, until: deadline)
+            next = state.withLock { state in
+                let next = state.refreshes[kind.rawValue].waiting.map(\.deadline).max()
+                state.refreshes[kind.rawValue].isUnderWay = next != nil
+                return next
+            }
+        }
+    }
+
+    private func runRefresh(_ kind: RefreshKind, until deadline: ContinuousClock.Instant) async {
+        do {
+            try await run(kind, until: deadline) { [self] in takeForRefresh(kind) }
+            _ = endRefresh(kind)
+        } catch {
+            let reads = endRefresh(kind)
+            let questions = Dictionary(grouping: reads, by: \.question)
+            guard questions.count > 1, error.isOfOneQuestion else { return fail(reads, error) }
+            // What is stored of one question's sets may be damaged, which is nothing to the others.
+            for reads in questions.values {
+                do { try await run(kind, until: reads.map(\.deadline).max() ?? deadline) { reads } } catch {
+                    fail(reads, error)
+                }
+            }
+        }
+    }
+
+    private func run(
+        _ kind: RefreshKind, until deadline: ContinuousClock.Instant, of reads: @escaping @Sendable () -> [PendingRead]
+    ) async throws {
+        let deadline = max(deadline, .now + Self.leastPatience)
+        let scope = WorkspaceScope(workspace, deadline: deadline)
+        let outcome = try await resources.database.snapshot(
+            for: scope.caller, variables: scope.variables, deadline: deadline,
+            scope.lending { [self] transaction in
+                // Taken before the snapshot is, so that it is later than each arrival.
+                var refresh = Refresh(of: reads().filter { !$0.hasEnded }, kind, for: self)
+                return try refresh.run(in: transaction)
+            })
+        outcome.answers.handOut()
+        for (kind, reads) in outcome.moved { refresh(reads, kind) }
+        for leaf in outcome.wanted { makeForChecks(leaf, until: .now + .seconds(60)) }
+    }
+
+    private func takeForRefresh(_ kind: RefreshKind) -> [PendingRead] {
+        state.withLock { state in
+            state.refreshes[kind.rawValue].running += state.refreshes[kind.rawValue].waiting
+            state.refreshes[kind.rawValue].waiting = []
+            return state.refreshes[kind.rawValue].running
+        }
+    }
+
+    private func endRefresh(_ kind: RefreshKind) -> [PendingRead] {
+        state.withLock { state in
+            defer { state.refreshes[kind.rawValue].running = [] }
+            return state.refreshes[kind.rawValue].running
+        }
+    }
+
+    /// Makes a leaf's set in the background, so that later checks need no row of the user: at most once a minute, as it
+    /// may be too large to keep.
+    private func makeForChecks(_ leaf: AnyComputedLeaf, until deadline: ContinuousClock.Instant) {
+        let isDue = state.withLock { state in
+            if let last = state.madeForChecks[leaf], .now - last < .seconds(60) { return false }
+            if state.madeForChecks.count >= Self.maxPlans { state.madeForChecks = [:] }
+            state.madeForChecks[leaf] = .now
+            return true
+        }
+        guard isDue, let filter = leaf.base.filter else { return }
+        submit(
+            PendingRead(.filter(filter), needsSets: true, deadline: deadline, on: CallingThread.shared) { _ in })
+    }
+
+    // MARK: Ends
+
+    /// Ends reads with an error, but for those that have more patience than the statement had.
+    private func fail(_ reads: [PendingRead], _ error: any Error) {
+        var answers = Answers()
+        let now = ContinuousClock.now
+        let isOfTime = [.deadlineExceeded, .cancelled].contains((error as? PostgresError)?.kind)
+        for read in reads where !read.hasEnded {
+            if isOfTime, read.deadline > now { submit(read) } else { answers.add(read, .failure(error)) }
+        }
+        answers.handOut()
+    }
+
+    /// Ends reads whose deadline passes while they wait. One timer for all: a timer for each would cost what a tenth of
+    /// the reads do. A task of its own, which ends when no read waits.
+    private func watch() {
+        Task { [self] in
+            while true {
+                // Not cancelled by anybody, so it doesn't throw.
+                try? await Task.sleep(for: Self.watchInterval)
+                let now = ContinuousClock.now
+                let (expired, isOver) = state.withLock { state in
+                    let isIdle = !state.isProving && !state.refreshes.contains(where: \.isUnderWay)
+                    state.isWatched = !isIdle
+                    return (state.removeExpired(now), isIdle)
+                }
+                var answers = Answers()
+                for read in expired { answers.add(read, .failure(PostgresError(.deadlineExceeded))) }
+                answers.handOut()
+                if isOver { return }
+            }
+        }
+    }
+}
+
+extension WorkspaceReads.State {
+    /// Removes the reads past their deadline from the lists of those that wait, and returns these and those of
+    /// statements under way.
+    fileprivate mutating func removeExpired(_ now: ContinuousClock.Instant) -> [PendingRead] {
+        var expired = proving.filter { $0.deadline <= now }
+        expired += waiting.filter { $0.deadline <= now }
+        waiting.removeAll { $0.deadline <= now }
+        for kind in refreshes.indices {
+            expired += (refreshes[kind].running + refreshes[kind].waiting).filter { $0.deadline <= now }
+            refreshes[kind].waiting.removeAll { $0.deadline <= now }
+        }
+        return expired
+    }
+}
+
+extension Error {
+    /// Whether a refresh failed by what it read and not by how it went, so that one for other sets may succeed.
+    fileprivate var isOfOneQuestion: Bool {
+        self is DamagedSet || (self as? PostgresError)?.kind == .decoding
+    }
+}

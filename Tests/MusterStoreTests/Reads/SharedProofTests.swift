@@ -1,0 +1,67 @@
+import Glibc
+import MusterHandlers
+import MusterProtocol
+import MusterTestSupport
+import Postgres
+import TestSupport
+import Testing
+
+@testable import MusterStore
+
+/// What reads that share a statement hear of it.
+@Suite struct SharedProofTests {
+    private static let patiences: [Duration] = [.milliseconds(2_500), .milliseconds(300), .seconds(3), .milliseconds(500)]
+
+    /// The statement waits for a lock meanwhile.
+    @Test func everyReadEndsAtItsOwnDeadline() async throws {
+        try await withMuster(users: ["ada"]) { muster in
+            // With a plan and its sets in memory, so that the next reads wait for a proof.
+            _ = try await muster.isThere("ada", within: .seconds(10))
+            async let lock: Void = muster.database.asOwner { connection in
+                try connection.execute("LOCK TABLE set_head IN ACCESS EXCLUSIVE MODE")
+                usleep(3_500_000)
+            }
+            try await Task.sleep(for: .milliseconds(200))
+            let started = ContinuousClock.now
+            try await withThrowingTaskGroup(of: (Duration, PostgresError?, Duration).self) { group in
+                for patience in Self.patiences {
+                    group.addTask {
+                        do { _ = try await muster.isThere("ada", within: patience) } catch {
+                            return (patience, error as? PostgresError, .now - started)
+                        }
+                        return (patience, nil, .now - started)
+                    }
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+                for try await (patience, error, took) in group {
+                    #expect(error?.kind == .deadlineExceeded, "after \(took): \(String(describing: error))")
+                    #expect(took >= patience && took < patience + .seconds(1.5), "\(patience) took \(took)")
+                }
+            }
+            try await lock
+            #expect(try await muster.isThere("ada", within: .seconds(10)))
+        }
+    }
+
+    @Test func manyReadsShareFewStatements() async throws {
+        try await withMuster(users: ["ada"]) { muster in
+            _ = try await muster.isThere("ada", within: .seconds(10))
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<500 { group.addTask { try await muster.isThere("ada", within: .seconds(10)) } }
+                for try await isThere in group { #expect(isThere) }
+            }
+            let counts = muster.server.store.counts
+            #expect(counts.provedReads >= 500)
+            #expect(counts.proofs < counts.provedReads / 4, "\(counts.proofs) for \(counts.provedReads)")
+        }
+    }
+}
+
+extension MusterUnderTest {
+    fileprivate func isThere(_ user: Identifier, within patience: Duration) async throws -> Bool {
+        let scope = WorkspaceScope(server.workspace.id, deadline: .now + patience)
+        let membership = try await server.store.in(scope).audience.membership(
+            of: [.externalID(user)], in: .filter(.everyone))
+        return membership.users[0] == [true]
+    }
+}
