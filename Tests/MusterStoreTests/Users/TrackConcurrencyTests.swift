@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterTestSupport
 import MusterUsers
 import Postgres
 import Testing
