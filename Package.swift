@@ -134,13 +134,12 @@ let package = Package(
         .target(
             name: "MusterTestSupport",
             dependencies: [
-                "TestSupport", "muster-server", "MusterRPC", "MusterHTTP", "MusterClient", "MusterHandlers",
-                "MusterStore",
-                "MusterProtocol", "MusterListener", "Postgres", "CZip", log,
+                "TestSupport", "muster-server", "MusterRPC", "MusterREST", "MusterHTTP", "MusterListener",
+                "MusterClient", "MusterHandlers", "MusterStore", "Postgres", "MusterProtocol", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
-        // One target of tests for each target above, in the same order; the first is for whole systems: several
-        // servers, processes, models.
+        // Targets of tests for those above, in the same order; the first is for whole systems: several servers,
+        // processes, models.
         .testTarget(
             name: "MusterSystemTests",
             dependencies: [
@@ -166,9 +165,15 @@ let package = Package(
         .testTarget(
             name: "MusterRESTTests",
             dependencies: [
-                "muster-server", "MusterREST", "MusterHTTP", "MusterListener", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterMetrics", "Postgres", "MusterProtocol", "CZlib", "TestSupport",
-                "MusterTestSupport", log, lifecycle,
+                "MusterREST", "MusterHTTP", "MusterClient", "MusterHandlers", "MusterStore", "MusterMetrics",
+                "Postgres", "MusterProtocol", "TestSupport", "MusterTestSupport",
+            ] + nio + hummingbird,
+            swiftSettings: settings),
+        .testTarget(
+            name: "MusterHTTPTests",
+            dependencies: [
+                "MusterHTTP", "MusterListener", "MusterHandlers", "MusterMetrics", "MusterProtocol", "CZlib",
+                "TestSupport", "MusterTestSupport", lifecycle,
             ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(
@@ -203,9 +208,9 @@ let package = Package(
         .testTarget(
             name: "MusterSetsTests", dependencies: ["MusterSets", "TestSupport", "CRoaring"], swiftSettings: settings),
         .testTarget(name: "MusterMetricsTests", dependencies: ["MusterMetrics"], swiftSettings: settings),
-        .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"], swiftSettings: settings),
         .testTarget(
             name: "PostgresTests", dependencies: ["Postgres", "Locking", "TestSupport", log], swiftSettings: settings),
+        .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"], swiftSettings: settings),
         .testTarget(
             name: "MusterProtocolTests", dependencies: ["MusterProtocol", "TestSupport"], swiftSettings: settings),
     ],
