@@ -71,8 +71,7 @@ let package = Package(
         .target(
             name: "MusterREST",
             dependencies: [
-                "MusterHTTP", "MusterListener", "MusterHandlers", "MusterStore", "MusterProtocol", log,
-                hummingbirdRouter,
+                "MusterHTTP", "MusterListener", "MusterHandlers", "MusterProtocol", log, hummingbirdRouter,
             ] + hummingbird + nio,
             swiftSettings: settings),
         .target(
