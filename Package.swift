@@ -71,8 +71,7 @@ let package = Package(
         .target(
             name: "MusterREST",
             dependencies: [
-                "MusterHTTP", "MusterListener", "MusterHandlers", "MusterStore", "MusterProtocol", log,
-                hummingbirdRouter,
+                "MusterHTTP", "MusterListener", "MusterHandlers", "MusterProtocol", log, hummingbirdRouter,
             ] + hummingbird + nio,
             swiftSettings: settings),
         .target(
@@ -134,13 +133,12 @@ let package = Package(
         .target(
             name: "MusterTestSupport",
             dependencies: [
-                "TestSupport", "muster-server", "MusterRPC", "MusterHTTP", "MusterClient", "MusterHandlers",
-                "MusterStore",
-                "MusterProtocol", "MusterListener", "Postgres", "CZip", log,
+                "TestSupport", "muster-server", "MusterRPC", "MusterREST", "MusterHTTP", "MusterListener",
+                "MusterClient", "MusterHandlers", "MusterStore", "Postgres", "MusterProtocol", "CZip", log,
             ] + nio + httpClient,
             path: "Tests/MusterTestSupport", swiftSettings: settings),
-        // One target of tests for each target above, in the same order; the first is for whole systems: several
-        // servers, processes, models.
+        // Targets of tests for those above, in the same order; the first is for whole systems: several servers,
+        // processes, models.
         .testTarget(
             name: "MusterSystemTests",
             dependencies: [
@@ -166,9 +164,15 @@ let package = Package(
         .testTarget(
             name: "MusterRESTTests",
             dependencies: [
-                "muster-server", "MusterREST", "MusterHTTP", "MusterListener", "MusterClient", "MusterHandlers",
-                "MusterStore", "MusterMetrics", "Postgres", "MusterProtocol", "CZlib", "TestSupport",
-                "MusterTestSupport", log, lifecycle,
+                "MusterREST", "MusterHTTP", "MusterClient", "MusterHandlers", "MusterStore", "MusterMetrics",
+                "Postgres", "MusterProtocol", "TestSupport", "MusterTestSupport",
+            ] + nio + hummingbird,
+            swiftSettings: settings),
+        .testTarget(
+            name: "MusterHTTPTests",
+            dependencies: [
+                "MusterHTTP", "MusterListener", "MusterHandlers", "MusterMetrics", "MusterProtocol", "CZlib",
+                "TestSupport", "MusterTestSupport", lifecycle,
             ] + nio + hummingbird + httpClient,
             swiftSettings: settings),
         .testTarget(
@@ -203,9 +207,11 @@ let package = Package(
         .testTarget(
             name: "MusterSetsTests", dependencies: ["MusterSets", "TestSupport", "CRoaring"], swiftSettings: settings),
         .testTarget(name: "MusterMetricsTests", dependencies: ["MusterMetrics"], swiftSettings: settings),
-        .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"], swiftSettings: settings),
         .testTarget(
             name: "PostgresTests", dependencies: ["Postgres", "Locking", "TestSupport", log], swiftSettings: settings),
+        .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"], swiftSettings: settings),
+        .testTarget(name: "LockingTests", dependencies: ["Locking"], swiftSettings: settings),
+        .testTarget(name: "ZipTests", dependencies: ["Zip", "MusterTestSupport"], swiftSettings: settings),
         .testTarget(
             name: "MusterProtocolTests", dependencies: ["MusterProtocol", "TestSupport"], swiftSettings: settings),
     ],

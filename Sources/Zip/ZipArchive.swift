@@ -21,7 +21,7 @@ public enum ZipArchive {
     /// Writes an archive of ranges of `content` and returns its file and its length in bytes.
     ///
     /// libzip writes an archive in one call, which takes minutes for a large one, so it runs on a thread of its own.
-    /// Cancelling the task ends it. An archive has at least one entry, because libzip refuses to write an empty one.
+    /// Cancelling the task ends it. Give it at least one entry: of none libzip writes nothing, which is no archive.
     public static func make(
         of content: TemporaryFile, _ entries: [Entry]
     ) async throws -> (file: TemporaryFile, length: Int) {

@@ -1,6 +1,6 @@
 import AsyncHTTPClient
 import MusterHTTP
-import MusterProtocol
+public import MusterProtocol
 import NIOCore
 import NIOHTTP1
 
@@ -71,4 +71,36 @@ public func sendHTTP(
         status: Int(response.status.code),
         headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { $1 },
         body: Array(bytes.readableBytesView))
+}
+
+/// The body of an error.
+public struct RESTProblem: Decodable, Sendable {
+    /// What programs read of it.
+    public struct Details: Decodable, Sendable {
+        public let field: String?
+        public let reason: String?
+        public let limit: String?
+        public let limitValue: Int?
+
+        enum CodingKeys: String, CodingKey {
+            case field, reason, limit
+            case limitValue = "limit_value"
+        }
+    }
+
+    public let message: String
+    public let errors: [String]?
+    public let details: Details?
+
+    /// Whether it names a limit and its value, in its details and in a sentence.
+    public func names(_ limit: Limit, as value: Int) -> Bool {
+        let sentences = ([message] + (errors ?? [])).joined(separator: "\n")
+        return details?.limit == limit.name && details?.limitValue == value
+            && sentences.contains(limit.name) && sentences.contains("\(value)")
+    }
+}
+
+extension RESTReply {
+    /// The body as an error.
+    public var problem: RESTProblem { get throws { try decode() } }
 }

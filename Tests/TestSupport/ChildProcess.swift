@@ -30,13 +30,10 @@ public final class ChildProcess: Sendable {
         var argv = command.map { strdup($0) } + [nil]
         var envp = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for pointer in argv + envp { free(pointer) } }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
+        var actions = onlyStandardFiles()
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         if let errors { posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_APPEND, 0o600) }
-        // Sockets of the tests are inherited otherwise, and count against the limit of open files of a server.
-        for descriptor in 3..<Int32(1_024) { posix_spawn_file_actions_addclose(&actions, descriptor) }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -85,4 +82,13 @@ public final class ChildProcess: Sendable {
         send(SIGKILL)
         _ = await ended()
     }
+}
+
+/// File actions by which a child inherits the standard files and nothing else. NIO opens sockets without close-on-exec:
+/// in a child they count against its limit of open files, and a peer doesn't see that a test has closed its end.
+func onlyStandardFiles() -> posix_spawn_file_actions_t {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    for descriptor in 3..<Int32(1_024) { posix_spawn_file_actions_addclose(&actions, descriptor) }
+    return actions
 }

@@ -90,7 +90,9 @@ public struct PrivateCluster: Sendable {
         var arguments: [UnsafeMutablePointer<CChar>?] =
             (["/bin/sh", "-c", command] as [String]).map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }
-        guard posix_spawn(&process, "/bin/sh", nil, nil, &arguments, environ) == 0 else { return -1 }
+        var actions = onlyStandardFiles()
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        guard posix_spawn(&process, "/bin/sh", &actions, nil, &arguments, environ) == 0 else { return -1 }
         var status: Int32 = -1
         while waitpid(process, &status, 0) == -1, errno == EINTR {}
         return status

@@ -50,39 +50,55 @@ extension ExportToken: CustomStringConvertible, CustomDebugStringConvertible, Cu
 
 /// Serves archives to any caller that knows their address.
 public struct ExportArchives: Sendable {
-    /// The longest time for the look-up of one chunk.
-    private static let patience = Duration.seconds(10)
-
     private let store: Store
 
     /// Serves the archives of this store.
     public init(store: Store) { self.store = store }
 
-    /// The export whose archive has this address. Throws NOT_FOUND if it doesn't exist (any more).
-    public func export(_ token: String, deadline: ContinuousClock.Instant) async throws(RPCError) -> StoredExport {
-        guard let token = ExportToken(token) else { throw Self.nothing }
+    /// The state of the export whose archive has this address, and the archive if there is one to download. Throws
+    /// NOT_FOUND if the export doesn't exist (any more).
+    public func export(
+        _ token: String, deadline: ContinuousClock.Instant
+    ) async throws(RPCError) -> (state: ExportState, archive: ArchiveDownload?) {
+        guard let token = ExportToken(token) else { throw ArchiveDownload.nothing }
         do {
             let found = try await store.in(WorkspaceScope(token.workspace, deadline: deadline)).exports
                 .get(.tokenDigest(try token.digest))
-            guard let found else { throw Self.nothing }
-            return found
+            guard let found else { throw ArchiveDownload.nothing }
+            return (found.state, found.archive.map { ArchiveDownload(archive: $0, store: store) })
         } catch {
             throw RPCError(handling: error)
         }
     }
+}
 
-    /// A chunk of an archive, counted from 0. Throws if the archive was deleted meanwhile.
-    public func chunk(_ number: Int, of archive: ExportArchive) async throws(RPCError) -> [UInt8] {
+/// An archive that a caller downloads, chunk by chunk.
+public struct ArchiveDownload: Sendable {
+    /// The longest time for the look-up of one chunk.
+    private static let patience = Duration.seconds(10)
+    /// Bytes in every chunk but the last.
+    public static let chunkBytes = ExportArchive.chunkBytes
+    fileprivate static let nothing = RPCError(
+        .notFound, .unknownExport, "there is no export here, or none any more")
+
+    fileprivate let archive: ExportArchive
+    fileprivate let store: Store
+
+    /// The public name of the export.
+    public var exportID: String { archive.exportID }
+    /// In bytes.
+    public var length: Int { archive.length }
+    /// The number of chunks.
+    public var chunkCount: Int { archive.chunkCount }
+
+    /// A chunk, counted from 0. Throws if the archive was deleted meanwhile.
+    public func chunk(_ number: Int) async throws(RPCError) -> [UInt8] {
         do {
             let scope = WorkspaceScope(archive.workspace, deadline: .now + Self.patience)
-            guard let chunk = try await store.in(scope).exports.chunk(number, of: archive) else {
-                throw Self.nothing
-            }
+            guard let chunk = try await store.in(scope).exports.chunk(number, of: archive) else { throw Self.nothing }
             return chunk
         } catch {
             throw RPCError(handling: error)
         }
     }
-
-    private static let nothing = RPCError(.notFound, .unknownExport, "there is no export here, or none any more")
 }

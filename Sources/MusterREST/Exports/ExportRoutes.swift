@@ -5,7 +5,6 @@ import MusterHTTP
 import MusterHandlers
 import MusterListener
 import MusterProtocol
-import MusterStore
 import NIOCore
 
 /// Exports of users: immediate ones, and archives.
@@ -56,19 +55,19 @@ struct ExportRoutes {
         }
         let export = try await archives.export(String(file.dropLast(4)), deadline: context.deadline)
         context.incoming.callerIsAuthenticated()
-        guard let archive = export.archive else { return try without(archiveOf: export).response }
-        return response(of: archive, archives, context.incoming.answers)
+        guard let archive = export.archive else { return try withoutArchive(export.state).response }
+        return response(of: archive, context.incoming.answers)
     }
 
     /// An export is done, but its archive is not stored.
     private struct ArchiveMissing: Error {}
 
     /// The response if there is no archive to fetch; it tells whether to ask again.
-    private func without(archiveOf export: StoredExport) throws -> JSONResponse {
-        switch export.state {
+    private func withoutArchive(_ state: ExportState) throws -> JSONResponse {
+        switch state {
         case .done: throw ArchiveMissing()
         case .waiting, .running:
-            var answer = JSONResponse(.accepted, UnfinishedExport(state: export.state))
+            var answer = JSONResponse(.accepted, UnfinishedExport(state: state))
             answer.headers[.retryAfter] = "5"
             return answer
         case .expired: throw HTTPProblem(.gone, .unknownExport, "the export has expired; start it again")
@@ -81,25 +80,23 @@ struct ExportRoutes {
 
     /// The next chunk, as soon as there is room for it.
     private func chunk(
-        _ number: Int, of archive: ExportArchive, _ archives: ExportArchives, _ answers: AnswerBudget.Account
+        _ number: Int, of archive: ArchiveDownload, _ answers: AnswerBudget.Account
     ) async throws -> [UInt8] {
-        try await answers.promise(ExportArchive.chunkBytes)
-        defer { answers.settle(ExportArchive.chunkBytes) }
-        let chunk = try await archives.chunk(number, of: archive)
+        try await answers.promise(ArchiveDownload.chunkBytes)
+        defer { answers.settle(ArchiveDownload.chunkBytes) }
+        let chunk = try await archive.chunk(number)
         answers.holds(chunk.count)
         return chunk
     }
 
-    private func response(
-        of archive: ExportArchive, _ archives: ExportArchives, _ answers: AnswerBudget.Account
-    ) -> Response {
+    private func response(of archive: ArchiveDownload, _ answers: AnswerBudget.Account) -> Response {
         let headers: HTTPFields = [
             .contentType: "application/zip", .cacheControl: "private, no-store",
             .contentDisposition: "attachment; filename=\"\(archive.exportID).zip\"",
         ]
         let body = ResponseBody(contentLength: archive.length) { writer in
             for number in 0..<archive.chunkCount {
-                let chunk = try await chunk(number, of: archive, archives, answers)
+                let chunk = try await chunk(number, of: archive, answers)
                 try await writer.write(ByteBuffer(bytes: chunk))
             }
             try await writer.finish(nil)

@@ -1,5 +1,4 @@
 import HTTPTypes
-import MusterMetrics
 import MusterProtocol
 import Testing
 
@@ -49,14 +48,6 @@ import Testing
         let body = String(decoding: HTTPProblem(RPCError(.deadlineExceeded, "m")).answer.body, as: UTF8.self)
         #expect(body.contains("m; a request has 1800 milliseconds (rest_time_ms)"), "\(body)")
         #expect(body.contains(#""limit":"rest_time_ms","limit_value":1800"#), "\(body)")
-    }
-
-    @Test func everyStatusIsCountedByItsName() {
-        let metrics = HTTPMetrics(routes: [])
-        for status in 100..<600 { metrics.answered(status) }
-        var page = Exposition()
-        metrics.write(to: &page)
-        for status in 100..<600 { #expect(page.text.contains("muster_http_answers_total{status=\"\(status)\"} 1")) }
     }
 
     @Test func anUnknownOutcomeIsReportedAsUnknown() {

@@ -10,19 +10,19 @@ import Testing
     }
 
     @Test func aHeaderWithinTheLimitsIsAccepted() async throws {
-        try await withConnection { connection, _, stage in
+        try await withStubRESTConnection { connection, _, stub in
             for headers in [fields(60), fields(3, bytes: 8_100), fields(3, bytes: 8_100) + fields(1, bytes: 7_000)] {
-                try await connection.send("POST", namePath, headers: headers, body: stage.naming())
+                try await connection.send("POST", namePath, headers: headers, body: stub.naming())
                 #expect(try await connection.answer()?.status == 201)
             }
         }
     }
 
     @Test(arguments: [0, 1, 2, 3]) func aHeaderBeyondTheLimitsIsRefused(which: Int) async throws {
-        try await withConnection { connection, _, stage in
+        try await withStubRESTConnection { connection, _, stub in
             let path = which == 3 ? namePath + "?" + String(repeating: "x", count: 9_000) : namePath
             let headers = [fields(70), fields(1, bytes: 8_200), fields(5, bytes: 8_000), []][which]
-            try await connection.send("POST", path, headers: headers, body: stage.naming())
+            try await connection.send("POST", path, headers: headers, body: stub.naming())
             let answer = try await connection.answer()
             #expect(answer?.status == 431 && answer?.closes == true)
             let limit = [
@@ -30,7 +30,7 @@ import Testing
             ][which]
             #expect(answer?.names(limit, as: limit.value) == true, "\(answer as Any)")
             #expect(await connection.closes())
-            #expect(stage.named == [])
+            #expect(stub.named == [])
         }
     }
 
@@ -42,7 +42,7 @@ import Testing
         "GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "FETCH / HTTP/1.1\r\nHost: a\r\n\r\n",
     ]) func anInvalidRequestIsRefusedAndTheConnectionClosed(text: String) async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubRESTConnection { connection, _, _ in
             try await connection.send(text)
             let answer = try await connection.answer()
             #expect(answer?.status == 400 && answer?.message != nil, "\(answer as Any)")
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test func aBadChunkSizeIsRefused() async throws {
-        try await withConnection { connection, _, stage in
+        try await withStubRESTConnection { connection, _, stub in
             try await connection.send("POST", namePath, headers: ["Transfer-Encoding: chunked"])
             try await connection.send("zz\r\n")
             let answer = try await connection.answer()
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test func anUnknownPathIs404() async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubRESTConnection { connection, _, _ in
             for path in [
                 "/", "/nothing", "/partners/p/cohorts/users/more", "/%00", "/../etc", "/partners/%2e%2e/cohorts/x",
             ] {
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func anotherMethodIs405WithTheAllowedOnes() async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubRESTConnection { connection, _, _ in
             for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
                 try await connection.send(method, namePath)
                 let answer = try await connection.answer()
@@ -84,9 +84,9 @@ import Testing
     }
 
     @Test func aResponseToHEADHasNoBody() async throws {
-        try await withConnection { connection, _, stage in
+        try await withStubRESTConnection { connection, _, stub in
             try await connection.send("HEAD", "/nothing")
-            try await connection.send("POST", namePath, body: stage.naming())
+            try await connection.send("POST", namePath, body: stub.naming())
             // The length of the body that GET would have, and then the next answer at once.
             #expect(await eventually { connection.text().contains("\r\n\r\nHTTP/1.1 201 Created\r\n") })
             let text = connection.text()

@@ -1,7 +1,6 @@
 import MusterHTTP
 import MusterListener
 import MusterProtocol
-import MusterREST
 import MusterTestSupport
 import NIOCore
 import TestSupport
@@ -10,11 +9,11 @@ import Testing
 /// Accepting REST connections: the share of an address, PROXY headers, slow TLS handshakes.
 @Suite struct AcceptTests {
     @Test func anAddressHasItsShareOfConnections() async throws {
-        var bounds = quickBounds
+        var bounds = HTTPServerSettings.Bounds.quick
         bounds.connectionsPerAddress = 1
-        try await withServer(bounds: bounds) { server, stage in
+        try await withStubREST(bounds: bounds) { server, stub in
             let good = try await RawHTTP(port: server.port)
-            try await good.send("POST", namePath, body: stage.naming())
+            try await good.send("POST", namePath, body: stub.naming())
             #expect(try await good.answer()?.status == 201)
             let surplus = try await RawHTTP(port: server.port)
             let answer = try await surplus.answer()
@@ -26,25 +25,20 @@ import Testing
             await good.close()
             #expect(await eventually { server.status.connections == 0 })
             let next = try await RawHTTP(port: server.port)
-            try await next.send("POST", namePath, body: stage.naming())
+            try await next.send("POST", namePath, body: stub.naming())
             #expect(try await next.answer()?.status == 201)
             await next.close()
         }
     }
 
     @Test func theAddressComesFromTheProxyHeader() async throws {
-        var bounds = quickBounds
+        var bounds = HTTPServerSettings.Bounds.quick
         bounds.connectionsPerAddress = 1
-        let stage = Stage()
+        let stub = StubREST()
         var listener = ListenerSettings(port: 0, allowPlaintext: true)
         listener.expectsProxyHeader = true
-        let server = HTTPServer(
-            rest: .init(listener: listener, bounds: bounds), router: stage.router, authorizer: stage.authorizer,
-            archives: nil,
-            splitRequests: nil,
-            logger: quietLogger)
-        let running = Task { try await server.run() }
-        #expect(await eventually { server.boundPort != nil })
+        let server = stub.server(listener: listener, bounds: bounds)
+        try await server.start()
         var connections: [RawHTTP] = []
         for (last, status) in [(1, 201), (2, 201), (1, 503)] as [(UInt8, Int)] {
             let connection = try await RawHTTP(port: server.port)
@@ -53,20 +47,19 @@ import Testing
                 [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A, 0x21, 0x11, 0, 12]
                 + [192, 0, 2, last, 198, 51, 100, 1, 0xD4, 0x31, 0x1E, 0xC6]
             try await connection.channel.writeAndFlush(ByteBuffer(bytes: header)).get()
-            if status == 201 { try await connection.send("POST", namePath, body: stage.naming()) }
+            if status == 201 { try await connection.send("POST", namePath, body: stub.naming()) }
             #expect(try await connection.answer()?.status == status)
         }
         for connection in connections { await connection.close() }
-        running.cancel()
-        _ = await running.result
+        await server.abortNow()
     }
 
     @Test(.enabled(if: TestCertificates.isPossible, "there is no openssl command"))
     func aSlowTLSHandshakeIsClosedInTime() async throws {
         let certificates = try TestCertificates()
-        var bounds = quickBounds
+        var bounds = HTTPServerSettings.Bounds.quick
         bounds.head = .seconds(1)
-        try await withServer(bounds: bounds, tls: certificates.server) { server, _ in
+        try await withStubREST(bounds: bounds, tls: certificates.server) { server, _ in
             let began = ContinuousClock.now
             let silent = try await RawHTTP(port: server.port)
             let half = try await RawHTTP(port: server.port)

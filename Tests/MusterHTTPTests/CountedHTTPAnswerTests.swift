@@ -1,6 +1,5 @@
 import HTTPTypes
 import HummingbirdCore
-import MusterHTTP
 import MusterListener
 import MusterMetrics
 import MusterProtocol
@@ -9,7 +8,7 @@ import NIOCore
 import TestSupport
 import Testing
 
-@testable import MusterREST
+@testable import MusterHTTP
 
 /// Every HTTP response is counted, whichever layer sends it; unread responses are bounded.
 @Suite struct CountedHTTPAnswerTests {
@@ -27,18 +26,18 @@ import Testing
     }
 
     @Test func eachRefusalIsCountedByTheCodeThatIsSent() async throws {
-        var bounds = quickBounds
+        var bounds = HTTPServerSettings.Bounds.quick
         bounds.connections = 3
-        try await withServer(bounds: bounds, stage: Stage(maxInFlightPerKey: 1)) { server, stage in
+        try await withStubREST(bounds: bounds, stub: StubREST(maxInFlightPerKey: 1)) { server, stub in
             var received: [String: Int] = [:]
             func take(_ answer: RawAnswer?) { received[answer.map { "\($0.status)" } ?? "none", default: 0] += 1 }
 
             let held = try await RawHTTP(port: server.port)
-            try await held.send("POST", importPath, body: stage.importing("a"))
-            #expect(await eventually { stage.arrived == ["a"] })
+            try await held.send("POST", importPath, body: stub.importing("a"))
+            #expect(await eventually { stub.gates.arrived == ["a"] })
             // Each on a connection of its own, since most end theirs.
             let requests: [(String, String, [String], String?)] = [
-                ("POST", namePath, [], stage.naming()),  // the key's bound
+                ("POST", namePath, [], stub.naming()),  // the key's bound
                 ("POST", namePath, [], #"{"client_secret":"no key"}"#),
                 ("POST", namePath, [], "{"),
                 ("POST", namePath, ["Content-Encoding: br"], "{}"),
@@ -57,12 +56,12 @@ import Testing
                 #expect(await eventually { server.status.connections == 1 })
             }
             // Beyond the bound of connections, those of known keys.
-            stage.letGo("a")
+            stub.gates.open("a")
             take(try await held.answer())
             var known = [held]
             for _ in 0..<2 {
                 let connection = try await RawHTTP(port: server.port)
-                try await connection.send("POST", namePath, body: stage.naming())
+                try await connection.send("POST", namePath, body: stub.naming())
                 take(try await connection.answer())
                 known.append(connection)
             }
@@ -73,6 +72,14 @@ import Testing
             #expect(received.values.reduce(0, +) == requests.count + 4)
             #expect(counted(server) == received)
         }
+    }
+
+    @Test func everyStatusIsCountedByItsName() {
+        let metrics = HTTPMetrics(routes: [])
+        for status in 100..<600 { metrics.answered(status) }
+        var page = Exposition()
+        metrics.write(to: &page)
+        for status in 100..<600 { #expect(page.text.contains("muster_http_answers_total{status=\"\(status)\"} 1")) }
     }
 
     /// A server whose every answer has 2 MiB.
@@ -93,7 +100,7 @@ import Testing
     }
 
     @Test func beyondTheBudgetConnectionsThatDoNotReadAreClosed() async throws {
-        var bounds = quickBounds
+        var bounds = HTTPServerSettings.Bounds.quick
         bounds.unreadAnswers = 8 << 20
         try await withLarge(bounds) { server in
             var peers: [RawHTTP] = []

@@ -2,7 +2,6 @@ import AsyncHTTPClient
 import Foundation
 import MusterHTTP
 import MusterListener
-import MusterREST
 import MusterTestSupport
 import NIOCore
 import NIOHTTP1
@@ -43,14 +42,14 @@ import Testing
         let (old, new) = (certificates.file("old.pem"), certificates.file("other.pem"))
         try FileManager.default.copyItem(atPath: certificates.file("server.pem"), toPath: old)
         let tls = files(certificates)
-        try await withServer(tls: tls) { server, stage in
-            let large = stage.naming("a", padding: 1_000_000)
+        try await withStubREST(tls: tls) { server, stub in
+            let large = stub.naming("a", padding: 1_000_000)
             let first = try await post(server, large, trusting: old)
             #expect(first == 201)
-            await #expect(throws: (any Error).self) { try await post(server, stage.naming("b"), trusting: new) }
+            await #expect(throws: (any Error).self) { try await post(server, stub.naming("b"), trusting: new) }
             try Data("nothing".utf8).write(to: URL(filePath: tls.certificateFile))
             #expect(throws: ListenerError.self) { try server.reloadCertificate() }
-            let second = try await post(server, stage.naming("c"), trusting: old)
+            let second = try await post(server, stub.naming("c"), trusting: old)
             #expect(second == 201)
             for end in ["pem", "key"] {
                 let from = new.replacing(".pem", with: ".\(end)")
@@ -59,9 +58,9 @@ import Testing
                 try FileManager.default.copyItem(atPath: from, toPath: to)
             }
             try server.reloadCertificate()
-            let third = try await post(server, stage.naming("d"), trusting: new)
+            let third = try await post(server, stub.naming("d"), trusting: new)
             #expect(third == 201)
-            #expect(stage.named == ["a", "c", "d"])
+            #expect(stub.named == ["a", "c", "d"])
         }
         try FileManager.default.removeItem(atPath: old)
     }
@@ -69,25 +68,25 @@ import Testing
     @Test func oldVersionsOfTLSAreRefused() async throws {
         let certificates = try TestCertificates()
         let (tls, authority) = (files(certificates), certificates.file("server.pem"))
-        try await withServer(tls: tls) { server, stage in
+        try await withStubREST(tls: tls) { server, stub in
             await #expect(throws: (any Error).self) {
-                try await post(server, stage.naming(), trusting: authority, least: .tlsv1, max: .tlsv11)
+                try await post(server, stub.naming(), trusting: authority, least: .tlsv1, max: .tlsv11)
             }
-            let fourth = try await post(server, stage.naming("b"), trusting: authority, max: .tlsv12)
+            let fourth = try await post(server, stub.naming("b"), trusting: authority, max: .tlsv12)
             #expect(fourth == 201)
-            #expect(stage.named == ["b"])
+            #expect(stub.named == ["b"])
         }
     }
 
     @Test func plaintextToATLSServerIsClosed() async throws {
         let certificates = try TestCertificates()
         let tls = files(certificates)
-        try await withServer(tls: tls) { server, stage in
+        try await withStubREST(tls: tls) { server, stub in
             let connection = try await RawHTTP(port: server.port)
-            try await connection.send("POST", namePath, body: stage.naming())
+            try await connection.send("POST", namePath, body: stub.naming())
             #expect(await connection.closes())
             #expect(await eventually { server.status.connections == 0 })
-            #expect(stage.named == [])
+            #expect(stub.named == [])
             await connection.close()
         }
     }

@@ -9,13 +9,13 @@ import Testing
 
     /// What follows is never answered: a second request behind a refused one is what a smuggler wants.
     private func refuses(_ text: String, with status: Int) async throws {
-        try await withConnection { connection, _, stage in
+        try await withStubRESTConnection { connection, _, stub in
             try await connection.send(text + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
             let answer = try await connection.answer()
             #expect(answer?.status == status, "\(answer as Any)")
             #expect(answer?.closes == true && answer?.message != nil)
             #expect(await connection.closes())
-            #expect(connection.text() == "" && stage.named == [])
+            #expect(connection.text() == "" && stub.named == [])
         }
     }
 
@@ -27,7 +27,7 @@ import Testing
         "Transfer-Encoding: GZIP ,\tChunked", "transfer-encoding: deflate,chunked",
         "Transfer-Encoding: , chunked", "Transfer-Encoding: chunked;q=1",
     ]) func onlyOneChunkedCodingIsAccepted(field: String) async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubRESTConnection { connection, _, _ in
             try await connection.send(
                 "POST \(namePath) HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n\(Self.chunks)GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
             )
@@ -47,12 +47,12 @@ import Testing
     @Test(arguments: ["chunked", "Chunked", " CHUNKED"]) func chunkedIsAcceptedInEveryCase(coding: String)
         async throws
     {
-        try await withConnection { connection, _, stage in
-            let body = stage.naming("a")
+        try await withStubRESTConnection { connection, _, stub in
+            let body = stub.naming("a")
             try await connection.send("POST", namePath, headers: ["Transfer-Encoding:\(coding)"])
             try await connection.send("\(String(body.utf8.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n")
             #expect(try await connection.answer()?.status == 201)
-            #expect(stage.named == ["a"])
+            #expect(stub.named == ["a"])
         }
     }
 
@@ -80,8 +80,8 @@ import Testing
         "Content-Length: # ", "Content-Length:#", "Content-Length: \t #  ", "Content-Length:\t#",
         "Content-Length: 0#\r\nX: y\t", "Content-Length: 00000000000000000000000# ",
     ]) func whiteSpaceAroundALengthSkipsNoCheck(field: String) async throws {
-        try await withConnection { connection, _, stage in
-            let body = stage.naming("a")
+        try await withStubRESTConnection { connection, _, stub in
+            let body = stub.naming("a")
             for (length, body, target, status) in [(0, "", "/nothing", 404), (body.utf8.count, body, namePath, 201)] {
                 let field = field.replacing("#", with: "\(length)")
                 try await connection.send("POST \(target) HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n\(body)")
@@ -92,7 +92,7 @@ import Testing
             let answer = try await connection.answer()
             #expect(answer?.status == 400 && answer?.closes == true, "\(answer as Any)")
             #expect(await connection.closes())
-            #expect(connection.text() == "" && stage.named == ["a"])
+            #expect(connection.text() == "" && stub.named == ["a"])
         }
     }
 
@@ -104,14 +104,14 @@ import Testing
 
     @Test(arguments: ["chunked ", "chunked  ", "\tchunked ", " Chunked"])
     func whiteSpaceAroundACodingIsIgnored(coding: String) async throws {
-        try await withConnection { connection, _, stage in
-            let body = stage.naming("a")
+        try await withStubRESTConnection { connection, _, stub in
+            let body = stub.naming("a")
             try await connection.send("POST", namePath, headers: ["Transfer-Encoding:\(coding)"])
             try await connection.send("\(String(body.utf8.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n")
             #expect(try await connection.answer()?.status == 201)
             try await connection.send("GET  /nothing HTTP/1.1\r\nHost: a\r\n\r\n")
             #expect(try await connection.answer()?.status == 400)
-            #expect(stage.named == ["a"])
+            #expect(stub.named == ["a"])
         }
     }
 
@@ -141,7 +141,7 @@ import Testing
 
     @Test(arguments: ["a", "a:80", "[::1]:7880", "", "a.b-c_d", "A%20", "a ", "\ta\t ", "a:80\t", " \t"])
     func everyKindOfHostIsAccepted(host: String) async throws {
-        try await withConnection { connection, _, _ in
+        try await withStubRESTConnection { connection, _, _ in
             try await connection.send("GET /nothing HTTP/1.1\r\nHost: \(host)\r\n\r\n")
             #expect(try await connection.answer()?.status == 404)
         }
@@ -164,15 +164,15 @@ import Testing
     }
 
     @Test func extensionsAndTrailersAreIgnored() async throws {
-        try await withConnection { connection, _, stage in
-            let body = stage.naming("a")
+        try await withStubRESTConnection { connection, _, stub in
+            let body = stub.naming("a")
             let size = String(body.utf8.count, radix: 16)
             for chunk in ["\(size);a=b;c=\"d\"", "000\(size)", size.uppercased()] {
                 try await connection.send("POST", namePath, headers: ["Transfer-Encoding: chunked"])
                 try await connection.send("\(chunk)\r\n\(body)\r\n0\r\nX: y\r\n\r\n")
                 #expect(try await connection.answer()?.status == 201)
             }
-            #expect(stage.named == ["a", "a", "a"])
+            #expect(stub.named == ["a", "a", "a"])
         }
     }
 
@@ -182,8 +182,8 @@ import Testing
     }
 
     @Test func pipelinedRequestsAreSeparatedByteByByte() async throws {
-        try await withConnection { connection, _, stage in
-            let (a, b, c) = (stage.naming("a"), stage.naming("b"), stage.naming("c"))
+        try await withStubRESTConnection { connection, _, stub in
+            let (a, b, c) = (stub.naming("a"), stub.naming("b"), stub.naming("c"))
             let text =
                 "\r\nPOST \(namePath) HTTP/1.1\r\nHost: a\r\nContent-Length: \(a.utf8.count)\r\n\r\n\(a)"
                 + "POST \(namePath) HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -193,19 +193,19 @@ import Testing
             for byte in text.utf8 { try await connection.send(String(decoding: [byte], as: UTF8.self)) }
             for status in [201, 201, 404, 201, 400] { #expect(try await connection.answer()?.status == status) }
             #expect(await connection.closes())
-            #expect(stage.named == ["a", "b", "c"])
+            #expect(stub.named == ["a", "b", "c"])
         }
     }
 
     /// In one piece of bytes, so that nothing but their meaning says where one ends.
     @Test func aBadRequestDoesNotSpoilThoseBeforeIt() async throws {
-        try await withConnection { connection, _, stage in
-            let a = stage.naming("a")
+        try await withStubRESTConnection { connection, _, stub in
+            let a = stub.naming("a")
             let good = "POST \(namePath) HTTP/1.1\r\nHost: a\r\nContent-Length: \(a.utf8.count)\r\n\r\n\(a)"
             try await connection.send(good + good + "POST  \(namePath) HTTP/1.1\r\nHost: a\r\n\r\n" + good)
             for status in [201, 201, 400] { #expect(try await connection.answer()?.status == status) }
             #expect(await connection.closes())
-            #expect(stage.named == ["a", "a"])
+            #expect(stub.named == ["a", "a"])
         }
     }
 
@@ -213,7 +213,7 @@ import Testing
     @Test(arguments: ["GET", "HEAD", "DELETE", "OPTIONS"]) func aBodyIsNeverReadAsARequest(method: String)
         async throws
     {
-        try await withConnection { connection, _, stage in
+        try await withStubRESTConnection { connection, _, stub in
             let inner = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
             try await connection.send(
                 "\(method) /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: \(inner.utf8.count)\r\n\r\n\(inner)")
@@ -224,8 +224,8 @@ import Testing
     }
 
     @Test func aTargetMayBeAbsolute() async throws {
-        try await withConnection { connection, _, stage in
-            let body = stage.naming("a")
+        try await withStubRESTConnection { connection, _, stub in
+            let body = stub.naming("a")
             try await connection.send(
                 "POST http://muster.example.com\(namePath) HTTP/1.1\r\nHost: b\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
             )

@@ -2,13 +2,11 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-@testable import MusterREST
-
 /// What a request's time is spent by.
 @Suite struct TimeBudgetTests {
     @Test func theTimeToReceiveTheBodyDoesNotCount() async throws {
-        try await withConnection { connection, _, stage in
-            let body = Array(stage.naming())
+        try await withStubRESTConnection { connection, _, stub in
+            let body = Array(stub.naming())
             try await connection.send("POST", namePath, headers: ["Content-Length: \(body.count)"])
             let pause = (Limits.restTime.value + 400) / 10
             for part in stride(from: 0, to: body.count, by: body.count / 10 + 1) {

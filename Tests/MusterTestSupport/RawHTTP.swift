@@ -1,30 +1,30 @@
-import MusterProtocol
-import MusterTestSupport
+public import MusterProtocol
 import NIOConcurrencyHelpers
-import NIOCore
+public import NIOCore
 import NIOPosix
 import TestSupport
 
 /// An answer, as its bytes stood on the wire.
-struct RawAnswer: Sendable, Equatable {
-    struct NotHTTP: Error { let text: String }
+public struct RawAnswer: Sendable, Equatable {
+    /// The bytes are no answer.
+    public struct NotHTTP: Error { public let text: String }
 
-    let status: Int
-    let headers: [String: String]
-    let body: String
+    public let status: Int
+    public let headers: [String: String]
+    public let body: String
 
     /// Whether the server will close after it.
-    var closes: Bool { headers["connection"] == "close" }
+    public var closes: Bool { headers["connection"] == "close" }
     /// What every answer has; nil where this one has not.
-    var message: String? { try? JSONDecoding.decode(RESTProblem.self, from: Array(body.utf8)).message }
+    public var message: String? { try? JSONDecoding.decode(RESTProblem.self, from: Array(body.utf8)).message }
     /// Whether it names a limit and its value, in its details and in a sentence.
-    func names(_ limit: Limit, as value: Int) -> Bool {
+    public func names(_ limit: Limit, as value: Int) -> Bool {
         (try? JSONDecoding.decode(RESTProblem.self, from: Array(body.utf8)))?.names(limit, as: value) == true
     }
 }
 
 /// A socket that sends what it is told to, byte by byte if need be, and knows of HTTP only where an answer ends.
-final class RawHTTP: Sendable {
+public final class RawHTTP: Sendable {
     private struct State {
         var bytes = ByteBuffer()
         var received = 0
@@ -32,7 +32,7 @@ final class RawHTTP: Sendable {
         var wasReset = false
     }
 
-    let channel: any Channel
+    public let channel: any Channel
     private let state: NIOLockedValueBox<State>
 
     private final class Collector: ChannelInboundHandler {
@@ -58,7 +58,7 @@ final class RawHTTP: Sendable {
     }
 
     /// `reads` false leaves everything in the socket, as a peer that is too slow does.
-    init(port: Int, reads: Bool = true) async throws {
+    public init(port: Int, reads: Bool = true) async throws {
         let state = NIOLockedValueBox(State())
         self.state = state
         channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -74,14 +74,15 @@ final class RawHTTP: Sendable {
             .connect(host: "127.0.0.1", port: port).get()
     }
 
-    var isClosed: Bool { state.withLockedValue { $0.isClosed } }
-    var wasReset: Bool { state.withLockedValue { $0.wasReset } }
-    var bytesReceived: Int { state.withLockedValue { $0.received } }
+    public var isClosed: Bool { state.withLockedValue { $0.isClosed } }
+    public var wasReset: Bool { state.withLockedValue { $0.wasReset } }
+    public var bytesReceived: Int { state.withLockedValue { $0.received } }
 
-    func send(_ text: String) async throws { try await channel.writeAndFlush(ByteBuffer(string: text)).get() }
+    /// Sends bytes as they are.
+    public func send(_ text: String) async throws { try await channel.writeAndFlush(ByteBuffer(string: text)).get() }
 
     /// A request with the headers that each must have.
-    func send(
+    public func send(
         _ method: String = "POST", _ path: String, headers: [String] = [], body: String? = nil
     ) async throws {
         let length = body.map { ["Content-Length: \($0.utf8.count)"] } ?? []
@@ -89,11 +90,12 @@ final class RawHTTP: Sendable {
         try await send("\(head)\r\n\r\n\(body ?? "")")
     }
 
-    func finishSending() async throws { try await channel.close(mode: .output).get() }
-    func close() async { try? await channel.close().get() }
+    /// Closes our half of the connection.
+    public func finishSending() async throws { try await channel.close(mode: .output).get() }
+    public func close() async { try? await channel.close().get() }
 
     /// The next answer; nil when the server has closed without one.
-    func answer(within seconds: Int = 10) async throws -> RawAnswer? {
+    public func answer(within seconds: Int = 10) async throws -> RawAnswer? {
         for _ in 0..<(seconds * 100) {
             let (answer, isClosed) = try state.withLockedValue { (try Self.take(&$0.bytes), $0.isClosed) }
             if let answer { return answer }
@@ -104,10 +106,10 @@ final class RawHTTP: Sendable {
     }
 
     /// All that has come and was not taken as an answer.
-    func text() -> String { state.withLockedValue { String(buffer: $0.bytes) } }
+    public func text() -> String { state.withLockedValue { String(buffer: $0.bytes) } }
 
     /// Returns when the server has closed; false where it does not.
-    func closes(within seconds: Int = 10) async -> Bool {
+    public func closes(within seconds: Int = 10) async -> Bool {
         for _ in 0..<(seconds * 100) {
             if isClosed { return true }
             try? await Task.sleep(for: .milliseconds(10))

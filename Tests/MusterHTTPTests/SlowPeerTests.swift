@@ -8,22 +8,20 @@ import NIOCore
 import TestSupport
 import Testing
 
-@testable import MusterREST
-
 /// Clients that send or read too slowly and hold memory meanwhile.
 @Suite struct SlowPeerTests {
     private func bounds(_ change: (inout HTTPServerSettings.Bounds) -> Void) -> HTTPServerSettings.Bounds {
-        var bounds = quickBounds
+        var bounds = HTTPServerSettings.Bounds.quick
         change(&bounds)
         return bounds
     }
 
     @Test func aSlowHeaderIsAborted() async throws {
-        try await withServer(bounds: bounds { $0.head = .milliseconds(200) }) { server, stage in
+        try await withStubREST(bounds: bounds { $0.head = .milliseconds(200) }) { server, stub in
             let silent = try await RawHTTP(port: server.port)
             let dribbling = try await RawHTTP(port: server.port)
             let served = try await RawHTTP(port: server.port)
-            try await served.send("POST", namePath, body: stage.naming())
+            try await served.send("POST", namePath, body: stub.naming())
             #expect(try await served.answer()?.status == 201)
             try await served.send("P")
             for character in "POST / HTTP/1.1\r\nHost: a" {
@@ -36,10 +34,10 @@ import Testing
     }
 
     @Test func aConnectionWithoutRequestsIsClosedInTime() async throws {
-        try await withServer(bounds: bounds { $0.idle = .milliseconds(300) }) { server, stage in
+        try await withStubREST(bounds: bounds { $0.idle = .milliseconds(300) }) { server, stub in
             let connection = try await RawHTTP(port: server.port)
             for _ in 0..<4 {
-                try await connection.send("POST", namePath, body: stage.naming())
+                try await connection.send("POST", namePath, body: stub.naming())
                 #expect(try await connection.answer()?.status == 201)
                 try await Task.sleep(for: .milliseconds(100))
             }
@@ -52,7 +50,7 @@ import Testing
             bounds.bodyPatience = .milliseconds(100)
             bounds.bodyRate = 1_000
         }
-        try await withConnection(bounds: bounds) { connection, server, _ in
+        try await withStubRESTConnection(bounds: bounds) { connection, server, _ in
             try await connection.send("POST", namePath, headers: ["Content-Length: 5000"])
             for _ in 0..<20 {
                 try? await connection.send(" ")
@@ -69,7 +67,7 @@ import Testing
 
     @Test func aBodyThatTakesTooLongIsAborted() async throws {
         let bounds = bounds { $0.bodyTime = .milliseconds(1_100) }
-        try await withConnection(bounds: bounds) { connection, _, _ in
+        try await withStubRESTConnection(bounds: bounds) { connection, _, _ in
             try await connection.send("POST", namePath, headers: ["Content-Length: 3000000"])
             for _ in 0..<150 {
                 try? await connection.send(String(repeating: " ", count: 1_000))

@@ -22,12 +22,12 @@ import Testing
 
     @Test(arguments: ["gzip", "GZIP", "x-gzip", "gzip, identity", "utf-8, gzip"])
     func gzippedBodiesAreAccepted(coding: String) async throws {
-        try await withConnection { connection, server, stage in
-            try await post(connection, gzip(stage.naming("a", padding: 1_000_000)), coding)
+        try await withStubRESTConnection { connection, server, stub in
+            try await post(connection, gzip(stub.naming("a", padding: 1_000_000)), coding)
             #expect(try await connection.answer()?.status == 201)
             try await connection.send(
                 "POST", namePath, headers: ["Content-Encoding: \(coding)", "Transfer-Encoding: chunked"])
-            for byte in gzip(stage.naming("b")) {
+            for byte in gzip(stub.naming("b")) {
                 try await connection.send("1\r\n")
                 try await connection.channel.writeAndFlush(ByteBuffer(bytes: [byte])).get()
                 try await connection.send("\r\n")
@@ -35,42 +35,42 @@ import Testing
             try await connection.send("0\r\n\r\n")
             #expect(try await connection.answer()?.status == 201)
             // A file of two.
-            let text = Array(stage.naming("c").utf8)
+            let text = Array(stub.naming("c").utf8)
             try await post(connection, gzip(text[..<20]) + gzip(text[20...]), coding)
             #expect(try await connection.answer()?.status == 201)
-            #expect(stage.named == ["a", "b", "c"])
+            #expect(stub.named == ["a", "b", "c"])
             #expect(await eventually { server.unauthenticatedBodyBytes == 0 })
         }
     }
 
     @Test(arguments: ["utf-8", "UTF8", "identity", "identity, utf-8", ""])
     func identityCodingIsIgnored(coding: String) async throws {
-        try await withConnection { connection, _, stage in
-            try await post(connection, Array(stage.naming("a").utf8), coding)
+        try await withStubRESTConnection { connection, _, stub in
+            try await post(connection, Array(stub.naming("a").utf8), coding)
             #expect(try await connection.answer()?.status == 201)
         }
     }
 
     @Test(arguments: ["br", "deflate", "zstd", "gzip, gzip", "gzip, br", "compress", "iso-8859-1"])
     func otherCodingsAreRefused(coding: String) async throws {
-        try await withConnection { connection, _, stage in
-            try await post(connection, gzip(stage.naming()), coding)
+        try await withStubRESTConnection { connection, _, stub in
+            try await post(connection, gzip(stub.naming()), coding)
             let answer = try await connection.answer()
             #expect(answer?.status == 415 && answer?.message == "Content-Encoding must be gzip, or left out")
-            #expect(stage.named == [])
+            #expect(stub.named == [])
         }
     }
 
     /// A connection whose client mistook something goes on: all of the body has come.
     @Test func invalidGzipIsReported() async throws {
-        try await withConnection { connection, server, stage in
-            let good = gzip(stage.naming("a", padding: 300_000))
+        try await withStubRESTConnection { connection, server, stub in
+            let good = gzip(stub.naming("a", padding: 300_000))
             var wrongSum = good
             wrongSum[good.count - 6] ^= 1
             for bad in [
                 [], Array("{}".utf8), Array(good.dropLast()), Array(good.prefix(12)), wrongSum, good + [0],
                 good + good.prefix(9),
-                zlib(stage.naming("a")),
+                zlib(stub.naming("a")),
             ] {
                 try await post(connection, bad, "gzip")
                 let answer = try await connection.answer()
@@ -79,23 +79,23 @@ import Testing
             }
             try await post(connection, good, "gzip")
             #expect(try await connection.answer()?.status == 201)
-            #expect(stage.named == ["a"] && server.unauthenticatedBodyBytes == 0)
+            #expect(stub.named == ["a"] && server.unauthenticatedBodyBytes == 0)
         }
     }
 
     @Test func theLimitOfABodyCountsItsUnpackedBytes() async throws {
-        try await withConnection { connection, server, stage in
-            let small = stage.naming().utf8.count
-            try await post(connection, gzip(stage.naming("a", padding: 4_000_000 - small)), "gzip")
+        try await withStubRESTConnection { connection, server, stub in
+            let small = stub.naming().utf8.count
+            try await post(connection, gzip(stub.naming("a", padding: 4_000_000 - small)), "gzip")
             #expect(try await connection.answer()?.status == 201)
             // Hundreds of times as much as was sent: it is thrown away as soon as it is too much.
             for padding in [4_000_001 - small, 40_000_000] {
-                try await post(connection, gzip(stage.naming("b", padding: padding)), "gzip")
+                try await post(connection, gzip(stub.naming("b", padding: padding)), "gzip")
                 let answer = try await connection.answer()
                 #expect(answer?.status == 413)
                 #expect(answer?.message == "the body has more than 4000000 bytes (rest_body_bytes)")
             }
-            #expect(stage.named == ["a"])
+            #expect(stub.named == ["a"])
             #expect(await eventually { server.unauthenticatedBodyBytes == 0 })
         }
     }
@@ -110,7 +110,7 @@ import Testing
             log: RateLimitedLogger(quietLogger)
         ).open {}
         let request = try await loop.submit {
-            var bounds = quickBounds
+            var bounds = HTTPServerSettings.Bounds.quick
             bounds.body = 1 << 30
             let connection = HTTPConnection(
                 bounds: bounds, budgets: budgets,
@@ -128,17 +128,17 @@ import Testing
     }
 
     @Test func unpackedBytesCountAgainstTheBudget() async throws {
-        var bounds = quickBounds
+        var bounds = HTTPServerSettings.Bounds.quick
         bounds.unauthenticatedBodies = 1_000_000
-        try await withConnection(bounds: bounds) { connection, server, stage in
-            try await post(connection, gzip(stage.naming("a", padding: 900_000)), "gzip")
+        try await withStubRESTConnection(bounds: bounds) { connection, server, stub in
+            try await post(connection, gzip(stub.naming("a", padding: 900_000)), "gzip")
             #expect(try await connection.answer()?.status == 201)
-            try await post(connection, gzip(stage.naming("b", padding: 1_000_000)), "gzip")
+            try await post(connection, gzip(stub.naming("b", padding: 1_000_000)), "gzip")
             let answer = try await connection.answer()
             #expect(answer?.status == 503 && answer?.headers["retry-after"] == "1")
-            try await post(connection, gzip(stage.naming("c")), "gzip")
+            try await post(connection, gzip(stub.naming("c")), "gzip")
             #expect(try await connection.answer()?.status == 201)
-            #expect(stage.named == ["a", "c"])
+            #expect(stub.named == ["a", "c"])
             #expect(await eventually { server.unauthenticatedBodyBytes == 0 })
         }
     }

@@ -52,7 +52,7 @@ import Testing
 
     /// The permission check before a call is not counted as a call.
     @Test func requestsThatReachNoCallAreNotCountedAsCalls() async throws {
-        let router = Stage().router
+        let router = StubREST().router
         func context(_ scopes: [String]) -> CallContext {
             let session = Session(
                 workspaceID: .init(rawValue: 1), workspace: "w", keyID: "k", kind: .service, partner: nil,
