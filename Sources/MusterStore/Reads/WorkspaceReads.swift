@@ -285,7 +285,7 @@ final class WorkspaceReads: Sendable {
     private func fail(_ reads: [PendingRead], _ error: any Error) {
         var answers = Answers()
         let now = ContinuousClock.now
-        let isOfTime = [.deadlineExceeded, .cancelled].contains((error as? PostgresError)?.kind)
+        let isOfTime = (error as? PostgresError)?.kind == .deadlineExceeded
         for read in reads where !read.hasEnded {
             if isOfTime, read.deadline > now { submit(read) } else { answers.add(read, .failure(error)) }
         }
