@@ -35,7 +35,7 @@ struct SettingTable: Sendable {
     let isOpsInsecureAllowed = Setting.switch(
         "ops.insecure", "Let them listen beyond this machine; they have no TLS and no key.")
     let connections = Setting.number(
-        "connections.most", 1...100_000, default: Limits.connections.value,
+        "connections.max", 1...100_000, default: Limits.connections.value,
         "Open connections that RPC and REST take, each; one more is refused.")
     let unauthenticatedConnections = Setting.number(
         "connections.unauthenticated", 1...100_000, default: Limits.unauthenticatedConnections.value,
