@@ -85,7 +85,7 @@ extension Settings {
     func logPassedOver(_ logger: Logger) {
         for variable in passedOver {
             logger.notice(
-                "A variable is passed over: Kubernetes sets it for a Service, with enableServiceLinks",
+                "A variable is ignored: Kubernetes sets it for a Service, with enableServiceLinks",
                 metadata: ["variable": "\(variable)"])
         }
     }

@@ -9,8 +9,8 @@ import MusterTestSupport
 import NIOConcurrencyHelpers
 import TestSupport
 
-/// Handlers that do what a test tells them, behind the partner routes, whose bodies count as unauthenticated until their
-/// key is checked.
+/// Handlers that do what a test tells them, behind the partner routes, whose bodies count as unauthenticated until
+/// their key is checked.
 final class Stage: Sendable {
     private struct State {
         var waiting: [String: CheckedContinuation<Void, any Error>] = [:]

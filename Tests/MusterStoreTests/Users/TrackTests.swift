@@ -247,7 +247,7 @@ extension RegistryFixture {
     static let unusable = "'properties' is not valid: it has U+0000 or half of a surrogate pair"
     static let tooMuch = "'price' is not valid: times 'quantity' it is over 1000000000 units (purchase_amount)"
 
-    /// The bound is that of price times quantity, and no price is judged as if more were bought.
+    /// The bound is that of price times quantity, and a price is never refused for a greater quantity than was bought.
     @Test func aPurchaseIsCheckedByItsQuantity() async throws {
         try await RegistryFixture.with { fixture in
             func purchase(_ price: String, _ quantity: Int?) async throws -> String? {
