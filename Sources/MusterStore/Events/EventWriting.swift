@@ -49,7 +49,7 @@ extension WorkspaceTransaction {
     borrowing func raiseEvents() throws -> Int64 {
         let version = try first(
             """
-            UPDATE set_head SET version = version + 1, tag = \(Int64.random(in: .min ... .max))
+            UPDATE set_head SET version = version + 1, tag = \(SetVersion.newTag())
             WHERE workspace_id = \(workspace) AND set_number = \(SetKey.events) RETURNING version
             """
         ) { row in try row.value(0, as: Int64.self) }
