@@ -114,7 +114,8 @@ struct SettingTable: Sendable {
             A flag wins over the environment, and that over the file. White space around a value is cut; of the connection \
             string and of passwords only line ends at their end. An empty variable is an unset one, \
             but for MUSTER_OPS_HOST. A variable that Kubernetes sets for a Service, such as \
-            MUSTER_REST_PORT=tcp://10.96.12.7:7880, is ignored.
+            MUSTER_REST_PORT=tcp://10.96.12.7:7880, is ignored. Of any other variable MUSTER_… that is not listed \
+            here, the log warns.
 
             \(lines.joined(separator: "\n"))
             """
