@@ -46,6 +46,7 @@ public struct Migration: Sendable {
         // `merged_user.braze_id`, which may be null. The journal is complete from when the last server of before has
         // stopped.
         Migration(15, "015_erasure_journal", PackageResources._15_erasure_journal_sql, onlyAdds: true),
+        Migration(16, "016_comments", PackageResources._16_comments_sql, onlyAdds: true),
     ]
 
     /// The schema that this build serves.
