@@ -206,11 +206,11 @@ FaultScan::Next FaultScan::number() {
         take("+-");
         if (!digits()) return unexpected();
     }
-    judge(start, is_whole);
+    check_range(start, is_whole);
     return comma_or_end;
 }
 
-void FaultScan::judge(size_t start, bool is_whole) {
+void FaultScan::check_range(size_t start, bool is_whole) {
     if (!is_whole) {
         if (!finds_infinite) return;
         std::string text(reinterpret_cast<const char *>(bytes + start), at - start);

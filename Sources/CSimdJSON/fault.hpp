@@ -37,7 +37,7 @@ private:
     bool string();
     void escape();
     Next number();
-    void judge(size_t start, bool is_whole);
+    void check_range(size_t start, bool is_whole);
     size_t sequence(size_t offset) const;
 };
 

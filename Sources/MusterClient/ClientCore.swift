@@ -234,6 +234,6 @@ extension RPCError {
 
     /// How long the server asks clients to wait; at most as long as a call may last.
     fileprivate var retryAfter: Duration? {
-        details.integer("retry_after_ms").map { .milliseconds(min(max($0, 0), Int64(Limits.deadlineMost.value))) }
+        details.integer("retry_after_ms").map { .milliseconds(min(max($0, 0), Int64(Limits.maxDeadline.value))) }
     }
 }

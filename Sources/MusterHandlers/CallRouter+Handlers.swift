@@ -35,7 +35,7 @@ extension CallRouter {
             routes: allRoutes(
                 server: ServerHandlers(schema: schema, identity: identity),
                 keys: KeyHandlers(store: store), partners: PartnerHandlers(store: store, restURL: identity.restURL),
-                users: UserHandlers(store: store), registry: RegistryHandlers(store: store),
+                users: UserHandlers(store: store),
                 cohorts: CohortHandlers(store: store),
                 segments: SegmentHandlers(store: store),
                 exports: ExportHandlers(store: store, restURL: identity.restURL)),

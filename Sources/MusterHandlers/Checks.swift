@@ -71,6 +71,6 @@ extension CallContext {
         guard staleness >= 0 else {
             throw RPCError.invalid("max_staleness_ms", .outOfRange, "must not be negative")
         }
-        return .milliseconds(min(staleness, Limits.stalenessMost.value))
+        return .milliseconds(min(staleness, Limits.maxStaleness.value))
     }
 }

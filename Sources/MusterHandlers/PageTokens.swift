@@ -71,9 +71,9 @@ struct PageTokens {
 extension PagedCall {
     /// The maximum number of entries on the page.
     func limit() throws -> Int {
-        guard let pageSize else { return Limits.pageDefault.value }
+        guard let pageSize else { return Limits.defaultPageSize.value }
         guard pageSize > 0 else { throw RPCError.invalid("page_size", .outOfRange, "must be at least 1") }
-        return min(pageSize, Limits.pageMost.value)
+        return min(pageSize, Limits.maxPageSize.value)
     }
 }
 

@@ -3,7 +3,7 @@ import MusterProtocol
 /// Lists every call with its handler. A test compares it with the list of calls.
 public func allRoutes(
     server: ServerHandlers, keys: KeyHandlers, partners: PartnerHandlers, users: UserHandlers,
-    registry: RegistryHandlers, cohorts: CohortHandlers,
+    cohorts: CohortHandlers,
     segments: SegmentHandlers, exports: ExportHandlers
 ) -> [Route] {
     [
@@ -14,9 +14,10 @@ public func allRoutes(
         Route(heavy: UpsertUsers.self, users.upsert), Route(GetUser.self, users.get),
         Route(heavy: IdentifyUser.self, users.identify),
         Route(heavy: MergeUsers.self, users.merge), Route(heavy: DeleteUsers.self, users.delete),
-        Route(heavy: TrackUsers.self, registry.track), Route(heavy: AddAliases.self, registry.addAliases),
-        Route(heavy: UpdateAliases.self, registry.updateAliases), Route(heavy: RenameExternalIDs.self, registry.rename),
-        Route(heavy: RemoveExternalIDs.self, registry.remove),
+        Route(heavy: TrackUsers.self, users.track), Route(heavy: AddAliases.self, users.addAliases),
+        Route(heavy: UpdateAliases.self, users.updateAliases),
+        Route(heavy: RenameExternalIDs.self, users.renameExternalIDs),
+        Route(heavy: RemoveExternalIDs.self, users.removeExternalIDs),
         Route(heavy: ExportUsers.self, exports.users), Route(ExportSegment.self, exports.segment),
         Route(GetExport.self, exports.get), Route(CancelExport.self, exports.cancel),
         Route(CreateCohort.self, cohorts.create), Route(heavy: ImportCohort.self, cohorts.import),

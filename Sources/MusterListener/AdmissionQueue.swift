@@ -21,7 +21,8 @@ struct AdmissionQueue {
 
     typealias Bound = ConnectionBound
 
-    enum Verdict: Equatable {
+    /// The decision on a new connection.
+    enum Decision: Equatable {
         /// Admitted; `closing` is the connection to cut for it, if any.
         case taken(closing: ObjectIdentifier?)
         /// Refused with an error.
@@ -63,7 +64,7 @@ struct AdmissionQueue {
     /// Admits another connection as unauthenticated, or refuses it.
     ///
     /// - Parameter address: the peer's address; nil if it is unknown.
-    mutating func admit(_ id: ObjectIdentifier, from address: PeerAddress? = nil) -> Verdict {
+    mutating func admit(_ id: ObjectIdentifier, from address: PeerAddress? = nil) -> Decision {
         if let address, let maxPerAddress, perAddress[address, default: 0] >= maxPerAddress {
             return refuse(id, .perAddress)
         }
@@ -78,7 +79,7 @@ struct AdmissionQueue {
         return refuse(id, .connections)
     }
 
-    private mutating func refuse(_ id: ObjectIdentifier, _ bound: Bound) -> Verdict {
+    private mutating func refuse(_ id: ObjectIdentifier, _ bound: Bound) -> Decision {
         guard leaving < maxSurplus else { return .refused }
         admissions[id] = .leaving
         return .surplus(bound)

@@ -93,16 +93,16 @@ public final class OpenConnections<Connection: DrainableConnection>: Sendable {
     public func add(_ connection: Connection, of channel: any Channel, from address: PeerAddress?) throws -> Admission {
         let handle = Handle(channel: channel, connection: NIOLoopBound(connection, eventLoop: channel.eventLoop))
         let id = ObjectIdentifier(connection)
-        let (verdict, evicted) = state.withLockedValue { state -> (AdmissionQueue.Verdict, (any Channel)?) in
-            let verdict = state.isClosing ? .refused : state.admissions.admit(id, from: address)
-            if verdict != .refused { state.handles[id] = handle }
-            if case .taken(let oldest?) = verdict { return (verdict, state.handles[oldest]?.channel) }
-            return (verdict, nil)
+        let (decision, evicted) = state.withLockedValue { state -> (AdmissionQueue.Decision, (any Channel)?) in
+            let decision = state.isClosing ? .refused : state.admissions.admit(id, from: address)
+            if decision != .refused { state.handles[id] = handle }
+            if case .taken(let oldest?) = decision { return (decision, state.handles[oldest]?.channel) }
+            return (decision, nil)
         }
         evicted?.closeUnderTLS()
-        guard verdict != .refused else { throw ChannelError.inappropriateOperationForState }
+        guard decision != .refused else { throw ChannelError.inappropriateOperationForState }
         channel.closeFuture.assumeIsolated().whenComplete { _ in self.remove(connection) }
-        if case .surplus(let bound) = verdict { return .surplus(bound) }
+        if case .surplus(let bound) = decision { return .surplus(bound) }
         return .taken
     }
 

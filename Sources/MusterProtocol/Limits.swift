@@ -134,10 +134,10 @@ public enum Limits {
     public static let unreadBytes = Limit(
         "unread_bytes", 64 << 20, "bytes",
         "Answers that wait for one RPC client to read them; above it the connection is closed.")
-    public static let deadlineDefault = Limit(
-        "deadline_default_ms", 10_000, "milliseconds", "The deadline of a request that names none.")
-    public static let deadlineMost = Limit(
-        "deadline_most_ms", 60_000, "milliseconds", "A later deadline is reduced to this one.")
+    public static let defaultDeadline = Limit(
+        "default_deadline_ms", 10_000, "milliseconds", "The deadline of a request that names none.")
+    public static let maxDeadline = Limit(
+        "max_deadline_ms", 60_000, "milliseconds", "A later deadline is reduced to this one.")
     public static let lockWait = Limit(
         "lock_wait_ms", 2_000, "milliseconds", "How long a request waits for another request's lock; then ABORTED.")
     public static let restLockWait = Limit(
@@ -206,10 +206,10 @@ public enum Limits {
     public static let filterNodes = Limit("filter_nodes", 256, "nodes", "A filter, including saved filters inside it.")
     public static let checkUsers = Limit("check_users", 1_000, "users", "In one segments.check.")
     public static let checkSegments = Limit("check_segments", 100, "segments", "In one segments.check.")
-    public static let pageDefault = Limit(
-        "page_size_default", 1_000, "entries", "The page_size of a call that names none.")
-    public static let pageMost = Limit(
-        "page_size_most", 10_000, "entries", "A larger page_size is reduced to this one.")
+    public static let defaultPageSize = Limit(
+        "default_page_size", 1_000, "entries", "The page_size of a call that names none.")
+    public static let maxPageSize = Limit(
+        "max_page_size", 10_000, "entries", "A larger page_size is reduced to this one.")
     public static let scopesPerKey = Limit("scopes_per_key", 64, "scopes", "One key.")
     public static let partnerKeysShown = Limit(
         "partner_keys_shown", 100, "keys", "In partners.get, the newest; keys.list shows all.")
@@ -218,8 +218,8 @@ public enum Limits {
     public static let listingSeconds = Limit(
         "listing_seconds", 3_600, "seconds",
         "How long a stored listing of a filter over attributes or events can be paged.")
-    public static let stalenessMost = Limit(
-        "max_staleness_ms_most", 60_000, "milliseconds", "A larger max_staleness_ms is reduced to this one.")
+    public static let maxStaleness = Limit(
+        "max_staleness_ms", 60_000, "milliseconds", "A larger max_staleness_ms is reduced to this one.")
 
     /// All limits in the order in which `server.info` reports them; `changed` replaces those of the same names.
     public static func all(with changed: [Limit]) -> [Limit] {
@@ -237,8 +237,8 @@ public enum Limits {
         surplusFrames, unreadAnswers, unreadAnswersPerConnection, answersInMaking, restUnreadAnswers,
         requestsInFlightPerKey, connections, unauthenticatedConnections,
         connectionsPerAddress, openSeconds,
-        idleSeconds, frameSeconds, silenceSeconds, pongSeconds, unreadSeconds, unreadBytes, deadlineDefault,
-        deadlineMost, lockWait, restLockWait, restTime,
+        idleSeconds, frameSeconds, silenceSeconds, pongSeconds, unreadSeconds, unreadBytes, defaultDeadline,
+        maxDeadline, lockWait, restLockWait, restTime,
         drainSeconds, importIdentifiers,
         importChanges,
         upsertUsers,
@@ -248,6 +248,6 @@ public enum Limits {
         devicesPerUser,
         attributesPerUser, arrayElements, attributeNameBytes, attributesBytes, eventLead, purchaseAmount,
         purchaseQuantity, windowDays, totalSpent, filterDepth, filterNodes, checkUsers, checkSegments,
-        pageDefault, pageMost, scopesPerKey, partnerKeysShown, requestIDDays, listingSeconds, stalenessMost,
+        defaultPageSize, maxPageSize, scopesPerKey, partnerKeysShown, requestIDDays, listingSeconds, maxStaleness,
     ]
 }

@@ -22,7 +22,7 @@ enum Incoming: Sendable {
 
     /// How long the sender of a request waits, from the milliseconds that it gave.
     static func patience(_ milliseconds: Int64?) -> Duration {
-        .milliseconds(min(milliseconds ?? Int64(Limits.deadlineDefault.value), Int64(Limits.deadlineMost.value)))
+        .milliseconds(min(milliseconds ?? Int64(Limits.defaultDeadline.value), Int64(Limits.maxDeadline.value)))
     }
 
     struct Call: Sendable {

@@ -73,10 +73,10 @@ extension Settings {
             self, limit: limit, open: Self.openDescriptors, ofEventLoops: Listener.eventLoopDescriptors)
         if plan.isLowered {
             logger.warning(
-                "The limit of open files is too low for connections.most: each listener takes fewer",
+                "The limit of open files is too low for connections.max: each listener takes fewer",
                 metadata: [
                     "limit": .stringConvertible(limit), "needed": .stringConvertible(plan.needed),
-                    "connections.most": .stringConvertible(self.connections),
+                    "connections.max": .stringConvertible(self.connections),
                     "taken": .stringConvertible(plan.connections),
                 ])
         }

@@ -81,11 +81,16 @@ struct LineLog: LogHandler {
 }
 
 extension Settings {
-    /// Logs which variables are ignored, and why.
-    func logPassedOver(_ logger: Logger) {
-        for variable in passedOver {
+    /// Logs which variables are ignored, and why. Never their values, which may be secrets.
+    func logIgnoredVariables(_ logger: Logger) {
+        for variable in ignoredServiceLinks {
             logger.notice(
-                "A variable is passed over: Kubernetes sets it for a Service, with enableServiceLinks",
+                "A variable is ignored: Kubernetes sets it for a Service, with enableServiceLinks",
+                metadata: ["variable": "\(variable)"])
+        }
+        for variable in unknownVariables {
+            logger.warning(
+                "Unknown variable: no setting has this name, see muster-server --help",
                 metadata: ["variable": "\(variable)"])
         }
     }

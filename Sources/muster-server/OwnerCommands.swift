@@ -150,7 +150,7 @@ func withOwner(
     let settings = try await Settings.load(common, flags)
     try settings.checkDatabase()
     let logger = settings.makeLogger()
-    settings.logPassedOver(logger)
+    settings.logIgnoredVariables(logger)
     var database = settings.database
     database.connections = 1
     // Waits for a PostgreSQL that is still starting.

@@ -30,7 +30,7 @@ struct Serve: AsyncParsableCommand {
         // A peer that disconnects during a write must not end the process.
         signal(SIGPIPE, SIG_IGN)
         let logger = settings.makeLogger()
-        settings.logPassedOver(logger)
+        settings.logIgnoredVariables(logger)
         try settings.fitDescriptors(logger)
         let serving = Serving(Server(settings, logger: logger))
         let service = ServiceGroupConfiguration.ServiceConfiguration(

@@ -41,8 +41,8 @@ struct DescriptorPlanTests {
     }
 
     @Test func noMoreConnectionsAreTakenThanAreSet() async throws {
-        let needed = try await plan(65_536, ["connections.most": "10"]).needed
-        let plan = try await plan(needed - 1, ["connections.most": "10"])
+        let needed = try await plan(65_536, ["connections.max": "10"]).needed
+        let plan = try await plan(needed - 1, ["connections.max": "10"])
         #expect(plan.isLowered && plan.connections == 10)
     }
 

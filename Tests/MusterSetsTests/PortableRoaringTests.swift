@@ -22,9 +22,9 @@ import Testing
             let bytes = PortableRoaring.encode(MemberSet(numbers))
             #expect(Roaring(portable: bytes)?.numbers == numbers, "MUSTER_SEED=\(seed)")
             #expect(try decode(portable: bytes) == MemberSet(numbers), "MUSTER_SEED=\(seed)")
-            let judge = Roaring(numbers)
-            judge.optimize()
-            #expect(bytes.count <= judge.portable.count, "MUSTER_SEED=\(seed)")
+            let reference = Roaring(numbers)
+            reference.optimize()
+            #expect(bytes.count <= reference.portable.count, "MUSTER_SEED=\(seed)")
         }
     }
 

@@ -1,8 +1,8 @@
 import CRoaring
 import MusterSets
 
-/// A bitmap of CRoaring, the judge of our format. Its safe reader checks lengths only, so it is given nothing but what
-/// it or we have written.
+/// A bitmap of CRoaring, the reference implementation of our format. Its safe reader checks lengths only, so it gets
+/// only what it or our encoder has written.
 final class Roaring {
     private let bitmap: UnsafeMutablePointer<roaring_bitmap_t>
 

@@ -125,7 +125,7 @@ import Testing
         let open = try line("REST listens beyond this machine without TLS")
         #expect(open["level"] as? String == "warning" && open["port"] as? Int == 0)
         #expect(!lines.contains { ($0["message"] as? String)?.hasPrefix("RPC listens beyond") == true })
-        #expect(try line("A variable is passed over")["variable"] as? String == "MUSTER_OPS_PORT")
+        #expect(try line("A variable is ignored")["variable"] as? String == "MUSTER_OPS_PORT")
         #expect((try line("Connection refused")["reason"] as? String)?.contains("TLS handshake") == true)
         #expect(try line("Migration applied")["only_adds"] is Bool)
         #expect(try line("Access repaired")["statements"] is Int)

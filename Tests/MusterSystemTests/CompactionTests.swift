@@ -214,7 +214,7 @@ private final class HeldCompaction: Sendable {
         try await waitUntil("the owner has the lock") { locked.isRaised }
         let compacting = Task { try await store.maintenance.in(set.workspace).compact(set) }
         tasks.withLock { $0 = (locking, compacting) }
-        try await waitUntil("a fold waits") { try await self.waiting() == 1 }
+        try await waitUntil("a compaction waits") { try await self.waiting() == 1 }
     }
 
     /// Backends of servers that wait for a lock on chunks.

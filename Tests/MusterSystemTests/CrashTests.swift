@@ -38,7 +38,7 @@ import Testing
             }
             print("crash test: \(acknowledged.count) imports, \(failures) of them had to be sent anew")
             #expect(acknowledged.count > RunLength.crashCycles)
-            try await load.judge(acknowledged, database, workspace)
+            try await load.verify(acknowledged, database, workspace)
             #expect(try await ServerProcess.run(["verify"], databaseURL: database.ownerURL) == 0)
         }
     }
@@ -125,7 +125,7 @@ private final class Load: Sendable {
         }
     }
 
-    func judge(_ sent: [Sent], _ database: TestDatabase, _ workspace: NewWorkspace) async throws {
+    func verify(_ sent: [Sent], _ database: TestDatabase, _ workspace: NewWorkspace) async throws {
         let server = try await TestServer(databaseURL: database.serverURL, workspace: workspace)
         let client = server.client()
         for cohort in Self.cohorts {

@@ -7,8 +7,8 @@ import Testing
 
 @testable import MusterStore
 
-/// Clients write into the same cohorts through two servers, and read in between; the recorded history judges every
-/// answer.
+/// Clients write into the same cohorts through two servers, and read in between; every answer is checked against
+/// the recorded history.
 @Suite struct HistoryTests {
     private static let userCount = 300
     private static let cohorts: [Identifier] = ["a", "b"]
@@ -27,7 +27,7 @@ import Testing
             }
             compacting.cancel()
             _ = await compacting.result
-            try await judge(told, pair)
+            try await verify(told, pair)
         }
     }
 
@@ -96,7 +96,7 @@ import Testing
 
     // MARK: Checks
 
-    private func judge(_ told: [Observation], _ pair: ServerPair) async throws {
+    private func verify(_ told: [Observation], _ pair: ServerPair) async throws {
         var histories: [Identifier: RecordedHistory] = [:]
         for cohort in Self.cohorts {
             let history = try await pair.database.history(of: cohort, in: pair.workspace.id)
@@ -105,18 +105,18 @@ import Testing
             let imports = told.compactMap(\.imported).filter { $0.cohort == cohort }
             #expect(imports.map(\.reply.version).sorted() == Array(2..<history.version + 1))
             let recorded = try await receipts(of: cohort, through: pair.throughA)
-            for imported in imports { judge(imported, history, recorded[imported.requestID]) }
+            for imported in imports { verify(imported, history, recorded[imported.requestID]) }
             // In the end every server shows the last state of the history.
             for client in pair.clients {
                 #expect(try await client.size(of: .cohort(cohort)) == history.states.last?.count)
             }
         }
-        for one in told { judge(one, histories) }
-        judgeOrder(of: told)
+        for one in told { verify(one, histories) }
+        verifyOrder(of: told)
         try await pair.expectSound()
     }
 
-    private func judge(_ imported: Observation.Import, _ history: RecordedHistory, _ recorded: ImportInfo?) {
+    private func verify(_ imported: Observation.Import, _ history: RecordedHistory, _ recorded: ImportInfo?) {
         let version = Int(imported.reply.version)
         let (before, after) = (history.states[version - 1], history.states[version])
         #expect(after == before.subtracting(imported.removing).union(imported.adding))
@@ -127,7 +127,7 @@ import Testing
         #expect(recorded?.receipt == imported.reply.receipt)
     }
 
-    private func judge(_ told: Observation, _ histories: [Identifier: RecordedHistory]) {
+    private func verify(_ told: Observation, _ histories: [Identifier: RecordedHistory]) {
         guard let versions = told.versions, let a = histories["a"], let b = histories["b"] else { return }
         let (inA, inB) = (a.states[Int(versions["a"] ?? 0)], b.states[Int(versions["b"] ?? 0)])
         switch told.what {
@@ -142,7 +142,7 @@ import Testing
     }
 
     /// A call that begins after a reply sees at least its version, through every call and server.
-    private func judgeOrder(of told: [Observation]) {
+    private func verifyOrder(of told: [Observation]) {
         for cohort in Self.cohorts {
             let known = told.compactMap { one in one.versions?[cohort].map { (version: $0, one: one) } }
             let ends = known.map { (at: $0.one.ended, version: $0.version) }.sorted { $0.at < $1.at }

@@ -73,6 +73,7 @@ import Testing
         at place: Failpoints.Place, _ pair: ServerPair, _ happen: () async throws -> Void
     ) async throws -> [CheckResult]? {
         let gate = Gate()
+        defer { gate.open() }
         pair.b.store.failpoints.setBlocking(place) { gate.hold() }
         defer { pair.b.store.failpoints.setBlocking(place, nil) }
         async let held = check(pair.throughB)
@@ -120,7 +121,7 @@ private final class Gate: Sendable {
 
     func hold() {
         isHeld.store(true, ordering: .sequentiallyConsistent)
-        while !isOpen.load(ordering: .sequentiallyConsistent) { usleep(1_000) }
+        for _ in 0..<10_000 where !isOpen.load(ordering: .sequentiallyConsistent) { usleep(1_000) }
     }
 
     func open() { isOpen.store(true, ordering: .sequentiallyConsistent) }

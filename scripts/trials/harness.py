@@ -1,4 +1,4 @@
-"""What the trials share: a PostgreSQL, servers as real processes, clients of both wires, figures and verdicts.
+"""What the trials share: a PostgreSQL, servers as real processes, clients of both wires, figures and checks.
 
 A trial is a program `scripts/trials/NAME DURATION SEED`: seconds of load (30 where none is given) and the seed of what is
 random. It prints its figures, ends with 0 where all it expects held, and with 1 and the reasons where not. It runs the build
@@ -24,7 +24,7 @@ BIN = os.environ.get("MUSTER_BIN", os.path.join(ROOT, ".build", "debug"))
 
 
 class Trial:
-    """Duration, seed, figures and verdicts of one run. Use as a context manager: what it started ends with it."""
+    """Duration, seed, figures and checks of one run. Use as a context manager: what it started ends with it."""
 
     def __init__(self, name):
         self.name = name
@@ -65,7 +65,7 @@ class Trial:
         if os.path.basename(os.path.realpath(BIN)) == "release":
             self.expect(is_so, what)
         elif not is_so:
-            print(f"  not judged in a debug build: {what}", flush=True)
+            print(f"  not checked in a debug build: {what}", flush=True)
 
     def postgres(self, options="-c fsync=off -c full_page_writes=off", tcp=False):
         """A private PostgreSQL; its connection string as superuser. With `tcp` on 127.0.0.1 too, at the string's port."""

@@ -11,7 +11,7 @@ private enum ReplyBytes {
     static let outcome = 128
 
     static func page(_ size: Int?, of entry: Int) -> Int {
-        min(max(size ?? Limits.pageDefault.value, 1), Limits.pageMost.value) * entry
+        min(max(size ?? Limits.defaultPageSize.value, 1), Limits.maxPageSize.value) * entry
     }
 }
 

@@ -15,8 +15,8 @@ public struct FieldDescription: Sendable, Equatable {
     public let presence: Presence?
     /// The bounds of the value, such as `1 to 1024 bytes (identifier_bytes)`. Nil when only the notes tell them.
     public let bounds: String?
-    /// Whether the call validates the enclosing object by itself and applies the others when this one is wrong.
-    public let isJudgedAlone: Bool
+    /// Whether the call validates the enclosing object separately and applies the others when this one is wrong.
+    public let isValidatedSeparately: Bool
 
     /// Whether the field is in the body itself rather than in a nested object.
     public var isTopLevel: Bool { path.allSatisfy { $0 != "." && $0 != "[" } }

@@ -77,7 +77,7 @@ final class FieldNotes {
         let type = kinds[path]?.words(element: kinds["\(path)[]"])
         return FieldDescription(
             path: path, type: rule?.type ?? type ?? "any", presence: rule?.presence ?? presences[path],
-            bounds: rule?.bounds, isJudgedAlone: rule != nil)
+            bounds: rule?.bounds, isValidatedSeparately: rule != nil)
     }
 
     /// A value whose type looks for no field, and its kind; nil for other types.
@@ -123,7 +123,7 @@ private struct Probe: Decoder {
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-        let rules = (type as? any JudgedKey.Type)?.rules
+        let rules = (type as? any KeyWithRules.Type)?.rules
         if object.only == nil { object.fields = rules?.map(\.name) ?? fieldNames(of: type) }
         if let rules { notes.note(rules, of: object) }
         notes.note(object)

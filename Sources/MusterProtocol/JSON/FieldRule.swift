@@ -1,10 +1,10 @@
-/// What a call wants of a field of an object that it judges by itself. Reading such an object looks at names alone, so
-/// that one object that is wrong refuses no other; pages and `FieldDescription` tell these words instead.
+/// The rule of a field of an object that a call validates separately. Decoding such an object checks names only, so
+/// that an invalid object does not refuse the others; the documents and `FieldDescription` get the rule from here.
 struct FieldRule {
-    /// What its value is, in words of JSON.
+    /// The JSON type of the value, in words.
     let type: String
     let presence: FieldDescription.Presence
-    /// What its value is held to besides; nil for nothing.
+    /// The bounds of the value; nil for none.
     let bounds: String?
 
     init(_ type: String, _ presence: FieldDescription.Presence, _ bounds: String? = nil) {
@@ -12,18 +12,17 @@ struct FieldRule {
     }
 }
 
-/// The keys of an object that a call judges by itself.
-protocol JudgedKey: CodingKey {
-    /// What the call wants of each field that has a meaning, in the order of pages.
+/// The keys of an object that a call validates separately.
+protocol KeyWithRules: CodingKey {
+    /// The rule of each field that has a meaning, in the order of the documents.
     static var rules: [(name: String, rule: FieldRule)] { get }
 }
 
-/// Such keys where each of them is a field.
-protocol ListedJudgedKey: JudgedKey, CaseIterable {
-    /// What the call wants of this field.
+/// Such keys that are all fields.
+protocol FieldWithRule: KeyWithRules, CaseIterable {
     var rule: FieldRule { get }
 }
 
-extension ListedJudgedKey {
+extension FieldWithRule {
     static var rules: [(name: String, rule: FieldRule)] { allCases.map { ($0.stringValue, $0.rule) } }
 }

@@ -84,16 +84,17 @@ extension CohortStore {
         }
     }
 
-    private enum Prelude {
+    /// The result of a lookup before anything is locked.
+    private enum Lookup {
         case answered(ImportAnswer)
         /// With the version of the head of identity from before the look-ups.
         case resolved(ImportBatch, SetVersion)
     }
 
     /// Starts from the unresolved batch on every attempt, so that no user found by an earlier attempt is left over.
-    private func resolve(_ unresolved: ImportBatch, of request: ImportRequest, _ id: ImportID) async throws -> Prelude {
+    private func resolve(_ unresolved: ImportBatch, of request: ImportRequest, _ id: ImportID) async throws -> Lookup {
         try await transaction { transaction in
-            let (identity, answer) = try transaction.prelude(of: request, id)
+            let (identity, answer) = try transaction.lookUpRequest(request, id)
             if let answer { return .answered(answer) }
             var batch = unresolved
             try transaction.resolve(&batch)
@@ -125,7 +126,7 @@ extension CohortStore {
 
     private func emptyImport(_ request: ImportRequest) async throws -> ImportAnswer {
         try await transaction { transaction in
-            if let answer = try transaction.prelude(of: request, ImportID(request.requestID)).answer {
+            if let answer = try transaction.lookUpRequest(request, ImportID(request.requestID)).answer {
                 return answer
             }
             let head = try transaction.first(
@@ -165,7 +166,7 @@ extension PostgresError {
 
 extension ImportID {
     /// Reads the head of identity, the partner, and the recorded import with this id, if any.
-    func prelude(of partner: String, in workspace: WorkspaceID) -> SQL {
+    func lookup(of partner: String, in workspace: WorkspaceID) -> SQL {
         """
         SELECT i.version, i.tag, p.enabled, r.version, r.size, r.outcomes, r.payload_digest
         FROM set_head i
@@ -180,10 +181,10 @@ extension ImportID {
 extension WorkspaceTransaction {
     /// The version of the head of identity, and the answer if it is known already: the partner may not import, or the
     /// id is recorded.
-    fileprivate borrowing func prelude(
-        of request: ImportRequest, _ id: ImportID
+    fileprivate borrowing func lookUpRequest(
+        _ request: ImportRequest, _ id: ImportID
     ) throws -> (identity: SetVersion, answer: ImportAnswer?) {
-        let found = try first(id.prelude(of: request.cohort.partner, in: workspace)) { row in
+        let found = try first(id.lookup(of: request.cohort.partner, in: workspace)) { row in
             (
                 identity: SetVersion(version: try row.value(0), tag: try row.value(1)),
                 answer: try Self.answer(row, digest: request.digest)

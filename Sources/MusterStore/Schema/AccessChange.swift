@@ -30,7 +30,7 @@ struct AccessChange: Sendable, Equatable {
     private static let catalog: SQL = """
         WITH own_table AS (
             SELECT oid, relname, relispartition, relowner, relrowsecurity, relforcerowsecurity,
-                relname NOT IN ('workspace', 'migration') AS is_walled,
+                relname NOT IN ('workspace', 'migration') AS is_isolated,
                 coalesce(relacl, acldefault('r', relowner)) AS acl
             FROM (\(OwnTables.query)) t
         ), own_function AS (
@@ -68,10 +68,10 @@ struct AccessChange: Sendable, Equatable {
     private static let rowSecurity: SQL = """
         \(catalog)
         SELECT format('ALTER TABLE %1$I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', relname)
-        FROM own_table WHERE is_walled AND NOT (relrowsecurity AND relforcerowsecurity)
+        FROM own_table WHERE is_isolated AND NOT (relrowsecurity AND relforcerowsecurity)
         UNION ALL
         SELECT format('ALTER TABLE %I DISABLE ROW LEVEL SECURITY', relname)
-        FROM own_table WHERE NOT is_walled AND relrowsecurity
+        FROM own_table WHERE NOT is_isolated AND relrowsecurity
         """
 
     /// Partitions have only the owner's policy: the server reaches their rows through the parent.
@@ -83,7 +83,7 @@ struct AccessChange: Sendable, Equatable {
         FROM own_table t, owner, LATERAL (VALUES
             ('one_workspace', \(role.name), \(oneWorkspace), NOT relispartition), ('owner_sees_all', owner.name, 'true', true)
         ) AS wanted(name, role, condition, is_wanted)
-        WHERE is_walled AND is_wanted AND NOT EXISTS (
+        WHERE is_isolated AND is_wanted AND NOT EXISTS (
             SELECT FROM pg_policy p
             WHERE polrelid = t.oid AND polname = wanted.name AND polpermissive AND polcmd = '*' AND polwithcheck IS NULL
                 AND polroles = ARRAY(SELECT r.oid FROM pg_roles r WHERE rolname = wanted.role)
@@ -100,7 +100,7 @@ struct AccessChange: Sendable, Equatable {
         \(catalog), granted AS (
             SELECT format('TABLE %I', relname) AS object, acl, CASE
                 WHEN relispartition THEN '{}'
-                WHEN NOT is_walled OR relname IN ('page_token_key', 'identifier_digest_key') THEN '{SELECT}'
+                WHEN NOT is_isolated OR relname IN ('page_token_key', 'identifier_digest_key') THEN '{SELECT}'
                 WHEN relname IN (
                     'ended_set', 'attribute_change', 'definition_change', 'identifier_change', 'erasure_to_journal'
                 ) THEN '{SELECT,INSERT,DELETE}'

@@ -44,9 +44,7 @@ package struct ImportBatch: Sendable {
     }
 
     private mutating func append(_ alias: Alias) {
-        if alias.label.validity == .valid, alias.name.validity == .valid,
-            alias.label.bytes.count <= Limits.labelBytes.value
-        {
+        if alias.problem == nil {
             aliases.append(alias)
             aliasPositions.append(count)
         } else {

@@ -35,7 +35,7 @@ struct SettingTable: Sendable {
     let isOpsInsecureAllowed = Setting.switch(
         "ops.insecure", "Let them listen beyond this machine; they have no TLS and no key.")
     let connections = Setting.number(
-        "connections.most", 1...100_000, default: Limits.connections.value,
+        "connections.max", 1...100_000, default: Limits.connections.value,
         "Open connections that RPC and REST take, each; one more is refused.")
     let unauthenticatedConnections = Setting.number(
         "connections.unauthenticated", 1...100_000, default: Limits.unauthenticatedConnections.value,
@@ -114,7 +114,8 @@ struct SettingTable: Sendable {
             A flag wins over the environment, and that over the file. White space around a value is cut; of the connection \
             string and of passwords only line ends at their end. An empty variable is an unset one, \
             but for MUSTER_OPS_HOST. A variable that Kubernetes sets for a Service, such as \
-            MUSTER_REST_PORT=tcp://10.96.12.7:7880, is passed over.
+            MUSTER_REST_PORT=tcp://10.96.12.7:7880, is ignored. Of any other variable MUSTER_… that is not listed \
+            here, the log warns.
 
             \(lines.joined(separator: "\n"))
             """

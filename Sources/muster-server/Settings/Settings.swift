@@ -15,8 +15,10 @@ struct Settings: Sendable {
     var maxInFlightPerKey = Limits.requestsInFlightPerKey.value
     /// The version of this build in `server.info`.
     var version = MusterServerCommand.version
-    /// Variables that look like settings but are not meant for Muster: see `serviceLinks`.
-    var passedOver: [String] = []
+    /// Variables of settings that Kubernetes set for a Service: see `serviceLinks`.
+    var ignoredServiceLinks: [String] = []
+    /// Variables that no setting has: see `unknownVariables(in:)`.
+    var unknownVariables: [String] = []
 
     /// The value of the setting that `SettingTable` declares under this name.
     subscript<Value: Sendable>(dynamicMember path: KeyPath<SettingTable, Setting<Value>>) -> Value {
@@ -39,7 +41,8 @@ struct Settings: Sendable {
         guard settings.tlsCertificate.isEmpty == settings.tlsKey.isEmpty else {
             throw SettingsError("tls.certificate and tls.key belong together: set both or none")
         }
-        settings.passedOver = serviceLinks(in: environment)
+        settings.ignoredServiceLinks = serviceLinks(in: environment)
+        settings.unknownVariables = unknownVariables(in: environment)
         if !settings.databaseURL.isEmpty, var string = try? ConnectionString(settings.databaseURL),
             string.cutVariables(environment)
         {

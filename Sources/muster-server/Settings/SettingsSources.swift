@@ -43,6 +43,29 @@ extension Settings {
         return values
     }
 
+    /// Variables that begin as those of settings do and that no setting has: misspelled, or renamed since. An empty one
+    /// counts as unset, and those that Kubernetes sets for a Service are left out.
+    static func unknownVariables(in environment: [String: String]) -> [String] {
+        let known = otherVariables.union(SettingTable.all.map { $0.variable })
+        let unknown = environment.filter { name, value in
+            name.hasPrefix("MUSTER_") && !known.contains(name) && !value.withoutWhiteSpaceAround.isEmpty
+                && !isOfService(name, value)
+        }
+        return unknown.keys.sorted()
+    }
+
+    /// Variables that no setting has: of the file with settings, of the command `muster`, of tests and scripts.
+    private static let otherVariables: Set = [
+        "MUSTER_CONFIG", "MUSTER_SERVER", "MUSTER_KEY", "MUSTER_TLS", "MUSTER_CA_FILE", "MUSTER_BIN", "MUSTER_PG_BIN",
+        "MUSTER_SEED",
+    ]
+
+    /// Whether Kubernetes sets the variable for a Service.
+    private static func isOfService(_ variable: String, _ value: String) -> Bool {
+        variable.hasSuffix("_SERVICE_HOST") || variable.contains("_SERVICE_PORT") || isServiceLink(variable, value)
+            || variable.contains(/_PORT_[0-9]+_(TCP|UDP|SCTP)/)
+    }
+
     /// The variables of settings that Kubernetes sets for a Service with the name of a part of Muster: the Service
     /// `muster-rest` puts `MUSTER_REST_PORT=tcp://10.96.12.7:7880` into every container of its namespace.
     static func serviceLinks(in environment: [String: String]) -> [String] {

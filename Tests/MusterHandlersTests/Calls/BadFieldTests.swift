@@ -179,7 +179,7 @@ import Testing
     /// One value of each kind that a place must not have. `null` counts as absent, which another test is about.
     private static func wrongValues(at path: String, right: Tree) -> [Tree] {
         if path.contains("attributes") && path != "users[0].attributes" { return [] }  // any value is an attribute
-        // Fields of these are judged object by object: users.track answers with its errors.
+        // Fields of these are validated object by object: users.track answers with its errors.
         if path.hasPrefix("events[0].") || path.hasPrefix("purchases[0].") { return [] }
         let isFilterValue = path.hasSuffix("attribute.value")
         let isAmount = path.hasSuffix("total_spent.value")

@@ -138,7 +138,7 @@ import Testing
         try await withMuster(users: ["u-1"]) { muster in
             let workspace = muster.server.workspace.id
             var explain: SQL = "EXPLAIN "
-            explain += ImportID("r-1").prelude(of: "tinyclues", in: workspace)
+            explain += ImportID("r-1").lookup(of: "tinyclues", in: workspace)
             let plan = try await muster.server.store.in(workspace).read(explain) { row in
                 try row.value(0, as: String.self)
             }.joined(separator: "\n")

@@ -125,7 +125,7 @@ private func row(_ field: FieldDescription, required: String, optional: String) 
         case nil: "unknown"
         }
     let type = field.bounds.map { "\(field.type), \($0)" } ?? field.type
-    let answer = field.isJudgedAlone && field.presence != .optional ? ", else the object is in `errors`" : ""
+    let answer = field.isValidatedSeparately && field.presence != .optional ? ", else the object is in `errors`" : ""
     return "| `\(field.path)` | \(type) | \(presence)\(answer) |"
 }
 
@@ -137,7 +137,7 @@ private func callIndex() -> String {
         """
         In their tables of fields, `[]` stands for every element of an array, and *required*, *optional*, *always* and *may be absent* are meant \
         of the object that the field stands in: `cohort_changes[].aliases[].alias_name` is required in each alias, though no alias is. \
-        *One of these*: the object is a choice between its fields. *Else the object is in `errors`*: the call judges each object by itself. \
+        *One of these*: the object is a choice between its fields. *Else the object is in `errors`*: the call validates each object separately. \
         One that lacks the field, or has none of *these*, is reported in the reply, as is one with another value in any of its fields; the others are applied. A *time* is an [ISO-8601 string](../identifiers.md#times); a *whole number* \
         lies within ±2^53. What a field means, its limits, and which fields exclude each other stands above the tables.
         """,

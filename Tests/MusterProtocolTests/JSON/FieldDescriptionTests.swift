@@ -64,8 +64,11 @@ import Testing
             "purchases[].price: number, required", "purchases[].quantity: whole number, optional",
         ] { #expect(lines(fields).contains(line), "\(line) in \(lines(fields))") }
         let label = try #require(fields.first { $0.path == "events[].user_alias.alias_label" })
-        #expect(label.isJudgedAlone && label.bounds == "1 to 256 bytes (alias_label_bytes)")
-        #expect(fields.filter { !$0.isJudgedAlone }.map(\.path) == ["attributes", "events", "purchases", "request_id"])
+        #expect(label.isValidatedSeparately && label.bounds == "1 to 256 bytes (alias_label_bytes)")
+        #expect(
+            fields.filter { !$0.isValidatedSeparately }.map(\.path) == [
+                "attributes", "events", "purchases", "request_id",
+            ])
     }
 
     /// A field that a type lists but never asks for would have neither.

@@ -17,12 +17,12 @@ struct CDNOWRouteTests {
             let connector = try await Connector(muster)
             var random = seed.random
             for (cohortID, members) in [("repeat", data.repeat), ("active", data.active), ("big", data.big)] {
-                let strangers = Array(
+                let nonMembers = Array(
                     data.everyone.subtracting(members).sorted().shuffled(using: &random).prefix(2_000))
-                let work = Self.requests(cohortID, adding: members, removing: strangers, &random)
-                try await muster.importCohort(Identifier(cohortID), adding: IdentifierList(strangers))
+                let work = Self.requests(cohortID, adding: members, removing: nonMembers, &random)
+                try await muster.importCohort(Identifier(cohortID), adding: IdentifierList(nonMembers))
                 try await send(work.shuffled(using: &random), over: connector)
-                try await expect(cohortID, members, strangers.count, muster)
+                try await expect(cohortID, members, nonMembers.count, muster)
             }
             #expect(Self.repeats.withLockedValue(\.self) > 0)
         }
@@ -44,11 +44,11 @@ struct CDNOWRouteTests {
     }
 
     private static func requests(
-        _ cohortID: String, adding members: Set<Identifier>, removing strangers: [Identifier],
+        _ cohortID: String, adding members: Set<Identifier>, removing nonMembers: [Identifier],
         _ random: inout SeededRandom
     ) -> [Shipment] {
         var changes: [String] = []
-        for (ids, removes) in [(members.sorted().shuffled(using: &random), false), (strangers, true)] {
+        for (ids, removes) in [(members.sorted().shuffled(using: &random), false), (nonMembers, true)] {
             for start in stride(from: 0, to: ids.count, by: 1_000) {
                 let list = ids[start..<min(start + 1_000, ids.count)].map { "\"\($0.text)\"" }.joined(separator: ",")
                 changes.append(#"{"user_ids":[\#(list)],"should_remove":\#(removes)}"#)
@@ -120,7 +120,7 @@ struct CDNOWRouteTests {
 
     /// The members one by one, and what the receipts of all imports add up to.
     private func expect(
-        _ cohortID: String, _ members: Set<Identifier>, _ strangers: Int, _ muster: MusterUnderTest
+        _ cohortID: String, _ members: Set<Identifier>, _ nonMembers: Int, _ muster: MusterUnderTest
     ) async throws {
         let found = try await muster.members(of: .cohort("tinyclues", Identifier(cohortID)), pageSize: 5_000)
         #expect(Set(found) == members && found.count == members.count, "members of \(cohortID)")
@@ -131,7 +131,7 @@ struct CDNOWRouteTests {
             imports.append(one)
         }
         #expect(imports.map(\.version).reversed() == Array(1...Int64(imports.count)))
-        #expect(imports.reduce(0) { $0 + $1.receipt.added } == members.count + strangers)
-        #expect(imports.reduce(0) { $0 + $1.receipt.removed } == strangers)
+        #expect(imports.reduce(0) { $0 + $1.receipt.added } == members.count + nonMembers)
+        #expect(imports.reduce(0) { $0 + $1.receipt.removed } == nonMembers)
     }
 }

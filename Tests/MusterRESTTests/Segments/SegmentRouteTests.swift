@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    /// Also where there are as many of them as one round takes.
+    /// Also where there are as many of them as one pass takes.
     @Test(arguments: [1, 20]) func aSegmentThatCannotBeCountedDoesNotStopTheOthers(bad: Int) async throws {
         try await withMuster(users: ["u-1"]) { muster in
             for id: Identifier in ["a", "b"] { try await muster.importCohort(id, adding: ["u-1"]) }
@@ -160,9 +160,9 @@ import Testing
                 _ = try await muster.send(
                     CreateSegment(segmentID: Identifier("s-\(number)"), name: "x", filter: .everyone))
             }
-            var rounds: [Int] = []
-            for _ in 0..<3 { rounds.append(try await muster.server.store.maintenance.run(Retention()).sizesRecorded) }
-            #expect(rounds == [20, 3, 0])
+            var recorded: [Int] = []
+            for _ in 0..<3 { recorded.append(try await muster.server.store.maintenance.run(Retention()).sizesRecorded) }
+            #expect(recorded == [20, 3, 0])
         }
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Postgres
+import TestSupport
 import Testing
 
 @testable import muster_server
@@ -34,7 +35,8 @@ struct EnvironmentTests {
         let settings = try await load(environment)
         #expect(settings.listenPort == 7_878 && settings.restPort == 7_880 && settings.opsPort == 7_881)
         #expect(settings.restHost == "0.0.0.0")
-        #expect(settings.passedOver == ["MUSTER_LISTEN_PORT", "MUSTER_REST_PORT", "MUSTER_OPS_PORT"])
+        #expect(settings.ignoredServiceLinks == ["MUSTER_LISTEN_PORT", "MUSTER_REST_PORT", "MUSTER_OPS_PORT"])
+        #expect(settings.unknownVariables == [])
         #expect(try await load(environment, ["rest.port": "9"]).restPort == 9)
     }
 
@@ -54,6 +56,33 @@ struct EnvironmentTests {
     @Test(arguments: ["tcp://", "tcp://10.96.12.7", "tcp://10.96.12.7:http", "http://10.96.12.7:7880", "10.96.12.7:80"])
     func aValueThatIsNotAServiceLinkIsRefused(value: String) async {
         #expect(await refusal(["MUSTER_REST_PORT": value]).contains("MUSTER_REST_PORT"))
+    }
+
+    // MARK: Unknown variables
+
+    /// A misspelled or renamed variable would otherwise leave a setting at its default in silence.
+    @Test func anUnknownVariableIsLoggedByNameWithoutItsValue() async throws {
+        let settings = try await load([
+            "MUSTER_UPKEEP_SECONDS": "sesame", "MUSTER_CONNECTIONS_STRANGERS": "sesame",
+            "MUSTER_CACHE_PORT": "7880", "MUSTER_LISTEN_PRT": "sesame",
+        ])
+        let log = CapturedLog()
+        settings.logIgnoredVariables(log.logger)
+        #expect(log.warnings.count == 4 && log.lines.count == 4)
+        for name in ["CACHE_PORT", "CONNECTIONS_STRANGERS", "LISTEN_PRT", "UPKEEP_SECONDS"] {
+            #expect(log.warnings.contains { $0.hasSuffix(" variable=MUSTER_\(name)") }, "\(name)")
+        }
+        #expect(!log.everything.contains { $0.contains("sesame") })
+    }
+
+    @Test func noWarningIsLoggedForVariablesThatAreKnownOrEmpty() async throws {
+        var environment = [
+            "MUSTER_SERVER": "h", "MUSTER_KEY": "k", "MUSTER_TLS": "true", "MUSTER_CA_FILE": "f", "MUSTERING": "x",
+            "MUSTER_UPKEEP_SECONDS": " ", "HOME": "/",
+        ]
+        for setting in SettingTable.all { environment[setting.variable] = "" }
+        #expect(try await load(environment).unknownVariables == [])
+        #expect(Settings.unknownVariables(in: ["MUSTER_CONFIG": "f", "MUSTER_DATABASE_URL": "host=h"]) == [])
     }
 
     // MARK: Empty variables

@@ -26,7 +26,7 @@ struct SettingsTests {
     /// What an operator may set is told as it was set.
     @Test func theReportedLimitsAreTheConfiguredOnes() async throws {
         let flags = [
-            "connections.most": "7", "connections.unauthenticated": "3", "lock_timeout_ms": "1234",
+            "connections.max": "7", "connections.unauthenticated": "3", "lock_timeout_ms": "1234",
             "drain_seconds": "5",
             "rest.requests_per_hour": "11", "rest.service_requests_per_hour": "0",
         ]

@@ -63,8 +63,8 @@ struct OwnerAccessTests {
     @Test func aRoleThatCannotMigrateGetsTheNameOfTheOwner() async throws {
         try await TestDatabase.withPlainOwner { test, owner in
             try await migrate(owner)
-            try await test.withRole("LOGIN CREATEROLE") { stranger in
-                let error = await #expect(throws: AccessProblem.self) { try await migrate(try test.url(of: stranger)) }
+            try await test.withRole("LOGIN CREATEROLE") { other in
+                let error = await #expect(throws: AccessProblem.self) { try await migrate(try test.url(of: other)) }
                 let name = try ConnectionString(owner)["user"] ?? "-"
                 #expect(error?.description.hasSuffix("connect as \(name)") == true)
             }

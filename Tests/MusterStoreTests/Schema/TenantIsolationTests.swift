@@ -107,7 +107,7 @@ struct TenantIsolationTests {
         try await database.read(deadline: .soon, sql) { try $0.value(0) }
     }
 
-    /// Rows that the role sees in each walled table.
+    /// Rows that the role sees in each isolated table.
     private func rowCounts(_ database: Database, workspace: WorkspaceID?) async throws -> [String: Int] {
         let counts = try await database.figures(
             "SELECT count(*) FROM %1$I", tables: "relname NOT IN ('workspace', 'migration') AND NOT relispartition",

@@ -2,7 +2,7 @@ import MusterProtocol
 import MusterTestSupport
 import Testing
 
-/// Objects of `users.track` are judged by the rules that pages tell.
+/// Objects of `users.track` are validated by the rules that the documents state.
 @Suite struct TrackRuleTests {
     /// An object with all fields that its array has, each of them good, and what a test puts in their place.
     private func object(_ array: String, _ changes: [String: String?] = [:]) -> String {

@@ -20,8 +20,8 @@ extension ModelRun {
         case 79..<85: return try await named("create segment") { try await self.createSegment() }
         case 85..<88: return try await named("update segment") { try await self.updateSegment() }
         case 88..<91: return try await named("delete segment") { try await self.deleteSegment() }
-        case 91..<96: return try await named("fold") { try await self.compactASet() }
-        case 96: return try await named("upkeep") { try await self.runMaintenance() }
+        case 91..<96: return try await named("compaction") { try await self.compactASet() }
+        case 96: return try await named("maintenance") { try await self.runMaintenance() }
         case 97: return try await named("skip numbers") { try await self.skipNumbers() }
         default: return try await named("restart") { try await self.restartAServer() }
         }

@@ -44,6 +44,20 @@ import Testing
         #expect(batch.count == 8)
     }
 
+    @Test func anAliasLabelHas256BytesAtMostAndItsName1024() {
+        func text(_ count: Int) -> Identifier { Identifier(String(repeating: "x", count: count)) }
+        let aliases = [
+            Alias(label: text(256), name: text(1_024)), Alias(label: text(257), name: "1"),
+            Alias(label: "crm", name: text(1_025)), Alias(label: "c\nrm", name: "1"), Alias(label: "crm", name: "1\n"),
+        ]
+        let batch = ImportBatch([.adding(aliases: aliases)])
+        #expect(batch.aliases == [aliases[0]])
+        #expect(
+            batch.outcomes(of: batch.requestedChange, added: [], removed: []) == [
+                .init(.unknown, 1), .init(.invalid, 4),
+            ])
+    }
+
     @Test func identifiersAreSortedByBytesAndKeepTheirPositions() {
         let batch = ImportBatch([.adding(userIDs: ["b", "ab", "", "é", "a"])])
         let (list, positions) = batch.userIDs.sorted()

@@ -14,7 +14,7 @@ enum TrackedNames {
 
     /// An object of `events`. Braze's `app_id` is accepted and ignored.
     struct Event: Decodable {
-        enum CodingKeys: String, ListedJudgedKey {
+        enum CodingKeys: String, FieldWithRule {
             case externalID = "external_id"
             case userAlias = "user_alias"
             case brazeID = "braze_id"
@@ -46,7 +46,7 @@ enum TrackedNames {
 
     /// An object of `purchases`. Braze's `app_id` is accepted and ignored.
     struct Purchase: Decodable {
-        enum CodingKeys: String, ListedJudgedKey {
+        enum CodingKeys: String, FieldWithRule {
             case externalID = "external_id"
             case userAlias = "user_alias"
             case brazeID = "braze_id"
@@ -83,7 +83,7 @@ enum TrackedNames {
         }
     }
 
-    private enum UserAlias: String, ListedJudgedKey {
+    private enum UserAlias: String, FieldWithRule {
         case label = "alias_label"
         case name = "alias_name"
 
@@ -96,7 +96,7 @@ enum TrackedNames {
     }
 
     private struct PushToken: Decodable {
-        enum CodingKeys: String, ListedJudgedKey {
+        enum CodingKeys: String, FieldWithRule {
             case appID = "app_id"
             case token
             case deviceID = "device_id"
@@ -113,7 +113,7 @@ enum TrackedNames {
     }
 
     /// The fields of an object of `attributes` that are not attributes.
-    private enum NamedField: String, ListedJudgedKey {
+    private enum NamedField: String, FieldWithRule {
         case externalID = "external_id"
         case userAlias = "user_alias"
         case brazeID = "braze_id"
@@ -138,7 +138,7 @@ enum TrackedNames {
     }
 
     /// The key of an object whose names are data.
-    private struct AttributeKey: JudgedKey {
+    private struct AttributeKey: KeyWithRules {
         static var rules: [(name: String, rule: FieldRule)] { NamedField.rules }
 
         let stringValue: String

@@ -7,23 +7,23 @@ extension WorkspaceMaintenance {
     func prune(_ retention: Retention, report: inout MaintenanceReport) async throws {
         let now = Instant.now
         let requests = now - .days(Limits.requestIDDays.value)
-        var round = PruningPass(maintenance: self)
-        report.listingsEnded += await round.prune { transaction in
+        var pass = PruningPass(maintenance: self)
+        report.listingsEnded += await pass.prune { transaction in
             try transaction.endListings(before: now)
         }
-        report.exportsEnded += await round.prune { transaction in
+        report.exportsEnded += await pass.prune { transaction in
             try transaction.endArchives(before: now)
         }
-        report.exportsPruned += await round.prune { transaction in
+        report.exportsPruned += await pass.prune { transaction in
             try transaction.pruneExports(before: now - .days(Limits.exportStateDays.value))
         }
-        report.requestsPruned += await round.prune { transaction in
+        report.requestsPruned += await pass.prune { transaction in
             try transaction.pruneRequests(before: requests)
         }
-        report.receiptsPruned += await round.prune { transaction in
+        report.receiptsPruned += await pass.prune { transaction in
             try transaction.pruneReceiptsOfEndedSets(before: requests)
         }
-        report.attributeChangesPruned += await round.prune { transaction in
+        report.attributeChangesPruned += await pass.prune { transaction in
             try transaction.pruneAttributeChanges()
         }
         report.definitionChangesPruned += await round.prune { transaction in
@@ -34,15 +34,15 @@ extension WorkspaceMaintenance {
         }
         if retention.historyDays > 0 {
             let history = now - .days(retention.historyDays)
-            report.receiptsPruned += await round.prune { transaction in
+            report.receiptsPruned += await pass.prune { transaction in
                 // Repeats of an import are recognized by its receipt.
                 try transaction.pruneReceipts(before: min(history, requests))
             }
-            report.changesPruned += await round.prune { transaction in
+            report.changesPruned += await pass.prune { transaction in
                 try transaction.pruneChanges(before: history)
             }
         }
-        if let failure = round.failure { throw failure }
+        if let failure = pass.failure { throw failure }
     }
 }
 
