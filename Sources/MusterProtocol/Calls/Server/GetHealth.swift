@@ -24,3 +24,14 @@ public struct GetHealth: ReadingCall {
         case serving, draining
     }
 }
+
+extension GetHealth {
+    public static func plain(_ body: JSONValue) -> Self? { body.kind == .object && body.count == 0 ? Self() : nil }
+
+    public static func append(_ reply: Reply, to bytes: inout [UInt8]) throws {
+        switch reply.status {
+        case .serving: bytes.append(text: "{\"status\":\"serving\"}")
+        case .draining: bytes.append(text: "{\"status\":\"draining\"}")
+        }
+    }
+}
