@@ -104,7 +104,7 @@ final class Stage: Sendable {
                     kind: call.key == key ? .import : .service, partner: "p", scopes: ["*"], expiresAt: nil)
                 return (session, OpenSession.Reply(workspace: "acme", keyID: "k", scopes: ["*"]))
             },
-            prove: { [self] _ throws(RPCError) in
+            prove: { [self] _, _ throws(RPCError) in
                 state.withLockedValue { $0.proofs += 1 }
                 return .now
             },

@@ -5,6 +5,7 @@ public struct GetHealth: ReadingCall {
         "Tells whether the server can serve: its database answers and has a supported schema."
     public static let notes = """
         - `status`: `serving`, or `draining` while the server shuts down. If PostgreSQL is unavailable, the call itself is `UNAVAILABLE`.
+        - What is said of the database was true at most about a second ago. `draining` is never from memory.
         """
     public static let example = (call: Self(), reply: Reply(status: .serving))
 
