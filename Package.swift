@@ -189,7 +189,7 @@ let package = Package(
         .testTarget(
             name: "MusterHandlersTests",
             dependencies: [
-                "MusterRPC", "MusterClient", "MusterHandlers", "MusterStore", "MusterUsers", "Postgres",
+                "MusterRPC", "MusterClient", "MusterHandlers", "MusterStore", "MusterUsers", "Postgres", "Locking",
                 "MusterProtocol", "TestSupport", "MusterTestSupport", log,
             ],
             swiftSettings: settings),

@@ -40,7 +40,7 @@ extension CallRouter {
                 segments: SegmentHandlers(store: store),
                 exports: ExportHandlers(store: store, restURL: identity.restURL)),
             open: { call, deadline in try await sessions.open(call, deadline: deadline) },
-            prove: { (session) throws(RPCError) in try monitor.proof(of: session) },
+            prove: { (session, now) throws(RPCError) in try monitor.proof(of: session, at: now) },
             nextProof: { (session, deadline) throws(RPCError) in
                 try await monitor.nextProof(of: session, deadline: deadline)
             },

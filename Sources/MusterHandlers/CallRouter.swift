@@ -27,63 +27,16 @@ public struct CallContext: Sendable {
     }
 }
 
-/// A call that was decoded and checked, ready to run. It keeps no reference to the bytes of the message.
-public struct PreparedCall: Sendable {
-    public let method: String
-    /// The approximate maximum of its reply's bytes; 0 if the reply is always short.
-    public let maxReplyBytes: Int
-    let run: @Sendable (CallContext) async throws -> [UInt8]
-}
-
-/// One method and its handler. Erases the types of call and reply, and the wire.
-public struct Route: Sendable {
-    let method: String
-    /// Whether its first work queues for a turn to write.
-    let writes: Bool
-    let prepare: @Sendable (JSONValue) throws -> PreparedCall
-    /// A `Handler` of the call that the route is for.
-    let handler: any Sendable
-
-    typealias Handler<C: Call> = @Sendable (C, CallContext) async throws -> C.Reply
-
-    /// A call with little computation beside its waits: it runs on its connection's event loop.
-    public init<C: Call>(_: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
-        method = C.method
-        writes = C.self is any RecordedCall.Type
-        handler = handle
-        prepare = { body in
-            let call = try JSONDecoding.decode(request: C.self, from: body)
-            return PreparedCall(method: C.method, maxReplyBytes: call.maxReplyBytes) { context in
-                try JSONEncoding.encode(try await handle(call, context))
-            }
-        }
-    }
-
-    /// A call that may compute for a millisecond: it runs on the shared threads, so that it doesn't block the other
-    /// calls of its event loop.
-    public init<C: Call>(heavy _: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
-        method = C.method
-        writes = C.self is any RecordedCall.Type
-        handler = handle
-        prepare = { body in
-            let call = try JSONDecoding.decode(request: C.self, from: body)
-            return PreparedCall(method: C.method, maxReplyBytes: call.maxReplyBytes) { context in
-                try await withTaskExecutorPreference(globalConcurrentExecutor) {
-                    try JSONEncoding.encode(try await handle(call, context))
-                }
-            }
-        }
-    }
-}
-
 /// Finds the handler of a call, enforces the rules common to all calls, and maps every error to an `RPCError`.
 public final class CallRouter: Sendable {
     public typealias Open =
         @Sendable (OpenSession, ContinuousClock.Instant) async throws -> (Session, OpenSession.Reply)
     /// The error with which new writes of this scope are refused now; nil if they are accepted.
     public typealias Overload = @Sendable (WorkspaceScope) -> (any Error)?
-    /// When a session's key was last proved to be live; nil if that is too long ago. Throws if the key has ended.
-    public typealias Prove = @Sendable (Session) throws(RPCError) -> ContinuousClock.Instant?
+    /// When a session's key was last proved to be live, at this time of the clock; nil if that is too long ago. Throws
+    /// if the key has ended.
+    public typealias Prove =
+        @Sendable (Session, ContinuousClock.Instant) throws(RPCError) -> ContinuousClock.Instant?
 
     /// Waits until a session's key is proved, and returns when; nil for a key that nothing watches. Throws if it has
     /// ended or can't be proved by the deadline.
@@ -93,7 +46,7 @@ public final class CallRouter: Sendable {
     /// Whether a session's key is known to have ended, by memory alone.
     public typealias HasEnded = @Sendable (Session) -> Bool
 
-    private let routes: [String: Route]
+    private let routes: RouteTable
     private let open: Open
     private let proof: Prove
     private let nextProof: NextProof
@@ -101,6 +54,7 @@ public final class CallRouter: Sendable {
     private let overload: Overload
     private let lockWait: Limit
     private let logger: Logger
+    private let logsCalls: Bool
     /// The metrics of the calls that this router ran.
     public let metrics = CallMetrics()
     /// The requests that each key has in flight, over all listeners that use this router.
@@ -122,7 +76,7 @@ public final class CallRouter: Sendable {
         maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
         logger: Logger
     ) {
-        self.routes = Dictionary(routes.map { ($0.method, $0) }) { first, _ in first }
+        self.routes = RouteTable(routes)
         self.open = open
         proof = prove
         self.nextProof = nextProof
@@ -131,10 +85,11 @@ public final class CallRouter: Sendable {
         self.lockWait = lockWait
         keysInFlight = KeysInFlight(maxPerKey: maxInFlightPerKey)
         self.logger = logger
+        logsCalls = logger.logLevel <= .debug
     }
 
     /// The methods with a handler, including `session.open`.
-    public var methods: Set<String> { Set(routes.keys).union([OpenSession.method]) }
+    public var methods: Set<String> { routes.methods.union([OpenSession.method]) }
 
     /// Decodes the body of `session.open`.
     public func prepareOpen(body: JSONValue) throws(RPCError) -> OpenSession {
@@ -150,11 +105,11 @@ public final class CallRouter: Sendable {
         let started = begin(wire)
         do {
             let (session, reply) = try await open(call, deadline)
-            end(OpenSession.method, wire, keyID: session.keyID, started: started, failure: nil)
+            end(OpenSession.method, .open, wire, keyID: session.keyID, started: started, failure: nil)
             return (session, try JSONEncoding.encode(reply))
         } catch {
             let failure = RPCError(handling: error)
-            end(OpenSession.method, wire, keyID: nil, started: started, failure: failure)
+            end(OpenSession.method, .open, wire, keyID: nil, started: started, failure: failure)
             throw failure
         }
     }
@@ -163,34 +118,58 @@ public final class CallRouter: Sendable {
     ///
     /// - Parameters:
     ///   - session: the session of the call.
-    ///   - deadline: when the caller stops waiting for the response.
+    ///   - milliseconds: how long the caller waits for the response; nil is the default.
     public func prepare(
-        method: String, body: JSONValue, over session: Session, deadline: ContinuousClock.Instant
+        method: String, body: JSONValue, over session: Session, deadlineMilliseconds milliseconds: Int64?
     ) throws(RPCError) -> PreparedCall {
         guard let route = routes[method] else {
             metrics.refused(method, .rpc, .unimplemented)
             throw RPCError(.unimplemented, .unknownMethod, "there is no method of this name; see the list of calls")
         }
+        return try prepare(route, body, session, milliseconds)
+    }
+
+    /// Decodes the call of a request in its plain form; nil if there is no method of its name.
+    public func prepare(_ request: PlainRequest, over session: Session) throws(RPCError) -> PreparedCall? {
+        guard let route = request.method.withUnsafeBytes({ routes[$0] }) else { return nil }
+        return try prepare(route, request.body, session, request.deadlineMilliseconds)
+    }
+
+    private func prepare(
+        _ route: Route, _ body: JSONValue, _ session: Session, _ milliseconds: Int64?
+    ) throws(RPCError) -> PreparedCall {
         do {
-            if route.writes, let error = overload(WorkspaceScope(of: session, deadline: deadline)) {
-                throw RPCError(handling: error)
+            if route.writes {
+                let deadline = ContinuousClock.now + Self.patience(milliseconds)
+                if let error = overload(WorkspaceScope(of: session, deadline: deadline)) {
+                    throw RPCError(handling: error)
+                }
             }
             return try route.prepare(body)
         } catch {
             let failure = RPCError(reading: error)
-            metrics.refused(method, .rpc, failure.code)
+            metrics.refused(route.method, .rpc, failure.code)
             throw failure
         }
     }
 
+    /// How long the sender of a request waits, from the milliseconds that it gave.
+    public static func patience(_ milliseconds: Int64?) -> Duration {
+        .milliseconds(min(milliseconds ?? Int64(Limits.defaultDeadline.value), Int64(Limits.maxDeadline.value)))
+    }
+
     /// Runs a call; the reply is the encoded body.
-    public func run(_ call: PreparedCall, in context: CallContext) async throws(RPCError) -> [UInt8] {
-        try await supervise(call.method, .rpc, in: context) { try await call.run(context) }
+    ///
+    /// - Parameter loop: where a direct call is answered.
+    public func run(
+        _ call: PreparedCall, in context: CallContext, on loop: any AnswerLoop
+    ) async throws(RPCError) -> [UInt8] {
+        try await supervise(call.method, call.index, .rpc, in: context) { try await call.run(in: context, on: loop) }
     }
 
     /// Runs a call that didn't come over the RPC wire, on the caller's threads. Don't call it from an event loop.
     public func answer<C: Call>(_ call: C, in context: CallContext) async throws(RPCError) -> C.Reply {
-        try await supervise(C.method, .rest, in: context) { [routes] in
+        try await supervise(C.method, MethodIndex(C.method), .rest, in: context) { [routes] in
             guard let handle = routes[C.method]?.handler as? Route.Handler<C> else {
                 throw RPCError(.unimplemented, .unknownMethod, "there is no handler of \(C.method)")
             }
@@ -207,7 +186,7 @@ public final class CallRouter: Sendable {
 
     /// When the session's key was last proved to be live; nil if that is too long ago. Throws UNAUTHENTICATED if the
     /// key has ended. For callers that check this before there is a call to run.
-    public func prove(_ session: Session) throws(RPCError) -> ContinuousClock.Instant? { try proof(session) }
+    public func prove(_ session: Session) throws(RPCError) -> ContinuousClock.Instant? { try proof(session, .now) }
 
     /// Waits until the session's key is proved; nil for a key that nothing watches.
     public func nextProof(
@@ -219,45 +198,67 @@ public final class CallRouter: Sendable {
     /// Enforces the same rules for a request that is not a call: throws if the session's key has ended or lacks the
     /// scope. Counts a refusal, since no call follows it.
     public func authorize(_ scope: String, in context: CallContext) async throws(RPCError) {
-        do { try await admit(scope, context) } catch {
+        do { try await admit(scope, nil, context) } catch {
             metrics.refused(scope, .rest, error.code)
             throw error
         }
     }
 
-    private func admit(_ scope: String, _ context: CallContext) async throws(RPCError) {
-        guard .now < context.deadline else {
-            throw RPCError(.deadlineExceeded, "the deadline passed before the call was started")
-        }
-        guard context.session.allows(scope) else {
-            throw RPCError(.permissionDenied, .missingScope, "this key lacks the scope \(scope)")
-        }
-        if let proved = context.provedAt, .now - proved <= KeyRevocationMonitor.maxAge {
-            // It may have ended since the request proved it.
-            guard !hasEnded(context.session) else { throw SessionHandlers.refusal }
-            return
-        }
-        if try proof(context.session) != nil { return }
+    private func admit(
+        _ scope: String, _ index: MethodIndex? = nil, _ context: CallContext
+    ) async throws(RPCError) {
+        let now = ContinuousClock.now
+        try requirePermission(scope, index, in: context, at: now)
+        if try isProved(context, at: now) { return }
         guard try await nextProof(context.session, context.deadline) != nil else {
             throw KeyRevocationMonitor.unproved
         }
     }
 
+    /// Throws if the deadline has passed, or if the session's key lacks the scope.
+    ///
+    /// - Parameter index: of the method that the scope is the name of; nil if it is another scope.
+    func requirePermission(
+        _ scope: String, _ index: MethodIndex?, in context: CallContext, at now: ContinuousClock.Instant
+    ) throws(RPCError) {
+        guard now < context.deadline else {
+            throw RPCError(.deadlineExceeded, "the deadline passed before the call was started")
+        }
+        guard index.map({ context.session.allows(scope, $0) }) ?? context.session.allows(scope) else {
+            throw RPCError(.permissionDenied, .missingScope, "this key lacks the scope \(scope)")
+        }
+    }
+
+    /// Whether the session's key has a recent proof, from memory. Throws if the key has ended.
+    func isProved(_ context: CallContext, at now: ContinuousClock.Instant) throws(RPCError) -> Bool {
+        if let proved = context.provedAt, now - proved <= KeyRevocationMonitor.maxAge {
+            // It may have ended since the request proved it.
+            guard !hasEnded(context.session) else { throw SessionHandlers.refusal }
+            return true
+        }
+        return try proof(context.session, now) != nil
+    }
+
     /// Enforces the rules that hold for every call.
     private func supervise<R>(
-        _ method: String, _ wire: Wire, in context: CallContext, _ work: () async throws -> R
+        _ method: String, _ index: MethodIndex, _ wire: Wire, in context: CallContext, _ work: () async throws -> R
     ) async throws(RPCError) -> R {
         let started = begin(wire)
         do {
-            try await admit(method, context)
+            try await admit(method, index, context)
             let reply = try await work()
-            end(method, wire, keyID: context.session.keyID, started: started, failure: nil)
+            end(method, index, wire, keyID: context.session.keyID, started: started, failure: nil)
             return reply
         } catch {
-            let failure = RPCError(handling: error, lockWait: context.lockWait ?? lockWait)
-            end(method, wire, keyID: context.session.keyID, started: started, failure: failure)
+            let failure = self.error(of: error, in: context)
+            end(method, index, wire, keyID: context.session.keyID, started: started, failure: failure)
             throw failure
         }
+    }
+
+    /// The error for the caller.
+    func error(of error: any Error, in context: CallContext) -> RPCError {
+        RPCError(handling: error, lockWait: context.lockWait ?? lockWait)
     }
 
     private func begin(_ wire: Wire) -> ContinuousClock.Instant {
@@ -266,17 +267,24 @@ public final class CallRouter: Sendable {
     }
 
     private func end(
-        _ method: String, _ wire: Wire, keyID: String?, started: ContinuousClock.Instant, failure: RPCError?
+        _ method: String, _ index: MethodIndex, _ wire: Wire, keyID: String?, started: ContinuousClock.Instant,
+        failure: RPCError?
     ) {
-        metrics.ended(method, wire, after: .now - started, failure?.code)
-        log(method, keyID: keyID, started: started, failure: failure)
+        ended(method, index, wire, keyID: keyID, time: .now - started, failure: failure)
     }
 
-    private func log(_ method: String, keyID: String?, started: ContinuousClock.Instant, failure: RPCError?) {
+    func ended(
+        _ method: String, _ index: MethodIndex, _ wire: Wire, keyID: String?, time: Duration, failure: RPCError?
+    ) {
+        metrics.ended(index, wire, after: time, failure?.code)
+        if logsCalls || failure != nil { log(method, keyID: keyID, time, failure) }
+    }
+
+    private func log(_ method: String, keyID: String?, _ time: Duration, _ failure: RPCError?) {
         let level: Logger.Level = failure.map { $0.isOurFault ? .error : .debug } ?? .debug
         guard logger.logLevel <= level else { return }
         var metadata: Logger.Metadata = [
-            "method": "\(method)", "us": .stringConvertible((ContinuousClock.now - started) / .microseconds(1)),
+            "method": "\(method)", "us": .stringConvertible(time / .microseconds(1)),
         ]
         if let keyID { metadata["key"] = "\(keyID)" }
         if let failure {

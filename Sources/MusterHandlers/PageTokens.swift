@@ -1,7 +1,37 @@
 import Cryptography
 import FoundationEssentials
+import Locking
 import MusterProtocol
 import MusterStore
+
+/// The page tokens of the workspaces whose key is known, for calls that have no task to wait for it.
+final class KnownPageTokens: Sendable {
+    private let store: Store
+    private let known = Locked<[WorkspaceID: PageTokens]>([:])
+
+    init(store: Store) { self.store = store }
+
+    /// Passes the tokens on: at once if the key is known, else on `loop`. The task that reads the key is unstructured
+    /// and bounded by the deadline of the call; there is one for the first calls of each workspace.
+    func get(
+        for context: CallContext, on loop: any AnswerLoop,
+        then: @escaping @Sendable (Result<PageTokens, any Error>) -> Void
+    ) {
+        let workspace = context.session.workspaceID
+        if let tokens = known.withLock({ $0[workspace] }) { return then(.success(tokens)) }
+        Task {
+            let result: Result<PageTokens, any Error>
+            do {
+                let tokens = try await PageTokens(store, context)
+                known.withLock { $0[workspace] = tokens }
+                result = .success(tokens)
+            } catch {
+                result = .failure(error)
+            }
+            loop.execute { then(result) }
+        }
+    }
+}
 
 /// The page tokens of a workspace. A token holds the position in a listing. It is encrypted, since a position contains
 /// a user number and those are never shown. It opens only in its workspace and for the call that began the listing.
@@ -80,6 +110,16 @@ extension PagedCall {
 extension Array where Element: Encodable {
     /// One page of the found entries: as many as fit into a frame, and at least one. The input has one entry more than
     /// `limit` if the listing continues.
+    ///
+    /// - Parameter maxBytes: an upper bound of the bytes of an entry, so that entries that surely fit are not measured.
+    func page(_ limit: Int, maxBytes: (Element) -> Int) throws -> (entries: Self, goesOn: Bool) {
+        guard reduce(0, { $0 + maxBytes($1) }) > Limits.frame.value / 2 else {
+            return (Self(prefix(limit)), count > limit)
+        }
+        return try page(limit)
+    }
+
+    /// One page of the found entries, each of which is measured.
     fileprivate func page(_ limit: Int) throws -> (entries: Self, goesOn: Bool) {
         var bytes = 0
         let fitting = try prefix(limit).prefix { entry in

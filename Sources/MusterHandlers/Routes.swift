@@ -7,7 +7,7 @@ public func allRoutes(
     segments: SegmentHandlers, exports: ExportHandlers
 ) -> [Route] {
     [
-        Route(GetHealth.self, server.health), Route(GetInfo.self, server.info),
+        Route(direct: GetHealth.self, server.health), Route(direct: GetInfo.self, server.info),
         Route(CreateKey.self, keys.create), Route(ListKeys.self, keys.list), Route(InvalidateKey.self, keys.invalidate),
         Route(SetPartner.self, partners.set), Route(ListPartners.self, partners.list),
         Route(GetPartner.self, partners.get),
@@ -26,8 +26,9 @@ public func allRoutes(
         Route(ListImports.self, cohorts.imports), Route(DeleteCohort.self, cohorts.delete),
         Route(CreateSegment.self, segments.create), Route(UpdateSegment.self, segments.update),
         Route(GetSegment.self, segments.get), Route(ListSegments.self, segments.list),
-        Route(DeleteSegment.self, segments.delete), Route(heavy: SizeSegment.self, segments.size),
-        Route(CheckSegments.self, segments.checkUsers), Route(heavy: SegmentsOfUser.self, segments.of),
+        Route(DeleteSegment.self, segments.delete),
+        Route(direct: SizeSegment.self, when: { $0.at == nil }, segments.size, heavyOtherwise: segments.earlierSize),
+        Route(direct: CheckSegments.self, segments.checkUsers), Route(direct: SegmentsOfUser.self, segments.of),
         Route(heavy: ListSegmentMembers.self, segments.members), Route(SegmentDataSeries.self, segments.dataSeries),
     ]
 }

@@ -1,8 +1,11 @@
 public import MusterProtocol
 public import MusterStore
+import Synchronization
 
 /// The identity of a caller, proved by `session.open`. `KeyRevocationMonitor` tells whether the key is still live.
-public struct Session: Sendable, Equatable {
+///
+/// A class, so that each call of a connection refers to the one session instead of a copy.
+public final class Session: Sendable, Equatable {
     public let workspaceID: WorkspaceID
     public let workspace: String
     /// The key's public id, for logs.
@@ -12,6 +15,10 @@ public struct Session: Sendable, Equatable {
     public let partner: String?
     public let scopes: [String]
     public let expiresAt: Instant?
+    /// For each method whether the key may call it, by its index.
+    private let permissions: [Bool]
+    /// Its key, as the first monitor that was asked for it watches it.
+    let watchedKey = AtomicLazyReference<WatchedKey>()
 
     public init(
         workspaceID: WorkspaceID, workspace: String, keyID: String, kind: KeyKind, partner: String?, scopes: [String],
@@ -24,6 +31,13 @@ public struct Session: Sendable, Equatable {
         self.partner = partner
         self.scopes = scopes
         self.expiresAt = expiresAt
+        permissions = MethodIndex.names.map { Scope.cover(scopes, $0) }
+    }
+
+    public static func == (a: Session, b: Session) -> Bool {
+        a === b
+            || a.key == b.key && a.workspace == b.workspace && a.kind == b.kind && a.partner == b.partner
+                && a.scopes == b.scopes && a.expiresAt == b.expiresAt
     }
 
     /// Identifies the key among all keys.
@@ -31,6 +45,11 @@ public struct Session: Sendable, Equatable {
 
     /// Whether the key may make this call, or all calls that one of Braze's permissions stands for.
     public func allows(_ method: String) -> Bool { Scope.cover(scopes, method) }
+
+    /// The same for the method of a call, from memory.
+    func allows(_ method: String, _ index: MethodIndex) -> Bool {
+        index.isOther ? allows(method) : permissions[index.value]
+    }
 }
 
 /// Identifies one key among those of all workspaces.

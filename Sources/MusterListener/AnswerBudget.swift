@@ -112,6 +112,15 @@ extension AnswerBudget {
             }
         }
 
+        /// Makes a promise if there is room at once and nobody waits. Returns whether it did.
+        public func promiseNow(_ bytes: Int) -> Bool {
+            var isPromised = false
+            budget.change { state in
+                if !isClosed.load(ordering: .relaxed) { isPromised = state.promiseNow(bytes, self) }
+            }
+            return isPromised
+        }
+
         /// Returns a promise: the reply is finished and counted by `holds`, or will never be made.
         public func settle(_ bytes: Int) { budget.change { $0.settle(self, bytes) } }
 
@@ -191,6 +200,22 @@ extension AnswerBudget {
                 }
             }
             holdings[id] = holding
+        }
+
+        /// Promises without waiting. Returns false if others wait or there is too little room.
+        mutating func promiseNow(_ bytes: Int, _ account: Account) -> Bool {
+            let id = ObjectIdentifier(account)
+            var holding = holdings[id] ?? Holding(account: account)
+            let own = holding.held + holding.promised
+            guard line.isEmpty, !holding.isAborted, own == 0 || own + bytes <= bounds.maxPerConnection,
+                promised == 0 || promised + bytes <= bounds.maxInMaking,
+                used == 0 || used + bytes <= bounds.maxBytes
+            else { return false }
+            holding.promised += bytes
+            promised += bytes
+            used += bytes
+            holdings[id] = holding
+            return true
         }
 
         /// Removes and returns a waiter; nil if there is none with this id.

@@ -17,6 +17,21 @@ public protocol Call: Codable, Sendable, Equatable {
 
     /// An upper estimate of the reply's bytes when it depends on the request; 0 when the reply is always short.
     var maxReplyBytes: Int { get }
+
+    /// The call of a body in its plain form, read without `Codable`; nil if `JSONDecoding` must read the body or refuse
+    /// it. For calls that arrive often: what it accepts, `JSONDecoding` accepts as the same call.
+    static func plain(_ body: JSONValue) -> Self?
+
+    /// Appends the JSON of a reply; on an error `bytes` may have a part of it. A call that arrives often writes the
+    /// same bytes as `JSONEncoding` without `Codable`.
+    static func append(_ reply: Reply, to bytes: inout [UInt8]) throws
+}
+
+extension Call {
+    public static func plain(_ body: JSONValue) -> Self? { nil }
+    public static func append(_ reply: Reply, to bytes: inout [UInt8]) throws {
+        try JSONEncoding.append(reply, to: &bytes)
+    }
 }
 
 /// A call that changes nothing.

@@ -1,3 +1,4 @@
+import MusterHandlers
 import MusterProtocol
 import NIOCore
 
@@ -15,21 +16,49 @@ final class EventLoopExecutor: TaskExecutor, @unchecked Sendable {
     }
 }
 
-/// The state that the connections of one event loop share.
-struct EventLoopContext: Sendable {
+/// One event loop, as its connections share it. There is one for each loop, so that answers can be grouped by it.
+final class EventLoopContext: AnswerLoop {
     let executor: EventLoopExecutor
-    private let kept: NIOLoopBoundBox<JSONReader?>
+    private let loop: any EventLoop
+    private let kept: NIOLoopBoundBox<EventLoopState?>
 
     init(_ loop: any EventLoop) {
+        self.loop = loop
         executor = EventLoopExecutor(loop)
-        kept = .makeEmptyBox(valueType: JSONReader.self, eventLoop: loop)
+        kept = .makeEmptyBox(valueType: EventLoopState.self, eventLoop: loop)
     }
 
-    /// The loop's own reader. Use it on the loop only.
-    var reader: JSONReader {
-        if let reader = kept.value { return reader }
-        let reader = JSONReader()
-        kept.value = reader
-        return reader
+    /// The state of the loop. Use it on the loop only.
+    var state: EventLoopState {
+        if let state = kept.value { return state }
+        let state = EventLoopState()
+        kept.value = state
+        return state
     }
+
+    /// Runs `body` on the loop. Each connection writes the answers that `body` gives to its calls at once.
+    func execute(_ body: @escaping @Sendable () -> Void) {
+        loop.execute { self.state.batch(body) }
+    }
+}
+
+/// The state that the connections of one event loop share. It belongs to the loop.
+final class EventLoopState {
+    let reader = JSONReader()
+    private(set) var isInBatch = false
+    private var answered: [RPCConnection] = []
+
+    /// Runs `body`, then lets each connection whose calls were answered send the answers.
+    fileprivate func batch(_ body: () -> Void) {
+        isInBatch = true
+        body()
+        isInBatch = false
+        // An answer may let other calls begin, whose answers leave with it.
+        let connections = answered
+        answered.removeAll(keepingCapacity: true)
+        for connection in connections { connection.batchEnded() }
+    }
+
+    /// Lets a connection send its answers at the end of the batch. Call it once in a batch.
+    func add(_ connection: RPCConnection) { answered.append(connection) }
 }

@@ -1,14 +1,16 @@
 import MusterProtocol
 
-/// The requests of one connection whose tasks have not ended.
+/// The requests of one connection whose work has not ended.
 ///
-/// A request that was answered early, by its deadline or a cancel, stays until its task ends, since it still costs
-/// work.
+/// A request that was answered early, by its deadline or a cancel, stays until its work ends, since it still costs
+/// something.
 struct InFlight {
     struct Entry {
-        var task: Task<Void, Never>
+        /// Nil for a direct call, whose reply is dropped when it comes too late.
+        var task: Task<Void, Never>?
         var deadline: ContinuousClock.Instant
-        var isAnswered = false
+        /// The code that it was answered with before its end.
+        var answer: RPCCode?
     }
 
     private var entries: [Int64: Entry] = [:]
@@ -20,11 +22,11 @@ struct InFlight {
     var count: Int { entries.count + reading }
     var isEmpty: Bool { count == 0 }
 
-    func contains(_ id: Int64) -> Bool { entries[id] != nil }
+    func contains(_ id: Int64) -> Bool { !entries.isEmpty && entries[id] != nil }
 
     mutating func add(_ id: Int64, _ entry: Entry) { entries[id] = entry }
 
-    /// Removes a request whose task has ended; nil if the id is unknown.
+    /// Removes a request whose work has ended; nil if the id is unknown.
     mutating func remove(_ id: Int64) -> Entry? { entries.removeValue(forKey: id) }
 
     /// Cancels a request. Returns whether it was in flight and not answered yet.
@@ -33,26 +35,26 @@ struct InFlight {
             if cancelledEarly.count < 2 * reading { cancelledEarly.insert(id) }
             return false
         }
-        return answerEarly(id, entry)
+        return answerEarly(id, entry, .cancelled)
     }
 
-    private mutating func answerEarly(_ id: Int64, _ entry: Entry) -> Bool {
-        guard !entry.isAnswered else { return false }
-        entries[id]?.isAnswered = true
-        entry.task.cancel()
+    private mutating func answerEarly(_ id: Int64, _ entry: Entry, _ code: RPCCode) -> Bool {
+        guard entry.answer == nil else { return false }
+        entries[id]?.answer = code
+        entry.task?.cancel()
         return true
     }
 
     /// Cancels requests past their deadlines. Returns their ids, and the next deadline.
     mutating func expire(_ now: ContinuousClock.Instant) -> (expired: [Int64], next: ContinuousClock.Instant?) {
-        let waiting = entries.filter { !$0.value.isAnswered }
+        let waiting = entries.filter { $0.value.answer == nil }
         let expired = waiting.filter { $0.value.deadline <= now }
-        for (id, entry) in expired { _ = answerEarly(id, entry) }
+        for (id, entry) in expired { _ = answerEarly(id, entry, .deadlineExceeded) }
         return (expired.map(\.key), waiting.values.map(\.deadline).filter { $0 > now }.min())
     }
 
     mutating func cancelAll() {
-        for (id, entry) in entries { _ = answerEarly(id, entry) }
+        for (id, entry) in entries { _ = answerEarly(id, entry, .cancelled) }
     }
 
     mutating func beginReading() { reading += 1 }

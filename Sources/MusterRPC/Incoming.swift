@@ -20,11 +20,6 @@ enum Incoming: Sendable {
         }
     }
 
-    /// How long the sender of a request waits, from the milliseconds that it gave.
-    static func patience(_ milliseconds: Int64?) -> Duration {
-        .milliseconds(min(milliseconds ?? Int64(Limits.defaultDeadline.value), Int64(Limits.maxDeadline.value)))
-    }
-
     struct Call: Sendable {
         let id: Int64
         let deadlineMilliseconds: Int64?
@@ -52,6 +47,9 @@ struct IncomingReader: Sendable {
     ) -> Incoming {
         do {
             return try read { message in
+                if let session, let request = PlainRequest(message), let call = self.call(request, session) {
+                    return .request(call)
+                }
                 do throws(EnvelopeError) {
                     return self.incoming(try Envelope(message), session)
                 } catch {
@@ -66,6 +64,18 @@ struct IncomingReader: Sendable {
         } catch {
             return .wrong(id: nil, RPCError(.internal, "can't read", cause: error))
         }
+    }
+
+    /// The call of a request in its plain form; nil if its method has no handler.
+    private func call(_ request: PlainRequest, _ session: Session) -> Incoming.Call? {
+        let work: Incoming.Work
+        do throws(RPCError) {
+            guard let call = try router.prepare(request, over: session) else { return nil }
+            work = .call(call)
+        } catch {
+            work = .refused(error)
+        }
+        return .init(id: request.id, deadlineMilliseconds: request.deadlineMilliseconds, work: work)
     }
 
     private func incoming(_ envelope: Envelope, _ session: Session?) -> Incoming {
@@ -101,7 +111,7 @@ struct IncomingReader: Sendable {
                 return .call(
                     try router.prepare(
                         method: method, body: try Self.need(body), over: session,
-                        deadline: .now + Incoming.patience(milliseconds)))
+                        deadlineMilliseconds: milliseconds))
             }
         } catch {
             return .refused(error)

@@ -4,33 +4,47 @@ import NIOCore
 
 /// The frames of one event loop tick, sent in one write. Counts the replies among them.
 struct Outbox {
+    /// Memory that is kept between writes. Most ticks need less, and each connection may keep it twice.
+    private static let kept = 4 << 10
+    /// From this length on, the body of a reply is copied only once.
+    private static let long = 16 << 10
+
     private let metrics: CallMetrics
+    /// The first frames, or those of the last write.
     private var buffer = ByteBuffer()
+    private var isSent = true
+    /// The frames after those in `buffer`.
+    private var bytes: [UInt8] = []
 
     init(counting metrics: CallMetrics) { self.metrics = metrics }
 
     /// Bytes of all frames.
-    var count: Int { buffer.readableBytes }
+    var count: Int { (isSent ? 0 : buffer.readableBytes) + bytes.count }
     var isEmpty: Bool { count == 0 }
 
     /// Appends the reply to a call, with an encoded body.
     mutating func append(replyTo id: Int64, body: [UInt8]) {
         let head = "{\"id\":\(id),\"body\":"
         let length = head.utf8.count + body.count + 1
-        guard length <= Limits.frame.value else {
-            return append(
-                replyTo: id,
-                error: RPCError(
-                    .resourceExhausted, .tooLong, limit: Limits.frame,
-                    "the reply is longer than a frame of \(Limits.frame.described); ask for "
-                        + "less, or for a smaller page"))
+        guard length <= Limits.frame.value else { return append(replyTo: id, error: Self.tooLong) }
+        metrics.answered(nil)
+        FrameHeader(length: length).append(to: &bytes)
+        bytes.append(contentsOf: head.utf8)
+        if body.count < Self.long {
+            bytes.append(contentsOf: body)
+        } else {
+            collect()
+            buffer.writeBytes(body)
+        }
+        bytes.append(UInt8(ascii: "}"))
+    }
+
+    /// Appends the reply to a call; `write` appends the JSON of its body. On an error nothing is appended.
+    mutating func append(replyTo id: Int64, _ write: (inout [UInt8]) throws -> Void) throws {
+        do { try FrameEncoder.append(replyTo: id, limit: Limits.frame, to: &bytes, write) } catch is FrameError {
+            throw Self.tooLong
         }
         metrics.answered(nil)
-        buffer.writeInteger(UInt8(0))
-        buffer.writeInteger(UInt32(truncatingIfNeeded: length))  // at most the frame limit
-        buffer.writeString(head)
-        buffer.writeBytes(body)
-        buffer.writeInteger(UInt8(ascii: "}"))
     }
 
     mutating func append(replyTo id: Int64, error: RPCError) {
@@ -51,16 +65,27 @@ struct Outbox {
         append { try FrameEncoder.append(goawayAfter: lastID, reason: reason, to: &$0) }
     }
 
-    private mutating func append(_ write: (inout [UInt8]) throws -> Void) {
-        var bytes: [UInt8] = []
-        do { try write(&bytes) } catch { return }  // our own constant texts always encode
-        buffer.writeBytes(bytes)
+    /// Our own constant texts always encode.
+    private mutating func append(_ write: (inout [UInt8]) throws -> Void) { try? write(&bytes) }
+
+    private static let tooLong = RPCError(
+        .resourceExhausted, .tooLong, limit: Limits.frame,
+        "the reply is longer than a frame of \(Limits.frame.described); ask for less, or for a smaller page")
+
+    /// Takes the frames to send.
+    mutating func take() -> ByteBuffer {
+        collect()
+        isSent = true
+        return buffer
     }
 
-    /// Takes the frames to send. The memory is reused unless it is still referenced.
-    mutating func take() -> ByteBuffer {
-        let taken = buffer
-        buffer = ByteBuffer()
-        return taken
+    /// Moves all frames into the buffer. The memory is reused unless the last write still refers to it.
+    private mutating func collect() {
+        if isSent {
+            if buffer.capacity > Self.kept { buffer = ByteBuffer() } else { buffer.clear() }
+            isSent = false
+        }
+        buffer.writeBytes(bytes)
+        bytes.removeAll(keepingCapacity: bytes.capacity <= Self.kept)
     }
 }

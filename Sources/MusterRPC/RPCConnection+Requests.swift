@@ -38,7 +38,7 @@ extension RPCConnection {
             return refuse(request, RPCError(.unavailable, "the server is going away"))
         }
         lastID = max(lastID, request.id)
-        let deadline = arrived + Incoming.patience(request.deadlineMilliseconds)
+        let deadline = arrived + CallRouter.patience(request.deadlineMilliseconds)
         switch (request.work, phase) {
         case (.open(let call), .unopened): open(request.id, call, deadline)
         case (.call(let call), .open(let session, let count)): start(request.id, call, session, count, deadline)
@@ -58,7 +58,8 @@ extension RPCConnection {
             return reply(id, refusal)
         }
         let context = CallContext(session: session, deadline: deadline)
-        let router = server.router
+        guard !startDirectly(id, call, context, count) else { return }
+        let (router, loop) = (server.router, eventLoop)
         let (answers, room) = (answers, Self.room(for: call))
         run(id, deadline) { () async throws(RPCError) in
             do { if room > 0 { try await answers.promise(room, group: ObjectIdentifier(count)) } } catch {
@@ -68,7 +69,7 @@ extension RPCConnection {
                 return Worked(result: .failure(refusal), promised: 0)
             }
             do throws(RPCError) {
-                return Worked(result: .success(try await router.run(call, in: context)), promised: room)
+                return Worked(result: .success(try await router.run(call, in: context, on: loop)), promised: room)
             } catch { return Worked(result: .failure(error), promised: room) }
         } then: { me, outcome in
             guard case .success(let worked) = outcome else { return }
@@ -84,7 +85,7 @@ extension RPCConnection {
     }
 
     /// The bytes to reserve while a reply is made; 0 for a short one.
-    private static func room(for call: PreparedCall) -> Int {
+    static func room(for call: PreparedCall) -> Int {
         let bytes = min(call.maxReplyBytes, Limits.frame.value)
         return bytes < 64 << 10 ? 0 : bytes
     }
@@ -111,24 +112,43 @@ extension RPCConnection {
     // MARK: Ending
 
     private func finish(_ id: Int64, _ worked: Worked) {
-        if let entry = inFlight.remove(id), !entry.isAnswered {
+        if let entry = inFlight.remove(id), entry.answer == nil {
             switch worked.result {
             case .success(let body): outbox.append(replyTo: id, body: body)
             case .failure(let error): outbox.append(replyTo: id, error: error)
             }
         }
-        if worked.promised > 0 {
-            countUnread()  // before the promise is given back, so that it is always one of the two
-            answers.settle(worked.promised)
-        }
+        settle(worked.promised)
         requestEnded()
     }
 
-    private func requestEnded() {
+    /// Returns what was promised for a reply that was made.
+    func settle(_ promised: Int) {
+        guard promised > 0 else { return }
+        countUnread()  // before the promise is given back, so that it is always one of the two
+        answers.settle(promised)
+    }
+
+    /// Sends the reply, and lets another request begin. In a batch of answers this is done at its end.
+    func requestEnded() {
         guard context != nil else { return leaveKeyIfIdle() }
+        guard !state.isInBatch else {
+            if !isInBatch { state.add(self) }
+            isInBatch = true
+            return
+        }
         flushSoon()
         takeFrames()
         if isClosing { endIfIdle() }
+    }
+
+    /// The end of a batch of answers, some of which were for this connection.
+    func batchEnded() {
+        defer { isInBatch = false }
+        guard context != nil else { return leaveKeyIfIdle() }
+        takeFrames()
+        if isClosing { endIfIdle() }
+        flush()
     }
 
     func reply(_ id: Int64, _ error: RPCError) {
@@ -179,7 +199,7 @@ extension RPCConnection {
     }
 
     private func opened(_ id: Int64, _ result: Result<(Session, [UInt8]), RPCError>) {
-        guard let entry = inFlight.remove(id), !entry.isAnswered, case .opening = phase else { return end() }
+        guard let entry = inFlight.remove(id), entry.answer == nil, case .opening = phase else { return end() }
         switch result {
         case .success((let session, let body)):
             outbox.append(replyTo: id, body: body)
@@ -227,6 +247,7 @@ extension RPCConnection {
             return requestEnded()
         }
         let wasCancelled = inFlight.endReading(request.id)
+        now = .now
         if wasCancelled {
             reply(request.id, RPCError(.cancelled, "the caller cancelled the call"))
         } else if isOpen {

@@ -13,8 +13,6 @@ extension RPCConnection {
         var endedSince: ContinuousClock.Instant?
         var hadLargeFrame = false
 
-        mutating func heard() { lastHeard = .now }
-
         /// Notes whether a frame has arrived only in part.
         mutating func frameBegan(isPartial: Bool) {
             if !isPartial { partialFrameSince = nil } else if partialFrameSince == nil { partialFrameSince = .now }

@@ -24,6 +24,7 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
 
     let server: ServerContext
     let eventLoop: EventLoopContext
+    let state: EventLoopState
     let created = ContinuousClock.now
 
     var context: ChannelHandlerContext?
@@ -56,6 +57,8 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
     /// The key of an open session, until all tasks of this connection have ended.
     var counted: Session?
 
+    /// The time at which the current frame is taken. Read once for several frames, since reading it costs about 50 ns.
+    var now = ContinuousClock.now
     var timers = Timers()
     var deadlineTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
 
@@ -63,11 +66,15 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
     private var isTakingFrames = false
     private var isInReadBatch = false
     private var isFlushScheduled = false
+    /// It has answers in the batch of its event loop.
+    var isInBatch = false
 
+    /// Make it on its event loop.
     init(server: ServerContext, eventLoop: EventLoopContext, answers: AnswerBudget.Account) {
         self.answers = answers
         self.server = server
         self.eventLoop = eventLoop
+        state = eventLoop.state
         outbox = Outbox(counting: server.router.metrics)
         flood = FloodGauge(limit: server.bounds.flood, window: server.bounds.floodWindow)
     }
@@ -124,10 +131,10 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
 extension RPCConnection {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .ended = phase { return }
-        timers.heard()
         isInReadBatch = true
         unwrapInboundIn(data).withUnsafeReadableBytes { decoder.append($0) }
         takeFrames()
+        timers.lastHeard = now
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -160,6 +167,7 @@ extension RPCConnection {
     func takeFrames() {
         guard !isTakingFrames else { return }
         isTakingFrames = true
+        now = .now
         while mayTakeFrame { guard takeNext() else { break } }
         isTakingFrames = false
         isHeldBack = hasTooMuchUnread
@@ -178,7 +186,7 @@ extension RPCConnection {
             held = nil
             take(request, arrived: arrived)
         } else if let incoming = nextIncoming() {
-            if incoming.asksForWork, !hasRoom { held = (incoming, .now) } else { take(incoming, arrived: .now) }
+            if incoming.asksForWork, !hasRoom { held = (incoming, now) } else { take(incoming, arrived: now) }
         } else {
             return false
         }
@@ -189,7 +197,7 @@ extension RPCConnection {
         do {
             return try decoder.next { bytes in
                 guard bytes.count <= IncomingReader.maxOnLoop else { return .large(Array(bytes)) }
-                return server.reader.incoming(over: session) { try eventLoop.reader.read(bytes, $0) }
+                return server.reader.incoming(over: session) { try state.reader.read(bytes, $0) }
             }
         } catch {
             let refusal = (error as? FrameError).map { RPCError($0) }
@@ -223,9 +231,9 @@ extension RPCConnection {
 // MARK: - Writing
 
 extension RPCConnection {
-    /// Sends at the end of this read batch or tick, together with frames that are added until then.
+    /// Sends at the end of this read batch, batch of answers or tick, together with frames that are added until then.
     func flushSoon() {
-        guard !isInReadBatch, !isFlushScheduled, let context else { return }
+        guard !isInReadBatch, !isInBatch, !isFlushScheduled, let context else { return }
         isFlushScheduled = true
         context.eventLoop.assumeIsolated().execute {
             self.isFlushScheduled = false

@@ -72,3 +72,28 @@ public struct CountCall: PagedCall {
         public var entries: [Int] { numbers }
     }
 }
+
+/// Replies with its own text, as a direct call.
+public struct DirectEchoCall: ReadingCall {
+    public static let method = "test.direct.echo"
+    public static let summary = "Echo."
+    public static let notes = ""
+    public static let example = (call: Self(text: "hello"), reply: EchoCall.Reply(text: "hello"))
+    public var text: String
+    public init(text: String) { self.text = text }
+    public typealias Reply = EchoCall.Reply
+}
+
+/// Waits, as a direct call, until the test answers it. Its reply may have up to `bytes` bytes.
+public struct DirectWaitCall: Call {
+    public static let method = "test.direct.wait"
+    public static let summary = "Wait."
+    public static let notes = ""
+    public static let example = (call: Self(name: "a"), reply: Done())
+    public var name: String
+    public var bytes: Int?
+    public init(name: String, bytes: Int? = nil) { (self.name, self.bytes) = (name, bytes) }
+    public typealias Reply = Done
+    public var isSafeToRepeat: Bool { false }
+    public var maxReplyBytes: Int { bytes ?? 0 }
+}

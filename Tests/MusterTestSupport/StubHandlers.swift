@@ -10,12 +10,22 @@ public import TestSupport
 public final class StubHandlers: Sendable {
     /// Where `WaitCall` and `LargeCall` wait, by their name.
     public let gates = Gates()
+    /// The calls of `DirectWaitCall` that wait.
+    public let waits = DirectWaits()
+    /// Raised when the next proof of each key arrives.
+    public let isProved = Flag()
     private let attemptCount = Mutex(0)
     private let maxInFlightPerKey: Int
+    private let prove: CallRouter.Prove
 
-    /// - Parameter maxInFlightPerKey: the limit that the router holds each key to.
-    public init(maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value) {
-        self.maxInFlightPerKey = maxInFlightPerKey
+    /// - Parameters:
+    ///   - maxInFlightPerKey: the limit that the router holds each key to.
+    ///   - prove: tells when a key was proved; calls whose key has no recent proof wait until `isProved`.
+    public init(
+        maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value,
+        prove: @escaping CallRouter.Prove = { _, _ throws(RPCError) in .now }
+    ) {
+        (self.maxInFlightPerKey, self.prove) = (maxInFlightPerKey, prove)
     }
 
     /// How often `EchoCall` and `FailCall` were handled.
@@ -40,7 +50,13 @@ public final class StubHandlers: Sendable {
                     scopes: ["*"], expiresAt: nil)
                 return (session, OpenSession.Reply(workspace: "acme", keyID: call.key, scopes: ["*"]))
             },
-            prove: { _ throws(RPCError) in .now }, maxInFlightPerKey: maxInFlightPerKey, logger: quietLogger)
+            prove: prove,
+            nextProof: { [isProved] _, _ throws(RPCError) in
+                while !isProved.isRaised {
+                    do { try await Task.sleep(for: .milliseconds(5)) } catch { throw RPCError(.cancelled, "cancelled") }
+                }
+                return .now
+            }, maxInFlightPerKey: maxInFlightPerKey, logger: quietLogger)
     }
 
     private var routes: [Route] {
@@ -49,6 +65,12 @@ public final class StubHandlers: Sendable {
                 _ = self.attempt()
                 return .init(text: call.text)
             },
+            Route(direct: DirectEchoCall.self) { call, _, _, reply in
+                _ = self.attempt()
+                reply(call.text == "fail" ? .failure(TookTooLong()) : .success(.init(text: call.text)))
+                reply(.success(.init(text: "a second reply")))
+            },
+            Route(direct: DirectWaitCall.self) { call, _, loop, reply in self.waits.add(call.name, loop, reply) },
             Route(WaitCall.self) { call, _ in
                 try await self.gates.wait(at: call.name)
                 return Done()

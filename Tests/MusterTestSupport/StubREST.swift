@@ -81,7 +81,7 @@ public final class StubREST: Sendable {
                     kind: call.key == key ? .import : .service, partner: "p", scopes: ["*"], expiresAt: nil)
                 return (session, OpenSession.Reply(workspace: "acme", keyID: "k", scopes: ["*"]))
             },
-            prove: { [self] _ throws(RPCError) in
+            prove: { [self] _, _ throws(RPCError) in
                 state.withLock { $0.proofs += 1 }
                 return .now
             },

@@ -3,6 +3,7 @@ public import Logging
 public import MusterProtocol
 public import MusterStore
 import Postgres
+import Synchronization
 
 /// Polls the keys in use, so that a key that any server invalidates loses its calls and connections within a second.
 ///
@@ -41,13 +42,15 @@ public final class KeyRevocationMonitor: Sendable {
 
     /// When the session's key was last proved; nil if that is too long ago. Throws UNAUTHENTICATED if the key has
     /// ended.
-    public func proof(of session: Session) throws(RPCError) -> ContinuousClock.Instant? {
-        let key = withKey(of: session) { key in
+    public func proof(
+        of session: Session, at now: ContinuousClock.Instant = .now
+    ) throws(RPCError) -> ContinuousClock.Instant? {
+        let (isRevoked, provedAt) = withKey(of: session, at: now) { key in
             key.isUsed = true
-            return key
+            return (key.isRevoked, key.provedAt)
         }
-        guard !key.isRevoked, !session.hasExpired else { throw SessionHandlers.refusal }
-        return key.provedAt.flatMap { .now - $0 <= Self.maxAge ? $0 : nil }
+        guard !isRevoked, !session.hasExpired else { throw SessionHandlers.refusal }
+        return provedAt.flatMap { now - $0 <= Self.maxAge ? $0 : nil }
     }
 
     /// Waits for a proof that began at most `maxAge` before now, and returns when it began; nil for a key that no poll
@@ -108,13 +111,22 @@ public final class KeyRevocationMonitor: Sendable {
         session.hasExpired || withKey(of: session) { $0.isRevoked }
     }
 
-    private func withKey<R: Sendable>(of session: Session, _ body: (inout WatchedKey) -> R) -> R {
-        workspaces.withLock { workspaces in
-            let now = ContinuousClock.now
-            return workspaces[session.workspaceID, default: WorkspaceKeys()].withKey(session.keyID) { key in
-                key.heardAt = now
-                return body(&key)
+    private func withKey<R: Sendable>(
+        of session: Session, at now: ContinuousClock.Instant = .now, _ body: (inout WatchedKey.State) -> R
+    ) -> R {
+        if let key = session.watchedKey.load(), key.monitor == ObjectIdentifier(self),
+            let result = key.hear(at: now, body)
+        {
+            return result
+        }
+        while true {
+            let key = workspaces.withLock { workspaces in
+                workspaces[session.workspaceID, default: WorkspaceKeys()].key(session.keyID) {
+                    WatchedKey(of: self, at: now)
+                }
             }
+            _ = session.watchedKey.storeIfNil(key)
+            if let result = key.hear(at: now, body) { return result }  // else it was forgotten just now
         }
     }
 }
@@ -136,7 +148,7 @@ extension KeyRevocationMonitor {
         }
     }
 
-    private func state(of session: Session) -> (key: WatchedKey, hasFailed: Bool) {
+    private func state(of session: Session) -> (key: WatchedKey.State, hasFailed: Bool) {
         let key = withKey(of: session) { key in
             key.isUsed = true
             return key
@@ -176,14 +188,17 @@ extension KeyRevocationMonitor {
         /// Whether the last poll has failed.
         var hasFailed = false
 
-        mutating func withKey<R>(_ keyID: String, _ body: (inout WatchedKey) -> R) -> R {
-            body(&keys[keyID, default: WatchedKey()])
+        mutating func key(_ keyID: String, _ new: () -> WatchedKey) -> WatchedKey {
+            if let key = keys[keyID] { return key }
+            let key = new()
+            keys[keyID] = key
+            return key
         }
 
         /// Returns whether a key was found to be revoked.
-        mutating func publish(_ keyIDs: [String], live: Set<String>, at moment: ContinuousClock.Instant) -> Bool {
-            for keyID in keyIDs where keys[keyID] != nil {
-                withKey(keyID) { key in
+        func publish(_ keyIDs: [String], live: Set<String>, at moment: ContinuousClock.Instant) -> Bool {
+            for keyID in keyIDs {
+                keys[keyID]?.update { key in
                     // Invalidation is for good: a revoked key never becomes live again.
                     key.isRevoked = key.isRevoked || !live.contains(keyID)
                     key.provedAt = key.isRevoked ? nil : moment
@@ -193,16 +208,8 @@ extension KeyRevocationMonitor {
         }
 
         mutating func forget(unheardSince oldest: ContinuousClock.Instant) {
-            keys = keys.filter { $0.value.heardAt >= oldest }
+            keys = keys.filter { !$0.value.forget(unheardSince: oldest) }
         }
-    }
-
-    private struct WatchedKey {
-        var provedAt: ContinuousClock.Instant?
-        var isRevoked = false
-        var heardAt = ContinuousClock.now
-        var isUsed = false
-        var recordedHour: Instant?
     }
 }
 
@@ -217,9 +224,8 @@ extension KeyRevocationMonitor {
                 let scope = WorkspaceScope(workspace, deadline: .now + Self.timeout)
                 try await store.in(scope).keys.recordUse(of: keyIDs, hour: hour)
                 workspaces.withLock { workspaces in
-                    for keyID in keyIDs where workspaces[workspace]?.keys[keyID] != nil {
-                        workspaces[workspace]?.keys[keyID]?.recordedHour = hour
-                        workspaces[workspace]?.keys[keyID]?.isUsed = false
+                    for keyID in keyIDs {
+                        workspaces[workspace]?.keys[keyID]?.update { ($0.recordedHour, $0.isUsed) = (hour, false) }
                     }
                 }
             } catch {
@@ -232,7 +238,7 @@ extension KeyRevocationMonitor {
     private func unrecorded(in hour: Instant) -> [(WorkspaceID, [String])] {
         workspaces.withLock { workspaces in
             workspaces.compactMap { workspace, state in
-                let due = state.keys.filter { $0.value.isUsed && $0.value.recordedHour != hour }.map(\.key)
+                let due = state.keys.filter { $0.value.update { $0.isUsed && $0.recordedHour != hour } }.map(\.key)
                 return due.isEmpty ? nil : (workspace, due)
             }
         }

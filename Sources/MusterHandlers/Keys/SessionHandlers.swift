@@ -39,7 +39,7 @@ public struct SessionHandlers: Sendable {
 }
 
 extension Session {
-    fileprivate init(_ key: StoredKey, in workspace: WorkspaceID) {
+    fileprivate convenience init(_ key: StoredKey, in workspace: WorkspaceID) {
         self.init(
             workspaceID: workspace, workspace: key.workspace, keyID: key.info.keyID, kind: key.info.kind,
             partner: key.info.partner, scopes: key.info.kind == .import ? Scope.ofImportKeys : key.info.scopes,

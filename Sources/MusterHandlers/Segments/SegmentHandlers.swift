@@ -5,10 +5,12 @@ public import MusterStore
 /// Handles segments (saved filters), their sizes and their members.
 public struct SegmentHandlers: Sendable {
     let store: Store
+    let tokens: KnownPageTokens
 
     /// Serves the segments of this store.
     public init(store: Store) {
         self.store = store
+        tokens = KnownPageTokens(store: store)
     }
 
     /// `segments.create`
@@ -67,70 +69,6 @@ public struct SegmentHandlers: Sendable {
         return Done()
     }
 
-    /// `segments.size`
-    public func size(_ call: SizeSegment, _ context: CallContext) async throws -> SizeSegment.Reply {
-        let question = try question(call.segmentID, call.filter)
-        let maxStaleness = try context.staleness(call.maxStalenessMilliseconds)
-        var reply: SizeSegment.Reply
-        if let versions = call.at {
-            guard call.withNodes != true else {
-                throw RPCError(
-                    .invalidArgument, .conflict, field: "with_nodes",
-                    "with_nodes and at exclude each other: leave one out")
-            }
-            reply = try await VersionNotKept.naming("at") {
-                try await store.in(context.scope).audience.size(of: question, at: versions, maxStaleness: maxStaleness)
-            }
-        } else {
-            reply = try await store.in(context.scope).audience.size(
-                of: question, withNodes: call.withNodes ?? false, maxStaleness: maxStaleness)
-        }
-        if call.withVersions != true { reply.versions = nil }
-        return reply
-    }
-
-    /// `segments.check`
-    public func checkUsers(_ call: CheckSegments, _ context: CallContext) async throws -> CheckSegments.Reply {
-        try check(call.users.count, of: "users", atMost: Limits.checkUsers)
-        try check(call.segments.count, of: "segments", atMost: Limits.checkSegments)
-        for (index, id) in call.segments.enumerated() { try check(objectID: id, "segments[\(index)]") }
-        let membership: Membership
-        do {
-            membership = try await store.in(context.scope).audience.membership(
-                of: call.users, in: .segments(call.segments),
-                maxStaleness: try context.staleness(call.maxStalenessMilliseconds))
-        } catch FilterFault.unknownSegment(let id) {
-            let index = call.segments.firstIndex(of: id)
-            throw RPCError(FilterFault.unknownSegment(id), field: index.map { "segments[\($0)]" } ?? "segments")
-        }
-        let nowhere = [Bool](repeating: false, count: call.segments.count)
-        return .init(
-            results: membership.users.map { user in
-                user.map { CheckResult(.known, in: $0) } ?? CheckResult(.unknown, in: nowhere)
-            },
-            versions: call.withVersions == true ? membership.versions : nil)
-    }
-
-    /// `segments.of`
-    public func of(_ call: SegmentsOfUser, _ context: CallContext) async throws -> SegmentsOfUser.Reply {
-        let membership = try await store.in(context.scope).audience.membership(
-            of: [call.user], in: .everySegment,
-            maxStaleness: try context.staleness(call.maxStalenessMilliseconds))
-        guard let user = membership.users.first ?? nil else {
-            throw RPCError(.notFound, .unknownUser, field: "user", "there is no such user")
-        }
-        let (segments, next) = try await PageTokens(store, context).page(of: call) {
-            SegmentReference(segmentID: $0.segmentID)
-        } find: { after, _ in
-            zip(membership.segments, user).compactMap { id, isIn in
-                isIn && (after.map { id > $0.segmentID } ?? true)
-                    ? NamedSegment(segmentID: id, name: membership.names[id] ?? id.text) : nil
-            }
-        }
-        return .init(
-            segments: segments, versions: call.withVersions == true ? membership.versions : nil, nextPageToken: next)
-    }
-
     /// `segments.members`
     public func members(_ call: ListSegmentMembers, _ context: CallContext) async throws -> ListSegmentMembers.Reply {
         let question = try question(call.segmentID, call.filter)
@@ -171,7 +109,7 @@ public struct SegmentHandlers: Sendable {
         return .init(data: sizes)
     }
 
-    private func question(_ id: Identifier?, _ filter: Filter?) throws -> Question {
+    func question(_ id: Identifier?, _ filter: Filter?) throws -> Question {
         switch (id, filter) {
         case (let id?, nil):
             try check(objectID: id, "segment_id")

@@ -11,6 +11,11 @@ public enum JSONDecoding {
         try decode(type, at: value.strict)
     }
 
+    /// Decodes the body of a call, which refuses unknown fields like every request body.
+    public static func decode<C: Call>(call type: C.Type, from body: JSONValue) throws -> C {
+        try C.plain(body) ?? decode(request: type, from: body)
+    }
+
     private static func decode<T: Decodable>(_ type: T.Type, at value: JSONValue) throws -> T {
         do {
             return try value.decode(type)

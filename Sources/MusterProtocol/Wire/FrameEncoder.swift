@@ -20,10 +20,17 @@ public enum FrameEncoder {
     public static func append<Body: Encodable>(
         replyTo id: Int64, body: Body, limit: Limit? = nil, to bytes: inout [UInt8]
     ) throws {
+        try append(replyTo: id, limit: limit, to: &bytes) { bytes in try JSONEncoding.append(body, to: &bytes) }
+    }
+
+    /// The reply to a call; `write` appends the JSON of its body.
+    public static func append(
+        replyTo id: Int64, limit: Limit? = nil, to bytes: inout [UInt8], _ write: (inout [UInt8]) throws -> Void
+    ) throws {
         try frame(limit: limit, to: &bytes) { bytes in
             text("{\"id\":", id, to: &bytes)
             text(",\"body\":", to: &bytes)
-            try JSONEncoding.append(body, to: &bytes)
+            try write(&bytes)
             text("}", to: &bytes)
         }
     }

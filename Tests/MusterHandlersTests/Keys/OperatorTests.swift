@@ -175,6 +175,23 @@ import Testing
         }
     }
 
+    @Test func aServerNoticesAnotherSchemaWithinSeconds() async throws {
+        try await withMuster { muster in
+            #expect(try await muster.send(GetHealth()).status == .serving)
+            let version = try await muster.send(GetInfo()).schemaVersion
+            try await muster.database.run(
+                "INSERT INTO migration (version, name, applied_at) VALUES (999, 'later', now())")
+            let session = try await RawSession.open(muster.server)
+            var (health, schemaVersion): (RPCCode?, Int) = (nil, version)
+            for _ in 0..<30 where health == nil || schemaVersion == version {
+                try await Task.sleep(for: .milliseconds(100))
+                health = try await session.answer(GetHealth.method, "{}").code
+                schemaVersion = try await muster.send(GetInfo()).schemaVersion
+            }
+            #expect(health == .unavailable && schemaVersion == 999)
+        }
+    }
+
     @Test func aServerReportsAnotherSchema() async throws {
         try await withMuster { muster in
             try await muster.database.run(

@@ -5,7 +5,7 @@ public struct GetInfo: ReadingCall {
     public static let notes = """
         - `version`: of the server. `schema_version`: the number of the last migration.
         - `postgres`: the database's version and the settings that determine what an acknowledged write survives. `durability` is `full` if
-          `fsync`, `synchronous_commit` and `full_page_writes` are on, else `weak`.
+          `fsync`, `synchronous_commit` and `full_page_writes` are on, else `weak`. These and `schema_version` were true at most about a second ago.
         - `limits`: every bound that the server keeps, with its unit and its reason.
         - `rest_url`: the endpoint for partners, if it is set.
         - `with_methods` (optional): true shows in `methods` every call that the server knows with the paths of the fields that its body may have, such as
