@@ -46,6 +46,8 @@ public struct Migration: Sendable {
         // `merged_user.braze_id`, which may be null. The journal is complete from when the last server of before has
         // stopped.
         Migration(15, "015_erasure_journal", PackageResources._15_erasure_journal_sql, onlyAdds: true),
+        // Servers of before would not raise the new heads.
+        Migration(16, "016_heads_and_logs", PackageResources._16_heads_and_logs_sql),
     ]
 
     /// The schema that this build serves.

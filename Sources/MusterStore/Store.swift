@@ -23,6 +23,7 @@ public final class Store: Sendable {
     let eventsKept = Locked<ContinuousClock.Instant?>(nil)
     let plans = Locked<[WorkspaceID: Plans]>([:])
     let pageTokenKeys = Locked<[WorkspaceID: [UInt8]]>([:])
+    let digestKeys = IdentifierDigestKeys()
     /// Workspaces that have deprecated external ids, as of the last read of each.
     let deprecating = Locked<Set<WorkspaceID>>([])
     /// The journal of erasures outside of the database; nil if the operator configured none.

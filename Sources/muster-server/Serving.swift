@@ -199,6 +199,8 @@ extension MaintenanceReport {
             "requests": .stringConvertible(requestsPruned), "receipts": .stringConvertible(receiptsPruned),
             "forgotten": .stringConvertible(changesPruned),
             "attribute_changes_forgotten": .stringConvertible(attributeChangesPruned),
+            "definition_changes_forgotten": .stringConvertible(definitionChangesPruned),
+            "identifier_changes_forgotten": .stringConvertible(identifierChangesPruned),
             "exports": .stringConvertible(exportsEnded), "exports_outdated": .stringConvertible(exportsOutdated),
             "exports_forgotten": .stringConvertible(exportsPruned), "sizes": .stringConvertible(sizesRecorded),
             "event_months_made": .stringConvertible(eventMonthsMade),

@@ -6,8 +6,8 @@ struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Replays every set from its log and names what is wrong; exit code 1 where anything is.",
         discussion: """
-            Checks checksums, versions without gaps, chained tags, effective changes, snapshots, heads, and that everyone is \
-            the registered users. Each set is read as of one moment, without a lock: it holds nothing back, and may run \
+            Checks checksums, versions without gaps, chained tags, effective changes, snapshots, heads, that everyone is \
+            the registered users, and that the logs of segments and identifiers are complete. Each set is read as of one moment, without a lock: it holds nothing back, and may run \
             beside servers.
             """)
 

@@ -159,7 +159,8 @@ import Testing
                     BEGIN PERFORM pg_sleep(2.5); RETURN NEW; END $$;
                 CREATE TRIGGER in_the_way BEFORE INSERT ON request_record FOR EACH ROW EXECUTE FUNCTION in_the_way();
                 CREATE TRIGGER in_the_way BEFORE INSERT ON cohort FOR EACH ROW EXECUTE FUNCTION in_the_way();
-                CREATE TRIGGER in_the_way BEFORE UPDATE ON identity FOR EACH STATEMENT EXECUTE FUNCTION in_the_way();
+                CREATE TRIGGER in_the_way BEFORE UPDATE ON set_head FOR EACH ROW WHEN (OLD.kind = 'identity')
+                    EXECUTE FUNCTION in_the_way();
                 CREATE TRIGGER in_the_way BEFORE UPDATE ON segment_export FOR EACH STATEMENT EXECUTE FUNCTION in_the_way();
                 CREATE POLICY in_the_way ON cohort_import AS RESTRICTIVE FOR SELECT TO muster_server
                     USING (pg_sleep(2.5) IS NOT NULL);

@@ -11,7 +11,9 @@ struct IdentifierDigestTests {
             let input = (0..<count).map { UInt8($0) }
             #expect(hash(input[...], key: key) == expected, "\(count) bytes")
             // However the input is cut, the hash is that of the whole.
-            for cut in 0...count { #expect(hash(input[..<cut], input[cut...], key: key) == expected, "\(count), \(cut)") }
+            for cut in 0...count {
+                #expect(hash(input[..<cut], input[cut...], key: key) == expected, "\(count) bytes, cut after \(cut)")
+            }
         }
     }
 
@@ -49,6 +51,20 @@ struct IdentifierDigestTests {
         digest.append(to: &bytes)
         #expect(bytes == (0...16).map { UInt8($0) })
         #expect(bytes.withUnsafeBytes { IdentifierDigest(bytes: $0, at: 1) } == digest)
+    }
+
+    @Test func anEntryIsWrittenAndRead() {
+        let digest = IdentifierDigest(high: 1, low: 2)
+        let entries = [
+            LoggedIdentifier(digest: digest, user: 0x0102_0304, isExternalID: true),
+            LoggedIdentifier(digest: digest, user: UserNumber(rawValue: UInt32(Int32.max)), isExternalID: false),
+            LoggedIdentifier(digest: digest, user: 0, isExternalID: true),
+        ]
+        var bytes: [UInt8] = []
+        for entry in entries { entry.append(to: &bytes) }
+        #expect(bytes[16..<20] == [0x81, 2, 3, 4] && bytes[36..<40] == [0x7f, 255, 255, 255])
+        #expect(LoggedIdentifier.all(in: bytes) == entries)
+        #expect(IdentifierDigest.all(in: Array(bytes[..<16]) + [9]) == [digest])
     }
 
     private func hash(_ parts: ArraySlice<UInt8>..., key: [UInt8]) -> String {

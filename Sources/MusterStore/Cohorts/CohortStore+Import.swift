@@ -48,12 +48,12 @@ private struct IdentitiesChanged: Error {}
 extension CohortStore {
     /// Applies an import exactly once, despite repeats and lost connections.
     ///
-    /// Identifiers are resolved without a lock. The identity row, locked shared until the commit, shows whether any
-    /// binding ended or moved since. If the answer to COMMIT is lost, the same request id runs again on another
+    /// Identifiers are resolved without a lock. The head of identity, locked shared until the commit, shows whether
+    /// any binding ended or moved since. If the answer to COMMIT is lost, the same request id runs again on another
     /// connection and its unique key decides. If the outcome stays unknown until the deadline, the error says so.
     ///
     /// The receipt is the record of the answer. `withIdempotency` would store the outcomes twice, with one more index
-    /// entry, and need one more statement to look for them; here the look-up comes with the identity counter.
+    /// entry, and need one more statement to look for them; here the look-up comes with the head of identity.
     public func `import`(_ request: ImportRequest) async throws -> ImportAnswer {
         let batch = ImportBatch(request.changes)
         if batch.count == 0 { return try await emptyImport(request) }
@@ -63,9 +63,9 @@ extension CohortStore {
             do {
                 switch try await resolve(batch, of: request, id) {
                 case .answered(let answer): return answer
-                case .resolved(let resolved, let counter):
+                case .resolved(let resolved, let identity):
                     await failpoints.reach(.importResolved)
-                    return try await apply(resolved, of: request, id, counter)
+                    return try await apply(resolved, of: request, id, identity)
                 }
             } catch is IdentitiesChanged {
                 continue
@@ -86,29 +86,29 @@ extension CohortStore {
 
     private enum Prelude {
         case answered(ImportAnswer)
-        /// With the identity counter from before the look-ups.
-        case resolved(ImportBatch, Int64)
+        /// With the version of the head of identity from before the look-ups.
+        case resolved(ImportBatch, SetVersion)
     }
 
     /// Starts from the unresolved batch on every attempt, so that no user found by an earlier attempt is left over.
     private func resolve(_ unresolved: ImportBatch, of request: ImportRequest, _ id: ImportID) async throws -> Prelude {
         try await transaction { transaction in
-            let (counter, answer) = try transaction.prelude(of: request, id)
+            let (identity, answer) = try transaction.prelude(of: request, id)
             if let answer { return .answered(answer) }
             var batch = unresolved
             try transaction.resolve(&batch)
-            return .resolved(batch, counter)
+            return .resolved(batch, identity)
         }
     }
 
     private func apply(
-        _ batch: ImportBatch, of request: ImportRequest, _ id: ImportID, _ counter: Int64
+        _ batch: ImportBatch, of request: ImportRequest, _ id: ImportID, _ identity: SetVersion
     ) async throws -> ImportAnswer {
         let change = batch.requestedChange
         let cache = cache
         let applied = try await transaction {
             transaction -> (SetKey, SetState, [OutcomeRun])? in
-            try transaction.holdIdentities(at: counter)
+            guard try transaction.shareIdentity() == identity else { throw IdentitiesChanged() }
             guard let head = try transaction.lockHead(for: request) else { return nil }
             let old = try transaction.state(of: head, cache: cache)
             let (added, removed) = old.members.effectiveChange(adding: change.adding, removing: change.removing)
@@ -165,44 +165,46 @@ extension PostgresError {
 }
 
 extension ImportID {
-    /// Reads the identity counter, the partner, and the recorded import with this id, if any.
+    /// Reads the head of identity, the partner, and the recorded import with this id, if any.
     func prelude(of partner: String, in workspace: WorkspaceID) -> SQL {
         """
-        SELECT i.counter, p.enabled, r.version, r.size, r.outcomes, r.payload_digest, c.set_number
-        FROM identity i
+        SELECT i.version, i.tag, p.enabled, r.version, r.size, r.outcomes, r.payload_digest
+        FROM set_head i
         LEFT JOIN partner p ON p.workspace_id = \(workspace) AND p.partner = \(partner)
         LEFT JOIN cohort_import r ON r.workspace_id = \(workspace) AND r.partner = \(partner)
             AND r.from_caller = \(isCallers) AND r.request_id = \(value)
-        LEFT JOIN cohort c ON c.workspace_id = \(workspace) AND c.set_number = r.set_number
-        WHERE i.workspace_id = \(workspace)
+        WHERE i.workspace_id = \(workspace) AND i.set_number = \(SetKey.identity)
         """
     }
 }
 
 extension WorkspaceTransaction {
-    /// The identity counter, and the answer if it is known already: the partner may not import, or the id is recorded.
+    /// The version of the head of identity, and the answer if it is known already: the partner may not import, or the
+    /// id is recorded.
     fileprivate borrowing func prelude(
         of request: ImportRequest, _ id: ImportID
-    ) throws -> (counter: Int64, answer: ImportAnswer?) {
+    ) throws -> (identity: SetVersion, answer: ImportAnswer?) {
         let found = try first(id.prelude(of: request.cohort.partner, in: workspace)) { row in
             (
-                counter: try row.value(0, as: Int64.self),
+                identity: SetVersion(version: try row.value(0), tag: try row.value(1)),
                 answer: try Self.answer(row, digest: request.digest)
             )
         }
-        guard let found else { throw DamagedSet(set: .everyone(of: workspace), what: "the identity row is missing") }
+        guard let found else {
+            throw DamagedSet(set: SetKey(workspace: workspace, number: SetKey.identity), what: "its head is missing")
+        }
         return found
     }
 
     private static func answer(_ row: borrowing Row, digest: [UInt8]) throws -> ImportAnswer? {
-        guard let enabled: Bool = try row.value(1, as: Bool?.self) else { return .unknownPartner }
+        guard let enabled: Bool = try row.value(2, as: Bool?.self) else { return .unknownPartner }
         // A recorded answer stays valid, even if the partner was disabled since.
-        if let version: Int64 = try row.value(2, as: Int64?.self) {
-            guard try row.value(5, as: [UInt8].self) == digest else { return .requestIDReused }
-            guard let outcomes = OutcomeCoding.decode(try row.value(4)) else {
+        if let version: Int64 = try row.value(3, as: Int64?.self) {
+            guard try row.value(6, as: [UInt8].self) == digest else { return .requestIDReused }
+            guard let outcomes = OutcomeCoding.decode(try row.value(5)) else {
                 throw PostgresError(.decoding, "recorded outcomes are damaged")
             }
-            return .applied(version: version, size: Int(try row.value(3, as: Int64.self)), outcomes: outcomes)
+            return .applied(version: version, size: Int(try row.value(4, as: Int64.self)), outcomes: outcomes)
         }
         return enabled ? nil : .disabledPartner
     }
@@ -211,14 +213,6 @@ extension WorkspaceTransaction {
     fileprivate borrowing func lockHead(for request: ImportRequest) throws -> LockedHead? {
         request.mustExist
             ? try lockHead(of: request.cohort) : try lockOrMakeHead(of: request.cohort)
-    }
-
-    /// Blocks changes of bindings until the commit. Throws if a binding ended or moved since `counter` was read.
-    fileprivate borrowing func holdIdentities(at counter: Int64) throws {
-        let now = try first(
-            "SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE"
-        ) { row in try row.value(0, as: Int64.self) }
-        guard now == counter else { throw IdentitiesChanged() }
     }
 
     /// Resolves the identifiers of an import. A device counts only while its user is anonymous (Braze's rule).

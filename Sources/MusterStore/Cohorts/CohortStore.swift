@@ -78,7 +78,7 @@ public struct CohortStore: ScopedStore {
             ) { row in try row.value(0, as: Identifier.self) }
             guard users.isEmpty else { return .used(by: users) }
             // Merges and erasures rewrite all sets and must not meet a set that is being deleted.
-            try transaction.execute("SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE")
+            try transaction.shareIdentity()
             guard let head = try transaction.lockHead(of: cohort) else { return .unknown }
             try transaction.execute(
                 "DELETE FROM cohort WHERE workspace_id = \(workspace) AND set_number = \(head.set.number)")

@@ -50,7 +50,8 @@ public struct ErasureStore: ScopedStore {
     /// - Returns: how many of them existed.
     public func apply(_ registrations: Set<Identifier>) async throws -> Int {
         guard try await store.maintenance.workspaceIDs().contains(workspace) else { return 0 }
-        let (all, cache) = (registrations.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }, cache)
+        let all = registrations.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+        let (cache, keys) = (cache, store.digestKeys)
         var count = 0
         for start in stride(from: 0, to: all.count, by: Limits.deleteUsers.value) {
             let some = all[start..<min(start + Limits.deleteUsers.value, all.count)].map(UserReference.brazeID)
@@ -59,7 +60,7 @@ public struct ErasureStore: ScopedStore {
                 guard try transaction.find(some).contains(where: { $0 != nil }) else { return 0 }
                 let everyone = try transaction.takeIdentity()
                 let numbers = Set(try transaction.find(some).compactMap(\.self)).sorted()
-                _ = try transaction.erase(numbers, under: everyone, cache: cache)
+                _ = try transaction.erase(numbers, under: everyone, cache: cache, keys: keys)
                 return numbers.count
             }
         }

@@ -6,8 +6,8 @@ extension WorkspaceTransaction {
     /// Appends validated events and purchases, and raises the head of events. Throws `UnvalidatedEvent` if an amount
     /// can't be stored, and the constraint's error for other invalid fields.
     ///
-    /// The caller holds the identity row, and the heads of everyone and attributes if the transaction needs them. The
-    /// head of events is locked after those and before the heads of cohorts.
+    /// The caller holds the head of identity, and the heads of everyone and attributes if the transaction needs them.
+    /// The head of events is locked after those and before the heads of identifiers and cohorts.
     borrowing func append(_ events: [NewEvent], _ purchases: [NewPurchase]) throws {
         guard !events.isEmpty || !purchases.isEmpty else { return }
         let version = try raiseEvents()
@@ -23,6 +23,7 @@ extension WorkspaceTransaction {
             FROM unnest(\(events.map(\.userNumber)), \(IdentifierList(events.map(\.name)).textArray),
                 \(events.map(\.occurredAt)), \(events.map { $0.properties.map { JSONB($0.bytes) } }))
                 WITH ORDINALITY n (user_number, name, occurred_at, properties, place)
+            RETURNING 1
             """)
     }
 
@@ -41,6 +42,7 @@ extension WorkspaceTransaction {
                 \(purchases.map(\.occurredAt)), \(purchases.map(\.currency)), \(purchases.map { Int32(clamping: $0.quantity) }),
                 \(amounts), \(purchases.map { $0.properties.map { JSONB($0.bytes) } }))
                 WITH ORDINALITY n (user_number, product_id, occurred_at, currency, quantity, amount_millionths, properties, place)
+            RETURNING 1
             """)
     }
 
@@ -49,7 +51,7 @@ extension WorkspaceTransaction {
     borrowing func raiseEvents() throws -> Int64 {
         let version = try first(
             """
-            UPDATE set_head SET version = version + 1, tag = \(Int64.random(in: .min ... .max))
+            UPDATE set_head SET version = version + 1, tag = \(SetVersion.newTag())
             WHERE workspace_id = \(workspace) AND set_number = \(SetKey.events) RETURNING version
             """
         ) { row in try row.value(0, as: Int64.self) }

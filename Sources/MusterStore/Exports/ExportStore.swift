@@ -42,7 +42,7 @@ public struct ExportStore: ScopedStore {
     public func begin(_ export: NewExport, request: IdempotencyKey) async throws -> String {
         try await withIdempotency(request) { transaction in
             // Exports of a workspace start one at a time, so that the limit holds.
-            try transaction.execute("SELECT version FROM definitions WHERE workspace_id = \(workspace) FOR UPDATE")
+            try transaction.lockDefinitions()
             let exists = try transaction.first(
                 "SELECT 1 FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(export.segmentID)"
             ) { row in try row.value(0, as: Int32.self) }

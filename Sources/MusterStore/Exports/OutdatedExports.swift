@@ -8,7 +8,7 @@ private struct ExportToCheck: Sendable {
     let exportID: String
     /// The stored listing of the users in the archive.
     let users: Int32
-    /// The identity counter, read before the users are checked.
+    /// The version of the head of identity, read before the users are checked.
     let counter: Int64
 }
 
@@ -37,11 +37,12 @@ extension WorkspaceMaintenance {
     private func exportsToCheck() async throws -> [ExportToCheck] {
         try await within(.seconds(30)).read(
             """
-            SELECT e.export_id, e.user_set, i.counter
-            FROM identity i
+            SELECT e.export_id, e.user_set, i.version
+            FROM set_head i
             JOIN segment_export e ON e.workspace_id = i.workspace_id
-                AND e.identity_counter IS DISTINCT FROM i.counter
-            WHERE i.workspace_id = \(workspace) AND e.workspace_id = \(workspace) AND e.state = 'done'
+                AND e.identity_counter IS DISTINCT FROM i.version
+            WHERE i.workspace_id = \(workspace) AND i.set_number = \(SetKey.identity)
+                AND e.workspace_id = \(workspace) AND e.state = 'done'
                 AND e.outdated_at IS NULL AND e.expires_at > \(Instant.now)
             ORDER BY e.created_at, e.export_id LIMIT 100
             """

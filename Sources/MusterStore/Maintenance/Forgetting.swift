@@ -26,6 +26,12 @@ extension WorkspaceMaintenance {
         report.attributeChangesPruned += await round.prune { transaction in
             try transaction.pruneAttributeChanges()
         }
+        report.definitionChangesPruned += await round.prune { transaction in
+            try transaction.pruneDefinitionChanges()
+        }
+        report.identifierChangesPruned += await round.prune { transaction in
+            try transaction.pruneIdentifierChanges(before: now - IdentifierLog.kept)
+        }
         if retention.historyDays > 0 {
             let history = now - .days(retention.historyDays)
             report.receiptsPruned += await round.prune { transaction in

@@ -30,7 +30,7 @@ extension MaintenanceStore {
     /// Months with a partition are dropped whole, in all workspaces at once; other rows are deleted workspace by
     /// workspace. Both raise the head of events in the same transaction. Several servers may do this concurrently.
     func maintainEventMonths(days: Int, at now: Instant) async throws -> EventMaintenance {
-        let tag = Int64.random(in: .min ... .max)
+        let tag = SetVersion.newTag()
         var done = EventMaintenance()
         done.monthsMade = try await counted("SELECT add_event_months(\(now))")
         guard days > 0 else { return done }

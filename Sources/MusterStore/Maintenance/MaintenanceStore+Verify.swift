@@ -13,7 +13,8 @@ public struct VerifyReport: Sendable, Equatable {
 
 extension MaintenanceStore {
     /// Replays every set of every workspace from its log, and checks: checksums, versions without gaps, chained tags,
-    /// that each change had an effect, snapshot and head, that members are users, and that the users are everyone.
+    /// that each change had an effect, snapshot and head, that members are users, and that the users are everyone. Then
+    /// checks the logs of definitions and identifiers.
     public func verify(deadline: ContinuousClock.Instant) async throws -> VerifyReport {
         var report = VerifyReport()
         report.problems += try await missingWorkspaces(deadline: deadline)
@@ -58,6 +59,7 @@ extension WorkspaceMaintenance {
             report.changes += found.changes
             report.problems += found.problems
         }
+        report.problems += try await snapshot { transaction in try LogVerification(transaction).problems }
     }
 
     /// Rows that every workspace has from the start but this one lacks, and missing heads of its cohorts: without this
@@ -66,7 +68,9 @@ extension WorkspaceMaintenance {
         let missing = try await read(
             """
             SELECT 'set ' || number || ', the head of ' || kind || ' is missing'
-            FROM (VALUES (0, 'everyone'), (1, 'attributes'), (2, 'events')) AS each(number, kind)
+            FROM (VALUES
+                (0, 'everyone'), (1, 'attributes'), (2, 'events'), (3, 'identity'), (4, 'definitions'), (5, 'identifiers')
+            ) AS each(number, kind)
             WHERE NOT EXISTS (
                 SELECT FROM set_head h
                 WHERE h.workspace_id = \(workspace) AND h.set_number = each.number AND h.kind = each.kind)
@@ -79,9 +83,9 @@ extension WorkspaceMaintenance {
             UNION ALL
             SELECT 'its row of ' || name || ' is missing'
             FROM (VALUES
-                ('identity', EXISTS (SELECT FROM identity WHERE workspace_id = \(workspace))),
-                ('definitions', EXISTS (SELECT FROM definitions WHERE workspace_id = \(workspace))),
-                ('page_token_key', EXISTS (SELECT FROM page_token_key WHERE workspace_id = \(workspace)))
+                ('page_token_key', EXISTS (SELECT FROM page_token_key WHERE workspace_id = \(workspace))),
+                ('identifier_digest_key', EXISTS (
+                    SELECT FROM identifier_digest_key WHERE workspace_id = \(workspace)))
             ) AS each(name, is_there)
             WHERE NOT is_there
             """

@@ -24,6 +24,10 @@ public struct MaintenanceReport: Sendable, Equatable {
     public var changesPruned = 0
     /// Records of users with changed attributes, which no read needs any more.
     public var attributeChangesPruned = 0
+    /// Records of changed segments, which no read needs any more.
+    public var definitionChangesPruned = 0
+    /// Records of changed identifiers, which are too old or too many.
+    public var identifierChangesPruned = 0
     /// Archives that expired.
     public var exportsEnded = 0
     /// Archives that contain a user erased since.

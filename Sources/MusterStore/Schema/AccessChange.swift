@@ -100,8 +100,10 @@ struct AccessChange: Sendable, Equatable {
         \(catalog), granted AS (
             SELECT format('TABLE %I', relname) AS object, acl, CASE
                 WHEN relispartition THEN '{}'
-                WHEN NOT is_walled OR relname = 'page_token_key' THEN '{SELECT}'
-                WHEN relname IN ('ended_set', 'attribute_change', 'erasure_to_journal') THEN '{SELECT,INSERT,DELETE}'
+                WHEN NOT is_walled OR relname IN ('page_token_key', 'identifier_digest_key') THEN '{SELECT}'
+                WHEN relname IN (
+                    'ended_set', 'attribute_change', 'definition_change', 'identifier_change', 'erasure_to_journal'
+                ) THEN '{SELECT,INSERT,DELETE}'
                 ELSE '{SELECT,INSERT,UPDATE,DELETE}' END::text[] AS wanted
             FROM own_table
             UNION ALL SELECT format('SEQUENCE %I', relname), acl, '{USAGE}' FROM own_sequence

@@ -1,4 +1,5 @@
 public import MusterProtocol
+import MusterUsers
 import Postgres
 
 /// A workspace in a listing.
@@ -17,7 +18,7 @@ extension Schema {
         name: String, at moment: Instant, deadline: ContinuousClock.Instant,
         firstKey: @escaping @Sendable (WorkspaceID) throws -> NewKey
     ) async throws -> WorkspaceID? {
-        let pageTokenKey = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
+        let (pageTokenKey, digestKey) = (randomBytes(32), randomBytes(IdentifierDigestKey.byteCount))
         return try await database.transaction(deadline: deadline) { connection in
             let made: WorkspaceID? = try connection.first(
                 """
@@ -26,16 +27,17 @@ extension Schema {
                 """
             ) { row in try row.value(0) }
             guard let workspace = made else { return nil }
-            try connection.execute("INSERT INTO identity (workspace_id) VALUES (\(workspace))")
-            try connection.execute("INSERT INTO definitions (workspace_id) VALUES (\(workspace))")
             try connection.execute(
                 """
                 INSERT INTO set_head (workspace_id, set_number, kind, next_user_number)
                 VALUES (\(workspace), 0, 'everyone', 0), (\(workspace), 1, 'attributes', NULL),
-                    (\(workspace), 2, 'events', NULL)
+                    (\(workspace), 2, 'events', NULL), (\(workspace), 3, 'identity', NULL),
+                    (\(workspace), 4, 'definitions', NULL), (\(workspace), 5, 'identifiers', NULL)
                 """)
             try connection.execute(
                 "INSERT INTO page_token_key (workspace_id, key) VALUES (\(workspace), \(pageTokenKey))")
+            try connection.execute(
+                "INSERT INTO identifier_digest_key (workspace_id, key) VALUES (\(workspace), \(digestKey))")
             try WorkspaceTransaction.over(connection, in: workspace) { try $0.insert(firstKey(workspace)) }
             return workspace
         }
@@ -67,3 +69,5 @@ extension Schema {
         }
     }
 }
+
+private func randomBytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: .min ... .max) } }

@@ -33,11 +33,12 @@ public struct SegmentStore: ScopedStore {
     /// Changes a segment; nil if it doesn't exist. A changed filter raises the version. Throws `FilterFault`.
     public func update(_ id: Identifier, name: String?, filter: Filter?) async throws -> UpdateSegment.Reply? {
         try await transaction { transaction in
-            let next = try transaction.lockDefinitions()
+            let definitions = try transaction.lockDefinitions()
             guard let old = try transaction.segments(id: id).first else { return nil }
             let changes = filter.map { $0 != old.filter } ?? false
             let new = filter ?? old.filter
             if changes { try transaction.judge(new, as: id) }
+            let next = try transaction.raise(definitions, changing: [id])
             let version = changes ? next : old.version
             try transaction.execute(
                 """
@@ -62,13 +63,15 @@ public struct SegmentStore: ScopedStore {
     /// Deletes a segment that no other segment uses.
     public func delete(_ id: Identifier) async throws -> Deletion {
         try await transaction { transaction in
-            try transaction.lockDefinitions()
+            let definitions = try transaction.lockDefinitions()
             let users = try transaction.users(of: id)
             guard users.isEmpty else { return .used(by: users) }
             let deleted = try transaction.query(
                 "DELETE FROM segment WHERE workspace_id = \(workspace) AND segment_id = \(id) RETURNING 1"
             ) { row in try row.value(0, as: Int32.self) }
-            return deleted.isEmpty ? .unknown : .deleted
+            guard !deleted.isEmpty else { return .unknown }
+            try transaction.raise(definitions, changing: [id])
+            return .deleted
         }
     }
 }
@@ -79,28 +82,13 @@ extension WorkspaceStore {
 }
 
 extension WorkspaceTransaction {
-    /// Locks the workspace's definitions for this transaction. This is the first lock of all, before identities and
-    /// heads.
-    ///
-    /// Returns the version of the definitions that this transaction writes. It counts over the whole workspace, so that
-    /// a deleted and recreated segment is never taken for the earlier one by a cached plan, by `at`, or by a page.
-    @discardableResult
-    borrowing func lockDefinitions() throws -> Int64 {
-        let version = try first(
-            "UPDATE definitions SET version = version + 1 WHERE workspace_id = \(workspace) RETURNING version"
-        ) { row in try row.value(0, as: Int64.self) }
-        guard let version else {
-            throw DamagedSet(set: .everyone(of: workspace), what: "the row of definitions is missing")
-        }
-        return version
-    }
-
     fileprivate borrowing func createSegment(
         _ id: Identifier, name: String, filter: Filter
     ) throws -> CreateSegment.Reply {
-        let version = try lockDefinitions()
+        let definitions = try lockDefinitions()
         guard try segments(id: id).isEmpty else { throw SegmentExists() }
         try judge(filter, as: id)
+        let version = try raise(definitions, changing: [id])
         let now = Instant.now
         try execute(
             """
@@ -188,11 +176,13 @@ extension WorkspaceTransaction {
             INSERT INTO segment_cohort (workspace_id, segment_id, partner, cohort_id)
             SELECT \(workspace), \(id), w.partner, w.cohort_id
             FROM unnest(\(cohortList.map(\.partner)), \(cohortList.map(\.cohortID))) w (partner, cohort_id)
+            RETURNING 1
             """)
         try execute(
             """
             INSERT INTO segment_segment (workspace_id, segment_id, used_segment_id)
             SELECT \(workspace), \(id), w.segment_id FROM unnest(\(Array(segments))) w (segment_id)
+            RETURNING 1
             """)
     }
 }

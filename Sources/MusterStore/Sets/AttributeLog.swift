@@ -11,7 +11,7 @@ enum AttributeLog {
 
 extension WorkspaceTransaction {
     /// Raises the head of attributes and records whose attributes changed. The caller has locked that head, or holds
-    /// the identity row exclusively. The lock comes after everyone's and before any cohort's.
+    /// the head of identity exclusively. The lock comes after everyone's and before any cohort's.
     ///
     /// - Parameter users: all users that got, changed or lost an attribute, deleted users included.
     borrowing func raiseAttributes(of users: [UserNumber]) throws {
@@ -20,11 +20,12 @@ extension WorkspaceTransaction {
             WITH old AS (
                 SELECT version, tag FROM set_head WHERE workspace_id = \(workspace) AND set_number = \(SetKey.attributes)
             ), raised AS (
-                UPDATE set_head SET version = version + 1, tag = \(Int64.random(in: .min ... .max))
+                UPDATE set_head SET version = version + 1, tag = \(SetVersion.newTag())
                 WHERE workspace_id = \(workspace) AND set_number = \(SetKey.attributes)
             )
             INSERT INTO attribute_change (workspace_id, version, previous_tag, user_numbers)
             SELECT \(workspace), version + 1, tag, \(users) FROM old
+            RETURNING 1
             """)
     }
 

@@ -13,6 +13,12 @@ struct SetKey: Hashable, Sendable {
     static let attributes: Int32 = 1
     /// A head without members: its version counts the changes of events and purchases.
     static let events: Int32 = 2
+    /// A head without members: its version counts the changes that end or move a binding of an identifier to a user.
+    static let identity: Int32 = 3
+    /// A head without members: its version counts the changes of segments.
+    static let definitions: Int32 = 4
+    /// A head without members: its version counts the changes of which identifier finds which user.
+    static let identifiers: Int32 = 5
 }
 
 /// The last change that a set contains. Two histories can share a version number, as after a fail-over to a standby

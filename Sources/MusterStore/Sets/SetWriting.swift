@@ -133,14 +133,16 @@ extension WorkspaceTransaction {
                 FROM unnest(\(numbers), \(versions), \(group.map(\.head.at.tag)), \(tags), \(added),
                         \(removed))
                     n (set_number, version, previous_tag, tag, added, removed)
+                RETURNING 1
                 """)
         }
     }
 }
 
 extension SetVersion {
-    /// The next version, with a new random tag. The tag is never 0, the tag of an empty history.
-    func next() -> SetVersion {
-        SetVersion(version: version + 1, tag: Int64.random(in: 1 ... .max) &* (Bool.random() ? 1 : -1))
-    }
+    /// The next version, with a new tag.
+    func next() -> SetVersion { SetVersion(version: version + 1, tag: Self.newTag()) }
+
+    /// A random tag. It is never 0, the tag of an empty history.
+    static func newTag() -> Int64 { Int64.random(in: 1 ... .max) &* (Bool.random() ? 1 : -1) }
 }

@@ -3,14 +3,16 @@ import MusterSets
 import MusterUsers
 import Postgres
 
-/// Finds and changes the cohorts that contain any of some users. The caller holds the identity row exclusively. Every
-/// writer of sets shares that row, so no head moves meanwhile.
+/// Finds and changes the cohorts that contain any of some users. The caller holds the head of identity exclusively.
+/// Every writer of sets shares that row, so no head moves meanwhile.
 extension WorkspaceTransaction {
     /// Removes users from everyone and from every cohort, and adds `kept`, if any, to the cohorts that had them. The
-    /// caller holds everyone's head. Raises the heads of attributes and events before it locks those of cohorts.
+    /// caller holds everyone's head. Raises the heads of attributes, events and identifiers before it locks those of
+    /// cohorts.
     borrowing func remove(
         _ gone: MemberSet, keeping kept: UserNumber?, from everyone: LockedHead, raisingAttributes: Bool,
-        raisingEvents: Bool, at now: Instant, cache: SetCache
+        raisingEvents: Bool, identifiers: IdentifierChanges, at now: Instant, cache: SetCache,
+        keys: IdentifierDigestKeys
     ) throws -> RemovalResult {
         var left = RemovalResult()
         left.known[everyone.set] = try append(
@@ -18,6 +20,7 @@ extension WorkspaceTransaction {
         let touched = gone.union(kept.map { [$0.rawValue] } ?? [])
         if raisingAttributes { try raiseAttributes(of: touched.users) }
         if raisingEvents { try raiseEvents() }
+        try raiseIdentifiers(identifiers, under: everyone, keys: keys)
         let cohorts = try cohorts(
             having: gone, of: touched, amongNumbers: Int(everyone.nextUserNumber?.rawValue ?? .max),
             cache: cache)

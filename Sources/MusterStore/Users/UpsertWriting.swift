@@ -3,11 +3,20 @@ import MusterSets
 import MusterUsers
 import Postgres
 
+/// The result of writing the users of a plan.
+struct WrittenUsers {
+    /// The changed sets.
+    let sets: [SetKey: SetState]
+    /// The number of each user.
+    let numbers: [UserNumber]
+    let identifiers: IdentifierChanges
+}
+
 extension WorkspaceTransaction {
-    /// Writes the users of a plan in a few statements. Returns the changed sets and the number of each user.
+    /// Writes the users of a plan in a few statements. The caller raises the head of identifiers.
     borrowing func write(
         _ users: [PlannedUser], under everyone: LockedHead?, cache: SetCache
-    ) throws -> (sets: [SetKey: SetState], numbers: [UserNumber]) {
+    ) throws -> WrittenUsers {
         let now = Instant.now
         let created = users.filter { $0.number == nil }
         let changed = users.filter { $0.number != nil && $0.isChanged }
@@ -31,7 +40,7 @@ extension WorkspaceTransaction {
         let numbers = users.compactMap { $0.number ?? rest.popFirst() }
         let touched = zip(users, numbers).filter { user, _ in user.changedAttributes != nil }.map { $1 }
         if !touched.isEmpty { try raiseAttributes(of: touched) }
-        return (sets, numbers)
+        return WrittenUsers(sets: sets, numbers: numbers, identifiers: IdentifierChanges(of: users, numbers))
     }
 
     private borrowing func insert(_ users: [PlannedUser], numbers: [UserNumber], at now: Instant) throws {
@@ -41,6 +50,7 @@ extension WorkspaceTransaction {
             SELECT \(workspace), n.user_number, n.external_id, n.attributes, \(now), \(now)
             FROM unnest(\(numbers), \(users.map(\.externalID)), \(users.map { JSONB($0.changedAttributes ?? Array("{}".utf8)) }))
                 n (user_number, external_id, attributes)
+            RETURNING 1
             """)
     }
 
@@ -71,6 +81,7 @@ extension WorkspaceTransaction {
                 FROM unnest(\(IdentifierList(aliases.map(\.alias.label)).textArray),
                     \(IdentifierList(aliases.map(\.alias.name)).textArray), \(aliases.map(\.number)))
                     n (alias_label, alias_name, user_number)
+                RETURNING 1
                 """)
         }
         if !devices.isEmpty {
@@ -80,7 +91,19 @@ extension WorkspaceTransaction {
                 SELECT \(workspace), n.device_id, n.user_number
                 FROM unnest(\(IdentifierList(devices.map(\.device)).textArray), \(devices.map(\.number)))
                     n (device_id, user_number)
+                RETURNING 1
                 """)
+        }
+    }
+}
+
+extension IdentifierChanges {
+    /// What a plan adds to its users.
+    fileprivate init(of users: [PlannedUser], _ numbers: [UserNumber]) {
+        for (user, number) in zip(users, numbers) {
+            if let id = user.externalID { note(.externalID(id), finds: number) }
+            for alias in user.newAliases { note(.alias(alias), finds: number) }
+            for device in user.newDevices { note(.deviceID(device), finds: number) }
         }
     }
 }

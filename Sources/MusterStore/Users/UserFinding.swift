@@ -15,8 +15,8 @@ extension WorkspaceTransaction {
 
     /// Passes each user found to `found`, with the ordinal of the reference.
     ///
-    /// Looks up as deprecated only the external ids that no user has now. If the identity row is held, nothing changes
-    /// between the two statements. If it isn't, its counter reveals a change.
+    /// Looks up as deprecated only the external ids that no user has now. If the head of identity is held, nothing
+    /// changes between the two statements. If it isn't, its version reveals a change.
     borrowing func find(
         _ lookup: UserLookup, _ found: (_ ordinal: Int, UserNumber) -> Void
     ) throws {
@@ -36,28 +36,30 @@ extension WorkspaceTransaction {
         if !unknown.externalIDs.isEmpty { try forEach(unknown.usersByDeprecatedID(in: workspace), pass) }
     }
 
-    /// Locks the identity row in shared mode: until the commit no identifier is taken from a user. New ones may be
+    /// Locks the head of identity in shared mode: until the commit no identifier is taken from a user. New ones may be
     /// added.
-    borrowing func shareIdentity() throws {
-        let counter = try first(
+    @discardableResult
+    borrowing func shareIdentity() throws -> SetVersion {
+        let identity = try first(
             """
-            SELECT counter FROM identity WHERE workspace_id = \(workspace) FOR SHARE
+            SELECT version, tag FROM set_head
+            WHERE workspace_id = \(workspace) AND set_number = \(SetKey.identity) FOR SHARE
             """
-        ) { row in try row.value(0, as: Int64.self) }
-        if counter == nil { throw UnfinishedWorkspace() }
+        ) { row in SetVersion(version: try row.value(0), tag: try row.value(1)) }
+        guard let identity else { throw UnfinishedWorkspace() }
+        return identity
     }
 
-    /// Locks the identity row exclusively and raises its counter, so that imports which resolved identifiers earlier
-    /// notice and resolve again. Locks everyone's head too, since most calls that take identifiers from users need
-    /// it.
+    /// Locks the head of identity exclusively and raises it, so that imports which resolved identifiers earlier notice
+    /// and resolve again. Locks everyone's head too, since most calls that take identifiers from users need it.
     borrowing func takeIdentity() throws -> LockedHead {
-        let counter = try first(
+        let version = try first(
             """
-            UPDATE identity SET counter = counter + 1 WHERE workspace_id = \(workspace)
-            RETURNING counter
+            UPDATE set_head SET version = version + 1, tag = \(SetVersion.newTag())
+            WHERE workspace_id = \(workspace) AND set_number = \(SetKey.identity) RETURNING version
             """
         ) { row in try row.value(0, as: Int64.self) }
-        guard counter != nil, let everyone = try lockHead(.everyone(of: workspace)) else { throw UnfinishedWorkspace() }
+        guard version != nil, let everyone = try lockHead(.everyone(of: workspace)) else { throw UnfinishedWorkspace() }
         return everyone
     }
 }

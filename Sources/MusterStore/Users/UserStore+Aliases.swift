@@ -8,9 +8,9 @@ extension UserStore {
         _ aliases: [NewAlias], request: IdempotencyKey
     ) async throws -> AddAliases.Reply {
         let batch = UpsertBatch(aliases.map(ValidatedEntry.init))
-        let cache = store.cache
+        let (cache, keys) = (store.cache, store.digestKeys)
         return try await withIdempotency(request) { transaction in
-            let written = try transaction.upsert(batch, cache: cache)
+            let written = try transaction.upsert(batch, cache: cache, keys: keys)
             return WriteResult(reply: AddAliases.Reply(results: written.reply.results), sets: written.sets)
         }
     }
@@ -19,8 +19,9 @@ extension UserStore {
     public func updateAliases(
         _ updates: [AliasUpdate], request: IdempotencyKey
     ) async throws -> UpdateAliases.Reply {
-        try await withIdempotency(request) { transaction in
-            _ = try transaction.takeIdentity()
+        let keys = store.digestKeys
+        return try await withIdempotency(request) { transaction in
+            let everyone = try transaction.takeIdentity()
             let aliases = Array(Set(updates.flatMap { [$0.old, $0.new] }))
             let found = try transaction.find(aliases.map(UserReference.alias))
             let stored = AliasHolders(aliases, found)
@@ -31,6 +32,9 @@ extension UserStore {
             }
             try transaction.remove(moved.filter { stored[$0] != nil })
             try transaction.insert(moved.compactMap { alias in holders[alias].map { (alias, $0) } })
+            var changes = IdentifierChanges()
+            for alias in moved { changes.note(.alias(alias), finds: holders[alias]) }
+            try transaction.raiseIdentifiers(changes, under: everyone, keys: keys)
             return WriteResult(reply: UpdateAliases.Reply(results: results))
         }
     }
@@ -58,6 +62,7 @@ extension WorkspaceTransaction {
             SELECT \(workspace), n.alias_label, n.alias_name, n.user_number
             FROM unnest(\(aliases.map(\.alias.label)), \(aliases.map(\.alias.name)), \(numbers))
                 n (alias_label, alias_name, user_number)
+            RETURNING 1
             """)
         try touch(numbers)
     }

@@ -7,20 +7,24 @@ extension UserStore {
     public func renameExternalIDs(
         _ renames: [ExternalIDRename], request: IdempotencyKey
     ) async throws -> RenameExternalIDs.Reply {
-        try await withIdempotency(request) { transaction in
-            _ = try transaction.takeIdentity()
+        let keys = store.digestKeys
+        return try await withIdempotency(request) { transaction in
+            let everyone = try transaction.takeIdentity()
             var ids = try transaction.externalIDs(renames.flatMap { [$0.current, $0.new] })
             var deprecated: [(id: Identifier, user: UserNumber)] = []
             var renamed: [UserNumber: Identifier] = [:]
+            var changes = IdentifierChanges()
             let results = renames.map { rename in
                 let result = ids.rename(rename)
                 if result == .renamed, let user = ids.primary[rename.new] {
                     deprecated.append((rename.current, user))
                     renamed[user] = rename.new
+                    changes.note(.externalID(rename.new), finds: user)
                 }
                 return result
             }
             if !renamed.isEmpty { try transaction.write(renamed, deprecated) }
+            try transaction.raiseIdentifiers(changes, under: everyone, keys: keys)
             return WriteResult(reply: RenameExternalIDs.Reply(results: results))
         }
     }
@@ -29,13 +33,19 @@ extension UserStore {
     public func removeExternalIDs(
         _ externalIDs: [Identifier], request: IdempotencyKey
     ) async throws -> RemoveExternalIDs.Reply {
-        try await withIdempotency(request) { transaction in
-            _ = try transaction.takeIdentity()
+        let keys = store.digestKeys
+        return try await withIdempotency(request) { transaction in
+            let everyone = try transaction.takeIdentity()
             var ids = try transaction.externalIDs(externalIDs)
             let results = externalIDs.map { ids.remove($0) }
             if results.contains(.removed) {
                 try transaction.removeDeprecated(externalIDs)
             }
+            var changes = IdentifierChanges()
+            for (id, result) in zip(externalIDs, results) where result == .removed {
+                changes.note(.externalID(id), finds: nil)
+            }
+            try transaction.raiseIdentifiers(changes, under: everyone, keys: keys)
             return WriteResult(reply: RemoveExternalIDs.Reply(results: results))
         }
     }
@@ -74,6 +84,7 @@ extension WorkspaceTransaction {
             INSERT INTO deprecated_external_id (workspace_id, external_id, user_number)
             SELECT \(workspace), n.external_id, n.user_number
             FROM unnest(\(deprecated.map(\.id)), \(deprecated.map(\.user))) n (external_id, user_number)
+            RETURNING 1
             """)
         try execute(
             """

@@ -8,7 +8,7 @@ extension UserStore {
     public func identify(
         _ user: UserReference, as externalID: Identifier, mergeWhen: MergeWhen = .always, request: IdempotencyKey
     ) async throws -> IdentifyUser.Reply {
-        let cache = store.cache
+        let (cache, keys) = (store.cache, store.digestKeys)
         defer { forgetWhatWasRead() }
         return try await withIdempotency(request) { transaction in
             let everyone = try transaction.takeIdentity()
@@ -23,10 +23,13 @@ extension UserStore {
                 return WriteResult(
                     reply: IdentifyUser.Reply(outcome: .merged),
                     sets: try transaction.join(
-                        number, into: holder, under: everyone, cache: cache
+                        number, into: holder, under: everyone, cache: cache, keys: keys
                     ).known)
             }
             try transaction.setExternalID(externalID, of: number)
+            var changes = IdentifierChanges()
+            changes.note(.externalID(externalID), finds: number)
+            try transaction.raiseIdentifiers(changes, under: everyone, keys: keys)
             return WriteResult(reply: IdentifyUser.Reply(outcome: .identified))
         }
     }

@@ -8,7 +8,7 @@ extension UserStore {
     public func merge(
         _ merged: UserReference, into kept: UserReference, request: IdempotencyKey
     ) async throws -> MergeUsers.Reply {
-        let cache = store.cache
+        let (cache, keys) = (store.cache, store.digestKeys)
         defer { forgetWhatWasRead() }
         return try await withIdempotency(request) { transaction in
             let everyone = try transaction.takeIdentity()
@@ -16,7 +16,7 @@ extension UserStore {
             guard let merged = found[0] else { throw UserRefusal.unknown("merge") }
             guard let kept = found[1] else { throw UserRefusal.unknown("keep") }
             guard merged != kept else { throw UserRefusal.sameUser }
-            let left = try transaction.join(merged, into: kept, under: everyone, cache: cache)
+            let left = try transaction.join(merged, into: kept, under: everyone, cache: cache, keys: keys)
             return WriteResult(reply: MergeUsers.Reply(changedSets: left.cohorts), sets: left.known)
         }
     }
@@ -26,7 +26,7 @@ extension WorkspaceTransaction {
     /// Moves all data of the merged user to the kept one, in every set too.
     borrowing func join(
         _ merged: UserNumber, into kept: UserNumber, under everyone: LockedHead,
-        cache: SetCache
+        cache: SetCache, keys: IdentifierDigestKeys
     ) throws -> RemovalResult {
         let now = Instant.now
         try checkRoom(for: merged, in: kept)
@@ -36,9 +36,11 @@ extension WorkspaceTransaction {
         let filled = own.fill(from: others) ? JSONB(try own.jsonWithinLimits) : nil
         // Raises the version even if no attribute is added: bitmaps cached under it contain the merged user's number.
         let hasEvents = try haveEvents([merged])
+        let held = try identifiers(of: [merged, kept])
         let left = try remove(
             [merged.rawValue], keeping: kept, from: everyone,
-            raisingAttributes: !others.isEmpty, raisingEvents: hasEvents, at: now, cache: cache)
+            raisingAttributes: !others.isEmpty, raisingEvents: hasEvents,
+            identifiers: IdentifierChanges(merging: merged, into: kept, held), at: now, cache: cache, keys: keys)
         if hasEvents { try moveEvents(of: merged, to: kept) }
         try execute(
             """

@@ -9,29 +9,30 @@ extension UserStore {
         _ call: TrackUsers, request: IdempotencyKey
     ) async throws -> TrackUsers.Reply {
         let batch = TrackBatch(call)
-        let cache = store.cache
+        let (cache, keys) = (store.cache, store.digestKeys)
         return try await withIdempotency(request) { transaction in
-            try transaction.track(batch, cache: cache)
+            try transaction.track(batch, cache: cache, keys: keys)
         }
     }
 }
 
 extension WorkspaceTransaction {
-    /// Locks as an upsert does; the head of events comes after the head of attributes.
+    /// Locks as an upsert does; the head of events comes after the head of attributes and before that of identifiers.
     fileprivate borrowing func track(
-        _ batch: TrackBatch, cache: SetCache
+        _ batch: TrackBatch, cache: SetCache, keys: IdentifierDigestKeys
     ) throws -> WriteResult<TrackUsers.Reply> {
         let (found, everyone) = try findToWrite(
             batch.identifiers, locksFirst: batch.namesContacts, changesAttributes: batch.changesAttributes)
         let (users, holders) = try plannedUsers(
             of: batch.objects, found, needsKind: batch.namesContacts)
         let plan = try TrackPlan(batch.objects, users: users, holders: holders)
-        let (sets, numbers) = try write(plan.users, under: everyone, cache: cache)
-        try append(plan.events, by: numbers)
-        return WriteResult(reply: batch.reply(with: plan.errors), sets: sets)
+        let written = try write(plan.users, under: everyone, cache: cache)
+        try append(plan.events, by: written.numbers)
+        try raiseIdentifiers(written.identifiers, under: everyone, keys: keys)
+        return WriteResult(reply: batch.reply(with: plan.errors), sets: written.sets)
     }
 
-    /// Appends events and purchases. Runs last, since their head is last in the lock order.
+    /// Appends events and purchases. Runs after the users are written, since their head is later in the lock order.
     private borrowing func append(
         _ tracked: [(index: Int, event: TrackedEvent)], by numbers: [UserNumber]
     ) throws {

@@ -9,32 +9,32 @@ extension UserStore {
         _ users: [UserEntry], request: IdempotencyKey
     ) async throws -> UpsertUsers.Reply {
         let batch = UpsertBatch(users.map { ValidatedEntry($0) })
-        let cache = store.cache
+        let (cache, keys) = (store.cache, store.digestKeys)
         return try await withIdempotency(request) { transaction in
-            try transaction.upsert(batch, cache: cache)
+            try transaction.upsert(batch, cache: cache, keys: keys)
         }
     }
 }
 
 extension WorkspaceTransaction {
     borrowing func upsert(
-        _ batch: UpsertBatch, cache: SetCache
+        _ batch: UpsertBatch, cache: SetCache, keys: IdentifierDigestKeys
     ) throws -> WriteResult<UpsertUsers.Reply> {
         let (found, everyone) = try findToWrite(
             batch.identifiers, locksFirst: false, changesAttributes: batch.hasAttributes)
         let (users, holders) = try plannedUsers(
             of: batch.entries.filter { $0.refusal == nil }, found, needsKind: false)
         let plan = try UpsertPlan(batch.entries, users: users, holders: holders)
-        return WriteResult(
-            reply: UpsertUsers.Reply(results: plan.results),
-            sets: try write(plan.users, under: everyone, cache: cache).sets)
+        let written = try write(plan.users, under: everyone, cache: cache)
+        try raiseIdentifiers(written.identifiers, under: everyone, keys: keys)
+        return WriteResult(reply: UpsertUsers.Reply(results: plan.results), sets: written.sets)
     }
 
     /// Looks up the identifiers of a batch under the locks that writing needs.
     ///
-    /// Locks, in this order: the identity row, shared; the head of everyone if an identifier is new; the head of
-    /// attributes if anything can change. Every writer of a user's row holds that last head, or the identity row
-    /// exclusively, so rows need no lock order of their own.
+    /// Locks, in this order: the head of identity, shared; the head of everyone if an identifier is new; the head of
+    /// attributes if anything can change. Every writer of a user's row holds that last head, or the head of
+    /// identity exclusively, so rows need no lock order of their own.
     ///
     /// - Parameter locksFirst: takes all locks before the look-up. The user that an attribute matches is stable only
     ///   under the head of attributes.

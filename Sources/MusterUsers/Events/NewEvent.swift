@@ -2,7 +2,7 @@ public import MusterProtocol
 
 /// Something that a user did, to be stored.
 public struct NewEvent: Sendable {
-    /// Of a user who exists: the caller has resolved it and holds the identity row.
+    /// Of a user who exists: the caller has resolved it and holds the head of identity.
     public var userNumber: UserNumber
     /// 1 to 1,024 bytes.
     public var name: Identifier
@@ -19,7 +19,7 @@ public struct NewEvent: Sendable {
 
 /// Some of one product that a user bought, to be stored.
 public struct NewPurchase: Sendable {
-    /// Of a user who exists: the caller has resolved it and holds the identity row.
+    /// Of a user who exists: the caller has resolved it and holds the head of identity.
     public var userNumber: UserNumber
     /// 1 to 1,024 bytes.
     public var productID: Identifier

@@ -1,8 +1,8 @@
 /// Stands for an identifier of a workspace: a keyed hash of its kind and its bytes.
 ///
-/// A log of digests holds no identifier, and a table of digests in memory takes as little room for a long identifier as
-/// for a short one. Two identifiers of one workspace have the same digest less often than a memory error goes unnoticed,
-/// and nobody without the key can make two that do.
+/// A log of digests holds no identifier, and a table of digests in memory takes as little room for a long identifier
+/// as for a short one. Two identifiers of one workspace have the same digest less often than a memory error goes
+/// unnoticed, and nobody without the key can make two that do.
 package struct IdentifierDigest: Hashable, Sendable {
     /// The first eight bytes.
     package let high: UInt64
@@ -19,6 +19,13 @@ package struct IdentifierDigest: Hashable, Sendable {
     package init(bytes: UnsafeRawBufferPointer, at offset: Int = 0) {
         high = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
         low = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+    }
+
+    /// The digests in a column of a log.
+    package static func all(in bytes: [UInt8]) -> [IdentifierDigest] {
+        bytes.withUnsafeBytes { bytes in
+            stride(from: 0, to: bytes.count / byteCount * byteCount, by: byteCount).map { Self(bytes: bytes, at: $0) }
+        }
     }
 
     /// Appends the 16 bytes.

@@ -34,7 +34,7 @@ extension Instant {
 }
 
 extension TestServer {
-    /// Appends as `users.track` does: users resolved under the identity row, then the head of events.
+    /// Appends as `users.track` does: users resolved under the head of identity, then the head of events.
     func append(_ deeds: [TrackedEvent]) async throws {
         let workspace = workspace.id
         try await store.in(workspace).transaction { connection in

@@ -85,7 +85,7 @@ import Testing
 
     @Test func aLockOnTheRegistryIsARetryableError() async throws {
         try await withMuster { muster in
-            try await held("SELECT FROM identity FOR UPDATE", muster) {
+            try await held("SELECT FROM set_head WHERE kind = 'identity' FOR UPDATE", muster) {
                 let clock = ContinuousClock()
                 let started = clock.now
                 let reply = try await muster.server.rest(

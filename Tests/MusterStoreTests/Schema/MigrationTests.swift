@@ -120,6 +120,54 @@ struct MigrationTests {
         }
     }
 
+    /// The heads go on from the tables that they replace, also where a restore lost the policy by which the owner sees
+    /// the rows of those.
+    @Test func existingWorkspacesGetHeadsWithTheVersionsOfBefore() async throws {
+        try await TestDatabase.withPlainOwner { _, url in
+            try await TestDatabase.open(url) { database in
+                let before = Schema(database: database, migrations: Array(Migration.all.prefix(15)))
+                try await before.migrate(logger: quietLogger, deadline: .soon)
+                try await database.transaction(deadline: .soon) { connection in
+                    try connection.run(
+                        script: """
+                            INSERT INTO workspace (name, created_at) SELECT 'w' || n, now() FROM generate_series(1, 3) n;
+                            INSERT INTO identity SELECT workspace_id, CASE name WHEN 'w1' THEN 7 ELSE 0 END FROM workspace;
+                            INSERT INTO definitions SELECT workspace_id, CASE name WHEN 'w1' THEN 3 ELSE 0 END FROM workspace;
+                            DROP POLICY owner_sees_all ON identity;
+                            DROP POLICY owner_sees_all ON definitions;
+                            """)
+                }
+                try await Schema(database: database).migrate(logger: quietLogger, deadline: .soon)
+                _ = try await makeWorkspace("new", database)
+                let heads: [String] = try await database.read(
+                    deadline: .soon,
+                    """
+                    SELECT name || ' ' || kind || ' ' || version || CASE WHEN tag = 0 THEN '' ELSE ' tagged' END
+                    FROM set_head JOIN workspace USING (workspace_id)
+                    WHERE set_number BETWEEN 3 AND 5 ORDER BY name, set_number
+                    """
+                ) { try $0.value(0) }
+                #expect(
+                    heads == [
+                        "new identity 0", "new definitions 0", "new identifiers 0",
+                        "w1 identity 7 tagged", "w1 definitions 3 tagged", "w1 identifiers 1 tagged",
+                        "w2 identity 0", "w2 definitions 0", "w2 identifiers 1 tagged",
+                        "w3 identity 0", "w3 definitions 0", "w3 identifiers 1 tagged",
+                    ])
+                let distinct: [Int] = try await database.read(
+                    deadline: .soon,
+                    """
+                    SELECT count(DISTINCT tag)::int FROM set_head WHERE tag <> 0
+                    UNION ALL SELECT count(DISTINCT key)::int FROM identifier_digest_key
+                    UNION ALL SELECT count(*)::int FROM pg_class WHERE relname IN ('identity', 'definitions')
+                        AND relnamespace = current_schema()::regnamespace
+                    """
+                ) { try $0.value(0) }
+                #expect(distinct == [5, 4, 0])
+            }
+        }
+    }
+
     private func makeWorkspace(_ name: String, _ database: Database) async throws -> WorkspaceID? {
         try await Schema(database: database).createWorkspace(name: name, at: .now, deadline: .soon) { _ in
             NewKey(

@@ -15,7 +15,7 @@ struct TenantIsolationTests {
                 for (table, count) in counts { #expect(count == 0, "\(table)") }
                 let own = try await rowCounts(database, workspace: test.workspace)
                 #expect(own["api_key"] == 1)
-                #expect(own["set_head"] == 3)
+                #expect(own["set_head"] == 6)
             }
         }
     }
@@ -45,8 +45,8 @@ struct TenantIsolationTests {
             try await TestDatabase.open(test.serverURL, connections: 1) { database in
                 let inside = try await rowCounts(database, workspace: test.workspace)
                 let after = try await rowCounts(database, workspace: nil)
-                #expect(inside["identity"] == 1)
-                #expect(after["identity"] == 0)
+                #expect(inside["identifier_digest_key"] == 1)
+                #expect(after["identifier_digest_key"] == 0)
             }
         }
     }

@@ -8,11 +8,13 @@ struct VerifyTests {
     @Test func verifyNamesTheRowsThatEachWorkspaceHas() async throws {
         try await TestDatabase.with { test in
             #expect(try await verify(test.ownerURL) == [])
-            try await test.run("DELETE FROM set_head WHERE set_number = 2; DELETE FROM identity")
+            try await test.run("DELETE FROM set_head WHERE set_number IN (2, 5); DELETE FROM identifier_digest_key")
             let fixture = "workspace \(test.workspace.rawValue), "
             #expect(
                 try await verify(test.ownerURL) == [
-                    fixture + "set 2, the head of events is missing", fixture + "its row of identity is missing",
+                    fixture + "set 2, the head of events is missing",
+                    fixture + "set 5, the head of identifiers is missing",
+                    fixture + "its row of identifier_digest_key is missing",
                 ])
         }
     }
