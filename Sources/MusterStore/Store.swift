@@ -9,14 +9,24 @@ public import Postgres
 public final class Store: Sendable {
     public let database: Database
     let cache: SetCache
-    /// Memory and loops of the reads.
-    let reads: ReadEngine
+    /// Which identifiers find which users, in memory.
+    let directories: IdentityDirectories
+    let cohortSets = CohortSets(byteLimit: 16 << 20)
+    /// Sets at earlier versions, the users that match an attribute condition, and listings that are being paged.
+    let derived: DerivedSets
+    let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
+    /// When this process last completed an erasure or merge in each workspace: data read earlier must not answer any
+    /// caller.
+    let lastErasures = Locked<[WorkspaceID: ContinuousClock.Instant]>([:])
+    let lookouts = Locked<[LookoutKey: Lookout]>([:])
     /// The segment in each workspace after which the next pass of recording sizes continues.
     let segmentsSized = Locked<[WorkspaceID: Identifier]>([:])
     /// When the monthly partitions of events were last maintained.
     let eventsKept = Locked<ContinuousClock.Instant?>(nil)
     let pageTokenKeys = Locked<[WorkspaceID: [UInt8]]>([:])
     let digestKeys = IdentifierDigestKeys()
+    /// Workspaces that have deprecated external ids, as of the last read of each.
+    let deprecating = Locked<Set<WorkspaceID>>([])
     /// The journal of erasures outside of the database; nil if the operator configured none.
     public let journal: ErasureJournal?
     let logger: Logger
@@ -25,7 +35,9 @@ public final class Store: Sendable {
     /// Lets tests pause a request at a known point; does nothing in a release build.
     public let failpoints = Failpoints()
 
-    /// - Parameter cacheBytes: memory for sets; the least recently used are evicted first.
+    /// - Parameters:
+    ///   - cacheBytes: memory for sets; the least recently used are evicted first.
+    ///   - directoryBytes: memory for identity directories; 0 resolves all identifiers by SQL.
     public init(
         database: Database, cacheBytes: Int = 512 << 20, directoryBytes: Int = 512 << 20,
         journal: ErasureJournal? = nil, logger: Logger
@@ -34,10 +46,7 @@ public final class Store: Sendable {
         self.journal = journal
         self.logger = logger
         cache = SetCache(byteLimit: cacheBytes / 4 * 3)
-        reads = ReadEngine(
-            ReadResources(
-                database: database, sets: cache, derived: DerivedSets(byteLimit: cacheBytes / 4),
-                directories: IdentityDirectories(byteLimit: directoryBytes, database: database, logger: logger),
-                counts: counts, failpoints: failpoints))
+        derived = DerivedSets(byteLimit: cacheBytes / 4)
+        directories = IdentityDirectories(byteLimit: directoryBytes, database: database, logger: logger)
     }
 }

@@ -94,7 +94,7 @@ extension CohortStore {
     /// Starts from the unresolved batch on every attempt, so that no user found by an earlier attempt is left over.
     private func resolve(_ unresolved: ImportBatch, of request: ImportRequest, _ id: ImportID) async throws -> Lookup {
         try await transaction { transaction in
-            let (identity, answer) = try transaction.lookUpRequest(request, id)
+            let (identity, answer) = try transaction.prelude(of: request, id)
             if let answer { return .answered(answer) }
             var batch = unresolved
             try transaction.resolve(&batch)
@@ -166,7 +166,7 @@ extension PostgresError {
 
 extension ImportID {
     /// Reads the head of identity, the partner, and the recorded import with this id, if any.
-    func lookup(of partner: String, in workspace: WorkspaceID) -> SQL {
+    func prelude(of partner: String, in workspace: WorkspaceID) -> SQL {
         """
         SELECT i.version, i.tag, p.enabled, r.version, r.size, r.outcomes, r.payload_digest
         FROM set_head i
@@ -181,10 +181,10 @@ extension ImportID {
 extension WorkspaceTransaction {
     /// The version of the head of identity, and the answer if it is known already: the partner may not import, or the
     /// id is recorded.
-    fileprivate borrowing func lookUpRequest(
-        _ request: ImportRequest, _ id: ImportID
+    fileprivate borrowing func prelude(
+        of request: ImportRequest, _ id: ImportID
     ) throws -> (identity: SetVersion, answer: ImportAnswer?) {
-        let found = try first(id.lookup(of: request.cohort.partner, in: workspace)) { row in
+        let found = try first(id.prelude(of: request.cohort.partner, in: workspace)) { row in
             (
                 identity: SetVersion(version: try row.value(0), tag: try row.value(1)),
                 answer: try Self.answer(row, digest: request.digest)

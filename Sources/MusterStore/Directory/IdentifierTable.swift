@@ -96,6 +96,9 @@ struct IdentifierTable: ~Copyable {
         }
     }
 
+    /// How many slots lie between an identifier and where it should be, on average; for tests.
+    var meanDistance: Double { Double(shards.reduce(0) { $0 + $1.distance }) / Double(max(count, 1)) }
+
     /// The shard of a fingerprint. Between two powers of two only the first shards are split: where the number with one
     /// more bit is beyond the last shard, the shard without that bit still has both halves.
     private func index(of fingerprint: Fingerprint) -> Int {
@@ -229,6 +232,16 @@ private struct Shard {
         return count
     }
 
+    /// The distances of all to their home slots.
+    var distance: Int {
+        var sum = 0
+        for place in 0..<Int(capacity) where slots[place].word != 0 {
+            let home = home(of: slots[place].second)
+            sum += place >= home ? place - home : place + Int(capacity) - home
+        }
+        return sum
+    }
+
     /// The slot that has a fingerprint, or the empty one where it belongs. There always is an empty one.
     private func place(of fingerprint: Fingerprint) -> Int {
         var place = home(of: fingerprint.second)
@@ -236,7 +249,7 @@ private struct Shard {
         return place
     }
 
-    private func home(of second: UInt32) -> Int { Int(UInt64(second) * UInt64(capacity) >> 32) }
+    private func home(of second: UInt32) -> Int { Int((UInt64(second) * UInt64(capacity)) >> 32) }
 
     private func after(_ place: Int) -> Int { place + 1 == Int(capacity) ? 0 : place + 1 }
 
