@@ -11,22 +11,14 @@ public final class Store: Sendable {
     let cache: SetCache
     /// Which identifiers find which users, in memory.
     let directories: IdentityDirectories
-    let cohortSets = CohortSets(byteLimit: 16 << 20)
-    /// Sets at earlier versions, the users that match an attribute condition, and listings that are being paged.
-    let derived: DerivedSets
-    let seenUsers = BoundedCache<UserKey, SeenUser>(byteLimit: 64 << 20)
-    /// When this process last completed an erasure or merge in each workspace: data read earlier must not answer any
-    /// caller.
-    let lastErasures = Locked<[WorkspaceID: ContinuousClock.Instant]>([:])
-    let lookouts = Locked<[LookoutKey: Lookout]>([:])
+    /// Memory and loops of the reads.
+    let reads: ReadEngine
     /// The segment in each workspace after which the next pass of recording sizes continues.
     let segmentsSized = Locked<[WorkspaceID: Identifier]>([:])
     /// When the monthly partitions of events were last maintained.
     let eventsKept = Locked<ContinuousClock.Instant?>(nil)
     let pageTokenKeys = Locked<[WorkspaceID: [UInt8]]>([:])
     let digestKeys = IdentifierDigestKeys()
-    /// Workspaces that have deprecated external ids, as of the last read of each.
-    let deprecating = Locked<Set<WorkspaceID>>([])
     /// The journal of erasures outside of the database; nil if the operator configured none.
     public let journal: ErasureJournal?
     let logger: Logger
@@ -46,7 +38,10 @@ public final class Store: Sendable {
         self.journal = journal
         self.logger = logger
         cache = SetCache(byteLimit: cacheBytes / 4 * 3)
-        derived = DerivedSets(byteLimit: cacheBytes / 4)
         directories = IdentityDirectories(byteLimit: directoryBytes, database: database, logger: logger)
+        reads = ReadEngine(
+            ReadResources(
+                database: database, sets: cache, derived: DerivedSets(byteLimit: cacheBytes / 4),
+                directories: directories, counts: counts, failpoints: failpoints))
     }
 }

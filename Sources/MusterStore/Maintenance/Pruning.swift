@@ -26,10 +26,10 @@ extension WorkspaceMaintenance {
         report.attributeChangesPruned += await pass.prune { transaction in
             try transaction.pruneAttributeChanges()
         }
-        report.definitionChangesPruned += await round.prune { transaction in
+        report.definitionChangesPruned += await pass.prune { transaction in
             try transaction.pruneDefinitionChanges()
         }
-        report.identifierChangesPruned += await round.prune { transaction in
+        report.identifierChangesPruned += await pass.prune { transaction in
             try transaction.pruneIdentifierChanges(before: now - IdentifierLog.kept)
         }
         if retention.historyDays > 0 {

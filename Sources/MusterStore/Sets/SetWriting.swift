@@ -142,7 +142,4 @@ extension WorkspaceTransaction {
 extension SetVersion {
     /// The next version, with a new tag.
     func next() -> SetVersion { SetVersion(version: version + 1, tag: Self.newTag()) }
-
-    /// A random tag. It is never 0, the tag of an empty history.
-    static func newTag() -> Int64 { Int64.random(in: 1 ... .max) &* (Bool.random() ? 1 : -1) }
 }
