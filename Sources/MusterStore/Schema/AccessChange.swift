@@ -100,7 +100,7 @@ struct AccessChange: Sendable, Equatable {
         \(catalog), granted AS (
             SELECT format('TABLE %I', relname) AS object, acl, CASE
                 WHEN relispartition THEN '{}'
-                WHEN NOT is_walled OR relname IN ('page_token_key', 'identifier_digest_key') THEN '{SELECT}'
+                WHEN NOT is_isolated OR relname IN ('page_token_key', 'identifier_digest_key') THEN '{SELECT}'
                 WHEN relname IN (
                     'ended_set', 'attribute_change', 'definition_change', 'identifier_change', 'erasure_to_journal'
                 ) THEN '{SELECT,INSERT,DELETE}'
