@@ -3,7 +3,7 @@ import Locking
 import Testing
 
 /// A value under a lock, and threads that wait for it to change.
-@Suite struct LockedTests {
+@Suite(.timeLimit(.minutes(1))) struct LockedTests {
     /// The result of `body` on a thread of its own: waiting blocks it.
     private func onThread<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
         await withCheckedContinuation { continuation in
@@ -16,11 +16,11 @@ import Testing
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<4 {
                 group.addTask {
-                    await onThread { for _ in 0..<20_000 { count.withLock { $0 += 1 } } }
+                    await onThread { for _ in 0..<500_000 { count.withLock { $0 += 1 } } }
                 }
             }
         }
-        #expect(count.withLock { $0 } == 80_000)
+        #expect(count.withLock { $0 } == 2_000_000)
     }
 
     @Test func anErrorUnlocksTheValue() {
@@ -48,11 +48,11 @@ import Testing
             }
             // All of them sleep by then; if not, they find the value as it is.
             try? await Task.sleep(for: .milliseconds(50))
-            places.withLock { $0 = 1 }
+            places.withLock { $0 += 1 }
             signal.wakeOne()
             try? await Task.sleep(for: .milliseconds(50))
             #expect(passed.withLock { $0 } == 1)
-            places.withLock { $0 = 2 }
+            places.withLock { $0 += 2 }
             signal.wakeAll()
         }
         #expect(passed.withLock { $0 } == 3 && places.withLock { $0 } == 0)

@@ -2,7 +2,7 @@ import Locking
 import Testing
 
 /// A value that one task awaits and others fulfill.
-@Suite struct OneShotTests {
+@Suite(.timeLimit(.minutes(1))) struct OneShotTests {
     @Test func theFirstValueCounts() async {
         let shot = OneShot<Int>()
         shot.fulfill(1)
