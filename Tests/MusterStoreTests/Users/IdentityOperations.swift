@@ -55,7 +55,7 @@ struct IdentityOperations {
     private mutating func track(_ fixture: RegistryFixture) async throws -> String {
         let users = (0..<3).map { _ in trackedUser() }
         try await fixture.track(
-            #"{"attributes":[{\#(users[0]),"n":1},{\#(users[1]),"email":"\#(random.below(3))@x.eu"}],"#
+            #"{"attributes":[{\#(users[0]),"n":1},{\#(users[1]),"m":1}],"#
                 + #""events":[{\#(users[2]),"name":"e","time":"2026-01-01T00:00:00Z"}]}"#)
         return "track"
     }
