@@ -9,6 +9,8 @@ public import Postgres
 public final class Store: Sendable {
     public let database: Database
     let cache: SetCache
+    /// Which identifiers find which users, in memory.
+    let directories: IdentityDirectories
     let cohortSets = CohortSets(byteLimit: 16 << 20)
     /// Sets at earlier versions, the users that match an attribute condition, and listings that are being paged.
     let derived: DerivedSets
@@ -34,14 +36,18 @@ public final class Store: Sendable {
     /// Lets tests pause a request at a known point; does nothing in a release build.
     public let failpoints = Failpoints()
 
-    /// - Parameter cacheBytes: memory for sets; the least recently used are evicted first.
+    /// - Parameters:
+    ///   - cacheBytes: memory for sets; the least recently used are evicted first.
+    ///   - directoryBytes: memory for identity directories; 0 resolves all identifiers by SQL.
     public init(
-        database: Database, cacheBytes: Int = 512 << 20, journal: ErasureJournal? = nil, logger: Logger
+        database: Database, cacheBytes: Int = 512 << 20, directoryBytes: Int = 512 << 20,
+        journal: ErasureJournal? = nil, logger: Logger
     ) {
         self.database = database
         self.journal = journal
         self.logger = logger
         cache = SetCache(byteLimit: cacheBytes / 4 * 3)
         derived = DerivedSets(byteLimit: cacheBytes / 4)
+        directories = IdentityDirectories(byteLimit: directoryBytes, database: database, logger: logger)
     }
 }

@@ -31,7 +31,7 @@ struct Server: Sendable {
         let database = Database(settings.database, logger: logger)
         let schema = Schema(database: database)
         let store = Store(
-            database: database, cacheBytes: settings.cacheBytes,
+            database: database, cacheBytes: settings.cacheBytes, directoryBytes: settings.directoryBytes,
             journal: settings.erasureJournal.map { ErasureJournal(path: $0, logger: logger) }, logger: logger)
         let keys = KeyRevocationMonitor(store: store, logger: logger)
         let identity = ServerIdentity(

@@ -86,5 +86,6 @@ extension Store {
         page.counter("muster_cache_misses_total", "Questions that a cache could not answer.", samples(\.misses))
         page.counter(
             "muster_cache_evictions_total", "Entries that had to make room for others.", samples(\.evictions))
+        directories.usage.write(to: &page)
     }
 }

@@ -66,7 +66,7 @@ extension ScopedStore {
 
 extension WorkspaceScope {
     /// Adapts `body` to the database's transactions.
-    fileprivate func lending<R>(
+    func lending<R>(
         _ body: @escaping @Sendable (borrowing WorkspaceTransaction) throws -> R
     ) -> @Sendable (borrowing Connection) throws -> R {
         { [workspace] (connection: borrowing Connection) in

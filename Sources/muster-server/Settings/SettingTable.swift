@@ -52,6 +52,9 @@ struct SettingTable: Sendable {
     let publicRESTURL = Setting.baseURL(
         "public_rest_url", "Where partners reach the REST endpoint; partners.get shows it.")
     let cacheBytes = Setting.mebibytes("cache_mb", 16...(1 << 20), default: 512, "Memory for sets, in MiB.")
+    let directoryBytes = Setting.mebibytes(
+        "directory_mb", 0...(1 << 20), default: 512,
+        "Memory for identity directories, in MiB: about 25 bytes an identifier; 0 resolves all identifiers by SQL.")
     let lockTimeoutMilliseconds = Setting.number(
         "lock_timeout_ms", 10...60_000, default: Limits.lockWait.value,
         "How long a request waits for another one's lock.")
