@@ -7,8 +7,9 @@ struct Verify: AsyncParsableCommand {
         abstract: "Replays every set from its log and names what is wrong; exit code 1 where anything is.",
         discussion: """
             Checks checksums, versions without gaps, chained tags, effective changes, snapshots, heads, that everyone is \
-            the registered users, and that the logs of segments and identifiers are complete. Each set is read as of one moment, without a lock: it holds nothing back, and may run \
-            beside servers.
+            the registered users, that the logs of segments and identifiers are complete, and that an identity directory \
+            finds the same user for every identifier as the tables. Each set is read as of one moment, without a lock: it \
+            holds nothing back, and may run beside servers.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -23,7 +24,9 @@ struct Verify: AsyncParsableCommand {
             let report = try await store.maintenance.verify(deadline: .now + .seconds(86_400))
             for problem in report.problems { print(problem) }
             problems = report.problems.count
-            print("\(report.sets) sets, \(report.changes) changes, \(problems) problems")
+            print(
+                "\(report.sets) sets, \(report.changes) changes, \(report.identifiers) identifiers, \(problems) problems"
+            )
         }
         if problems > 0 { throw ExitCode.failure }
     }

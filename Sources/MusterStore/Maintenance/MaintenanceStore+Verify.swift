@@ -7,6 +7,7 @@ import Postgres
 public struct VerifyReport: Sendable, Equatable {
     public var sets = 0
     public var changes = 0
+    public var identifiers = 0
     /// Each is a sentence that names workspace, set and version.
     public var problems: [String] = []
 }
@@ -14,7 +15,7 @@ public struct VerifyReport: Sendable, Equatable {
 extension MaintenanceStore {
     /// Replays every set of every workspace from its log, and checks: checksums, versions without gaps, chained tags,
     /// that each change had an effect, snapshot and head, that members are users, and that the users are everyone. Then
-    /// checks the logs of definitions and identifiers.
+    /// checks the logs of definitions and identifiers, and compares the identity directory with the tables.
     public func verify(deadline: ContinuousClock.Instant) async throws -> VerifyReport {
         var report = VerifyReport()
         report.problems += try await missingWorkspaces(deadline: deadline)
@@ -60,6 +61,18 @@ extension WorkspaceMaintenance {
             report.problems += found.problems
         }
         report.problems += try await snapshot { transaction in try LogVerification(transaction).problems }
+        try await verifyDirectory(&report)
+    }
+
+    /// Compares the identity directory with the tables. Without its head or its key, which `missingRows` names, there is
+    /// none.
+    private func verifyDirectory(_ report: inout VerifyReport) async throws {
+        let found: DirectoryVerification
+        do {
+            found = try await snapshot { transaction in try DirectoryVerification(transaction) }
+        } catch is UnfinishedWorkspace { return }
+        report.identifiers += found.identifiers
+        report.problems += found.problems.map { "workspace \(workspace.rawValue), \($0)" }
     }
 
     /// Rows that every workspace has from the start but this one lacks, and missing heads of its cohorts: without this
