@@ -27,6 +27,8 @@ struct DirectoryLoading: Sendable {
     let database: Database
     let workspace: WorkspaceID
     var kept = FingerprintBits.all
+    /// About a megabyte, and a hundredth of a second.
+    var usersPerRange: UInt32 = 8_192
     /// What a user takes, as an estimate of what is not read yet: the identifier that everybody has.
     var bytesPerUser = 24
 
@@ -43,7 +45,7 @@ struct DirectoryLoading: Sendable {
         let key = try start.key
         var seen: Set<SetVersion> = []
         guard mayTake(start.users * bytesPerUser) else { throw DirectoryProblem.tooLarge }
-        for range in DirectoryRanges(upTo: start.end) {
+        for range in start.ranges(of: usersPerRange) {
             let began = ContinuousClock.now
             seen.insert(
                 try await snapshot { transaction in
@@ -61,18 +63,14 @@ struct DirectoryLoading: Sendable {
         return directory
     }
 
-    /// Applies the log. Each version at which a range was read must be on its way: after a fail-over to a standby without
-    /// the last commits, a range may have identifiers that no row of the log takes back.
+    /// Applies the log since the version before the first range.
     private func finish(_ directory: IdentityDirectory, _ seen: Set<SetVersion>) async throws {
         let start = directory.version
         let (head, changes) = try await snapshot { transaction in
             let head = try transaction.identifiersHead()
             return (head, try transaction.identifierChanges(after: start.version, upTo: head.version))
         }
-        let way = Set(changes.map { SetVersion(version: $0.version - 1, tag: $0.previousTag) } + [start, head])
-        guard seen.isSubset(of: way), directory.apply(changes, from: start, to: head) else {
-            throw DirectoryProblem.changedTooMuch
-        }
+        guard directory.finishLoading(changes, to: head, readAt: seen) else { throw DirectoryProblem.changedTooMuch }
     }
 
     private func snapshot<R: Sendable>(

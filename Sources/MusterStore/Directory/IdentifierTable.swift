@@ -21,29 +21,6 @@ struct FingerprintBits: Sendable {
     static let all = FingerprintBits(first: .max, second: .max)
 }
 
-/// What an identifier finds: its user, and whether it is an external id, the present one or a deprecated one.
-struct FoundIdentifier: Hashable, Sendable {
-    let user: UserNumber
-    let isExternalID: Bool
-
-    /// As a slot holds it: never 0, which is an empty slot.
-    fileprivate var word: UInt32 { user.rawValue + 1 | (isExternalID ? Self.flag : 0) }
-
-    fileprivate init?(word: UInt32) {
-        if word == 0 { return nil }
-        user = UserNumber(rawValue: (word & ~Self.flag) - 1)
-        isExternalID = word & Self.flag != 0
-    }
-
-    /// Nil for a number beyond those that a workspace gives out.
-    init?(_ user: UserNumber, isExternalID: Bool) {
-        if user.rawValue >= UInt32(Int32.max) { return nil }
-        (self.user, self.isExternalID) = (user, isExternalID)
-    }
-
-    private static let flag: UInt32 = 1 << 31
-}
-
 /// A hash table from fingerprints to users: 20 to 24 bytes an identifier, however many there are.
 ///
 /// It consists of shards of about 3,000 identifiers. A shard grows by half when it is four fifths full, alone. Each time
@@ -65,14 +42,15 @@ struct IdentifierTable: ~Copyable {
 
     deinit { for shard in shards { shard.free() } }
 
-    subscript(_ fingerprint: Fingerprint) -> FoundIdentifier? {
-        FoundIdentifier(word: shards[index(of: fingerprint)].word(of: fingerprint))
+    /// The user whom an identifier finds.
+    subscript(_ fingerprint: Fingerprint) -> UserNumber? {
+        UserNumber(word: shards[index(of: fingerprint)].word(of: fingerprint))
     }
 
-    /// Passes what each of many fingerprints finds to `found`, with its position.
+    /// Passes the user of each of many fingerprints to `found`, with its position.
     ///
     /// The home slots of a group are read first and at once: memory answers then while the next ones are asked for.
-    func find(_ fingerprints: [Fingerprint], _ found: (Int, FoundIdentifier?) -> Void) {
+    func find(_ fingerprints: [Fingerprint], _ found: (Int, UserNumber?) -> Void) {
         for start in stride(from: 0, to: fingerprints.count, by: Self.group) {
             let range = start..<min(start + Self.group, fingerprints.count)
             var waiting: UInt64 = 0
@@ -80,7 +58,7 @@ struct IdentifierTable: ~Copyable {
                 let fingerprint = fingerprints[position]
                 let word = shards[index(of: fingerprint)].homeWord(of: fingerprint)
                 if let word {
-                    found(position, FoundIdentifier(word: word))
+                    found(position, UserNumber(word: word))
                 } else {
                     waiting |= 1 << UInt64(position - start)
                 }
@@ -94,8 +72,8 @@ struct IdentifierTable: ~Copyable {
     }
 
     /// Lets an identifier find this user, and nobody else.
-    mutating func put(_ fingerprint: Fingerprint, _ found: FoundIdentifier) {
-        let isNew = update(index(of: fingerprint)) { $0.put(fingerprint, found.word) }
+    mutating func put(_ fingerprint: Fingerprint, _ user: UserNumber) {
+        let isNew = update(index(of: fingerprint)) { $0.put(fingerprint, user.word) }
         guard isNew else { return }
         count += 1
         if count > shards.count * Self.shardSize { splitNext() }
@@ -107,11 +85,10 @@ struct IdentifierTable: ~Copyable {
     }
 
     /// Passes all to `body`, in no order.
-    func visit(_ body: (Fingerprint, FoundIdentifier) -> Void) {
+    func visit(_ body: (Fingerprint, UserNumber) -> Void) {
         for shard in shards {
             shard.visit { slot in
-                guard let found = FoundIdentifier(word: slot.word) else { return }
-                body(slot.fingerprint, found)
+                if let user = UserNumber(word: slot.word) { body(slot.fingerprint, user) }
             }
         }
     }
@@ -156,6 +133,16 @@ private struct Slot {
     var fingerprint: Fingerprint { Fingerprint(first: first, second: second) }
 
     func has(_ fingerprint: Fingerprint) -> Bool { first == fingerprint.first && second == fingerprint.second }
+}
+
+extension UserNumber {
+    /// As a slot has it: numbers have 31 bits, and 0 is an empty slot.
+    fileprivate var word: UInt32 { rawValue &+ 1 }
+
+    fileprivate init?(word: UInt32) {
+        if word == 0 { return nil }
+        self.init(rawValue: word - 1)
+    }
 }
 
 extension Fingerprint {

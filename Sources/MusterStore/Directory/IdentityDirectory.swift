@@ -1,14 +1,8 @@
 import Locking
 import MusterUsers
 
-/// Lets an identifier find a user from some version on.
-struct IdentifierEntry: Sendable {
-    let digest: IdentifierDigest
-    let found: FoundIdentifier
-}
-
 /// A row of the log of identifiers.
-struct IdentifierChange: Sendable {
+struct LoggedIdentifiers: Sendable {
     let version: Int64
     /// The tag of the version before.
     let previousTag: Int64
@@ -32,9 +26,9 @@ final class IdentityDirectory: Sendable {
         init(at version: SetVersion) { self.version = version }
 
         mutating func enter(_ entry: IdentifierEntry, _ kept: FingerprintBits) {
-            table.put(Fingerprint(entry.digest, kept: kept), entry.found)
-            // No user loses the last external id but with all others, and no number is given to another user.
-            if entry.found.isExternalID { identified.insert(entry.found.user) }
+            table.put(Fingerprint(entry.digest, kept: kept), entry.user)
+            // An identified user stays so until erased, and no number is given to a second user.
+            if entry.isExternalID { identified.insert(entry.user) }
         }
     }
 
@@ -66,7 +60,7 @@ final class IdentityDirectory: Sendable {
         let fingerprint = Fingerprint(digest, kept: kept)
         return state.withLock { state in
             guard state.version == version else { return nil }
-            return .some(state.table[fingerprint]?.user)
+            return .some(state.table[fingerprint])
         }
     }
 
@@ -90,7 +84,7 @@ final class IdentityDirectory: Sendable {
         var users = [UserNumber?](repeating: nil, count: fingerprints.count)
         let isCurrent = state.withLock { state in
             guard state.version == version else { return false }
-            state.table.find(fingerprints) { users[$0] = $1?.user }
+            state.table.find(fingerprints) { users[$0] = $1 }
             return true
         }
         return isCurrent ? users : nil
@@ -115,7 +109,7 @@ final class IdentityDirectory: Sendable {
     /// whole version or none. Returns false, and changes nothing, if the rows don't lead there.
     ///
     /// If another thread applies some of them at the same time, each is applied once.
-    func apply(_ changes: [IdentifierChange], from start: SetVersion, to head: SetVersion) -> Bool {
+    func apply(_ changes: [LoggedIdentifiers], from start: SetVersion, to head: SetVersion) -> Bool {
         guard Int64(changes.count) == head.version - start.version, changes.first?.previousTag == start.tag,
             zip(changes, (start.version + 1)...).allSatisfy({ $0.version == $1 })
         else { return start == head }
@@ -126,7 +120,16 @@ final class IdentityDirectory: Sendable {
         return true
     }
 
-    private func apply(_ change: IdentifierChange, as version: SetVersion) {
+    /// Applies the rows of the log since the version at which a load began. Returns false if they don't lead to `head`, or
+    /// not by each version at which a part was read: after a fail-over to a standby without the last commits, that part
+    /// may have identifiers that no row takes back.
+    func finishLoading(_ changes: [LoggedIdentifiers], to head: SetVersion, readAt seen: Set<SetVersion>) -> Bool {
+        let start = version
+        let way = Set(changes.map { SetVersion(version: $0.version - 1, tag: $0.previousTag) } + [start, head])
+        return seen.isSubset(of: way) && apply(changes, from: start, to: head)
+    }
+
+    private func apply(_ change: LoggedIdentifiers, as version: SetVersion) {
         state.withLock { state in
             guard state.version == SetVersion(version: change.version - 1, tag: change.previousTag) else { return }
             for digest in change.gone { state.table.remove(Fingerprint(digest, kept: kept)) }

@@ -28,6 +28,11 @@ struct DirectoryStart: Sendable {
     let end: UInt32
     let keyBytes: [UInt8]
 
+    /// All user numbers, in ranges of this many.
+    func ranges(of count: UInt32) -> [Range<UInt32>] {
+        stride(from: 0, to: end, by: Int(count)).map { $0..<min($0 + count, end) }
+    }
+
     /// The key of the workspace's digests.
     var key: IdentifierDigestKey {
         get throws {
@@ -73,7 +78,7 @@ extension WorkspaceTransaction {
     }
 
     /// Passes each identifier of the users in a range of numbers to `body`, and its user.
-    borrowing func forEachIdentifier(
+    borrowing func readIdentifiers(
         of range: Range<UInt32>, _ body: (StoredIdentifier, UserNumber) throws -> Void
     ) throws {
         let (start, end) = (UserNumber(rawValue: range.lowerBound), UserNumber(rawValue: range.upperBound))
@@ -103,11 +108,9 @@ extension WorkspaceTransaction {
     borrowing func directoryEntries(of range: Range<UInt32>, key: IdentifierDigestKey) throws -> [IdentifierEntry] {
         var entries: [IdentifierEntry] = []
         entries.reserveCapacity(range.count)
-        try forEachIdentifier(of: range) { identifier, user in
-            guard let found = FoundIdentifier(user, isExternalID: identifier.isExternalID) else {
-                throw PostgresError(.decoding, "a user number is beyond those that are given out")
-            }
-            entries.append(IdentifierEntry(digest: identifier.digest(key), found: found))
+        try readIdentifiers(of: range) { identifier, user in
+            entries.append(
+                IdentifierEntry(digest: identifier.digest(key), user: user, isExternalID: identifier.isExternalID))
         }
         return entries
     }
@@ -120,19 +123,5 @@ extension Row {
             guard let bytes else { throw PostgresError(.decoding, "NULL where an identifier was asked for") }
             try body(bytes)
         }
-    }
-}
-
-/// The users whose identifiers a statement reads: about a megabyte, and a hundredth of a second.
-struct DirectoryRanges: Sequence, IteratorProtocol {
-    private var start: UInt32 = 0
-    private let end: UInt32
-
-    init(upTo end: UInt32) { self.end = end }
-
-    mutating func next() -> Range<UInt32>? {
-        guard start < end else { return nil }
-        defer { start = min(start + 8_192, end) }
-        return start..<min(start + 8_192, end)
     }
 }

@@ -14,6 +14,11 @@ package struct IndexedIdentifiers: Sendable {
     /// Whether there are none.
     package var isEmpty: Bool { list.isEmpty }
 
+    /// Passes the bytes of each identifier to `body`, and its position in the import.
+    package func visit(_ body: (UnsafeRawBufferPointer, Int) -> Void) {
+        for (index, position) in positions.enumerated() { list.withBytes(at: index) { body($0, position) } }
+    }
+
     /// The identifiers in the order of their bytes: an index finds them twice as fast as in any other order.
     package func sorted() -> (list: IdentifierList, positions: [Int]) {
         let order = list.bytes.withUnsafeBytes { bytes in

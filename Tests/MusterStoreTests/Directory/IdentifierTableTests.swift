@@ -25,7 +25,7 @@ struct IdentifierTableTests {
         var random = TestSeed("anIdentifierTakesAtMost25Bytes").random
         var table = IdentifierTable()
         for count in 1...200_000 {
-            table.put(Fingerprint(random.digest()), random.found())
+            table.put(Fingerprint(random.digest()), random.user())
             guard count > 2_000, count.isMultiple(of: 999) else { continue }
             let bytes = Double(table.byteCount) / Double(count)
             #expect(bytes > 16 && bytes < 25, "\(bytes) bytes an identifier with \(count) of them")
@@ -36,7 +36,7 @@ struct IdentifierTableTests {
         var random = TestSeed("memoryOfRemovedIdentifiersIsFreed").random
         var table = IdentifierTable()
         let fingerprints = (0..<50_000).map { _ in Fingerprint(random.digest()) }
-        for fingerprint in fingerprints { table.put(fingerprint, random.found()) }
+        for fingerprint in fingerprints { table.put(fingerprint, random.user()) }
         for fingerprint in fingerprints.dropLast(100) { table.remove(fingerprint) }
         #expect(table.count == 100)
         #expect(table.byteCount < 20_000)
@@ -49,14 +49,14 @@ struct IdentifierTableTests {
         var random = SeededRandom(seed: seed)
         let fingerprints = (0..<pool).map { _ in Fingerprint(digest(&random)) }
         var table = IdentifierTable()
-        var truth: [Fingerprint: FoundIdentifier] = [:]
+        var truth: [Fingerprint: UserNumber] = [:]
         // More often put than removed, then the other way round.
         for step in 0..<steps {
             let fingerprint = fingerprints[random.below(pool)]
             if random.chance(step < steps / 2 ? 80 : 30) {
-                let found = random.found()
-                table.put(fingerprint, found)
-                truth[fingerprint] = found
+                let user = random.user()
+                table.put(fingerprint, user)
+                truth[fingerprint] = user
             } else {
                 table.remove(fingerprint)
                 truth[fingerprint] = nil
@@ -65,7 +65,7 @@ struct IdentifierTableTests {
             guard step.isMultiple(of: steps / 10) || step == steps - 1 else { continue }
             #expect(table.count == truth.count, "seed \(seed), step \(step)")
             #expect(table.all == truth, "seed \(seed), step \(step)")
-            var found = [FoundIdentifier?](repeating: nil, count: pool)
+            var found = [UserNumber?](repeating: nil, count: pool)
             table.find(fingerprints) { found[$0] = $1 }
             #expect(found == fingerprints.map { truth[$0] }, "seed \(seed), step \(step)")
         }
@@ -73,9 +73,9 @@ struct IdentifierTableTests {
 }
 
 extension IdentifierTable {
-    fileprivate var all: [Fingerprint: FoundIdentifier] {
+    fileprivate var all: [Fingerprint: UserNumber] {
         borrowing get {
-            var all: [Fingerprint: FoundIdentifier] = [:]
+            var all: [Fingerprint: UserNumber] = [:]
             visit { all[$0] = $1 }
             return all
         }
@@ -86,14 +86,7 @@ extension SeededRandom {
     /// A digest as keyed hashing makes them: random bits.
     mutating func digest() -> IdentifierDigest { IdentifierDigest(high: next(), low: next()) }
 
-    fileprivate mutating func found() -> FoundIdentifier {
-        .make(UserNumber(rawValue: UInt32.random(in: 0..<UInt32(Int32.max), using: &self)), isExternalID: chance(50))
-    }
-}
-
-extension FoundIdentifier {
-    static func make(_ user: UserNumber, isExternalID: Bool) -> FoundIdentifier {
-        guard let found = FoundIdentifier(user, isExternalID: isExternalID) else { fatalError("no number of a user") }
-        return found
+    fileprivate mutating func user() -> UserNumber {
+        UserNumber(rawValue: UInt32.random(in: 0...UInt32(Int32.max), using: &self))
     }
 }
