@@ -18,8 +18,8 @@ enum DirectoryProblem: Error, CustomStringConvertible {
     }
 }
 
-/// Loads the directory of one workspace, range by range, each in a transaction of its own: one transaction for all would
-/// hold a connection for a minute, and delay VACUUM.
+/// Loads the directory of one workspace, range by range, each in a transaction of its own: one transaction for all
+/// would hold a connection for a minute, and delay VACUUM.
 ///
 /// So the ranges are read at different versions. The log of identifiers since the version before the first range makes
 /// them one version: an identifier that changed since then is in it, and one that didn't was read as it is.

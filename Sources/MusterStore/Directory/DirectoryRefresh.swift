@@ -6,8 +6,8 @@ extension WorkspaceTransaction {
     /// READ), by the rows of the log since its version.
     ///
     /// Returns false if the log doesn't reach back to there, or if `head` is of another history: the directory must be
-    /// dropped and loaded anew. A directory ahead of `head` is of another history too, so a workspace has one refresh at
-    /// a time.
+    /// dropped and loaded anew. A directory ahead of `head` counts as one of another history, so a workspace has one
+    /// refresh at a time.
     borrowing func refresh(_ directory: IdentityDirectory, to head: SetVersion) throws -> Bool {
         let start = directory.version
         if start == head { return true }

@@ -23,22 +23,25 @@ struct FingerprintBits: Sendable {
 
 /// A hash table from fingerprints to users: 20 to 24 bytes an identifier, however many there are.
 ///
-/// It consists of shards of about 3,000 identifiers. A shard grows by half when it is four fifths full, alone. Each time
-/// that another 2,048 identifiers have come, the next shard in turn is split into two (linear hashing), so there is no
-/// moment at which everything moves: the longest step copies one shard.
+/// It consists of shards of about 2,000 to 4,000 identifiers. A shard grows by a fifth when it is four fifths full,
+/// alone. Each time that 2,048 more identifiers have come, the next shard in turn is split into two (linear hashing).
+/// So the longest step copies one shard, and there is no moment at which everything moves.
 struct IdentifierTable: ~Copyable {
-    private var shards: [Shard] = [Shard()]
+    private var shards: [Shard]
     /// The identifiers in the table.
     private(set) var count = 0
     /// The bytes of all slots and shards.
-    private(set) var byteCount = Shard.overhead
+    private(set) var byteCount: Int
 
     /// Identifiers in a shard, on average over those that are split and those that are not.
     private static let shardSize = 2_048
     /// Look-ups whose memory is fetched at the same time.
     private static let group = 16
 
-    init() {}
+    init() {
+        let only = Shard()
+        (shards, byteCount) = ([only], only.byteCount)
+    }
 
     deinit { for shard in shards { shard.free() } }
 
@@ -92,6 +95,9 @@ struct IdentifierTable: ~Copyable {
             }
         }
     }
+
+    /// How many slots lie between an identifier and where it should be, on average; for tests.
+    var meanDistance: Double { Double(shards.reduce(0) { $0 + $1.distance }) / Double(max(count, 1)) }
 
     /// The shard of a fingerprint. Between two powers of two only the first shards are split: where the number with one
     /// more bit is beyond the last shard, the shard without that bit still has both halves.
@@ -226,6 +232,16 @@ private struct Shard {
         return count
     }
 
+    /// The distances of all to their home slots.
+    var distance: Int {
+        var sum = 0
+        for place in 0..<Int(capacity) where slots[place].word != 0 {
+            let home = home(of: slots[place].second)
+            sum += place >= home ? place - home : place + Int(capacity) - home
+        }
+        return sum
+    }
+
     /// The slot that has a fingerprint, or the empty one where it belongs. There always is an empty one.
     private func place(of fingerprint: Fingerprint) -> Int {
         var place = home(of: fingerprint.second)
@@ -233,7 +249,7 @@ private struct Shard {
         return place
     }
 
-    private func home(of second: UInt32) -> Int { Int(UInt64(second) * UInt64(capacity) >> 32) }
+    private func home(of second: UInt32) -> Int { Int((UInt64(second) * UInt64(capacity)) >> 32) }
 
     private func after(_ place: Int) -> Int { place + 1 == Int(capacity) ? 0 : place + 1 }
 

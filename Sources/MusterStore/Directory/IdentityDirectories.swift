@@ -6,13 +6,13 @@ import Postgres
 /// The identity directories of all workspaces in use, within one bound of bytes.
 ///
 /// A directory is loaded in the background when it is first asked for, one at a time in the process; until then
-/// identifiers are resolved by SQL. The one that is loading counts with an estimate of its size. It may take the place of
-/// directories that nobody has used for a minute, the least recently used first, and of no others: two that don't fit
-/// together would take turns at being loaded.
+/// identifiers are resolved by SQL. The one that is loading counts with an estimate of its size. It may take the place
+/// of directories that nobody has used for a minute, the least recently used first, and of no others: two that don't
+/// fit together would take turns at being loaded.
 ///
-/// A load that fails, or finds no room, is tried again after a minute at the earliest; one of a directory that is larger
-/// than the bound after ten minutes, and then by one statement, since its size is known. Directories that outgrow the
-/// bound by changes are dropped, the least recently used first.
+/// A load that fails, or finds no room, is tried again after a minute at the earliest. One of a directory larger than
+/// the bound is tried again after ten, and then ends after one statement, since the size of a user is known.
+/// Directories that outgrow the bound by changes are dropped, the least recently used first.
 final class IdentityDirectories: Sendable {
     /// How long each thing waits; tests wait less.
     struct Patience: Sendable {

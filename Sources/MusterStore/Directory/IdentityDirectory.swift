@@ -120,9 +120,9 @@ final class IdentityDirectory: Sendable {
         return true
     }
 
-    /// Applies the rows of the log since the version at which a load began. Returns false if they don't lead to `head`, or
-    /// not by each version at which a part was read: after a fail-over to a standby without the last commits, that part
-    /// may have identifiers that no row takes back.
+    /// Applies the rows of the log since the version at which a load began. Returns false if they don't lead to `head`,
+    /// or not by each version at which a part was read: after a fail-over to a standby without the last commits, that
+    /// part may have identifiers that no row takes back.
     func finishLoading(_ changes: [LoggedIdentifiers], to head: SetVersion, readAt seen: Set<SetVersion>) -> Bool {
         let start = version
         let way = Set(changes.map { SetVersion(version: $0.version - 1, tag: $0.previousTag) } + [start, head])

@@ -64,8 +64,8 @@ extension WorkspaceMaintenance {
         try await verifyDirectory(&report)
     }
 
-    /// Compares the identity directory with the tables. Without its head or its key, which `missingRows` names, there is
-    /// none.
+    /// Compares the identity directory with the tables. There is none without its head or its key, which `missingRows`
+    /// names.
     private func verifyDirectory(_ report: inout VerifyReport) async throws {
         let found: DirectoryVerification
         do {

@@ -32,6 +32,19 @@ struct IdentifierTableTests {
         }
     }
 
+    /// A look-up passes a few slots, even after many removals.
+    @Test func identifiersLieNearTheirHomes() {
+        var random = TestSeed("identifiersLieNearTheirHomes").random
+        var table = IdentifierTable()
+        var fingerprints: [Fingerprint] = []
+        for count in 1...100_000 {
+            fingerprints.append(Fingerprint(random.digest()))
+            table.put(fingerprints[count - 1], random.user())
+            if random.chance(50) { table.remove(fingerprints[random.below(count)]) }
+            if count.isMultiple(of: 9_999) { #expect(table.meanDistance < 3, "\(table.meanDistance)") }
+        }
+    }
+
     @Test func memoryOfRemovedIdentifiersIsFreed() {
         var random = TestSeed("memoryOfRemovedIdentifiersIsFreed").random
         var table = IdentifierTable()
