@@ -92,12 +92,13 @@ extension CohortStore {
 
     /// Starts from the unresolved batch on every attempt, so that no user found by an earlier attempt is left over.
     private func resolve(_ unresolved: ImportBatch, of request: ImportRequest, _ id: ImportID) async throws -> Prelude {
-        try await transaction { transaction in
-            let (identity, answer) = try transaction.prelude(of: request, id)
-            if let answer { return .answered(answer) }
+        let directories = store.directories
+        return try await transaction { transaction in
+            let prelude = try transaction.prelude(of: request, id)
+            if let answer = prelude.answer { return .answered(answer) }
             var batch = unresolved
-            try transaction.resolve(&batch)
-            return .resolved(batch, identity)
+            try transaction.resolve(&batch, by: directories, at: prelude.identifiers)
+            return .resolved(batch, prelude.identity)
         }
     }
 
@@ -165,11 +166,13 @@ extension PostgresError {
 }
 
 extension ImportID {
-    /// Reads the head of identity, the partner, and the recorded import with this id, if any.
+    /// Reads the heads of identity and identifiers, the partner, and the recorded import with this id, if any.
     func prelude(of partner: String, in workspace: WorkspaceID) -> SQL {
         """
-        SELECT i.version, i.tag, p.enabled, r.version, r.size, r.outcomes, r.payload_digest
+        SELECT i.version, i.tag, p.enabled, r.version, r.size, r.outcomes, r.payload_digest,
+            f.version, f.tag
         FROM set_head i
+        JOIN set_head f ON f.workspace_id = \(workspace) AND f.set_number = \(SetKey.identifiers)
         LEFT JOIN partner p ON p.workspace_id = \(workspace) AND p.partner = \(partner)
         LEFT JOIN cohort_import r ON r.workspace_id = \(workspace) AND r.partner = \(partner)
             AND r.from_caller = \(isCallers) AND r.request_id = \(value)
@@ -179,14 +182,15 @@ extension ImportID {
 }
 
 extension WorkspaceTransaction {
-    /// The version of the head of identity, and the answer if it is known already: the partner may not import, or the
-    /// id is recorded.
+    /// The versions of the heads of identity and identifiers, and the answer if it is known already: the partner may
+    /// not import, or the id is recorded.
     fileprivate borrowing func prelude(
         of request: ImportRequest, _ id: ImportID
-    ) throws -> (identity: SetVersion, answer: ImportAnswer?) {
+    ) throws -> (identity: SetVersion, identifiers: SetVersion, answer: ImportAnswer?) {
         let found = try first(id.prelude(of: request.cohort.partner, in: workspace)) { row in
             (
                 identity: SetVersion(version: try row.value(0), tag: try row.value(1)),
+                identifiers: SetVersion(version: try row.value(7), tag: try row.value(8)),
                 answer: try Self.answer(row, digest: request.digest)
             )
         }
@@ -213,23 +217,6 @@ extension WorkspaceTransaction {
     fileprivate borrowing func lockHead(for request: ImportRequest) throws -> LockedHead? {
         request.mustExist
             ? try lockHead(of: request.cohort) : try lockOrMakeHead(of: request.cohort)
-    }
-
-    /// Resolves the identifiers of an import. A device counts only while its user is anonymous (Braze's rule).
-    fileprivate borrowing func resolve(_ batch: inout ImportBatch) throws {
-        var (lookup, devices) = (UserLookup(), UserLookup())
-        let (userIDs, deviceIDs) = (batch.userIDs.sorted(), batch.deviceIDs.sorted())
-        lookup.externalIDs = UserLookup.Names(userIDs.list, at: userIDs.positions)
-        for (alias, position) in zip(batch.aliases, batch.aliasPositions) {
-            lookup.append(alias, Int32(truncatingIfNeeded: position))
-        }
-        devices.devices = UserLookup.Names(deviceIDs.list, at: deviceIDs.positions)
-        try find(lookup) { batch.resolve(position: $0, as: .user($1)) }
-        guard !devices.devices.isEmpty else { return }
-        try forEach(devices.usersByDeviceWithAnonymity(in: workspace)) { row in
-            let resolution: Resolution = try row.value(2) ? .user(try row.value(1)) : .identifiedDevice
-            batch.resolve(position: Int(try row.value(0, as: Int32.self)), as: resolution)
-        }
     }
 
     fileprivate borrowing func record(

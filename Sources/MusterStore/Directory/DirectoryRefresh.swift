@@ -17,17 +17,17 @@ extension WorkspaceTransaction {
     }
 
     /// The rows of the log of identifiers in a range of versions, in order.
-    borrowing func identifierChanges(after start: Int64, upTo end: Int64) throws -> [LoggedIdentifiers] {
+    borrowing func identifierChanges(after start: Int64, upTo end: Int64) throws -> [IdentifierLogRow] {
         try query(
             """
             SELECT version, previous_tag, gone, come FROM identifier_change
             WHERE workspace_id = \(workspace) AND version > \(start) AND version <= \(end) ORDER BY version
             """
         ) { row in
-            LoggedIdentifiers(
+            IdentifierLogRow(
                 version: try row.value(0), previousTag: try row.value(1),
                 gone: IdentifierDigest.all(in: try row.value(2)),
-                come: IdentifierEntry.all(in: try row.value(3)))
+                come: LoggedIdentifier.all(in: try row.value(3)))
         }
     }
 }

@@ -2,14 +2,14 @@ import Locking
 import MusterUsers
 
 /// A row of the log of identifiers.
-struct LoggedIdentifiers: Sendable {
+struct IdentifierLogRow: Sendable {
     let version: Int64
     /// The tag of the version before.
     let previousTag: Int64
     /// Those that find nobody any more.
     let gone: [IdentifierDigest]
     /// Those that find another user, or one at all.
-    let come: [IdentifierEntry]
+    let come: [LoggedIdentifier]
 }
 
 /// Which identifier finds which user of one workspace, in memory, at one version of the head of identifiers.
@@ -25,7 +25,7 @@ final class IdentityDirectory: Sendable {
 
         init(at version: SetVersion) { self.version = version }
 
-        mutating func enter(_ entry: IdentifierEntry, _ kept: FingerprintBits) {
+        mutating func enter(_ entry: LoggedIdentifier, _ kept: FingerprintBits) {
             table.put(Fingerprint(entry.digest, kept: kept), entry.user)
             // An identified user stays so until erased, and no number is given to a second user.
             if entry.isExternalID { identified.insert(entry.user) }
@@ -99,7 +99,7 @@ final class IdentityDirectory: Sendable {
     }
 
     /// Enters identifiers from the tables, while nobody else knows the directory.
-    func enter(_ entries: [IdentifierEntry]) {
+    func enter(_ entries: [LoggedIdentifier]) {
         state.withLock { state in
             for entry in entries { state.enter(entry, kept) }
         }
@@ -109,7 +109,7 @@ final class IdentityDirectory: Sendable {
     /// whole version or none. Returns false, and changes nothing, if the rows don't lead there.
     ///
     /// If another thread applies some of them at the same time, each is applied once.
-    func apply(_ changes: [LoggedIdentifiers], from start: SetVersion, to head: SetVersion) -> Bool {
+    func apply(_ changes: [IdentifierLogRow], from start: SetVersion, to head: SetVersion) -> Bool {
         guard Int64(changes.count) == head.version - start.version, changes.first?.previousTag == start.tag,
             zip(changes, (start.version + 1)...).allSatisfy({ $0.version == $1 })
         else { return start == head }
@@ -123,13 +123,13 @@ final class IdentityDirectory: Sendable {
     /// Applies the rows of the log since the version at which a load began. Returns false if they don't lead to `head`,
     /// or not by each version at which a part was read: after a fail-over to a standby without the last commits, that
     /// part may have identifiers that no row takes back.
-    func finishLoading(_ changes: [LoggedIdentifiers], to head: SetVersion, readAt seen: Set<SetVersion>) -> Bool {
+    func finishLoading(_ changes: [IdentifierLogRow], to head: SetVersion, readAt seen: Set<SetVersion>) -> Bool {
         let start = version
         let way = Set(changes.map { SetVersion(version: $0.version - 1, tag: $0.previousTag) } + [start, head])
         return seen.isSubset(of: way) && apply(changes, from: start, to: head)
     }
 
-    private func apply(_ change: LoggedIdentifiers, as version: SetVersion) {
+    private func apply(_ change: IdentifierLogRow, as version: SetVersion) {
         state.withLock { state in
             guard state.version == SetVersion(version: change.version - 1, tag: change.previousTag) else { return }
             for digest in change.gone { state.table.remove(Fingerprint(digest, kept: kept)) }

@@ -1,3 +1,4 @@
+import MusterProtocol
 import MusterUsers
 import Postgres
 

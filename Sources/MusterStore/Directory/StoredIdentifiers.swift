@@ -105,12 +105,12 @@ extension WorkspaceTransaction {
     }
 
     /// The entries of a directory for the users in a range of numbers.
-    borrowing func directoryEntries(of range: Range<UInt32>, key: IdentifierDigestKey) throws -> [IdentifierEntry] {
-        var entries: [IdentifierEntry] = []
+    borrowing func directoryEntries(of range: Range<UInt32>, key: IdentifierDigestKey) throws -> [LoggedIdentifier] {
+        var entries: [LoggedIdentifier] = []
         entries.reserveCapacity(range.count)
         try readIdentifiers(of: range) { identifier, user in
             entries.append(
-                IdentifierEntry(digest: identifier.digest(key), user: user, isExternalID: identifier.isExternalID))
+                LoggedIdentifier(digest: identifier.digest(key), user: user, isExternalID: identifier.isExternalID))
         }
         return entries
     }

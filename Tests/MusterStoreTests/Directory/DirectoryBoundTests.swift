@@ -41,7 +41,7 @@ struct DirectoryBoundTests {
 
     @Test func aDirectoryLargerThanTheBoundIsNotLoadedAndNotTriedAgainAtOnce() async throws {
         try await RegistryFixture.with { fixture in
-            try await fixture.upsert((0..<300).map { .external("u-\($0)") })
+            try await fixture.upsert((0..<300).map { .external(Identifier("u-\($0)")) })
             let directories = fixture.directories(byteLimit: 2_000)
             #expect(directories.directory(of: fixture.workspace) == nil)
             #expect(await eventually { directories.usage.tooLarge == 1 })
@@ -55,7 +55,11 @@ struct DirectoryBoundTests {
     @Test func aLoadEndsWhereItOutgrowsTheBound() async throws {
         try await RegistryFixture.with { fixture in
             try await fixture.upsert(
-                (0..<300).map { UserEntry(externalID: "u-\($0)", deviceIDs: ["a-\($0)", "b-\($0)", "c-\($0)"]) })
+                (0..<300).map {
+                    UserEntry(
+                        externalID: Identifier("u-\($0)"),
+                        deviceIDs: ["a-\($0)", "b-\($0)", "c-\($0)"].map(Identifier.init(_:)))
+                })
             let directories = fixture.directories(byteLimit: 300 * 30, Waiting.none)
             #expect(directories.directory(of: fixture.workspace) == nil)
             #expect(await eventually { directories.usage.tooLarge == 1 })
@@ -143,7 +147,7 @@ extension RegistryFixture {
     /// Makes this many users here and in another workspace.
     fileprivate func withUsersInTwoWorkspaces(_ count: Int) async throws -> WorkspaceID {
         let other = try await database.makeWorkspace("other")
-        let users: [UserEntry] = (0..<count).map { .external("u-\($0)") }
+        let users: [UserEntry] = (0..<count).map { .external(Identifier("u-\($0)")) }
         try await upsert(users)
         _ = try await store.in(other).users.upsert(users, request: key(UpsertUsers.method, nil))
         return other

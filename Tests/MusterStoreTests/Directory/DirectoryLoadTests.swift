@@ -1,4 +1,5 @@
 import MusterProtocol
+import MusterTestSupport
 import MusterUsers
 import TestSupport
 import Testing
@@ -67,7 +68,7 @@ struct DirectoryLoadTests {
                 UserEntry(deviceIDs: ["e"]))
             let key = try await fixture.digestKey()
             let a = try #require(key.digest(of: .externalID("a")))
-            let wrong: [[IdentifierEntry]] = [
+            let wrong: [[LoggedIdentifier]] = [
                 [.make(a, 1, isExternalID: true)],
                 [.make(IdentifierDigest(high: 1, low: 2), 0)],
                 [.make(a, 0, isExternalID: true), .make(IdentifierDigest(high: 1, low: 2), 1, isExternalID: true)],
@@ -85,7 +86,7 @@ struct DirectoryLoadTests {
 
     @Test func verificationNoticesCollisions() async throws {
         try await RegistryFixture.with { fixture in
-            try await fixture.upsert((0..<1_000).map { .external("u-\($0)") })
+            try await fixture.upsert((0..<1_000).map { .external(Identifier("u-\($0)")) })
             #expect(try await fixture.verification(.all).problems == [])
             let problems = try await fixture.verification(.sixteen).problems
             #expect(problems.count == 2, "\(problems)")
@@ -136,7 +137,7 @@ extension RegistryFixture {
 
 extension IdentityOperations {
     /// All that they may name.
-    fileprivate static let references: [UserReference] =
+    static let references: [UserReference] =
         (0..<9).flatMap { [.externalID(Identifier("u-\($0)")), .deviceID(Identifier("d-\($0)"))] }
         + (0..<3).flatMap { label in
             (0..<5).map { .alias(Alias(label: Identifier("l-\(label)"), name: Identifier("n-\($0)"))) }

@@ -30,8 +30,8 @@ struct IdentityDirectoryTests {
         directory.enter([.make(digests[0], 0), .make(digests[1], 1), .make(digests[2], 2)])
         let changes = [
             // A merge: what moves is in `come`, even where the same row has it in `gone`.
-            LoggedIdentifiers(version: 2, previousTag: 10, gone: [digests[0]], come: [.make(digests[1], 2)]),
-            LoggedIdentifiers(
+            IdentifierLogRow(version: 2, previousTag: 10, gone: [digests[0]], come: [.make(digests[1], 2)]),
+            IdentifierLogRow(
                 version: 3, previousTag: 20, gone: [digests[3]],
                 come: [.make(digests[3], 4), .make(digests[3], 5, isExternalID: true)]),
         ]
@@ -50,10 +50,10 @@ struct IdentityDirectoryTests {
         let start = SetVersion(version: 5, tag: 50)
         let directory = IdentityDirectory(at: start)
         directory.enter([.make(digest, 1)])
-        func row(_ version: Int64, after tag: Int64) -> LoggedIdentifiers {
-            LoggedIdentifiers(version: version, previousTag: tag, gone: [digest], come: [])
+        func row(_ version: Int64, after tag: Int64) -> IdentifierLogRow {
+            IdentifierLogRow(version: version, previousTag: tag, gone: [digest], come: [])
         }
-        let wrong: [([LoggedIdentifiers], SetVersion)] = [
+        let wrong: [([IdentifierLogRow], SetVersion)] = [
             ([row(7, after: 60)], SetVersion(version: 7, tag: 70)),
             ([row(6, after: 51)], SetVersion(version: 6, tag: 60)),
             ([row(6, after: 50), row(8, after: 70)], SetVersion(version: 7, tag: 70)),
@@ -97,8 +97,8 @@ struct IdentityDirectoryTests {
             }
             group.addTask {
                 for version in 1...versions {
-                    let come = digests.enumerated().map { IdentifierEntry.make($1, user($0, version)) }
-                    let change = LoggedIdentifiers(
+                    let come = digests.enumerated().map { LoggedIdentifier.make($1, user($0, version)) }
+                    let change = IdentifierLogRow(
                         version: version, previousTag: at(version - 1).tag, gone: [], come: come)
                     #expect(directory.apply([change], from: at(version - 1), to: at(version)))
                 }
@@ -129,9 +129,9 @@ struct IdentityDirectoryTests {
     }
 }
 
-extension IdentifierEntry {
-    static func make(_ digest: IdentifierDigest, _ user: UserNumber, isExternalID: Bool = false) -> IdentifierEntry {
-        IdentifierEntry(digest: digest, user: user, isExternalID: isExternalID)
+extension LoggedIdentifier {
+    static func make(_ digest: IdentifierDigest, _ user: UserNumber, isExternalID: Bool = false) -> LoggedIdentifier {
+        LoggedIdentifier(digest: digest, user: user, isExternalID: isExternalID)
     }
 }
 
