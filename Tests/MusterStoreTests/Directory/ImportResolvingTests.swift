@@ -32,7 +32,7 @@ struct ImportResolvingTests {
         try await RegistryFixture.with { fixture in
             try await fixture.upsert(.external("a"))
             let workspace = fixture.store.in(fixture.workspace)
-            _ = try await workspace.partners.set("p", PartnerChange(name: "p"), at: .now)
+            _ = try await workspace.partners.set("p", PartnerChange(), at: .now)
             #expect(try await fixture.importing("a", "ghost") == [OutcomeRun(.added, 1), OutcomeRun(.unknown, 1)])
             let directories = fixture.store.directories
             #expect(await eventually { directories.directory(of: fixture.workspace) != nil })
