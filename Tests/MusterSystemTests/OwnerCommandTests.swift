@@ -27,7 +27,8 @@ import Testing
                 let again = try await command(["migrate"], url)
                 #expect(again.status == 0 && !again.output.contains("Access repaired"), "\(again.output)")
                 let verified = try await command(["verify"], url)
-                #expect(verified.status == 0 && verified.output.contains("1 sets, 0 changes, 0 identifiers, 0 problems"))
+                #expect(
+                    verified.status == 0 && verified.output.contains("1 sets, 0 changes, 0 identifiers, 0 problems"))
                 #expect(try await command(["workspace", "create", "two"], url).status == 0)
                 #expect(try await command(["key", "create", "one"], url).status == 0)
             }
