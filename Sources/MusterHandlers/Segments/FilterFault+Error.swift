@@ -42,7 +42,7 @@ extension RPCError {
         case .noHistory(let path):
             self.init(
                 .failedPrecondition, .noHistory, field: "at",
-                "filter.\(path): attributes and events have no history; leave at out")
+                "filter.\(path): attributes, identifiers and events have no history; leave at out")
         case .segmentChanged(let id):
             self.init(
                 .failedPrecondition, .changed, "segment \"\(id.text)\" was changed since; begin again")

@@ -48,16 +48,17 @@ extension AudienceStore {
         {
             return then(.success(Membership(of: found, recent)))
         }
-        submit(users, digests, question, on: loop, then)
+        submit(users, digests, question, mayBeStale: maxStaleness > .zero, on: loop, then)
     }
 
     private func submit(
-        _ users: [UserReference], _ digests: [IdentifierDigest]?, _ question: Question, on loop: any AnswerLoop,
-        _ then: @escaping @Sendable (Result<Membership, any Error>) -> Void
+        _ users: [UserReference], _ digests: [IdentifierDigest]?, _ question: Question, mayBeStale: Bool,
+        on loop: any AnswerLoop, _ then: @escaping @Sendable (Result<Membership, any Error>) -> Void
     ) {
         memory.submit(
             PendingRead(
-                question, users: users, digests: digests, needsSets: false, deadline: scope.deadline, on: loop
+                question, users: users, digests: digests, needsSets: false, mayBeStale: mayBeStale,
+                deadline: scope.deadline, on: loop
             ) { [self] result in
                 scope.caller.begin()
                 failpoints.reachBlocking(.readProved)
@@ -68,7 +69,7 @@ extension AudienceStore {
                         then(.success(Membership(of: found, proved)))
                     } else {
                         // The directory has gone on since the proof: without digests they are looked up in a snapshot.
-                        submit(users, nil, question, on: loop, then)
+                        submit(users, nil, question, mayBeStale: mayBeStale, on: loop, then)
                     }
                 }
             })

@@ -14,6 +14,8 @@ final class PendingRead: Sendable {
     let digests: [IdentifierDigest]?
     /// Whether the sets of computed leaves are needed, and not only the rows of the question's users.
     let needsSets: Bool
+    /// Whether later reads of its kind accept an older state, so that sets of computed leaves are worth making.
+    let mayBeStale: Bool
     let deadline: ContinuousClock.Instant
     let loop: any AnswerLoop
     private let isEnded = Atomic(false)
@@ -22,12 +24,14 @@ final class PendingRead: Sendable {
     /// - Parameter finish: called once, on `loop`.
     init(
         _ question: Question, users: [UserReference] = [], digests: [IdentifierDigest]? = nil, needsSets: Bool,
+        mayBeStale: Bool = false,
         deadline: ContinuousClock.Instant, on loop: any AnswerLoop, _ finish: @escaping Finish
     ) {
         self.question = question
         self.users = users
         self.digests = digests
         self.needsSets = needsSets
+        self.mayBeStale = mayBeStale
         self.deadline = deadline
         self.loop = loop
         self.finish = finish

@@ -262,7 +262,11 @@ struct Refresh {
         guard !lacking.isEmpty else { return }
         let passing = try Array(leaves).passing(among: Array(users), now: now, in: transaction)
         for index in lacking { ready[index].1.passing = passing }
-        outcome.wanted = leaves.filter { $0.isKeptForChecks && resources.derived[.leaf(workspace, $0)] == nil }
+        let stale = Set(
+            lacking.filter { ready[$0].0.mayBeStale }.flatMap { ready[$0].1.state.lacking(of: ready[$0].1.plan) })
+        outcome.wanted = leaves.filter { leaf in
+            stale.contains(leaf) || (leaf.isKeptForChecks && resources.derived[.leaf(workspace, leaf)] == nil)
+        }
     }
 
     /// The directory of the workspace at the head of identifiers; nil where there is none.

@@ -274,9 +274,10 @@ final class WorkspaceReads: Sendable {
             state.madeForChecks[leaf] = .now
             return true
         }
-        guard isDue, let filter = leaf.base.filter else { return }
+        guard isDue else { return }
         submit(
-            PendingRead(.filter(filter), needsSets: true, deadline: deadline, on: CallingThread.shared) { _ in })
+            PendingRead(.filter(leaf.base.filter), needsSets: true, deadline: deadline, on: CallingThread.shared) { _ in
+            })
     }
 
     // MARK: Ends

@@ -42,7 +42,7 @@ import Testing
         ),
         (
             #"{"filter":{"attribute":{"name":"a","comparison":"exists"},"negate":true}}"#,
-            "filter.negate is not a field; the valid fields are all, any, not, everyone, cohort, segment, attribute, event, purchase"
+            "filter.negate is not a field; the valid fields are all, any, not, everyone, cohort, segment, attribute, identifier, event, purchase"
         ),
         (#"{"filter":{"everyone":{"really":true}}}"#, "filter.everyone.really is not a field; there is none here"),
         (#"{"filter":{"all":[{"not":{"cohrt":{}}}]}}"#, "filter.all[0].not.cohrt is not a field; did you mean cohort?"),

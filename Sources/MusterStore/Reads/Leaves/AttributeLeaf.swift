@@ -8,7 +8,7 @@ import Postgres
 extension AttributeFilter: ComputedLeaf {
     static var head: Int32 { SetKey.attributes }
     static var isKeptForChecks: Bool { true }
-    var filter: Filter? { .attribute(self) }
+    var filter: Filter { .attribute(self) }
 
     /// Reads the values of all users who have the attribute: the slowest thing that a read does.
     static func scan(

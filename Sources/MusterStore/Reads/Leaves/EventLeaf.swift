@@ -13,6 +13,13 @@ import Postgres
 extension EventLeaf: ComputedLeaf {
     static var head: Int32 { SetKey.events }
 
+    var filter: Filter {
+        switch self {
+        case .event(let event): .event(event)
+        case .purchase(let purchase): .purchase(purchase)
+        }
+    }
+
     static func scan(
         _ leaves: [EventLeaf], now: Instant, in transaction: borrowing WorkspaceTransaction
     ) throws -> [EventLeaf: ComputedSet] {

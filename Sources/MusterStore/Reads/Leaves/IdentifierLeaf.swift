@@ -6,6 +6,7 @@ import Postgres
 /// The users who have an identifier of a kind. Its set is read anew where any identifier changed.
 extension IdentifierFilter: ComputedLeaf {
     static var head: Int32 { SetKey.identifiers }
+    var filter: Filter { .identifier(self) }
 
     static func scan(
         _ leaves: [IdentifierFilter], now: Instant, in transaction: borrowing WorkspaceTransaction

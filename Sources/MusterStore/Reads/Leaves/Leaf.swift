@@ -19,8 +19,8 @@ protocol ComputedLeaf: Hashable, Sendable {
     /// Whether its set is worth making for checks: it can be brought on by the changes alone.
     static var isKeptForChecks: Bool { get }
 
-    /// A filter of the leaf alone; nil where its set is never made for checks.
-    var filter: Filter? { get }
+    /// A filter of the leaf alone.
+    var filter: Filter { get }
 
     /// The sets of some leaves, from all users. Takes seconds over millions of users.
     static func scan(
@@ -43,7 +43,6 @@ protocol ComputedLeaf: Hashable, Sendable {
 
 extension ComputedLeaf {
     static var isKeptForChecks: Bool { false }
-    var filter: Filter? { nil }
 
     static func advance(
         _: [Self: LeafSet], maxUsers _: Int?, in _: borrowing WorkspaceTransaction
