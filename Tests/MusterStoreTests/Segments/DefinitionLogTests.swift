@@ -56,23 +56,24 @@ import Testing
 
     @Test func theNewestChangesAreKept() async throws {
         try await RegistryFixture.with { fixture in
-            for id in ["a", "b", "c"] as [Identifier] { _ = try await fixture.create(id) }
+            for id in ["a", "b", "c", "d"] as [Identifier] { _ = try await fixture.create(id) }
             #expect(try await fixture.store.maintenance.run(Retention()).definitionChangesPruned == 0)
-            let before = try await fixture.definitionLog()
             try await fixture.database.run(
                 """
                 UPDATE set_head SET version = 1002 WHERE set_number = 4;
-                UPDATE definition_change SET version = version + 999 WHERE version > 1;
+                UPDATE definition_change SET version = 1002 WHERE version = 4;
                 """)
-            #expect(before.count == 3)
-            #expect(try await fixture.store.maintenance.run(Retention()).definitionChangesPruned == 1)
-            #expect(try await fixture.definitionLog() == ["1001 b", "1002 c"])
-            #expect(try await fixture.store.maintenance.verify(deadline: .soon).problems == [])
-            try await fixture.database.run("DELETE FROM definition_change WHERE version = 1002")
-            let workspace = "workspace \(fixture.workspace.rawValue)"
+            #expect(try await fixture.store.maintenance.run(Retention()).definitionChangesPruned == 2)
+            #expect(try await fixture.definitionLog() == ["3 c", "1002 d"])
+            let log = "workspace \(fixture.workspace.rawValue), the log of definitions"
             #expect(
                 try await fixture.store.maintenance.verify(deadline: .soon).problems == [
-                    "\(workspace), the log of definitions, version 1002: the log ends at 1001"
+                    "\(log), version 1002: the one before it is 3"
+                ])
+            try await fixture.database.run("DELETE FROM definition_change WHERE version = 1002")
+            #expect(
+                try await fixture.store.maintenance.verify(deadline: .soon).problems == [
+                    "\(log), version 1002: the log ends at 3"
                 ])
         }
     }
