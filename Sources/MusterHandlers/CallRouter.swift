@@ -14,12 +14,15 @@ public struct CallContext: Sendable {
     /// When the session's key was last proved to be live, if that was for this request. While recent it is not proved
     /// again.
     public let provedAt: ContinuousClock.Instant?
+    /// When the call began. Handlers may go by it instead of the clock.
+    public let startedAt: ContinuousClock.Instant
 
     public init(
         session: Session, deadline: ContinuousClock.Instant, lockWait: Limit? = nil,
-        provedAt: ContinuousClock.Instant? = nil
+        provedAt: ContinuousClock.Instant? = nil, startedAt: ContinuousClock.Instant = .now
     ) {
         self.session = session
+        self.startedAt = startedAt
         self.deadline = deadline
         self.lockWait = lockWait
         self.provedAt = provedAt
@@ -131,7 +134,7 @@ public final class CallRouter: Sendable {
 
     /// Decodes the call of a request in its plain form; nil if there is no method of its name.
     public func prepare(_ request: PlainRequest, over session: Session) throws(RPCError) -> PreparedCall? {
-        guard let route = request.method.withUnsafeBytes({ routes[$0] }) else { return nil }
+        guard let route = routes[request.method] else { return nil }
         return try prepare(route, request.body, session, request.deadlineMilliseconds)
     }
 

@@ -19,13 +19,12 @@ extension CallRouter {
     /// - Returns: false, without any effect, if the call must `run` in a task: it is of another kind, or its key has no
     ///   recent proof to go by.
     public func start(
-        _ call: PreparedCall, in context: CallContext, at now: ContinuousClock.Instant, on loop: any AnswerLoop,
-        for receiver: any ReplyReceiver
+        _ call: PreparedCall, in context: CallContext, on loop: any AnswerLoop, for receiver: any ReplyReceiver
     ) -> Bool {
         guard case .direct(let work) = call.work else { return false }
         do throws(RPCError) {
-            try requirePermission(call.method, call.index, in: context, at: now)
-            guard try isProved(context, at: now) else { return false }
+            try requirePermission(call.method, call.index, in: context, at: context.startedAt)
+            guard try isProved(context, at: context.startedAt) else { return false }
         } catch {
             metrics.began(.rpc)
             receiver.fail(error)
@@ -41,10 +40,12 @@ extension CallRouter {
     /// - Returns: the error for the caller; nil if the call succeeded.
     @discardableResult
     public func ended(
-        _ call: PreparedCall, in context: CallContext, after time: Duration, failure: (any Error)?
+        _ call: PreparedCall, in context: CallContext, at now: ContinuousClock.Instant, failure: (any Error)?
     ) -> RPCError? {
         let failure = failure.map { error(of: $0, in: context) }
-        ended(call.method, call.index, .rpc, keyID: context.session.keyID, time: time, failure: failure)
+        ended(
+            call.method, call.index, .rpc, keyID: context.session.keyID, time: now - context.startedAt, failure: failure
+        )
         return failure
     }
 }

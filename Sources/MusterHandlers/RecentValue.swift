@@ -22,6 +22,7 @@ final class RecentValue<Value: Sendable>: Sendable {
     }
 
     private let maxAge: Duration
+    private let refreshAge: Duration
     private let read: @Sendable () async throws -> Value
     private let state = Locked(State())
 
@@ -29,22 +30,28 @@ final class RecentValue<Value: Sendable>: Sendable {
     ///   - maxAge: an older value is not used. From half of that age the value is read again.
     ///   - read: must end by itself, soon.
     init(maxAge: Duration = .seconds(1), read: @escaping @Sendable () async throws -> Value) {
-        (self.maxAge, self.read) = (maxAge, read)
+        (self.maxAge, refreshAge, self.read) = (maxAge, maxAge / 2, read)
     }
 
+    /// The value in memory; nil if it is too old at this time of the clock.
+    func recent(at now: ContinuousClock.Instant) -> Value? { take(at: now, orWait: nil) }
+
     /// Passes the value on: at once from memory, else on `loop` when it has been read.
-    func get(on loop: any AnswerLoop, then: @escaping Then) {
-        let now = ContinuousClock.now
+    func get(at now: ContinuousClock.Instant, on loop: any AnswerLoop, then: @escaping Then) {
+        if let value = take(at: now, orWait: Waiter(loop: loop, then: then)) { then(.success(value)) }
+    }
+
+    private func take(at now: ContinuousClock.Instant, orWait waiter: Waiter?) -> Value? {
         let (value, mustRead) = state.withLock { state -> (Value?, Bool) in
             let age = now - state.readAt
             let value = age <= maxAge ? state.value : nil
-            if value == nil { state.waiters.append(Waiter(loop: loop, then: then)) }
-            let mustRead = !state.isReading && (value == nil || age > maxAge / 2)
+            if value == nil, let waiter { state.waiters.append(waiter) }
+            let mustRead = !state.isReading && (value == nil ? waiter != nil : age > refreshAge)
             if mustRead { state.isReading = true }
             return (value, mustRead)
         }
         if mustRead { readAgain() }
-        if let value { then(.success(value)) }
+        return value
     }
 
     /// The task is unstructured: it serves every caller that waits, and goes on when one of them leaves.

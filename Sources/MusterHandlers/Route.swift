@@ -28,8 +28,11 @@ public struct PreparedCall: Sendable {
 }
 
 /// One method and its handler. Erases the types of call and reply, and the wire.
-public struct Route: Sendable {
+///
+/// A class, so that a call refers to its route instead of copying it.
+public final class Route: Sendable {
     let method: String
+    fileprivate let methodBytes: [UInt8]
     let index: MethodIndex
     /// Whether its first work queues for a turn to write.
     let writes: Bool
@@ -45,7 +48,9 @@ public struct Route: Sendable {
         @Sendable (C, CallContext, any AnswerLoop, @escaping @Sendable (Result<C.Reply, any Error>) -> Void) -> Void
 
     /// A call with little computation beside its waits: it runs on its connection's event loop.
-    public init<C: Call>(_ call: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply) {
+    public convenience init<C: Call>(
+        _ call: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply
+    ) {
         self.init(call, handler: handle) { call in
             .task { context in try JSONEncoding.encode(try await handle(call, context)) }
         }
@@ -53,7 +58,7 @@ public struct Route: Sendable {
 
     /// A call that may compute for a millisecond: it runs on the shared threads, so that it doesn't block the other
     /// calls of its event loop.
-    public init<C: Call>(
+    public convenience init<C: Call>(
         heavy call: C.Type, _ handle: @escaping @Sendable (C, CallContext) async throws -> C.Reply
     ) {
         self.init(call, handler: handle) { call in .heavy(call, handle) }
@@ -61,7 +66,7 @@ public struct Route: Sendable {
 
     /// A call that arrives often and is mostly answered from memory: it runs on its connection's event loop without a
     /// task, since a task costs more than such an answer.
-    public init<C: Call>(direct call: C.Type, _ handle: @escaping DirectHandler<C>) {
+    public convenience init<C: Call>(direct call: C.Type, _ handle: @escaping DirectHandler<C>) {
         let handler: Handler<C> = { call, context in
             try await OneShot.result { handle(call, context, SharedAnswerLoop.shared, $0) }
         }
@@ -69,7 +74,7 @@ public struct Route: Sendable {
     }
 
     /// A direct call, except for those that `isDirect` rejects, which are heavy.
-    public init<C: Call>(
+    public convenience init<C: Call>(
         direct _: C.Type, when isDirect: @escaping @Sendable (C) -> Bool, _ handle: @escaping DirectHandler<C>,
         heavyOtherwise heavy: @escaping @Sendable (C, CallContext) async throws -> C.Reply
     ) {
@@ -89,7 +94,7 @@ public struct Route: Sendable {
         _: C.Type, handler: @escaping Handler<C>, work: @escaping @Sendable (C) -> PreparedCall.Work
     ) {
         let index = MethodIndex(C.method)
-        (method, self.index, self.handler) = (C.method, index, handler)
+        (method, methodBytes, self.index, self.handler) = (C.method, Array(C.method.utf8), index, handler)
         writes = C.self is any RecordedCall.Type
         prepare = { body in
             let call = try JSONDecoding.decode(call: C.self, from: body)
@@ -123,30 +128,22 @@ extension PreparedCall.Work {
 
 /// The routes of a router by the bytes of their methods, so that finding one needs no `String`.
 struct RouteTable: Sendable {
-    private final class Slot: Sendable {
-        let method: [UInt8]
-        let route: Route
-
-        init(_ route: Route) { (method, self.route) = (Array(route.method.utf8), route) }
-    }
-
     /// A power of two, several times the number of routes.
     private static let slotCount = 256
 
-    private var slots: [Slot?] = Array(repeating: nil, count: slotCount)
+    private var slots: [Route?] = Array(repeating: nil, count: slotCount)
 
     /// Of two routes for one method the first counts.
     init(_ routes: [Route]) {
         precondition(routes.count < Self.slotCount, "a free slot ends each search")
         for route in routes where self[route.method] == nil {
-            let new = Slot(route)
-            var index = new.method.withUnsafeBytes { Self.index(of: $0) }
+            var index = route.methodBytes.withUnsafeBytes { Self.index(of: $0) }
             while slots[index] != nil { index = (index + 1) % Self.slotCount }
-            slots[index] = new
+            slots[index] = route
         }
     }
 
-    var methods: Set<String> { Set(slots.compactMap { $0?.route.method }) }
+    var methods: Set<String> { Set(slots.compactMap { $0?.method }) }
 
     subscript(method: String) -> Route? {
         var method = method
@@ -155,8 +152,8 @@ struct RouteTable: Sendable {
 
     subscript(method: UnsafeRawBufferPointer) -> Route? {
         var index = Self.index(of: method)
-        while let slot = slots[index] {
-            if slot.method.elementsEqual(method) { return slot.route }
+        while let route = slots[index] {
+            if route.methodBytes.count == method.count, route.methodBytes.elementsEqual(method) { return route }
             index = (index + 1) % Self.slotCount
         }
         return nil

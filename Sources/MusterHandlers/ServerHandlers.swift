@@ -27,13 +27,16 @@ public struct ServerHandlers: Sendable {
         _: GetHealth, _ context: CallContext, _ loop: any AnswerLoop,
         _ reply: @escaping @Sendable (Result<GetHealth.Reply, any Error>) -> Void
     ) {
-        check.get(on: loop) { [identity] result in
+        if check.recent(at: context.startedAt) != nil { return reply(.success(status)) }
+        check.get(at: context.startedAt, on: loop) { result in
             switch result {
-            case .success: reply(.success(.init(status: identity.isDraining() ? .draining : .serving)))
+            case .success: reply(.success(status))
             case .failure(let error): reply(.failure(Self.described(error)))
             }
         }
     }
+
+    private var status: GetHealth.Reply { .init(status: identity.isDraining() ? .draining : .serving) }
 
     private static func described(_ error: any Error) -> any Error {
         switch error {
@@ -51,7 +54,7 @@ public struct ServerHandlers: Sendable {
         _ call: GetInfo, _ context: CallContext, _ loop: any AnswerLoop,
         _ reply: @escaping @Sendable (Result<GetInfo.Reply, any Error>) -> Void
     ) {
-        facts.get(on: loop) { [identity, limits] facts in
+        facts.get(at: context.startedAt, on: loop) { [identity, limits] facts in
             reply(
                 Result {
                     let facts = try facts.get()

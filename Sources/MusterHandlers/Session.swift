@@ -1,6 +1,5 @@
 public import MusterProtocol
 public import MusterStore
-import Synchronization
 
 /// The identity of a caller, proved by `session.open`. `KeyRevocationMonitor` tells whether the key is still live.
 ///
@@ -17,13 +16,23 @@ public final class Session: Sendable, Equatable {
     public let expiresAt: Instant?
     /// For each method whether the key may call it, by its index.
     private let permissions: [Bool]
-    /// Its key, as the first monitor that was asked for it watches it.
-    let watchedKey = AtomicLazyReference<WatchedKey>()
+    /// Its key, as it is watched by the monitor of the server that opened the session.
+    let watchedKey: WatchedKey?
 
-    public init(
+    public convenience init(
         workspaceID: WorkspaceID, workspace: String, keyID: String, kind: KeyKind, partner: String?, scopes: [String],
         expiresAt: Instant?
     ) {
+        self.init(
+            workspaceID: workspaceID, workspace: workspace, keyID: keyID, kind: kind, partner: partner, scopes: scopes,
+            expiresAt: expiresAt, watchedKey: nil)
+    }
+
+    init(
+        workspaceID: WorkspaceID, workspace: String, keyID: String, kind: KeyKind, partner: String?, scopes: [String],
+        expiresAt: Instant?, watchedKey: WatchedKey?
+    ) {
+        self.watchedKey = watchedKey
         self.workspaceID = workspaceID
         self.workspace = workspace
         self.keyID = keyID

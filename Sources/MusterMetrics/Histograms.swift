@@ -23,9 +23,12 @@ public struct Histograms: Sendable {
     /// Divides in 64 bits where that is possible, as it is for 18 seconds: in 128 bits it takes longer than all else
     /// here.
     private static func nanoseconds(_ duration: Duration) -> Int {
-        if let short = UInt64(exactly: duration.attoseconds) { return Int(short / 1_000_000_000) }
-        let (seconds, attoseconds) = duration.components
-        return Int(clamping: seconds) &* 1_000_000_000 &+ Int(attoseconds / 1_000_000_000)
+        let attoseconds = duration.attoseconds
+        if attoseconds >= 0, attoseconds < 1 << 64 {
+            return Int(UInt64(truncatingIfNeeded: attoseconds) / 1_000_000_000)
+        }
+        let (seconds, rest) = duration.components
+        return Int(clamping: seconds) &* 1_000_000_000 &+ Int(rest / 1_000_000_000)
     }
 
     /// The current histogram of one kind.

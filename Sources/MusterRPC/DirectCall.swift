@@ -11,7 +11,6 @@ final class DirectCall: ReplyReceiver, @unchecked Sendable {
     let id: Int64
     let call: PreparedCall
     let context: CallContext
-    let started: ContinuousClock.Instant
     /// Counts the requests in flight of the session's key.
     let count: KeyInFlight
     /// The bytes of the budget that are promised for the reply.
@@ -27,7 +26,6 @@ final class DirectCall: ReplyReceiver, @unchecked Sendable {
     ) {
         (self.id, self.call, self.context, self.count, self.promised) = (id, call, context, count, promised)
         self.connection = connection
-        started = connection.now
     }
 
     func succeed(_ write: (inout [UInt8]) throws -> Void) {
@@ -64,7 +62,7 @@ extension RPCConnection {
         let room = Self.room(for: call)
         guard room == 0 || answers.promiseNow(room) else { return false }
         let direct = DirectCall(id, call, context, count, promised: room, of: self)
-        guard server.router.start(call, in: context, at: direct.started, on: eventLoop, for: direct) else {
+        guard server.router.start(call, in: context, on: eventLoop, for: direct) else {
             if room > 0 { answers.settle(room) }
             return false
         }
@@ -89,8 +87,7 @@ extension RPCConnection {
         let failure: (any Error)? =
             if let early { RPCError(early, "the call was answered before its end") } else { append(&outbox) }
         now = .now
-        let answer = server.router.ended(
-            direct.call, in: direct.context, after: now - direct.started, failure: failure)
+        let answer = server.router.ended(direct.call, in: direct.context, at: now, failure: failure)
         if let answer, early == nil { outbox.append(replyTo: direct.id, error: answer) }
         direct.count.release()
         settle(direct.promised)

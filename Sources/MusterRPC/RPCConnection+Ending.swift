@@ -7,7 +7,7 @@ import NIOCore
 extension RPCConnection {
     /// Answers requests in flight, begins no more, and then closes.
     func goAway(_ reason: String) {
-        if case .ended = phase { return }
+        if phase == .ended { return }
         guard !isClosing else { return }
         isClosing = true
         outbox.append(goawayAfter: lastID, reason: reason)
@@ -26,21 +26,21 @@ extension RPCConnection {
     /// once.
     func endIfIdle() {
         guard inFlight.isEmpty else { return }
-        if case .opening = phase { return }
+        if phase == .opening { return }
         end()
     }
 
     /// Ends the connection of a key that is no longer valid. Requests in flight get no reply: their effect is not known
     /// here, and the caller must ask again with a valid key.
     func endSession(where isMeant: (Session) -> Bool, reason: String) {
-        guard case .open(let session, _) = phase, isMeant(session) else { return }
+        guard let session, isMeant(session) else { return }
         goAway(reason)
         end()
     }
 
     /// Ends the connection for an error of its peer.
     func fail(_ error: RPCError, id: Int64) {
-        if case .ended = phase { return }
+        if phase == .ended { return }
         server.log.info("Connection refused", ["code": "\(error.code.rawValue)", "reason": "\(error.message)"])
         outbox.append(replyTo: id, error: error)
         end()
@@ -70,12 +70,12 @@ extension RPCConnection {
     /// Bounds the end of an unauthenticated connection: pending writes wait for the TLS handshake, which the peer may
     /// never finish.
     private func limitUnauthenticated() {
-        guard case .unopened = phase, let context else { return }
+        guard phase == .unopened, let context else { return }
         let patience = max(server.bounds.linger, created + server.bounds.open - .now)
         context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(patience)) { self.abort() }
     }
 
-    private var hasEnded: Bool { if case .ended = phase { true } else { false } }
+    private var hasEnded: Bool { phase == .ended }
 
     /// Closes now, whatever is in flight.
     func abort() {

@@ -39,25 +39,23 @@ extension RPCConnection {
         }
         lastID = max(lastID, request.id)
         let deadline = arrived + CallRouter.patience(request.deadlineMilliseconds)
-        switch (request.work, phase) {
-        case (.open(let call), .unopened): open(request.id, call, deadline)
-        case (.call(let call), .open(let session, let count)): start(request.id, call, session, count, deadline)
-        case (.refused(let error), .unopened): fail(error, id: request.id)
-        case (.refused(let error), _): reply(request.id, error)
-        case (.open, _), (.call, _):
-            reply(request.id, RPCError(.internal, "the connection is in no state for the call"))
+        switch request.work {
+        case .call(let call) where phase == .open: start(request.id, call, deadline)
+        case .open(let call) where phase == .unopened: open(request.id, call, deadline)
+        case .refused(let error) where phase == .unopened: fail(error, id: request.id)
+        case .refused(let error): reply(request.id, error)
+        case .open, .call: reply(request.id, RPCError(.internal, "the connection is in no state for the call"))
         }
     }
 
-    private func start(
-        _ id: Int64, _ call: PreparedCall, _ session: Session, _ count: KeyInFlight, _ deadline: ContinuousClock.Instant
-    ) {
+    private func start(_ id: Int64, _ call: PreparedCall, _ deadline: ContinuousClock.Instant) {
+        guard let (session, count) = opened else { return }
         guard count.acquire() else {
             let refusal = server.router.keysInFlight.refusal
             server.router.refused(refusal.code, over: .rpc, method: call.method)
             return reply(id, refusal)
         }
-        let context = CallContext(session: session, deadline: deadline)
+        let context = CallContext(session: session, deadline: deadline, startedAt: now)
         guard !startDirectly(id, call, context, count) else { return }
         let (router, loop) = (server.router, eventLoop)
         let (answers, room) = (answers, Self.room(for: call))
@@ -199,11 +197,12 @@ extension RPCConnection {
     }
 
     private func opened(_ id: Int64, _ result: Result<(Session, [UInt8]), RPCError>) {
-        guard let entry = inFlight.remove(id), entry.answer == nil, case .opening = phase else { return end() }
+        guard let entry = inFlight.remove(id), entry.answer == nil, phase == .opening else { return end() }
         switch result {
         case .success((let session, let body)):
             outbox.append(replyTo: id, body: body)
-            phase = .open(session, server.router.keysInFlight.enter(session))
+            phase = .open
+            opened = (session, server.router.keysInFlight.enter(session))
             counted = session
             server.connections.authenticated(self)
             decoder.limit = Limits.frame

@@ -73,7 +73,7 @@ extension RPCConnection {
         deadlineTimer = nil
         let (expired, next) = inFlight.expire(.now)
         for id in expired { reply(id, RPCError(.deadlineExceeded, "the deadline passed")) }
-        if !expired.isEmpty, case .opening = phase { return end() }
+        if !expired.isEmpty, phase == .opening { return end() }
         if let next { wakeAt(next) }
     }
 }

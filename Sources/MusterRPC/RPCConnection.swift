@@ -17,7 +17,8 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
         case unopened
         /// `session.open` is being validated; frames wait meanwhile.
         case opening
-        case open(Session, KeyInFlight)
+        /// There is a session.
+        case open
         /// The connection is done; further input is discarded.
         case ended
     }
@@ -29,6 +30,8 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
 
     var context: ChannelHandlerContext?
     var phase = Phase.unopened
+    /// The open session, and the requests in flight of its key.
+    var opened: (session: Session, count: KeyInFlight)?
     var decoder = FrameDecoder(limit: Limits.frameBeforeOpen)
     var inFlight = InFlight()
     var outbox: Outbox
@@ -62,6 +65,7 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
     var timers = Timers()
     var deadlineTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
 
+    private var isWritable = true
     private var isReadPending = false
     private var isTakingFrames = false
     private var isInReadBatch = false
@@ -120,8 +124,9 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        timers.unwritableSince = context.channel.isWritable ? nil : .now
-        if context.channel.isWritable { takeFrames() }
+        isWritable = context.channel.isWritable
+        timers.unwritableSince = isWritable ? nil : .now
+        if isWritable { takeFrames() }
         context.fireChannelWritabilityChanged()
     }
 }
@@ -130,7 +135,7 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
 
 extension RPCConnection {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .ended = phase { return }
+        if phase == .ended { return }
         isInReadBatch = true
         unwrapInboundIn(data).withUnsafeReadableBytes { decoder.append($0) }
         takeFrames()
@@ -153,7 +158,7 @@ extension RPCConnection {
         switch phase {
         case .unopened: true
         case .opening, .ended: false
-        case .open: (hasRoom || held == nil) && context?.channel.isWritable == true && !hasTooMuchUnread
+        case .open: (hasRoom || held == nil) && context != nil && isWritable && !hasTooMuchUnread
         }
     }
 
@@ -205,8 +210,8 @@ extension RPCConnection {
         }
     }
 
-    var session: Session? { if case .open(let session, _) = phase { session } else { nil } }
-    var isOpen: Bool { session != nil }
+    var session: Session? { phase == .open ? opened?.session : nil }
+    var isOpen: Bool { phase == .open }
 
     private func readIfWanted() {
         guard let context, !isReadPending, !inputEnded, isDiscarding || mayTakeFrame else { return }
@@ -214,7 +219,7 @@ extension RPCConnection {
         context.read()
     }
 
-    private var isDiscarding: Bool { if case .ended = phase { true } else { false } }
+    private var isDiscarding: Bool { phase == .ended }
     /// Whether the connection is reading, so that signs of life from the peer would be noticed.
     var isListening: Bool { isReadPending }
 
@@ -244,7 +249,7 @@ extension RPCConnection {
     func flush() {
         guard let context, !outbox.isEmpty else { return }
         write(context, promise: nil)
-        guard !context.channel.isWritable else { return }
+        guard !isWritable else { return }
         let unread = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
         if let unread, unread > server.bounds.unreadBytes { abort() }
     }

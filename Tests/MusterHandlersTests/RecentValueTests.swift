@@ -27,7 +27,7 @@ import Testing
     }
 
     private func get(_ value: RecentValue<Int>) async throws -> Int {
-        try await OneShot<Result<Int, any Error>>.result { value.get(on: SharedAnswerLoop.shared, then: $0) }
+        try await OneShot<Result<Int, any Error>>.result { value.get(at: .now, on: SharedAnswerLoop.shared, then: $0) }
     }
 
     @Test func callersWhoWaitShareOneReading() async throws {

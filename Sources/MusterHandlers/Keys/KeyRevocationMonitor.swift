@@ -3,7 +3,6 @@ public import Logging
 public import MusterProtocol
 public import MusterStore
 import Postgres
-import Synchronization
 
 /// Polls the keys in use, so that a key that any server invalidates loses its calls and connections within a second.
 ///
@@ -32,11 +31,15 @@ public final class KeyRevocationMonitor: Sendable {
         self.logger = logger
     }
 
-    /// Records that a query which began at `asked` has proved the key of a new session.
-    func opened(_ session: Session, asked: ContinuousClock.Instant) {
-        withKey(of: session) { key in
-            if !key.isRevoked { key.provedAt = max(key.provedAt ?? asked, asked) }
-            key.isUsed = true
+    /// Watches the key of a session that is about to open; a query that began at `asked` has proved it.
+    func watch(_ keyID: String, in workspace: WorkspaceID, provedAt asked: ContinuousClock.Instant) -> WatchedKey {
+        while true {
+            let key = watchedKey(keyID, in: workspace, at: asked)
+            let isWatched: Void? = key.hear(at: .now) { key in
+                if !key.isRevoked { key.provedAt = max(key.provedAt ?? asked, asked) }
+                key.isUsed = true
+            }
+            if isWatched != nil { return key }  // else it was forgotten just now
         }
     }
 
@@ -114,19 +117,22 @@ public final class KeyRevocationMonitor: Sendable {
     private func withKey<R: Sendable>(
         of session: Session, at now: ContinuousClock.Instant = .now, _ body: (inout WatchedKey.State) -> R
     ) -> R {
-        if let key = session.watchedKey.load(), key.monitor == ObjectIdentifier(self),
+        if let key = session.watchedKey, key.monitor == ObjectIdentifier(self),
             let result = key.hear(at: now, body)
         {
             return result
         }
         while true {
-            let key = workspaces.withLock { workspaces in
-                workspaces[session.workspaceID, default: WorkspaceKeys()].key(session.keyID) {
-                    WatchedKey(of: self, at: now)
-                }
-            }
-            _ = session.watchedKey.storeIfNil(key)
+            let key = watchedKey(session.keyID, in: session.workspaceID, at: now)
             if let result = key.hear(at: now, body) { return result }  // else it was forgotten just now
+        }
+    }
+
+    private func watchedKey(
+        _ keyID: String, in workspace: WorkspaceID, at now: ContinuousClock.Instant
+    ) -> WatchedKey {
+        workspaces.withLock { workspaces in
+            workspaces[workspace, default: WorkspaceKeys()].key(keyID) { WatchedKey(of: self, at: now) }
         }
     }
 }

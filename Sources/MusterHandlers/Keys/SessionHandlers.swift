@@ -22,8 +22,8 @@ public struct SessionHandlers: Sendable {
         // Always compares, so that the time reveals nothing.
         let isSame = Secret.isSame(found?.digest ?? Self.nobody, digest)
         guard let found, isSame, found.info.kind == secret.kind, found.info.isLive(at: .now) else { throw Self.refusal }
-        let session = Session(found, in: secret.workspace)
-        monitor.opened(session, asked: asked)
+        let key = monitor.watch(found.info.keyID, in: secret.workspace, provedAt: asked)
+        let session = Session(found, in: secret.workspace, watched: key)
         return (
             session,
             .init(
@@ -39,10 +39,10 @@ public struct SessionHandlers: Sendable {
 }
 
 extension Session {
-    fileprivate convenience init(_ key: StoredKey, in workspace: WorkspaceID) {
+    fileprivate convenience init(_ key: StoredKey, in workspace: WorkspaceID, watched: WatchedKey) {
         self.init(
             workspaceID: workspace, workspace: key.workspace, keyID: key.info.keyID, kind: key.info.kind,
             partner: key.info.partner, scopes: key.info.kind == .import ? Scope.ofImportKeys : key.info.scopes,
-            expiresAt: key.info.expiresAt)
+            expiresAt: key.info.expiresAt, watchedKey: watched)
     }
 }

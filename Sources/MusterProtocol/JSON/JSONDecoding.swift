@@ -12,6 +12,7 @@ public enum JSONDecoding {
     }
 
     /// Decodes the body of a call, which refuses unknown fields like every request body.
+    @inlinable
     public static func decode<C: Call>(call type: C.Type, from body: JSONValue) throws -> C {
         try C.plain(body) ?? decode(request: type, from: body)
     }

@@ -84,15 +84,18 @@ enum JSONText {
     }
 
     static func append(_ integer: Int64, to bytes: inout [UInt8]) {
-        guard integer != 0 else { return bytes.append(UInt8(ascii: "0")) }
         if integer < 0 { bytes.append(UInt8(ascii: "-")) }
-        let start = bytes.count
-        var rest = integer.magnitude
-        while rest > 0 {
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
+        // 20 digits are enough for 64 bits. They are made from the last to the first.
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            var first = digits.count
+            var rest = integer.magnitude
+            repeat {
+                first -= 1
+                digits[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            } while rest > 0
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: digits[first...]))
         }
-        bytes[start...].reverse()
     }
 
     /// A double in the fewest digits that read back exactly; without fraction or exponent when it is whole.

@@ -59,7 +59,7 @@ public struct FrameDecoder: Sendable {
     /// The maximum message length; it may change between messages, as when a connection authenticates.
     public var limit: Limit
 
-    private var bytes: [UInt8] = []
+    @usableFromInline var bytes: [UInt8] = []
     private var start = 0
 
     /// Makes a decoder for the start of a connection.
@@ -81,18 +81,24 @@ public struct FrameDecoder: Sendable {
     public mutating func append(_ chunk: [UInt8]) { chunk.withUnsafeBytes { append($0) } }
 
     /// Calls `body` with the next message; nil when none is complete.
+    @inlinable
     public mutating func next<R>(_ body: (UnsafeRawBufferPointer) throws -> R) throws -> R? {
-        let waiting = start..<bytes.count
-        let limit = limit
-        var taken = 0
-        defer { start += taken }
-        return try bytes.withUnsafeBytes { all in
-            let waiting = UnsafeRawBufferPointer(rebasing: all[waiting])
-            guard let header = try FrameHeader(waiting, limit: limit) else { return nil }
-            let end = FrameHeader.byteCount + header.length
-            guard waiting.count >= end else { return nil }
-            taken = end
-            return try body(UnsafeRawBufferPointer(rebasing: waiting[FrameHeader.byteCount..<end]))
+        guard let message = try take() else { return nil }
+        return try bytes.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[message])) }
+    }
+
+    /// Takes the next message, and returns where it is in `bytes`.
+    @usableFromInline
+    mutating func take() throws(FrameError) -> Range<Int>? {
+        let found = bytes.withUnsafeBytes { [start, limit] all in
+            Result { () throws(FrameError) in
+                try FrameHeader(UnsafeRawBufferPointer(rebasing: all[start...]), limit: limit)
+            }
         }
+        guard let header = try found.get() else { return nil }
+        let first = start + FrameHeader.byteCount
+        guard bytes.count - first >= header.length else { return nil }
+        start = first + header.length
+        return first..<start
     }
 }

@@ -3,8 +3,8 @@
 public struct PlainRequest {
     /// The id.
     public let id: Int64
-    /// The name of the method.
-    public let method: JSONValue
+    /// The name of the method, in UTF-8.
+    public let method: UnsafeRawBufferPointer
     /// How long the caller waits.
     public let deadlineMilliseconds: Int64?
     /// An object.
@@ -14,7 +14,7 @@ public struct PlainRequest {
     public init?(_ message: JSONValue) {
         var id: Int64?
         var deadline: Int64?
-        var method: JSONValue?
+        var method: UnsafeRawBufferPointer?
         var body: JSONValue?
         for (name, value) in JSONFields(message) {
             if name.isText("id") {
@@ -22,7 +22,7 @@ public struct PlainRequest {
                 id = number
             } else if name.isText("method") {
                 guard value.kind == .string, !value.isUnusable else { return nil }
-                method = value
+                method = value.text
             } else if name.isText("body") {
                 guard value.kind == .object else { return nil }
                 body = value
