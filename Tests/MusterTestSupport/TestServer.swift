@@ -1,3 +1,4 @@
+import Foundation
 public import Logging
 public import MusterClient
 public import MusterHTTP
@@ -24,9 +25,15 @@ public final class TestServer: Sendable {
     private let watching: Task<Void, Never>
     private let answering: Task<Void, any Error>
 
+    /// Memory for identity directories where a test doesn't say: a run of all tests with 0, or with little, shows that
+    /// they decide the speed of answers alone.
+    private static let directoryBytes =
+        ProcessInfo.processInfo.environment["TEST_DIRECTORY_BYTES"].flatMap(Int.init) ?? 64 << 20
+
     /// Starts a server over a workspace that is there, wired as the program is.
     public init(
         databaseURL: String, workspace: NewWorkspace, connections: Int = 4, cacheBytes: Int = 64 << 20,
+        directoryBytes: Int? = nil,
         restRequestsPerHour: Int = 250_000, restServiceRequestsPerHour: Int = 3_600_000,
         maxInFlightPerKey: Int = Limits.requestsInFlightPerKey.value, logger: Logger = quietLogger
     ) async throws {
@@ -35,6 +42,7 @@ public final class TestServer: Sendable {
         (settings.listenPort, settings.restPort, settings.opsHost) = (0, 0, nil)
         (settings.version, settings.publicRESTURL) = ("test", "https://rest.example")
         (settings.cacheBytes, settings.maxInFlightPerKey) = (cacheBytes, maxInFlightPerKey)
+        settings.directoryBytes = directoryBytes ?? Self.directoryBytes
         settings.restRequestsPerHour = restRequestsPerHour
         settings.restServiceRequestsPerHour = restServiceRequestsPerHour
         let server = Server(settings, logger: logger)

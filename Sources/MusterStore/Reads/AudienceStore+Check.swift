@@ -43,21 +43,22 @@ extension AudienceStore {
     ) {
         let directories = store.reads.resources.directories
         let digests = directories.digestKey(of: workspace).flatMap { $0.digests(of: users) }
-        if maxStaleness > .zero, let digests, let recent = recent(question, needsSets: true, maxStaleness),
+        let plan = memory.plan(for: question)
+        if maxStaleness > .zero, let digests, let recent = recent(plan, needsSets: true, maxStaleness),
             let found = numbers(of: digests, in: recent)
         {
             return then(.success(Membership(of: found, recent)))
         }
-        submit(users, digests, question, mayBeStale: maxStaleness > .zero, on: loop, then)
+        submit(users, digests, question, plan, mayBeStale: maxStaleness > .zero, on: loop, then)
     }
 
     private func submit(
-        _ users: [UserReference], _ digests: [IdentifierDigest]?, _ question: Question, mayBeStale: Bool,
-        on loop: any AnswerLoop, _ then: @escaping @Sendable (Result<Membership, any Error>) -> Void
+        _ users: [UserReference], _ digests: [IdentifierDigest]?, _ question: Question, _ plan: QueryPlan?,
+        mayBeStale: Bool, on loop: any AnswerLoop, _ then: @escaping @Sendable (Result<Membership, any Error>) -> Void
     ) {
         memory.submit(
             PendingRead(
-                question, users: users, digests: digests, needsSets: false, mayBeStale: mayBeStale,
+                question, plan: plan, users: users, digests: digests, needsSets: false, mayBeStale: mayBeStale,
                 deadline: scope.deadline, on: loop
             ) { [self] result in
                 scope.caller.begin()
@@ -69,7 +70,7 @@ extension AudienceStore {
                         then(.success(Membership(of: found, proved)))
                     } else {
                         // The directory has gone on since the proof: without digests they are looked up in a snapshot.
-                        submit(users, nil, question, mayBeStale: mayBeStale, on: loop, then)
+                        submit(users, nil, question, plan, mayBeStale: mayBeStale, on: loop, then)
                     }
                 }
             })

@@ -16,11 +16,12 @@ extension AudienceStore {
         of question: Question, withNodes: Bool, maxStaleness: Duration, on loop: any AnswerLoop,
         then: @escaping @Sendable (Result<SizeSegment.Reply, any Error>) -> Void
     ) {
-        if maxStaleness > .zero, let recent = recent(question, needsSets: true, maxStaleness) {
+        let plan = memory.plan(for: question)
+        if maxStaleness > .zero, let recent = recent(plan, needsSets: true, maxStaleness) {
             return recent.count(withNodes: withNodes, on: loop, then)
         }
         memory.submit(
-            PendingRead(question, needsSets: true, deadline: scope.deadline, on: loop) { [scope] result in
+            PendingRead(question, plan: plan, needsSets: true, deadline: scope.deadline, on: loop) { [scope] result in
                 scope.caller.begin()
                 switch result {
                 case .failure(let error): then(.failure(error))

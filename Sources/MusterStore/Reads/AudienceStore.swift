@@ -16,10 +16,13 @@ public struct AudienceStore: ScopedStore {
     func read(
         _ question: Question, needsSets: Bool = true, maxStaleness: Duration = .zero
     ) async throws -> ProvedRead {
-        if maxStaleness > .zero, let recent = recent(question, needsSets: needsSets, maxStaleness) { return recent }
+        if maxStaleness > .zero, let recent = recent(memory.plan(for: question), needsSets: needsSets, maxStaleness) {
+            return recent
+        }
         let answer = OneShot<Result<ProvedRead, any Error>>()
         let read = PendingRead(
-            question, needsSets: needsSets, deadline: scope.deadline, on: CallingThread.shared
+            question, plan: memory.plan(for: question), needsSets: needsSets, deadline: scope.deadline,
+            on: CallingThread.shared
         ) { answer.fulfill($0) }
         return try await withTaskCancellationHandler {
             memory.submit(read)
@@ -32,8 +35,8 @@ public struct AudienceStore: ScopedStore {
     }
 
     /// The state that a read proved recently, if it is young enough for the caller.
-    func recent(_ question: Question, needsSets: Bool, _ maxStaleness: Duration) -> ProvedRead? {
-        guard let plan = memory.plan(for: question), let latest = plan.latest.withLock({ $0 }),
+    func recent(_ plan: QueryPlan?, needsSets: Bool, _ maxStaleness: Duration) -> ProvedRead? {
+        guard let plan, let latest = plan.latest.withLock({ $0 }),
             latest.at > oldestAllowed(maxStaleness), !needsSets || latest.state.evaluations != nil
         else { return nil }
         return ProvedRead(plan: plan, state: latest.state, heads: latest.heads)

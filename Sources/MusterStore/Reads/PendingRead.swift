@@ -8,6 +8,8 @@ final class PendingRead: Sendable {
     typealias Finish = @Sendable (Result<ProvedRead, any Error>) -> Void
 
     let question: Question
+    /// The question's plan when it was asked, if there was one.
+    let plan: QueryPlan?
     /// The users that it asks about.
     let users: [UserReference]
     /// A digest of each user's identifier; nil where one of them can't be found by the directory.
@@ -23,11 +25,13 @@ final class PendingRead: Sendable {
 
     /// - Parameter finish: called once, on `loop`.
     init(
-        _ question: Question, users: [UserReference] = [], digests: [IdentifierDigest]? = nil, needsSets: Bool,
+        _ question: Question, plan: QueryPlan? = nil, users: [UserReference] = [], digests: [IdentifierDigest]? = nil,
+        needsSets: Bool,
         mayBeStale: Bool = false,
         deadline: ContinuousClock.Instant, on loop: any AnswerLoop, _ finish: @escaping Finish
     ) {
         self.question = question
+        self.plan = plan
         self.users = users
         self.digests = digests
         self.needsSets = needsSets

@@ -125,11 +125,12 @@ final class WorkspaceReads: Sendable {
         let reads = state.withLock { state in
             state.proving += state.waiting
             state.waiting = []
-            return state.proving.map { ($0, state.plans[$0.question]) }
+            return state.proving
         }
         var numbers = Set(Heads.common)
         var seen: Set<ObjectIdentifier> = []
-        for case (_, let plan?) in reads where seen.insert(ObjectIdentifier(plan)).inserted {
+        for read in reads {
+            guard let plan = read.plan, seen.insert(ObjectIdentifier(plan)).inserted else { continue }
             if let latest = plan.latest.withLock({ $0 }) { numbers.formUnion(latest.state.numbers) }
         }
         return Array(numbers)
@@ -152,11 +153,15 @@ final class WorkspaceReads: Sendable {
     private func answer(_ reads: [PendingRead], _ heads: Heads, at moment: ContinuousClock.Instant) {
         var answers = Answers()
         var behind: [PendingRead] = []
-        var plans: [Question: ProvedRead?] = [:]
+        var plans: [ObjectIdentifier: ProvedRead?] = [:]
         let now = Instant.now
         for read in reads where !read.hasEnded {
-            let proved = plans[read.question] ?? prove(read.question, heads, at: moment, now)
-            plans[read.question] = .some(proved)
+            guard let plan = read.plan else {
+                behind.append(read)
+                continue
+            }
+            let proved = plans[ObjectIdentifier(plan)] ?? prove(plan, heads, at: moment, now)
+            plans[ObjectIdentifier(plan)] = .some(proved)
             if let proved, isEnough(proved, for: read) {
                 answers.add(read, .success(proved))
             } else {
@@ -167,11 +172,11 @@ final class WorkspaceReads: Sendable {
         refresh(behind, .quick)
     }
 
-    /// The state of a question's plan at these heads, from memory alone; nil if something is behind.
+    /// The state of a plan at these heads, from memory alone; nil if something is behind.
     private func prove(
-        _ question: Question, _ heads: Heads, at moment: ContinuousClock.Instant, _ now: Instant
+        _ plan: QueryPlan, _ heads: Heads, at moment: ContinuousClock.Instant, _ now: Instant
     ) -> ProvedRead? {
-        guard let plan = plan(for: question), let latest = plan.latest.withLock({ $0 }),
+        guard let latest = plan.latest.withLock({ $0 }),
             !plan.dependsOnDefinitions || heads[SetKey.definitions] == plan.definitions
         else { return nil }
         var state = latest.state

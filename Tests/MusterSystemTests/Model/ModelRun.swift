@@ -29,6 +29,9 @@ final class ModelRun {
     /// Cache sizes of the servers; some are too small for any set.
     private static let cacheSizes = [1_000, 20_000, 1 << 20]
 
+    /// Memory for identity directories: none, too little for most states of the model, enough.
+    private static let directorySizes = [0, 40_000, 16 << 20]
+
     init(seed: UInt64, database: TestDatabase, workspace: NewWorkspace) async throws {
         words = Vocabulary(seed: seed)
         self.database = database
@@ -39,7 +42,8 @@ final class ModelRun {
     private func start(_ place: Int) async throws {
         let server = try await TestServer(
             databaseURL: database.serverURL, workspace: workspace, connections: 2,
-            cacheBytes: words.random.pick(Self.cacheSizes) ?? 0)
+            cacheBytes: words.random.pick(Self.cacheSizes) ?? 0,
+            directoryBytes: words.random.pick(Self.directorySizes))
         if place == servers.count {
             servers.append(server)
             clients.append([])
