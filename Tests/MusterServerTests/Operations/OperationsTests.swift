@@ -154,7 +154,7 @@ import Testing
                 #expect(try await running.metric(#"muster_http_answers_total{status="404"}"#) == 1)
                 #expect(try await running.metric(#"muster_http_seconds_count{route="other"}"#) >= 1)
                 #expect(try await running.metric(#"muster_connections{wire="rpc"}"#) == 1)
-                #expect(try await running.metric("muster_look_calls_total") >= 2)
+                #expect(try await running.metric("muster_proved_reads_total") >= 2)
                 #expect(try await running.metric(#"muster_cache_hits_total{cache="sets"}"#) > 0)
                 #expect(try await running.metric("process_resident_memory_bytes") > 1_000_000)
                 #expect(try await running.metric("muster_build_info{version=\"\(MusterServerCommand.version)\"}") == 1)

@@ -143,7 +143,10 @@ struct RegistryFixture: Sendable {
                 ) { row in try row.value(0, as: Int32.self) }
             )
         }
-        #expect(try await identifierLogDiffers() == nil)
+        // A test may have deleted the beginning of the log.
+        let firstLogged = try await value(
+            "SELECT coalesce(min(version), 1) FROM identifier_change WHERE workspace_id = \(workspace)")
+        if firstLogged == 1 { #expect(try await identifierLogDiffers() == nil) }
         let everyone = MemberSet(users: rows)
         for number in heads {
             let state = try await stored(number)
