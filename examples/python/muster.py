@@ -15,8 +15,8 @@ FRAME_LIMIT = 4_194_304
 REPEATABLE = {
     "server.health", "server.info", "keys.list", "keys.invalidate", "partners.set", "partners.list", "partners.get",
     "users.get", "users.export.ids", "users.export.get", "cohorts.create", "cohorts.get", "cohorts.list", "cohorts.members", "cohorts.diff", "cohorts.imports",
-    "segments.update", "segments.get", "segments.list", "segments.size", "segments.check", "segments.of",
-    "segments.members", "segments.data_series",
+    "segments.update", "segments.get", "segments.list", "segments.size", "segments.check", "segments.explain", "segments.of",
+    "segments.members", "segments.diff", "segments.data_series",
 }
 
 
@@ -55,7 +55,7 @@ class Client:
     def call(self, method, body, seconds=60):
         """Makes a call and returns the body of its reply; retries it if that is safe, for this many seconds."""
         end, pause = time.monotonic() + seconds, 0.05
-        is_safe = method in REPEATABLE or "request_id" in body
+        is_safe = (method in REPEATABLE and "if_version" not in body) or "request_id" in body
         while True:
             wait = 0
             try:

@@ -34,10 +34,17 @@ public struct SegmentHandlers: Sendable {
         try check(objectID: call.segmentID, "segment_id")
         if let name = call.name { try check(name: name, "name") }
         if let filter = call.filter { try FilterRules.check(filter) }
-        let updated = try await store.in(context.scope).segments.update(
-            call.segmentID, name: call.name, filter: call.filter)
-        guard let updated else { throw FilterFault.unknownSegment(call.segmentID) }
-        return updated
+        let update = try await store.in(context.scope).segments.update(
+            call.segmentID, name: call.name, filter: call.filter, ifVersion: call.ifVersion)
+        switch update {
+        case .updated(let version): return .init(segmentID: call.segmentID, version: version)
+        case .unknown: throw FilterFault.unknownSegment(call.segmentID)
+        case .otherVersion(let version):
+            throw RPCError(
+                .failedPrecondition, .changed, field: "if_version",
+                "segment \"\(call.segmentID.text)\" has version \(version); read it again with segments.get",
+                details: ["version": .integer(version)])
+        }
     }
 
     /// `segments.get`
@@ -71,7 +78,11 @@ public struct SegmentHandlers: Sendable {
 
     /// `segments.members`
     public func members(_ call: ListSegmentMembers, _ context: CallContext) async throws -> ListSegmentMembers.Reply {
-        let question = try question(call.segmentID, call.filter)
+        if let count = call.sample { return try await sample(count, of: call, context) }
+        guard call.seed == nil else {
+            throw RPCError(.invalidArgument, .conflict, field: "seed", "seed needs sample: leave it out, or add that")
+        }
+        let question = Question(try subject(call.segmentID, call.filter))
         let shape = PageShape(size: try call.limit(), allIdentifiers: call.allIdentifiers ?? false)
         let tokens = try await PageTokens(store, context)
         let page: ListingPage
@@ -107,21 +118,6 @@ public struct SegmentHandlers: Sendable {
             of: call.segmentID, endingAt: end, length: call.length)
         guard let sizes else { throw FilterFault.unknownSegment(call.segmentID) }
         return .init(data: sizes)
-    }
-
-    func question(_ id: Identifier?, _ filter: Filter?) throws -> Question {
-        switch (id, filter) {
-        case (let id?, nil):
-            try check(objectID: id, "segment_id")
-            return .segments([id])
-        case (nil, let filter?):
-            try FilterRules.check(filter)
-            return .filter(filter)
-        case (nil, nil):
-            throw RPCError(.invalidArgument, .missing, field: "segment_id", "name either segment_id or filter")
-        case (_?, _?):
-            throw RPCError(.invalidArgument, .conflict, field: "segment_id", "name either segment_id or filter")
-        }
     }
 }
 
