@@ -1,6 +1,7 @@
 import MusterClient
 import MusterProtocol
 import MusterTestSupport
+import TestSupport
 import Testing
 
 @testable import MusterStore
