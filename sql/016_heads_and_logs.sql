@@ -18,13 +18,15 @@ CROSS JOIN LATERAL (VALUES
     (3, 'identity', coalesce(i.counter, 0)), (4, 'definitions', coalesce(d.version, 0)), (5, 'identifiers', 1)
 ) AS h (set_number, kind, version);
 DROP TABLE identity, definitions;
+-- Deprecated external ids are in the directory, and a read by SQL looks for them where it has not found one.
+ALTER TABLE set_head DROP COLUMN has_deprecated_ids;
 
 COMMENT ON SEQUENCE set_number IS
     'Numbers of sets; below 16 stand the heads that every workspace has: 0 everyone, 1 attributes, 2 events, 3 identity, 4 definitions, 5 identifiers.';
 COMMENT ON COLUMN set_head.kind IS
     'identity: raised by whatever ends or moves a binding of an identifier to a user; whoever resolved identifiers holds it FOR SHARE while it writes. definitions: saved filters of a workspace change one at a time under it, so that no cycle slips in. identifiers: raised by every change of which identifier finds which user.';
 COMMENT ON COLUMN segment_export.identity_counter IS
-    'The version of the workspace''s head of identity as of which all users in the archive were there. Upkeep looks again once it has risen.';
+    'The version of the workspace''s head of identity as of which all users in the archive were there. Maintenance looks again once it has risen.';
 
 CREATE TABLE definition_change (
     workspace_id int4 NOT NULL,
@@ -54,14 +56,14 @@ CREATE TABLE identifier_change (
     CONSTRAINT identifier_change_gone_whole CHECK (octet_length(gone) % 16 = 0)
 );
 COMMENT ON TABLE identifier_change IS
-    'Which identifiers found another user from a version of the head of identifiers on. It has keyed digests of them and no identifier. Upkeep deletes changes after a day, and earlier where there are many.';
+    'Which identifiers found another user from a version of the head of identifiers on. It has keyed digests of them and no identifier. Maintenance deletes changes after a day, and earlier where there are many.';
 COMMENT ON COLUMN identifier_change.previous_tag IS
     'The tag of the version before: tells histories apart that share version numbers.';
 COMMENT ON COLUMN identifier_change.come IS
     'Entries of 20 bytes: the digest of an identifier (16), and the number of the user whom it finds now (4, highest first), whose top bit says that it is an external id.';
 COMMENT ON COLUMN identifier_change.gone IS 'Digests, 16 bytes each, of identifiers that find nobody any more.';
 COMMENT ON COLUMN identifier_change.log_bytes IS
-    'What log_bytes of the head is at this version, so that upkeep finds the changes beyond a size without reading them all.';
+    'What log_bytes of the head is at this version, so that maintenance finds the changes beyond a size without reading them all.';
 -- Digests are random bytes, which do not compress.
 ALTER TABLE identifier_change ALTER come SET STORAGE EXTERNAL, ALTER gone SET STORAGE EXTERNAL;
 ALTER TABLE identifier_change ADD CONSTRAINT identifier_change_workspace FOREIGN KEY (workspace_id) REFERENCES workspace;

@@ -7,5 +7,3 @@ COMMENT ON TABLE set_snapshot IS
 COMMENT ON TABLE ended_set IS
     'Sets of deleted cohorts that may still have receipts. Maintenance deletes the receipts, and then the row, once no repeat of an import has to be recognized.';
 COMMENT ON COLUMN cohort.forgotten_import_at IS 'The time of the newest import whose receipt was deleted.';
-COMMENT ON COLUMN segment_export.identity_counter IS
-    'The counter of the workspace''s identity row at which all users in the archive existed. Maintenance checks them again when it has risen.';

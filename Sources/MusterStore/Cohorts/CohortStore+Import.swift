@@ -93,12 +93,14 @@ extension CohortStore {
 
     /// Starts from the unresolved batch on every attempt, so that no user found by an earlier attempt is left over.
     private func resolve(_ unresolved: ImportBatch, of request: ImportRequest, _ id: ImportID) async throws -> Lookup {
-        let directories = store.directories
+        let (directories, memory) = (store.directories, stores.audience.memory)
         return try await transaction { transaction in
             let lookup = try transaction.lookUpRequest(request, id)
             if let answer = lookup.answer { return .answered(answer) }
             var batch = unresolved
-            try transaction.resolve(&batch, by: directories, at: lookup.identifiers)
+            // Reads keep the directory current; where there are none, the next import finds it so.
+            let isCurrent = try transaction.resolve(&batch, by: directories, at: lookup.identifiers)
+            if !isCurrent { memory.refreshDirectory() }
             return .resolved(batch, lookup.identity)
         }
     }

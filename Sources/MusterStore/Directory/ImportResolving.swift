@@ -6,11 +6,14 @@ extension WorkspaceTransaction {
     /// Resolves the identifiers of an import: by the workspace's directory if it is at `version` of the head of
     /// identifiers, which the caller read together with the head of identity, and by SQL otherwise.
     ///
-    /// A device counts only while its user is anonymous (Braze's rule).
+    /// A device counts only while its user is anonymous (Braze's rule). Returns whether the directory resolved them.
+    @discardableResult
     borrowing func resolve(
         _ batch: inout ImportBatch, by directories: IdentityDirectories, at version: SetVersion
-    ) throws {
-        if !directories.resolve(&batch, of: workspace, at: version) { try resolve(&batch) }
+    ) throws -> Bool {
+        if directories.resolve(&batch, of: workspace, at: version) { return true }
+        try resolve(&batch)
+        return false
     }
 
     private borrowing func resolve(_ batch: inout ImportBatch) throws {

@@ -227,9 +227,10 @@ struct Refresh {
     private mutating func findUsers(
         of ready: inout [(PendingRead, ProvedRead)], _ transaction: borrowing WorkspaceTransaction
     ) throws {
+        // Also where nobody asks about users: the next import or check does.
+        let directory = try currentDirectory(transaction)
         let asking = ready.indices.filter { !ready[$0].0.users.isEmpty }
         guard !asking.isEmpty else { return }
-        let directory = try currentDirectory(transaction)
         var unknown: [Int] = []
         for index in asking {
             let digests = ready[index].0.digests

@@ -270,6 +270,15 @@ final class WorkspaceReads: Sendable {
         }
     }
 
+    /// Brings the directory, if there is one, to the current identifiers in the background.
+    func refreshDirectory() {
+        guard resources.directories.directory(of: workspace) != nil else { return }
+        let read = PendingRead(
+            .filter(.everyone), needsSets: false, deadline: .now + .seconds(10), on: CallingThread.shared
+        ) { _ in }
+        refresh([read], .quick)
+    }
+
     /// Makes a leaf's set in the background, so that later checks need no row of the user: at most once a minute, as it
     /// may be too large to keep.
     private func makeForChecks(_ leaf: AnyComputedLeaf, until deadline: ContinuousClock.Instant) {

@@ -86,23 +86,12 @@ extension WorkspaceTransaction {
             FROM unnest(\(deprecated.map(\.id)), \(deprecated.map(\.user))) n (external_id, user_number)
             RETURNING 1
             """)
-        try execute(
-            """
-            UPDATE set_head SET has_deprecated_ids = true
-            WHERE workspace_id = \(workspace) AND set_number = \(SetKey.everyone)
-            """)
     }
 
     fileprivate borrowing func removeDeprecated(_ ids: [Identifier]) throws {
         try execute(
             """
             DELETE FROM deprecated_external_id WHERE workspace_id = \(workspace) AND external_id = ANY (\(ids))
-            """)
-        try execute(
-            """
-            UPDATE set_head SET has_deprecated_ids = EXISTS (
-                SELECT FROM deprecated_external_id WHERE workspace_id = \(workspace))
-            WHERE workspace_id = \(workspace) AND set_number = \(SetKey.everyone)
             """)
     }
 }
