@@ -17,6 +17,17 @@ public protocol Call: Codable, Sendable, Equatable {
 
     /// An upper estimate of the reply's bytes when it depends on the request; 0 when the reply is always short.
     var maxReplyBytes: Int { get }
+
+    /// Appends the JSON of the request, byte for byte as `JSONEncoding` does. After an error, some of it may be there.
+    /// Calls that clients make often have their own coding, which takes a tenth of the time.
+    func append(to bytes: inout [UInt8]) throws
+    /// Reads a reply where it has the form in which our server writes it; nil where `JSONDecoding` has to read it.
+    static func reply(from text: inout PlainJSON) -> Reply?
+}
+
+extension Call {
+    public func append(to bytes: inout [UInt8]) throws { try JSONEncoding.append(self, to: &bytes) }
+    public static func reply(from text: inout PlainJSON) -> Reply? { nil }
 }
 
 /// A call that changes nothing.
