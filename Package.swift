@@ -183,6 +183,7 @@ let package = Package(
             name: "MusterClientTests",
             dependencies: [
                 "MusterRPC", "MusterListener", "MusterClient", "MusterProtocol", "TestSupport", "MusterTestSupport",
+                log,
             ] + nio,
             swiftSettings: settings),
         .testTarget(

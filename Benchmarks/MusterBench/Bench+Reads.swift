@@ -97,20 +97,25 @@ extension Bench {
             ("max_staleness_ms 100, any of 1,000 users", few, 100),
         ] {
             let calls = 200_000
-            _ = try await check(ids, calls: 20_000, staleness)
-            let measure = try await processes.measure { _ = try await check(ids, calls: calls, staleness) }
+            _ = try await check(ids, calls: 20_000, atOnce: 64, staleness, "bench", client)
+            let measure = try await processes.measure {
+                _ = try await check(ids, calls: calls, atOnce: 64, staleness, "bench", client)
+            }
             row(name, count: calls, measure)
         }
     }
 
-    private func check(_ ids: [Identifier], calls: Int, _ staleness: Int?) async throws -> Int {
+    /// Makes calls from so many tasks; returns how many users were in the segment.
+    func check(
+        _ ids: [Identifier], calls: Int, atOnce: Int, _ staleness: Int?, _ segment: Identifier, _ client: MusterClient
+    ) async throws -> Int {
         try await withThrowingTaskGroup(of: Int.self) { group in
-            for worker in 0..<64 {
+            for worker in 0..<atOnce {
                 group.addTask {
                     var members = 0
-                    for number in stride(from: worker, to: calls, by: 64) {
+                    for number in stride(from: worker, to: calls, by: atOnce) {
                         let call = CheckSegments(
-                            users: [.externalID(ids[number % ids.count])], segments: ["bench"],
+                            users: [.externalID(ids[number % ids.count])], segments: [segment],
                             maxStalenessMilliseconds: staleness)
                         if try await client.send(call).results.first?.in == [true] { members += 1 }
                     }

@@ -14,28 +14,36 @@ struct MusterBench: AsyncParsableCommand {
     @Option(help: "Connection string for psql, for a role that may create tables.") var psql: String
     @Option(help: "Folder for files that psql reads.") var folder: String
     @Option(help: "Number of registered users, and of identifiers of an import.") var users = 1_000_000
+    @Option(help: "The load program, built from Benchmarks/load.") var load: String
+    @Option(help: "PostgreSQL's pgbench.") var pgbench: String
+    @Option(help: "How often each read is measured; the median counts.") var rounds = 3
+    @Option(help: "Seconds of a measurement of reads.") var seconds = 2.0
+    @Option(help: "Calls of a measurement of the client.") var clientCalls = 200_000
 
     @Option(
         help:
-            "Measure only this part, on what an earlier run left: \(Part.allCases.map(\.rawValue).joined(separator: ", "))."
+            "Measure only this part: \(Part.allCases.map(\.rawValue).joined(separator: ", ")). `client` needs `reads`; the others need what an earlier run left."
     )
-    var only: Part?
+    var only: [Part] = []
 
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case register, imports, rest, sizes, attributes, checks, registry
+        case register, imports, rest, sizes, attributes, checks, registry, reads, client
     }
 
     func run() async throws {
-        let key = ProcessInfo.processInfo.environment["MUSTER_KEY"] ?? ""
+        let environment = ProcessInfo.processInfo.environment
+        let readsKey = environment["MUSTER_READS_KEY"] ?? ""
+        let key = environment["MUSTER_KEY"] ?? ""
         var settings = MusterClientSettings(host: "127.0.0.1", port: port, key: key, security: .plaintext)
         settings.deadline = .seconds(60)
         let client = MusterClient(settings)
+        let processes = Processes(server: server, postmaster: postmaster)
         let bench = Bench(
-            client: client, processes: Processes(server: server, postmaster: postmaster),
-            baseline: Baseline(psql, folder),
-            users: users, restPort: restPort)
-        try await bench.head()
-        for part in Part.allCases where only == nil || only == part {
+            client: client, settings: settings, processes: processes, baseline: Baseline(psql, folder), users: users,
+            port: port, restPort: restPort)
+        let loadProgram = LoadProgram(path: load, processes: processes)
+        if only.isEmpty { try await bench.head() }
+        for part in Part.allCases where only.isEmpty || only.contains(part) {
             switch part {
             case .register: try await bench.register()
             case .imports: try await bench.imports()
@@ -44,9 +52,15 @@ struct MusterBench: AsyncParsableCommand {
             case .attributes: try await bench.attributes()
             case .checks: try await bench.checks()
             case .registry: try await bench.registry()
+            case .reads:
+                let pgbench = Pgbench(path: pgbench, database: psql, folder: folder, processes: processes)
+                try await ReadPath(
+                    bench: bench, key: readsKey, load: loadProgram, pgbench: pgbench, rounds: rounds, seconds: seconds
+                ).run()
+            case .client: try await bench.clientCost(loadProgram, readsKey: readsKey, calls: clientCalls)
             }
         }
-        bench.memory()
+        if only.isEmpty { bench.memory() }
         await client.close()
     }
 }
@@ -54,9 +68,11 @@ struct MusterBench: AsyncParsableCommand {
 /// The parts of the page, in order.
 struct Bench {
     let client: MusterClient
+    let settings: MusterClientSettings
     let processes: Processes
     let baseline: Baseline
     let users: Int
+    let port: Int
     let restPort: Int
 
     func userID(_ number: Int) -> Identifier {

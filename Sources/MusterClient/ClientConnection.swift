@@ -18,20 +18,22 @@ final class ClientConnection: ChannelInboundHandler {
 
     /// The id of `session.open`.
     private static let openID: Int64 = 1
+    /// The memory that is kept for calls to come.
+    private static let keptBytes = 1 << 20
 
     private let core: ClientCore
     private var context: ChannelHandlerContext?
     private var phase = Phase.opening
     private var decoder = FrameDecoder(limit: Limits.frame)
-    private var outbox = ByteBuffer()
-    private var calls: [Int64: ClientCore.Pending] = [:]
+    private var outbox: [UInt8] = []
+    private var calls = CallTable()
     private var lastID = openID
     /// The last id that was passed to the socket.
     private var lastFlushedID = openID
     private var failure: RPCError?
     private var isFinalFailure = false
-    private var lastHeard = ContinuousClock.now
-    private var pingSent: ContinuousClock.Instant?
+    private var lastHeard = NIODeadline.now()
+    private var pingSent: NIODeadline?
     private var ticking: RepeatedTask?
     private var openTimer: Scheduled<Void>?
 
@@ -40,6 +42,7 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     var inFlightCount: Int { calls.count }
+    var allCalls: [PendingCall] { calls.all().map(\.call) }
     var hasRoom: Bool {
         if case .ready = phase { calls.count < Limits.requestsInFlight.value } else { false }
     }
@@ -79,7 +82,8 @@ final class ClientConnection: ChannelInboundHandler {
     private func openSession() {
         do {
             let body = try JSONEncoding.encode(OpenSession(key: core.settings.key))
-            writeRequest(Self.openID, OpenSession.method, body, milliseconds: nil)
+            FrameEncoder.append(
+                requestID: Self.openID, method: OpenSession.method, deadlineMilliseconds: nil, body: body, to: &outbox)
             flush()
         } catch {
             fail(RPCError(unsendable: error))
@@ -99,10 +103,10 @@ final class ClientConnection: ChannelInboundHandler {
         ticking?.cancel()
         let wasOpening = isOpening
         phase = .closed
-        core.retire(self)
-        let lost = calls
-        calls = [:]
-        for (id, call) in lost.sorted(by: { $0.key < $1.key }) { lose(call, wasSent: id <= lastFlushedID) }
+        core.lost(self)
+        let lost = calls.all()
+        calls = CallTable()
+        for (id, call) in lost { lose(call, wasSent: id <= lastFlushedID) }
         if wasOpening {
             let error = failure ?? RPCError(.unavailable, "\(core.settings) closed the connection")
             core.connectFailed(error, isFinal: isFinalFailure)
@@ -112,14 +116,14 @@ final class ClientConnection: ChannelInboundHandler {
 
     private var isOpening: Bool { if case .opening = phase { true } else { false } }
 
-    private func lose(_ call: ClientCore.Pending, wasSent: Bool) {
-        if call.request.isSafe || !wasSent {
+    private func lose(_ call: PendingCall, wasSent: Bool) {
+        if call.isSafe || !wasSent {
             core.attemptFailed(call, RPCError(.unavailable, "the connection was lost"), neverRan: !wasSent)
         } else {
             let error = RPCError(
                 .unknown, "the connection was lost before the reply; the outcome of the call is unknown",
                 details: ["outcome": "unknown"])
-            core.finish(call, .failure(error))
+            call.finish(.failure(error))
         }
     }
 
@@ -143,57 +147,41 @@ final class ClientConnection: ChannelInboundHandler {
 
     // MARK: Sending
 
-    func send(_ call: ClientCore.Pending) {
-        lastID += 1
-        calls[lastID] = call
-        call.assignment = (self, lastID)
-        let left = (call.request.deadline - .now) / .milliseconds(1)
-        writeRequest(lastID, call.request.method, call.request.body, milliseconds: max(1, Int64(left)))
+    func send(_ call: PendingCall, _ now: NIODeadline) {
+        lastID = calls.id(after: lastID)
+        calls.add(call, id: lastID)
+        call.state = .sent(self, id: lastID)
+        let left = (call.deadline - now).nanoseconds / 1_000_000
+        FrameEncoder.append(
+            requestID: lastID, method: call.method, deadlineMilliseconds: max(1, left), body: call.body, to: &outbox)
     }
 
     func cancel(_ id: Int64) {
-        calls[id] = nil
-        write { FrameEncoder.append(cancel: id, to: &$0) }
+        _ = calls.remove(id)
+        FrameEncoder.append(cancel: id, to: &outbox)
         core.roomAppeared()
     }
 
-    private func writeRequest(_ id: Int64, _ method: String, _ body: [UInt8], milliseconds: Int64?) {
-        let deadline = milliseconds.map { ",\"deadline_ms\":\($0)" } ?? ""
-        let head = "{\"id\":\(id),\"method\":\"\(method)\"\(deadline),\"body\":"
-        outbox.writeInteger(UInt8(0))
-        // the client has checked the length against the frame limit
-        outbox.writeInteger(UInt32(truncatingIfNeeded: head.utf8.count + body.count + 1))
-        outbox.writeString(head)
-        outbox.writeBytes(body)
-        outbox.writeInteger(UInt8(ascii: "}"))
-    }
-
-    private func write(_ frame: (inout [UInt8]) -> Void) {
-        var bytes: [UInt8] = []
-        frame(&bytes)
-        outbox.writeBytes(bytes)
-    }
-
+    /// Sends what was written since the last time, at once.
     func flush() {
-        guard let context, outbox.readableBytes > 0 else { return }
+        guard let context, !outbox.isEmpty else { return }
         lastFlushedID = lastID
-        context.writeAndFlush(wrapOutboundOut(outbox), promise: nil)
-        outbox = ByteBuffer()
+        let bytes = context.channel.allocator.buffer(bytes: outbox)
+        outbox.removeAll(keepingCapacity: outbox.capacity <= Self.keptBytes)
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
 
     // MARK: Receiving
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        lastHeard = .now
+        lastHeard = .now()
         let bytes = unwrapInboundIn(data)
         // A TLS server answers plaintext with this alert; no frame begins like that.
         if isOpening, decoder.pending == 0, bytes.readableBytesView.first == 21 {
             return fail(TLSFault.serverSpeaksTLS.error(at: core.settings))
         }
-        bytes.withUnsafeReadableBytes { decoder.append($0) }
         do {
-            while let message = try decoder.next({ Array($0) }) { try receive(message) }
-            if decoder.pending == 0 { decoder = FrameDecoder(limit: decoder.limit) }
+            try bytes.withUnsafeReadableBytes { try receive($0) }
         } catch {
             if isOpening, error is FrameError {
                 let sentence = "\(core.settings) does not speak Muster's RPC: check the port"
@@ -204,30 +192,44 @@ final class ClientConnection: ChannelInboundHandler {
         }
     }
 
+    /// Takes whole messages from where they are; only what is cut goes into the decoder.
+    private func receive(_ chunk: UnsafeRawBufferPointer) throws {
+        var rest = chunk
+        while decoder.pending == 0, let header = try FrameHeader(rest, limit: decoder.limit) {
+            let end = FrameHeader.byteCount + header.length
+            guard rest.count >= end else { break }
+            try receive(message: .init(rebasing: rest[FrameHeader.byteCount..<end]))
+            rest = .init(rebasing: rest[end...])
+        }
+        guard !rest.isEmpty else { return }
+        decoder.append(rest)
+        while let message = try decoder.next({ Array($0) }) { try message.withUnsafeBytes { try receive(message: $0) } }
+        if decoder.pending == 0 { decoder = FrameDecoder(limit: decoder.limit) }
+    }
+
     func channelReadComplete(context: ChannelHandlerContext) {
         core.roomAppeared()
         flush()
         context.fireChannelReadComplete()
     }
 
-    private func receive(_ message: [UInt8]) throws {
-        if let id = ReplyScan.id(of: message), id != Self.openID { return reply(id, message) }
-        let event = try message.withUnsafeBytes { bytes in
-            try JSONReaders.shared.read(bytes) { try ServerEvent(try Envelope($0)) }
-        }
+    private func receive(message: UnsafeRawBufferPointer) throws {
+        if let (id, _) = ReplyScan.start(of: message), id != Self.openID { return reply(id, message) }
+        let event = try JSONReaders.shared.read(message) { try ServerEvent(try Envelope($0)) }
         switch event {
         case .reply(Self.openID): opened()
         case .reply(let id): reply(id, message)
         case .error(let id, let error): refused(id, error)
         case .goaway(let lastID): goAway(lastID)
-        case .ping(let number): write { FrameEncoder.append(pong: number, to: &$0) }
+        case .ping(let number): FrameEncoder.append(pong: number, to: &outbox)
         case .pong: pingSent = nil
         }
     }
 
-    private func reply(_ id: Int64, _ message: [UInt8]) {
-        guard let call = calls.removeValue(forKey: id) else { return }
-        core.finish(call, .success(message))
+    /// The caller's task decodes the reply, so that a long one holds nobody up.
+    private func reply(_ id: Int64, _ message: UnsafeRawBufferPointer) {
+        guard let call = calls.remove(id) else { return }
+        call.finish(.success(Array(message)))
         closeIfGone()
     }
 
@@ -236,7 +238,7 @@ final class ClientConnection: ChannelInboundHandler {
             failure = error
             isFinalFailure = error.isFinalForSession
             close()
-        } else if let call = calls.removeValue(forKey: id) {
+        } else if let call = calls.remove(id) {
             core.attemptFailed(call, error, neverRan: false)
             closeIfGone()
         }
@@ -253,17 +255,16 @@ final class ClientConnection: ChannelInboundHandler {
     private func goAway(_ lastID: Int64) {
         guard !isOpening else { return }
         phase = .going
-        core.retire(self)
-        let elsewhere = calls.filter { $0.key > lastID }.sorted { $0.key < $1.key }
-        for (id, call) in elsewhere {
-            calls[id] = nil
+        core.leave(self)
+        for (id, call) in calls.all(after: lastID) {
+            _ = calls.remove(id)
             core.attemptFailed(call, RPCError(.unavailable, "the server is going away"), neverRan: true)
         }
         closeIfGone()
     }
 
     private func closeIfGone() {
-        if case .going = phase, calls.isEmpty { close() }
+        if case .going = phase, calls.count == 0 { close() }
     }
 
     // MARK: Keepalive
@@ -276,12 +277,12 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     private func tick(_ period: Duration) {
-        let now = ContinuousClock.now
+        let (now, period) = (NIODeadline.now(), TimeAmount(period))
         if let pingSent, now - pingSent > period {
             close()
         } else if pingSent == nil, now - lastHeard > period {
             pingSent = now
-            write { FrameEncoder.append(ping: 1, to: &$0) }
+            FrameEncoder.append(ping: 1, to: &outbox)
             flush()
         }
     }

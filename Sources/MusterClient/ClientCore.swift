@@ -4,35 +4,27 @@ import NIOCore
 
 /// The state of a client, on one event loop: waiting calls, connections, and scheduled retries.
 final class ClientCore {
-    /// A call from its first sending to its reply, including all retries.
-    final class Pending {
-        let ticket: Int
-        let request: OutgoingCall
-        let answer: ReplyContinuation
-        var attempts = 0
-        /// The connection and id of the call in flight.
-        var assignment: (connection: ClientConnection, id: Int64)?
-        /// Why the last attempt failed, which is a better error than an exceeded deadline.
-        var lastFailure: RPCError?
-
-        init(ticket: Int, request: OutgoingCall, answer: ReplyContinuation) {
-            (self.ticket, self.request, self.answer) = (ticket, request, answer)
-        }
-    }
-
     let settings: MusterClientSettings
     let loop: NIOIsolatedEventLoop
     let logger: Logger
     let dialer: Dialer
 
-    private var calls: [Int: Pending] = [:]
-    private var waiting = CircularBuffer<Pending>()
+    /// Messages that were taken, kept for its memory.
+    private var messages: [ClientLink.Message] = []
+    /// Calls that wait for room, and finished ones that were not removed yet.
+    private var waiting = CircularBuffer<PendingCall>()
+    private var pausing: [ObjectIdentifier: PendingCall] = [:]
+    /// Those that take calls.
     private var connections: [ClientConnection] = []
+    /// Those that only answer the calls that they have.
+    private var leaving: [ClientConnection] = []
     private var connecting = 0
     private var failedConnects = 0
+    /// While other connections serve the calls, one that can't be opened is not tried again before this.
+    private var restsUntil = NIODeadline.uptimeNanoseconds(0)
     private var lastConnectFailure: RPCError?
     private var reconnectTimer: Scheduled<Void>?
-    private var deadlineTimer: (at: ContinuousClock.Instant, task: Scheduled<Void>)?
+    private var deadlineTimer: (at: NIODeadline, task: Scheduled<Void>)?
     private var isClosed = false
 
     init(settings: MusterClientSettings, loop: any EventLoop, logger: Logger) {
@@ -42,84 +34,99 @@ final class ClientCore {
         dialer = Dialer(settings: settings, loop: loop)
     }
 
-    func take(_ message: ClientLink.Message) {
-        switch message {
-        case .call(let ticket, let request, let answer):
-            begin(Pending(ticket: ticket, request: request, answer: answer))
-        case .cancel(let ticket):
-            guard let call = calls[ticket] else { return }
-            abandon(call)
-            finish(call, .failure(RPCError(.cancelled, "the caller cancelled the call")))
-        case .close(let closed): close(closed)
+    /// Handles the messages of a tick. `receive` exchanges the empty list for them.
+    func take(_ receive: (inout [ClientLink.Message]) -> Void) {
+        receive(&messages)
+        let now = NIODeadline.now()
+        for message in messages {
+            switch message {
+            case .call(let call): begin(call, now)
+            case .cancel(let call): cancel(call)
+            case .close(let closed): close(closed)
+            }
         }
+        messages.removeAll(keepingCapacity: true)
+        flush()
     }
 
     /// Sends the calls of this tick.
-    func flush() {
+    private func flush() {
         for connection in connections { connection.flush() }
+        for connection in leaving { connection.flush() }
     }
 
     // MARK: Calls
 
-    private func begin(_ call: Pending) {
-        guard !isClosed else {
-            return call.answer.resume(returning: .failure(RPCError(.cancelled, "the client was closed")))
-        }
-        calls[call.ticket] = call
-        wakeAt(call.request.deadline)
-        assign(call)
+    private func begin(_ call: PendingCall, _ now: NIODeadline) {
+        guard !isClosed else { return call.finish(.failure(RPCError(.cancelled, "the client was closed"))) }
+        wake(at: call.deadline)
+        assign(call, now)
+    }
+
+    private func cancel(_ call: PendingCall) {
+        // A new one is posted later, with another cancellation behind it.
+        if case .new = call.state { return }
+        abandon(call)
+        call.finish(.failure(RPCError(.cancelled, "the caller cancelled the call")))
     }
 
     /// Sends the call on the least busy connection, or queues it.
-    private func assign(_ call: Pending) {
-        guard calls[call.ticket] != nil else { return }
+    private func assign(_ call: PendingCall, _ now: NIODeadline) {
         if let connection = leastBusy() {
             call.attempts += 1
-            connection.send(call)
+            connection.send(call, now)
         } else {
+            call.state = .waiting
             waiting.append(call)
         }
         connectIfNeeded()
     }
 
     private func assignWaiting() {
-        while !waiting.isEmpty, leastBusy() != nil { assign(waiting.removeFirst()) }
+        let now = NIODeadline.now()
+        while let call = waiting.first, leastBusy() != nil {
+            waiting.removeFirst()
+            if !call.isDone { assign(call, now) }
+        }
         flush()
     }
 
     private func leastBusy() -> ClientConnection? {
-        if connections.count == 1 { return connections[0].hasRoom ? connections[0] : nil }
-        return connections.filter(\.hasRoom).min { $0.inFlightCount < $1.inFlightCount }
+        var found: ClientConnection?
+        for connection in connections where connection.hasRoom {
+            if let best = found, best.inFlightCount <= connection.inFlightCount { continue }
+            found = connection
+        }
+        return found
     }
 
-    func finish(_ call: Pending, _ result: Result<[UInt8], RPCError>) {
-        guard calls.removeValue(forKey: call.ticket) != nil else { return }
-        call.assignment = nil
-        call.answer.resume(returning: result)
-    }
-
-    private func abandon(_ call: Pending) {
-        guard let (connection, id) = call.assignment else { return }
-        connection.cancel(id)
+    private func abandon(_ call: PendingCall) {
+        if case .sent(let connection, let id) = call.state { connection.cancel(id) }
     }
 
     /// Handles a failed attempt. `neverRan` is true when the server certainly did nothing.
-    func attemptFailed(_ call: Pending, _ error: RPCError, neverRan: Bool) {
-        call.assignment = nil
+    func attemptFailed(_ call: PendingCall, _ error: RPCError, neverRan: Bool) {
+        guard !call.isDone else { return }
         // An exceeded deadline is less informative than the failure before it.
         let error = error.code == .deadlineExceeded ? call.lastFailure ?? error : error
         call.lastFailure = error
-        guard settings.repeats, neverRan || (call.request.isSafe && error.isWorthRepeating) else {
-            return finish(call, .failure(error))
+        guard settings.repeats, neverRan || (call.isSafe && error.isWorthRepeating) else {
+            return call.finish(.failure(error))
         }
         // A call that never ran may be sent again at once, because the pauses between connections throttle it; but only
         // a bounded number of times.
         let pause = neverRan && call.attempts <= 2 ? .zero : self.pause(after: call.attempts, atLeast: error.retryAfter)
-        guard .now + pause < call.request.deadline else { return finish(call, .failure(error)) }
-        loop.scheduleTask(in: TimeAmount(pause)) {
-            self.assign(call)
-            self.flush()
-        }
+        guard .now() + TimeAmount(pause) < call.deadline else { return call.finish(.failure(error)) }
+        call.state = .pausing
+        pausing[ObjectIdentifier(call)] = call
+        loop.scheduleTask(in: TimeAmount(pause)) { self.repeatCall(call) }
+    }
+
+    private func repeatCall(_ call: PendingCall) {
+        pausing[ObjectIdentifier(call)] = nil
+        guard !call.isDone else { return }
+        assign(call, .now())
+        flush()
     }
 
     /// A random fraction of a delay that doubles with each attempt, so that clients don't retry in step.
@@ -131,35 +138,46 @@ final class ClientCore {
 
     // MARK: Deadlines
 
-    private func wakeAt(_ instant: ContinuousClock.Instant) {
+    /// One timer serves all calls: the earliest deadline has it.
+    private func wake(at instant: NIODeadline) {
         if let timer = deadlineTimer, timer.at <= instant { return }
         deadlineTimer?.task.cancel()
-        let delay = max(.zero, instant - .now)
-        deadlineTimer = (instant, loop.scheduleTask(in: TimeAmount(delay)) { self.deadlinesPass() })
+        deadlineTimer = (instant, loop.scheduleTask(deadline: instant) { self.deadlinesPass() })
     }
 
     private func deadlinesPass() {
         deadlineTimer = nil
-        let now = ContinuousClock.now
-        for call in calls.values where call.request.deadline <= now {
-            let wasRunning = call.assignment != nil
-            abandon(call)
-            let reason = call.lastFailure ?? (wasRunning ? nil : lastConnectFailure)
-            finish(call, .failure(reason ?? RPCError(.deadlineExceeded, "the deadline passed")))
+        let now = NIODeadline.now()
+        var next: NIODeadline?
+        for call in allCalls() {
+            if call.deadline <= now { expire(call) } else { next = min(next ?? call.deadline, call.deadline) }
         }
-        waiting = waiting.filter { calls[$0.ticket] != nil }
+        waiting = waiting.filter { !$0.isDone }
         // Not immediately: one pass costs time for each call.
-        if let next = calls.values.map(\.request.deadline).min() { wakeAt(max(next, now + .milliseconds(2))) }
+        if let next { wake(at: max(next, now + .milliseconds(2))) }
         flush()
+    }
+
+    private func expire(_ call: PendingCall) {
+        var wasRunning = false
+        if case .sent = call.state { wasRunning = true }
+        abandon(call)
+        let reason = call.lastFailure ?? (wasRunning ? nil : lastConnectFailure)
+        call.finish(.failure(reason ?? RPCError(.deadlineExceeded, "the deadline passed")))
+    }
+
+    private func allCalls() -> [PendingCall] {
+        let sent = (connections + leaving).flatMap(\.allCalls)
+        return sent + waiting.filter { !$0.isDone } + pausing.values.filter { !$0.isDone }
     }
 
     // MARK: Connections
 
     private func connectIfNeeded() {
-        guard !isClosed, reconnectTimer == nil, !waiting.isEmpty || connections.count < settings.connections else {
-            return
-        }
-        while connections.count + connecting < max(1, settings.connections) {
+        let wanted = max(1, settings.connections)
+        guard connections.count + connecting < wanted, !isClosed, reconnectTimer == nil else { return }
+        guard !waiting.isEmpty || restsUntil <= .now() else { return }
+        while connections.count + connecting < wanted {
             // one connection attempt at a time is enough when the last one failed
             if failedConnects > 0, connecting > 0 { return }
             connecting += 1
@@ -191,18 +209,27 @@ final class ClientCore {
         if isFinal || !settings.repeats {
             let failed = waiting
             waiting = []
-            for call in failed { finish(call, .failure(error)) }
+            for call in failed { call.finish(.failure(error)) }
         }
+        let pause = TimeAmount(pause(after: failedConnects, atLeast: error.retryAfter))
+        restsUntil = .now() + pause
         guard !waiting.isEmpty, reconnectTimer == nil, !isClosed else { return }
-        reconnectTimer = loop.scheduleTask(in: TimeAmount(pause(after: failedConnects, atLeast: error.retryAfter))) {
+        reconnectTimer = loop.scheduleTask(in: pause) {
             self.reconnectTimer = nil
-            if self.waiting.contains(where: { self.calls[$0.ticket] != nil }) { self.connectIfNeeded() }
+            if self.waiting.contains(where: { !$0.isDone }) { self.connectIfNeeded() }
         }
     }
 
-    /// Sends no new calls on this connection: the server announced its end, or it is lost.
-    func retire(_ connection: ClientConnection) {
+    /// Sends no new calls on this connection: the server announced its end.
+    func leave(_ connection: ClientConnection) {
+        lost(connection)  // it may have announced that before
+        leaving.append(connection)
+    }
+
+    /// Handles a connection that has ended. The others are not touched; its successor is opened when a call needs it.
+    func lost(_ connection: ClientConnection) {
         connections.removeAll { $0 === connection }
+        leaving.removeAll { $0 === connection }
     }
 
     /// Handles capacity that became free on a connection.
@@ -214,10 +241,10 @@ final class ClientCore {
         isClosed = true
         reconnectTimer?.cancel()
         deadlineTimer?.task.cancel()
-        for call in calls.values { finish(call, .failure(RPCError(.cancelled, "the client was closed"))) }
+        for call in allCalls() { call.finish(.failure(RPCError(.cancelled, "the client was closed"))) }
         waiting = []
-        let futures: [EventLoopFuture<Void>] = connections.map { $0.close() }
-        connections = []
+        let futures: [EventLoopFuture<Void>] = (connections + leaving).map { $0.close() }
+        (connections, leaving) = ([], [])
         EventLoopFuture.andAllComplete(futures, on: loop.nonisolated()).whenComplete { _ in closed?.resume() }
     }
 }

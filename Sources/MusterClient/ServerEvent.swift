@@ -23,20 +23,11 @@ enum ServerEvent {
 /// Finds the id of a reply without parsing it, in the form in which our server writes it. The caller's task parses the
 /// reply once.
 enum ReplyScan {
-    private static let start = Array("{\"id\":".utf8)
-    private static let middle = Array(",\"body\":".utf8)
-
-    /// The id; nil when the message is anything else or a reply in another form.
-    static func id(of message: [UInt8]) -> Int64? {
-        guard message.starts(with: start) else { return nil }
-        var id: Int64 = 0
-        var index = start.count
-        while index < message.count, case let digit = message[index] &- UInt8(ascii: "0"), digit < 10 {
-            guard index < start.count + 16 else { return nil }  // 16 digits hold the largest id and never overflow
-            id = id * 10 + Int64(digit)
-            index += 1
-        }
-        return index > start.count && message[index...].starts(with: middle) ? id : nil
+    /// The id, and the index at which the body begins; nil when the message is anything else, or has another form.
+    static func start(of message: UnsafeRawBufferPointer) -> (id: Int64, body: Int)? {
+        var text = PlainJSON(message)
+        guard text.take("{\"id\":"), let id = text.integer(), id >= 0, text.take(",\"body\":") else { return nil }
+        return (Int64(id), text.index)
     }
 }
 

@@ -18,7 +18,9 @@ public struct MusterClientSettings: Sendable {
     public var key: String
     /// TLS, unless the host is this machine or the caller chooses otherwise.
     public var security: Security
-    /// Maximum connections; each has up to 128 calls in flight.
+    /// How many connections are kept open; each has up to 128 calls in flight, and further calls wait. A call goes to
+    /// the connection with the fewest. One is enough for most programs; several spread the calls over the servers
+    /// behind a balancer.
     public var connections = 1
     /// The deadline of calls that name none; it includes connecting and all retries.
     public var deadline: Duration = .seconds(10)

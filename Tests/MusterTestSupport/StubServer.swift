@@ -1,8 +1,9 @@
+public import Logging
 public import MusterClient
 public import MusterListener
 public import MusterProtocol
 public import MusterRPC
-import TestSupport
+public import TestSupport
 
 /// Runs `body` with an RPC server of stub handlers on a port of its own, and ends the server.
 public func withStubServer(
@@ -45,14 +46,14 @@ public func withStubClient(
 
 /// A client that pauses for milliseconds only before it repeats a call.
 public func stubClient(
-    port: Int, key: String = "good", connections: Int = 1, repeats: Bool = true
+    port: Int, key: String = "good", connections: Int = 1, repeats: Bool = true, logger: Logger = quietLogger
 ) -> MusterClient {
     var settings = MusterClientSettings(host: "127.0.0.1", port: port, key: key)
     settings.connections = connections
     settings.repeats = repeats
     settings.firstPause = .milliseconds(5)
     settings.longestPause = .milliseconds(50)
-    return MusterClient(settings, logger: quietLogger)
+    return MusterClient(settings, logger: logger)
 }
 
 /// The `RPCError` that `body` throws; nil where it throws another one or none.

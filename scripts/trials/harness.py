@@ -2,10 +2,11 @@
 
 A trial is a program `scripts/trials/NAME DURATION SEED`: seconds of load (30 where none is given) and the seed of what is
 random. It prints its figures, ends with 0 where all it expects held, and with 1 and the reasons where not. It runs the build
-in .build/debug, or the one that MUSTER_BIN names. Only the standard library is used, and a C compiler for load.c.
+in .build/debug, or the one that MUSTER_BIN names. Only the standard library is used, and a C compiler for Benchmarks/load.
 """
 import asyncio
 import ctypes
+import glob
 import json
 import os
 import random
@@ -94,16 +95,16 @@ class Trial:
         return copy
 
     async def load(self, server, keys, calls, seconds, deadline, rate=0, in_flight=0, pause=0):
-        """Sends calls by a program that costs little beside what it measures (load.c); what became of them. `calls` are
+        """Sends calls by a program that costs little beside what it measures (Benchmarks/load); what became of them. `calls` are
         pairs of method and body. They come at a rate, or so many are in flight, with a pause after a refusal."""
         program = os.path.join(self.folder, "load")
         if not os.path.exists(program):
-            source = os.path.join(ROOT, "scripts", "trials", "load.c")
-            subprocess.run(["cc", "-O2", "-o", program, source], check=True)
+            sources = glob.glob(os.path.join(ROOT, "Benchmarks", "load", "*.c"))
+            subprocess.run(["cc", "-O2", "-o", program, *sources], check=True)
         milliseconds = str(int(deadline * 1000))
         lines = [f'"method":"{method}","deadline_ms":{milliseconds},"body":{json.dumps(body)}}}' for method, body in calls]
         process = await asyncio.create_subprocess_exec(
-            program, str(server.rpc), str(seconds), milliseconds, str(rate), str(in_flight), str(int(pause * 1000)),
+            program, "offered", str(server.rpc), str(seconds), milliseconds, str(rate), str(in_flight), str(int(pause * 1000)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         output, _ = await process.communicate("\n".join([*keys, "", *lines, ""]).encode())
         if process.returncode != 0:

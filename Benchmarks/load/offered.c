@@ -1,7 +1,7 @@
-// Sends calls that were encoded beforehand, and counts their answers. It costs little, since a load competes with what
-// it measures for the cores: it looks at its connections every two milliseconds, and its times are as exact as that.
+// load offered PORT SECONDS DEADLINE_MS RATE IN_FLIGHT PAUSE_MS < CALLS
 //
-//     load PORT SECONDS DEADLINE_MS RATE IN_FLIGHT PAUSE_MS < CALLS
+// Sends calls that were encoded beforehand, and counts their answers. It looks at its connections every two
+// milliseconds, and its times are as exact as that.
 //
 // CALLS are keys, one a line, an empty line, and calls without their ids ("method":…,"body":…}), one a line. Each key
 // has two connections. Connections and calls are used in turn. With a RATE, calls come at so many a second, whatever
@@ -11,33 +11,16 @@
 // Prints JSON: calls sent; answered with a body within SECONDS and the deadline ("done"); errors by code; refusals that
 // don't say when to try again ("unhelpful"); the 99th percentile of refusals, in seconds; calls without an answer half
 // a second after the last deadline; and the processor seconds of this program.
-#define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "load.h"
+
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { MOST_CODES = 20, HEAD = 5, TICK_NANOSECONDS = 2000000 };
-
-struct buffer {
-    char *bytes;
-    size_t start, end, room;
-};
-
-struct connection {
-    int socket;
-    struct buffer out, in;
-};
+enum { MOST_CODES = 20, MOST_READ = 1 << 16, TICK_NANOSECONDS = 2000000 };
 
 // A call in flight; nobody sends again for it where `sender` is -1.
 struct call {
@@ -58,47 +41,6 @@ static struct {
     char name[40];
     size_t count;
 } codes[MOST_CODES];
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static void *grown(void *memory, size_t count, size_t *room, size_t size) {
-    if (count < *room) return memory;
-    *room = 2 * count + 1024;
-    memory = realloc(memory, *room * size);
-    if (memory == NULL) err(1, "realloc");
-    return memory;
-}
-
-static char *reserve(struct buffer *buffer, size_t count) {
-    if (buffer->start == buffer->end) buffer->start = buffer->end = 0;
-    buffer->bytes = grown(buffer->bytes, buffer->end + count, &buffer->room, 1);
-    return buffer->bytes + buffer->end;
-}
-
-static void append_frame(struct buffer *buffer, const char *head, const char *rest) {
-    size_t head_length = strlen(head), rest_length = strlen(rest);
-    char *frame = reserve(buffer, HEAD + head_length + rest_length);
-    uint32_t length = htonl((uint32_t)(head_length + rest_length));
-    frame[0] = 0;
-    memcpy(frame + 1, &length, sizeof length);
-    memcpy(frame + HEAD, head, head_length);
-    memcpy(frame + HEAD + head_length, rest, rest_length);
-    buffer->end += HEAD + head_length + rest_length;
-}
-
-static void flush(struct connection *connection) {
-    struct buffer *out = &connection->out;
-    while (out->start < out->end) {
-        ssize_t count = send(connection->socket, out->bytes + out->start, out->end - out->start, MSG_NOSIGNAL);
-        if (count < 0 && errno == EAGAIN) return;
-        if (count < 0) err(1, "send");
-        out->start += (size_t)count;
-    }
-}
 
 static void call_next(int sender) {
     char head[40];
@@ -150,39 +92,9 @@ static void take_answer(const char *message, size_t length) {
 }
 
 static void receive(struct connection *connection) {
-    struct buffer *in = &connection->in;
-    const size_t most = 1 << 16;
-    ssize_t count = recv(connection->socket, reserve(in, most), most, 0);
-    if (count < 0 && errno == EAGAIN) return;
-    if (count <= 0) errx(1, "the server closed a connection");
-    in->end += (size_t)count;
-    while (in->end - in->start >= HEAD) {
-        uint32_t length;
-        memcpy(&length, in->bytes + in->start + 1, sizeof length);
-        length = ntohl(length);
-        if (in->end - in->start < HEAD + length) break;
-        take_answer(in->bytes + in->start + HEAD, length);
-        in->start += HEAD + length;
-    }
-    memmove(in->bytes, in->bytes + in->start, in->end - in->start);
-    in->end -= in->start;
-    in->start = 0;
-}
-
-static void open_session(struct connection *connection, int port, const char *key) {
-    char call[400], answer[4096];
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int one = 1;
-    connection->socket = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(connection->socket, (struct sockaddr *)&address, sizeof address) != 0) err(1, "connect");
-    setsockopt(connection->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    snprintf(call, sizeof call, "{\"id\":1,\"method\":\"session.open\",\"body\":{\"key\":\"%s\"}}", key);
-    append_frame(&connection->out, call, "");
-    flush(connection);
-    ssize_t count = recv(connection->socket, answer, sizeof answer, 0);
-    if (count <= HEAD || memmem(answer, (size_t)count, "\"body\":", 7) == NULL) errx(1, "no session was opened");
-    fcntl(connection->socket, F_SETFL, O_NONBLOCK);
+    size_t length;
+    if (receive_some(connection, MOST_READ) == 0) errx(1, "the server closed a connection");
+    for (char *message; (message = next_message(connection, &length)) != NULL;) take_answer(message, length);
 }
 
 static void read_calls(int port) {
@@ -212,15 +124,11 @@ static int is_less(const void *left, const void *right) {
 }
 
 static void print_result(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-        + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
     qsort(refusals, refused, sizeof *refusals, is_less);
     printf("{\"sent\":%zu,\"done\":%zu,\"unanswered\":%zu,", sent, done, sent - answered);
     printf("\"refused\":%zu,\"refused_p99\":%.6f,", refused, refused > 0 ? refusals[refused * 99 / 100] : 0);
     printf("\"unhelpful\":%zu,", unhelpful);
-    printf("\"cpu\":%.3f,\"errors\":{", cpu);
+    printf("\"cpu\":%.3f,\"errors\":{", own_seconds());
     for (size_t place = 0; place < MOST_CODES && codes[place].count > 0; place++)
         printf("%s\"%s\":%zu", place > 0 ? "," : "", codes[place].name, codes[place].count);
     printf("}}\n");
@@ -237,8 +145,8 @@ static void send_due(double start, double rate, int senders) {
     }
 }
 
-int main(int count, char **arguments) {
-    if (count != 7) errx(2, "load PORT SECONDS DEADLINE_MS RATE IN_FLIGHT PAUSE_MS < CALLS");
+int run_offered(int count, char **arguments) {
+    if (count != 7) errx(2, "load offered PORT SECONDS DEADLINE_MS RATE IN_FLIGHT PAUSE_MS < CALLS");
     double rate = atof(arguments[4]);
     int senders = rate > 0 ? 0 : atoi(arguments[5]), poll = epoll_create1(0);
     read_calls(atoi(arguments[1]));
