@@ -2,34 +2,6 @@ public import Logging
 public import MusterProtocol
 public import MusterStore
 
-/// The context in which a handler runs a call. One per call.
-public struct CallContext: Sendable {
-    public let session: Session
-    /// The workspace scope of the call, with its deadline.
-    public let scope: WorkspaceScope
-    /// The caller stops waiting at this time: no work starts after it, and a running statement is cancelled.
-    public let deadline: ContinuousClock.Instant
-    /// The longest wait for each lock that another call holds; nil means the server's setting.
-    public let lockWait: Limit?
-    /// When the session's key was last proved to be live, if that was for this request. While recent it is not proved
-    /// again.
-    public let provedAt: ContinuousClock.Instant?
-    /// When the call began. Handlers may go by it instead of the clock.
-    public let startedAt: ContinuousClock.Instant
-
-    public init(
-        session: Session, deadline: ContinuousClock.Instant, lockWait: Limit? = nil,
-        provedAt: ContinuousClock.Instant? = nil, startedAt: ContinuousClock.Instant = .now
-    ) {
-        self.session = session
-        self.startedAt = startedAt
-        self.deadline = deadline
-        self.lockWait = lockWait
-        self.provedAt = provedAt
-        scope = WorkspaceScope(of: session, lockWait: lockWait, deadline: deadline)
-    }
-}
-
 /// Finds the handler of a call, enforces the rules common to all calls, and maps every error to an `RPCError`.
 public final class CallRouter: Sendable {
     public typealias Open =
@@ -295,14 +267,5 @@ public final class CallRouter: Sendable {
             if let cause = failure.cause { metadata["cause"] = "\(cause)" }
         }
         logger.log(level: level, "Request done", metadata: metadata)
-    }
-}
-
-extension WorkspaceScope {
-    /// The scope of a call that comes over `session`.
-    fileprivate init(of session: Session, lockWait: Limit? = nil, deadline: ContinuousClock.Instant) {
-        self.init(
-            session.workspaceID, keyID: session.keyID, lockWait: lockWait.map { .milliseconds($0.value) },
-            deadline: deadline)
     }
 }

@@ -33,6 +33,15 @@ enum Incoming: Sendable {
     }
 }
 
+/// A request that waits for room, and the time at which it arrived. A class, since there rarely is one, and each frame
+/// asks for it.
+final class HeldRequest {
+    let request: Incoming
+    let arrived: ContinuousClock.Instant
+
+    init(_ request: Incoming, arrived: ContinuousClock.Instant) { (self.request, self.arrived) = (request, arrived) }
+}
+
 /// Decodes messages into `Incoming` values.
 struct IncomingReader: Sendable {
     /// Bytes of a message. Another thread reads longer ones: 16 KiB take about 20 µs, and other connections wait

@@ -47,7 +47,7 @@ final class RPCConnection: ChannelInboundHandler, DrainableConnection {
     /// Requests without a cancel yet: that many cancels are not abuse, whether they arrive before or after the replies.
     var uncancelledRequests = 0
     /// A request that arrived when the maximum was in flight, and its time. Nothing after it is read.
-    var held: (request: Incoming, arrived: ContinuousClock.Instant)?
+    var held: HeldRequest?
 
     /// The largest accepted id, which goaway reports.
     var lastID: Int64 = 0
@@ -187,11 +187,15 @@ extension RPCConnection {
 
     /// Takes the next frame. Returns false if no whole frame has arrived.
     private func takeNext() -> Bool {
-        if let (request, arrived) = held {
-            held = nil
-            take(request, arrived: arrived)
+        if let held {
+            self.held = nil
+            take(held.request, arrived: held.arrived)
         } else if let incoming = nextIncoming() {
-            if incoming.asksForWork, !hasRoom { held = (incoming, now) } else { take(incoming, arrived: now) }
+            if incoming.asksForWork, !hasRoom {
+                held = HeldRequest(incoming, arrived: now)
+            } else {
+                take(incoming, arrived: now)
+            }
         } else {
             return false
         }
