@@ -26,6 +26,7 @@ extension SizeSegment {
     }
 
     public static func append(_ reply: Reply, to bytes: inout [UInt8]) throws {
+        guard reply.marginals == nil, reply.regions == nil else { return try JSONEncoding.append(reply, to: &bytes) }
         bytes.append(text: "{\"size\":")
         try bytes.append(json: reply.size)
         if let nodes = reply.nodes {
