@@ -1,5 +1,5 @@
--- Everything that an answer depends on has a head with version and tag: also identities, definitions and identifiers. Two
--- logs record what changed at each version, so that servers bring up to date what they keep in memory.
+-- Everything that an answer depends on has a head with version and tag: also identities, definitions and identifiers.
+-- Two logs record what changed at each version, so that servers bring up to date what they keep in memory.
 
 ALTER TABLE set_head DROP CONSTRAINT set_head_kind;
 ALTER TABLE set_head ADD CONSTRAINT set_head_kind CHECK (
