@@ -190,7 +190,7 @@ import Testing
                 ),
                 (
                     Self.a, attribute, .failedPrecondition, "to.at",
-                    "to.filter.attribute: attributes and events have no history; leave to.at out"
+                    "to.filter.attribute: attributes, identifiers and events have no history; leave to.at out"
                 ),
                 (
                     .init(segmentID: "s", at: .init(everyone: 1, segments: now?.segments ?? [])), Self.a,
