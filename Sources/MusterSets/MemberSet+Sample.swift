@@ -56,8 +56,8 @@ extension ContainerView {
     }
 }
 
-/// Draws ranks without replacement by Floyd's algorithm: for each `last` from `size - count` to `size - 1` a number from
-/// 0 to `last`, or `last` itself where that number has been drawn.
+/// Draws ranks without replacement by Floyd's algorithm: for each `last` from `size - count` to `size - 1` a number
+/// from 0 to `last`, or `last` itself where that number has been drawn.
 enum SampleRanks {
     /// The ranks ascend, and all are below `size`.
     static func draw(_ count: Int, of size: Int, seed: UInt64) -> [Int] {

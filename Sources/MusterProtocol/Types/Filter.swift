@@ -1,5 +1,5 @@
-/// A tree over cohorts, saved segments, attributes, identifiers, events and purchases that selects users. On the wire an object with
-/// one key: `{"all":[{"cohort":{…}},{"not":{"cohort":{…}}},{"attribute":{…}}]}`.
+/// A tree over cohorts, saved segments, attributes, identifiers, events and purchases that selects users. On the wire
+/// an object with one key: `{"all":[{"cohort":{…}},{"not":{"cohort":{…}}},{"attribute":{…}}]}`.
 public indirect enum Filter: Sendable, Hashable {
     case all([Filter])
     case any([Filter])

@@ -211,12 +211,13 @@ import Testing
             let attribute = Filter.any([.cohort("tinyclues", "a"), .attribute("x", .exists)])
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "x", filter: .cohort("tinyclues", "a")))
             let versions = try #require(try await muster.send(SizeSegment(segmentID: "s", withVersions: true)).versions)
+            let noHistory = "filter.any[1].attribute: attributes, identifiers and events have no history"
             let withAttributes = try await muster.send(SizeSegment(filter: attribute, withVersions: true))
             #expect(withAttributes.versions?.attributes != nil)
-            await refused(.failedPrecondition, "filter.any[1].attribute: attributes, identifiers and events have no history") {
+            await refused(.failedPrecondition, noHistory) {
                 _ = try await muster.send(SizeSegment(filter: attribute, at: versions))
             }
-            await refused(.failedPrecondition, "filter.any[1].attribute: attributes, identifiers and events have no history") {
+            await refused(.failedPrecondition, noHistory) {
                 _ = try await muster.send(ListSegmentMembers(filter: attribute, at: versions))
             }
             for (everyone, cohort) in [(versions.everyone, 99), (99, 1), (-1, 1), (versions.everyone, -1)]

@@ -3,7 +3,8 @@ import MusterProtocol
 import TestSupport
 import Testing
 
-/// `proto-docs` agrees with the definitions. `RECORD_DOCS=1 swift test --filter MusterProtocolTests.DocumentTests` rewrites the pages.
+/// `proto-docs` agrees with the definitions. `RECORD_DOCS=1 swift test --filter MusterProtocolTests.DocumentTests`
+/// rewrites the pages.
 /// One after the other: the first may write what the others read.
 @Suite(.serialized) struct DocumentTests {
     private static let root = Repository.file("proto-docs")
@@ -14,7 +15,9 @@ import Testing
         if ProcessInfo.processInfo.environment["RECORD_DOCS"] == "1" { try record(pages) }
         for (path, page) in pages.sorted(by: { $0.key < $1.key }) {
             let stored = try? String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
-            #expect(stored == page, "proto-docs/\(path) differs: RECORD_DOCS=1 swift test --filter MusterProtocolTests.DocumentTests")
+            #expect(
+                stored == page,
+                "proto-docs/\(path) differs: RECORD_DOCS=1 swift test --filter MusterProtocolTests.DocumentTests")
         }
     }
 

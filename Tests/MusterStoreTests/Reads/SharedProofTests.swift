@@ -10,7 +10,9 @@ import Testing
 
 /// What reads that share a statement hear of it.
 @Suite struct SharedProofTests {
-    private static let patiences: [Duration] = [.milliseconds(1_200), .milliseconds(300), .milliseconds(1_500), .milliseconds(500)]
+    private static let patiences: [Duration] = [
+        .milliseconds(1_200), .milliseconds(300), .milliseconds(1_500), .milliseconds(500),
+    ]
 
     /// The statement waits for a lock meanwhile.
     @Test func everyReadEndsAtItsOwnDeadline() async throws {
