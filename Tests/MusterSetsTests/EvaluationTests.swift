@@ -44,7 +44,8 @@ private struct Naive {
 }
 
 extension SeededRandom {
-    fileprivate mutating func expression(depth: Int, operands: Int) -> SetExpression {
+    /// A tree of at most this depth over these operands.
+    mutating func expression(depth: Int, operands: Int) -> SetExpression {
         switch depth == 0 ? below(12) : 8 + below(24) {
         case 0...9: return .set(below(operands))
         case 10: return .everyone
