@@ -55,7 +55,7 @@ class Client:
     def call(self, method, body, seconds=60):
         """Makes a call and returns the body of its reply; retries it if that is safe, for this many seconds."""
         end, pause = time.monotonic() + seconds, 0.05
-        is_safe = method in REPEATABLE or "request_id" in body
+        is_safe = (method in REPEATABLE and "if_version" not in body) or "request_id" in body
         while True:
             wait = 0
             try:

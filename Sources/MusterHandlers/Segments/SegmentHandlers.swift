@@ -34,10 +34,17 @@ public struct SegmentHandlers: Sendable {
         try check(objectID: call.segmentID, "segment_id")
         if let name = call.name { try check(name: name, "name") }
         if let filter = call.filter { try FilterRules.check(filter) }
-        let updated = try await store.in(context.scope).segments.update(
-            call.segmentID, name: call.name, filter: call.filter)
-        guard let updated else { throw FilterFault.unknownSegment(call.segmentID) }
-        return updated
+        let update = try await store.in(context.scope).segments.update(
+            call.segmentID, name: call.name, filter: call.filter, ifVersion: call.ifVersion)
+        switch update {
+        case .updated(let version): return .init(segmentID: call.segmentID, version: version)
+        case .unknown: throw FilterFault.unknownSegment(call.segmentID)
+        case .otherVersion(let version):
+            throw RPCError(
+                .failedPrecondition, .changed, field: "if_version",
+                "segment \"\(call.segmentID.text)\" has version \(version); read it again with segments.get",
+                details: ["version": .integer(version)])
+        }
     }
 
     /// `segments.get`

@@ -9,6 +9,15 @@ public enum Deletion: Sendable, Equatable {
     case used(by: [Identifier])
 }
 
+/// The outcome of a change of a segment.
+public enum SegmentUpdate: Sendable, Equatable {
+    /// Its version afterwards.
+    case updated(version: Int64)
+    case unknown
+    /// It has this version and not the one on which the change depends. Nothing was changed.
+    case otherVersion(Int64)
+}
+
 /// Aborts the transaction of a segment whose id is in use.
 private struct SegmentExists: Error {}
 
@@ -30,11 +39,16 @@ public struct SegmentStore: ScopedStore {
         }
     }
 
-    /// Changes a segment; nil if it doesn't exist. A changed filter raises the version. Throws `FilterFault`.
-    public func update(_ id: Identifier, name: String?, filter: Filter?) async throws -> UpdateSegment.Reply? {
+    /// Changes a segment. A changed filter raises the version. Throws `FilterFault`.
+    ///
+    /// - Parameter ifVersion: the version that the segment must have; nil permits any.
+    public func update(
+        _ id: Identifier, name: String?, filter: Filter?, ifVersion: Int64? = nil
+    ) async throws -> SegmentUpdate {
         try await transaction { transaction in
             let definitions = try transaction.lockDefinitions()
-            guard let old = try transaction.segments(id: id).first else { return nil }
+            guard let old = try transaction.segments(id: id).first else { return .unknown }
+            if let ifVersion, ifVersion != old.version { return .otherVersion(old.version) }
             let changes = filter.map { $0 != old.filter } ?? false
             let new = filter ?? old.filter
             if changes { try transaction.judge(new, as: id) }
@@ -47,7 +61,7 @@ public struct SegmentStore: ScopedStore {
                 WHERE workspace_id = \(workspace) AND segment_id = \(id)
                 """)
             if changes { try transaction.noteUses(of: new, by: id) }
-            return UpdateSegment.Reply(segmentID: id, version: version)
+            return .updated(version: version)
         }
     }
 

@@ -156,6 +156,51 @@ import Testing
         }
     }
 
+    @Test func anUpdateOfAnotherVersionIsRefusedWhole() async throws {
+        try await withCohorts { muster in
+            let made = try await muster.send(CreateSegment(segmentID: "s", name: "one", filter: Self.a))
+            let mine = try await muster.send(
+                UpdateSegment(segmentID: "s", name: "two", filter: Self.b, ifVersion: made.version))
+            #expect(mine.version > made.version)
+            let before = try await muster.database.fingerprint()
+            for late in [
+                UpdateSegment(segmentID: "s", name: "three", filter: .everyone, ifVersion: made.version),
+                UpdateSegment(segmentID: "s", name: "three", ifVersion: made.version),
+                UpdateSegment(segmentID: "s", filter: Self.b, ifVersion: mine.version + 1),
+                UpdateSegment(segmentID: "s", ifVersion: 0),
+            ] {
+                let error = await #expect(throws: RPCError.self) { _ = try await muster.send(late) }
+                #expect(error?.code == .failedPrecondition && error?.details.reason == .changed)
+                #expect(error?.details.string("field") == "if_version")
+                #expect(error?.details.integer("version") == mine.version)
+            }
+            #expect(try await muster.database.fingerprint() == before)
+            await refused(.notFound, "there is no segment \"t\"") {
+                _ = try await muster.send(UpdateSegment(segmentID: "t", name: "x", ifVersion: 1))
+            }
+        }
+    }
+
+    @Test func ofManyUpdatesOfOneVersionOneWins() async throws {
+        try await withCohorts { muster in
+            let made = try await muster.send(CreateSegment(segmentID: "s", name: "0", filter: Self.a))
+            let won = await withTaskGroup(of: Int?.self) { group in
+                for number in 1...8 {
+                    group.addTask {
+                        let filter = Filter.all(Array(repeating: Self.b, count: number))
+                        let call = UpdateSegment(
+                            segmentID: "s", name: "\(number)", filter: filter, ifVersion: made.version)
+                        return (try? await muster.send(call)) == nil ? nil : number
+                    }
+                }
+                return await group.reduce(into: [Int]()) { won, number in if let number { won.append(number) } }
+            }
+            #expect(won.count == 1)
+            let shown = try await muster.send(GetSegment(segmentID: "s"))
+            #expect(shown.name == "\(won.first ?? 0)" && shown.filter.children.count == won.first)
+        }
+    }
+
     @Test func aSegmentMadeAgainIsAnotherOne() async throws {
         try await withCohorts { muster in
             _ = try await muster.send(CreateSegment(segmentID: "s", name: "x", filter: Self.a))
