@@ -206,6 +206,14 @@ public enum Limits {
     public static let filterNodes = Limit("filter_nodes", 256, "nodes", "A filter, including saved filters inside it.")
     public static let checkUsers = Limit("check_users", 1_000, "users", "In one segments.check.")
     public static let checkSegments = Limit("check_segments", 100, "segments", "In one segments.check.")
+    public static let sizeRegions = Limit(
+        "size_regions", 5, "filters", "In the regions of one segments.size; n filters make 2^n regions.")
+    public static let sampleUsers = Limit(
+        "sample_users", 10_000, "users", "In the sample of one segments.members, which has no pages.")
+    public static let explainLog = Limit(
+        "explain_log_bytes", 32 << 20, "bytes",
+        "Changes of cohorts that one segments.explain searches, at least 1 KiB each, the newest first; beyond it, changes count as unknown."
+    )
     public static let defaultPageSize = Limit(
         "default_page_size", 1_000, "entries", "The page_size of a call that names none.")
     public static let maxPageSize = Limit(
@@ -248,6 +256,7 @@ public enum Limits {
         devicesPerUser,
         attributesPerUser, arrayElements, attributeNameBytes, attributesBytes, eventLead, purchaseAmount,
         purchaseQuantity, windowDays, totalSpent, filterDepth, filterNodes, checkUsers, checkSegments,
+        sizeRegions, sampleUsers, explainLog,
         defaultPageSize, maxPageSize, scopesPerKey, partnerKeysShown, requestIDDays, listingSeconds, maxStaleness,
     ]
 }

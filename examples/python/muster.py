@@ -15,8 +15,8 @@ FRAME_LIMIT = 4_194_304
 REPEATABLE = {
     "server.health", "server.info", "keys.list", "keys.invalidate", "partners.set", "partners.list", "partners.get",
     "users.get", "users.export.ids", "users.export.get", "cohorts.create", "cohorts.get", "cohorts.list", "cohorts.members", "cohorts.diff", "cohorts.imports",
-    "segments.update", "segments.get", "segments.list", "segments.size", "segments.check", "segments.of",
-    "segments.members", "segments.data_series",
+    "segments.update", "segments.get", "segments.list", "segments.size", "segments.check", "segments.explain", "segments.of",
+    "segments.members", "segments.diff", "segments.data_series",
 }
 
 

@@ -10,5 +10,6 @@ public let allCalls: [any Call.Type] = [
     CreateCohort.self, ImportCohort.self, GetCohort.self, ListCohorts.self, ListCohortMembers.self, DiffCohort.self,
     ListImports.self, DeleteCohort.self,
     CreateSegment.self, UpdateSegment.self, GetSegment.self, ListSegments.self, DeleteSegment.self, SizeSegment.self,
-    CheckSegments.self, SegmentsOfUser.self, ListSegmentMembers.self, SegmentDataSeries.self,
+    CheckSegments.self, ExplainSegment.self, SegmentsOfUser.self, ListSegmentMembers.self, DiffSegments.self,
+    SegmentDataSeries.self,
 ]

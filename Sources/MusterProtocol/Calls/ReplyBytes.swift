@@ -21,8 +21,18 @@ extension Call {
 
 extension ListSegmentMembers {
     public var maxReplyBytes: Int {
+        allIdentifiers == true ? Limits.frame.value : ReplyBytes.page(sample ?? pageSize, of: ReplyBytes.identifier)
+    }
+}
+
+extension DiffSegments {
+    public var maxReplyBytes: Int {
         allIdentifiers == true ? Limits.frame.value : ReplyBytes.page(pageSize, of: ReplyBytes.identifier)
     }
+}
+
+extension ExplainSegment {
+    public var maxReplyBytes: Int { ReplyBytes.user }
 }
 
 extension ListCohortMembers {

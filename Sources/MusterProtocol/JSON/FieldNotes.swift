@@ -6,6 +6,8 @@ final class FieldNotes {
     private var presences: [String: FieldDescription.Presence] = [:]
     private var rules: [String: FieldRule] = [:]
     private var open: [(type: ObjectIdentifier, path: String)] = []
+    /// Where each type that nests itself is described.
+    private var recursive: [ObjectIdentifier: String] = [:]
 
     /// The fields that a type asks for, in the order of its coding keys or, without those, of its requests.
     static func fields<T: Decodable>(of _: T.Type) throws -> [FieldDescription] {
@@ -20,9 +22,12 @@ final class FieldNotes {
             kinds[path] = data.kind
             return data.value
         }
-        let around = open.first { $0.type == ObjectIdentifier(type) }
+        let around = open.first { $0.type == ObjectIdentifier(type) }?.path ?? recursive[ObjectIdentifier(type)]
         let isRepeated = around != nil
-        if let around { kinds[path] = .again(around.path) }
+        if let around {
+            kinds[path] = .again(around)
+            recursive[ObjectIdentifier(type)] = around
+        }
         open.append((ObjectIdentifier(type), path))
         defer { open.removeLast() }
         let object = ProbedObject(path: path, isRepeated: isRepeated)
