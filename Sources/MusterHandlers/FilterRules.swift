@@ -3,10 +3,12 @@ import MusterProtocol
 /// The rules that a filter must meet by itself, before any look-up.
 enum FilterRules {
     /// Throws with the path of the first invalid node, starting at the body.
-    static func check(_ filter: Filter) throws {
-        try check(sizeOf: filter)
+    ///
+    /// - Parameter field: the field of the call that has the filter.
+    static func check(_ filter: Filter, field: String = "filter") throws {
+        try check(sizeOf: filter, field)
         try filter.forEachNode { node, position in
-            let path = "filter.\(position)"
+            let path = "\(field).\(position)"
             switch node {
             case .cohort(let cohort):
                 try MusterHandlers.check(partner: cohort.partner, "\(path).partner")
@@ -22,17 +24,17 @@ enum FilterRules {
     }
 
     /// The same bounds are checked again with saved filters expanded.
-    private static func check(sizeOf filter: Filter) throws {
+    private static func check(sizeOf filter: Filter, _ field: String) throws {
         var nodes = 0
         func visit(_ node: Filter, _ depth: Int) throws {
             nodes += 1
             guard depth <= Limits.filterDepth.value else {
                 throw RPCError.over(
-                    Limits.filterDepth, "filter", .tooDeep, "is deeper than \(Limits.filterDepth.value) levels")
+                    Limits.filterDepth, field, .tooDeep, "is deeper than \(Limits.filterDepth.value) levels")
             }
             guard nodes <= Limits.filterNodes.value else {
                 throw RPCError.over(
-                    Limits.filterNodes, "filter", .tooMany, "has more than \(Limits.filterNodes.value) nodes")
+                    Limits.filterNodes, field, .tooMany, "has more than \(Limits.filterNodes.value) nodes")
             }
             for child in node.children { try visit(child, depth + 1) }
         }

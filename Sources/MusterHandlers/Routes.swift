@@ -27,8 +27,9 @@ public func allRoutes(
         Route(CreateSegment.self, segments.create), Route(UpdateSegment.self, segments.update),
         Route(GetSegment.self, segments.get), Route(ListSegments.self, segments.list),
         Route(DeleteSegment.self, segments.delete),
-        Route(direct: SizeSegment.self, when: { $0.at == nil }, segments.size, heavyOtherwise: segments.earlierSize),
-        Route(direct: CheckSegments.self, segments.checkUsers), Route(direct: SegmentsOfUser.self, segments.of),
-        Route(heavy: ListSegmentMembers.self, segments.members), Route(SegmentDataSeries.self, segments.dataSeries),
+        Route(direct: SizeSegment.self, when: \.isOfMemory, segments.size, heavyOtherwise: segments.heavySize),
+        Route(direct: CheckSegments.self, segments.checkUsers), Route(heavy: ExplainSegment.self, segments.explain),
+        Route(direct: SegmentsOfUser.self, segments.of), Route(heavy: ListSegmentMembers.self, segments.members),
+        Route(heavy: DiffSegments.self, segments.diff), Route(SegmentDataSeries.self, segments.dataSeries),
     ]
 }

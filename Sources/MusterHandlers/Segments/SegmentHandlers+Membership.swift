@@ -69,13 +69,13 @@ extension SegmentHandlers {
             nextPageToken: try next.map { try tokens.token($0, of: call) })
     }
 
-    /// `segments.size` in the current state.
+    /// `segments.size` in the current state, without marginals and regions.
     public func size(
         _ call: SizeSegment, _ context: CallContext, _ loop: any AnswerLoop,
         _ reply: @escaping @Sendable (Result<SizeSegment.Reply, any Error>) -> Void
     ) {
         do {
-            let question = try question(call.segmentID, call.filter)
+            let question = Question(try subject(call.segmentID, call.filter))
             let maxStaleness = try context.staleness(call.maxStalenessMilliseconds)
             let withVersions = call.withVersions == true
             store.in(context.scope).audience.size(
@@ -84,21 +84,6 @@ extension SegmentHandlers {
         } catch {
             reply(.failure(error))
         }
-    }
-
-    /// `segments.size` in an earlier state, which PostgreSQL must read.
-    public func earlierSize(_ call: SizeSegment, _ context: CallContext) async throws -> SizeSegment.Reply {
-        let question = try question(call.segmentID, call.filter)
-        let maxStaleness = try context.staleness(call.maxStalenessMilliseconds)
-        guard let versions = call.at, call.withNodes != true else {
-            throw RPCError(
-                .invalidArgument, .conflict, field: "with_nodes",
-                "with_nodes and at exclude each other: leave one out")
-        }
-        let size = try await VersionNotKept.naming("at") {
-            try await store.in(context.scope).audience.size(of: question, at: versions, maxStaleness: maxStaleness)
-        }
-        return size.with(versions: call.withVersions == true)
     }
 }
 
@@ -109,7 +94,11 @@ extension NamedSegment {
 
 extension SizeSegment.Reply {
     /// The same without versions, unless they are asked for.
-    fileprivate func with(versions: Bool) -> Self { versions ? self : .init(size: size, nodes: nodes) }
+    func with(versions isWanted: Bool) -> Self {
+        var reply = self
+        if !isWanted { reply.versions = nil }
+        return reply
+    }
 }
 
 extension CheckSegments.Reply {
@@ -126,8 +115,8 @@ extension CheckSegments.Reply {
 extension Error {
     /// The error with the field of an unknown segment.
     fileprivate func naming(_ segments: [Identifier]) -> any Error {
-        guard case FilterFault.unknownSegment(let id)? = self as? FilterFault else { return self }
+        guard case FilterFault.unknownSegment(let id, _)? = self as? FilterFault else { return self }
         let index = segments.firstIndex(of: id)
-        return RPCError(FilterFault.unknownSegment(id), field: index.map { "segments[\($0)]" } ?? "segments")
+        return FilterFault.unknownSegment(id, field: index.map { "segments[\($0)]" } ?? "segments")
     }
 }

@@ -78,7 +78,11 @@ public struct SegmentHandlers: Sendable {
 
     /// `segments.members`
     public func members(_ call: ListSegmentMembers, _ context: CallContext) async throws -> ListSegmentMembers.Reply {
-        let question = try question(call.segmentID, call.filter)
+        if let count = call.sample { return try await sample(count, of: call, context) }
+        guard call.seed == nil else {
+            throw RPCError(.invalidArgument, .conflict, field: "seed", "seed needs sample: leave it out, or add that")
+        }
+        let question = Question(try subject(call.segmentID, call.filter))
         let shape = PageShape(size: try call.limit(), allIdentifiers: call.allIdentifiers ?? false)
         let tokens = try await PageTokens(store, context)
         let page: ListingPage
@@ -114,21 +118,6 @@ public struct SegmentHandlers: Sendable {
             of: call.segmentID, endingAt: end, length: call.length)
         guard let sizes else { throw FilterFault.unknownSegment(call.segmentID) }
         return .init(data: sizes)
-    }
-
-    func question(_ id: Identifier?, _ filter: Filter?) throws -> Question {
-        switch (id, filter) {
-        case (let id?, nil):
-            try check(objectID: id, "segment_id")
-            return .segments([id])
-        case (nil, let filter?):
-            try FilterRules.check(filter)
-            return .filter(filter)
-        case (nil, nil):
-            throw RPCError(.invalidArgument, .missing, field: "segment_id", "name either segment_id or filter")
-        case (_?, _?):
-            throw RPCError(.invalidArgument, .conflict, field: "segment_id", "name either segment_id or filter")
-        }
     }
 }
 

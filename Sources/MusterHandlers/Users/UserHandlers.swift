@@ -105,7 +105,7 @@ public struct UserHandlers: Sendable {
 }
 
 /// Throws if the identifier by which a call names a user is invalid.
-private func check(_ reference: UserReference, _ field: String) throws {
+func check(_ reference: UserReference, _ field: String) throws {
     let (name, problem): (String, FieldProblem?) =
         switch reference {
         case .externalID(let id): ("external_id", id.problem())

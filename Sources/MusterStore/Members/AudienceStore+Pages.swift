@@ -10,6 +10,8 @@ struct PastMembers: Sendable {
     let sets: [Int32]
     /// The tags of everyone and of these sets at those versions; nil if the log doesn't have one.
     let tags: [Int64?]
+    /// The versions with the set behind each cohort, so that a recreated one isn't taken for it.
+    let pinned: Versions
 }
 
 extension AudienceStore {
@@ -20,9 +22,7 @@ extension AudienceStore {
             return try await page(of: past, after: nil, shape)
         }
         let proved = try await read(question)
-        let members = proved.evaluations.first?.members() ?? []
-        let past = PastMembers(
-            members: members, versions: proved.versions, sets: proved.sets, tags: proved.tags)
+        let past = proved.pastMembers
         guard !proved.plan.hasHistory else {
             keep(past, of: question)
             return try await page(of: past, after: nil, shape)
@@ -30,7 +30,7 @@ extension AudienceStore {
         var page = try await page(of: past, after: nil, shape)
         if let after = page.next?.after {
             page.next = ListingPosition(
-                versions: past.versions, stored: try await storeListing(members),
+                versions: past.versions, stored: try await storeListing(past.members),
                 after: after)
         }
         return page
@@ -80,23 +80,32 @@ extension AudienceStore {
     }
 
     /// The users that match a question as of `versions`. Throws `FilterFault` or `VersionNotKept`.
-    func members(of question: Question, at versions: Versions, sets: [Int32]?) async throws -> PastMembers {
+    ///
+    /// - Parameter field: the field of the call that has the versions, for errors.
+    func members(
+        of question: Question, at versions: Versions, sets: [Int32]?, field: String = "at"
+    ) async throws -> PastMembers {
         let proved = try await currentPlan(of: question)
         let plan = proved.plan
-        if let path = plan.pathWithoutHistory { throw FilterFault.noHistory(path: path) }
+        if let path = plan.pathWithoutHistory { throw FilterFault.noHistory(path: path, at: field) }
         try plan.requireDefinitions(of: versions)
         let own = proved.sets
         if let sets, sets != own { throw VersionNotKept() }
         var wanted = [(set: SetKey.everyone, version: versions.everyone)]
+        var pinned = versions
+        pinned.cohorts = []
         for (cohort, set) in zip(plan.cohorts, own) {
             let named = versions.cohorts.first { $0.partner == cohort.partner && $0.cohortID == cohort.cohortID }
-            guard let named else { throw FilterFault.versionsIncomplete }
+            guard let named else { throw FilterFault.versionsIncomplete(at: field) }
             if let generation = named.generation, generation != set { throw VersionNotKept() }
             wanted.append((set, named.version))
+            pinned.cohorts.append(
+                CohortVersion(
+                    partner: named.partner, cohortID: named.cohortID, version: named.version, generation: set))
         }
         let tags = try await tags(of: wanted)
         if let kept = derived[.listing(workspace, question, VersionsKey(versions, sets: own, tags: tags))] {
-            return PastMembers(members: kept.members, versions: versions, sets: own, tags: tags)
+            return PastMembers(members: kept.members, versions: versions, sets: own, tags: tags, pinned: pinned)
         }
         var states: [MemberSet] = []
         for (place, tag) in zip(wanted, tags) {
@@ -106,13 +115,13 @@ extension AudienceStore {
         let members = plan.roots.first.map {
             Evaluation($0, universe: states[0], operands: Array(states.dropFirst())).members()
         }
-        let past = PastMembers(members: members ?? [], versions: versions, sets: own, tags: tags)
+        let past = PastMembers(members: members ?? [], versions: versions, sets: own, tags: tags, pinned: pinned)
         keep(past, of: question)
         return past
     }
 
     /// The plan of a question over the current definitions, with the sets of its cohorts.
-    private func currentPlan(of question: Question) async throws -> ProvedRead {
+    func currentPlan(of question: Question) async throws -> ProvedRead {
         try await read(question, needsSets: false)
     }
 
@@ -123,6 +132,12 @@ extension AudienceStore {
 }
 
 extension ProvedRead {
+    /// The users of the first filter, with what is needed to find them again.
+    var pastMembers: PastMembers {
+        PastMembers(
+            members: evaluations.first?.members() ?? [], versions: versions, sets: sets, tags: tags, pinned: versions)
+    }
+
     /// The sets of the cohorts, in the plan's order.
     fileprivate var sets: [Int32] { plan.cohorts.map { state.cohorts[$0]?.number ?? -1 } }
 
@@ -134,7 +149,7 @@ extension ProvedRead {
 
 extension QueryPlan {
     /// Throws if a segment's definition isn't the one that these versions name.
-    fileprivate func requireDefinitions(of versions: Versions?) throws {
+    func requireDefinitions(of versions: Versions?) throws {
         for segment in segments
         where versions?.segments.first(where: { $0.segmentID == segment.segmentID })?.version != segment.version {
             throw FilterFault.segmentChanged(segment.segmentID)

@@ -10,6 +10,18 @@ extension AudienceStore {
         try await read(question, maxStaleness: maxStaleness).size(withNodes: withNodes)
     }
 
+    /// The same with marginals, and divided by other filters into regions. All figures are of one state.
+    public func size(
+        of subject: QuestionPart, withNodes: Bool, withMarginals: Bool, regions: [QuestionPart],
+        maxStaleness: Duration = .zero
+    ) async throws -> SizeSegment.Reply {
+        let proved = try await read(.several([subject] + regions), maxStaleness: maxStaleness)
+        var reply = proved.size(withNodes: withNodes)
+        if withMarginals { reply.marginals = try proved.marginals() }
+        if !regions.isEmpty { reply.regions = proved.regions() }
+        return reply
+    }
+
     /// The same for callers on an event loop: `then` runs on `loop`, before this returns where memory may answer.
     /// What takes long is counted on the shared threads.
     public func size(

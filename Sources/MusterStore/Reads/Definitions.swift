@@ -22,6 +22,7 @@ struct Definitions: Sendable {
         switch question {
         case .filter(let filter): roots = [try compiler.root(filter)]
         case .segments(let named): (ids, roots) = (named, try named.map { try compiler.root(segment: $0) })
+        case .several(let parts): roots = try parts.map { try compiler.root($0) }
         case .everySegment:
             ids = segments.keys.sorted()
             roots = try ids.map { try compiler.root(segment: $0) }

@@ -8,13 +8,16 @@ struct PlanCompiler {
     private(set) var leaves: [Leaf] = []
     private(set) var segments: [Identifier: Int64] = [:]
     private(set) var paths: [String?] = []
+    /// From the body of the call.
     private(set) var cohortPaths: [CohortReference: String] = [:]
     /// Segments that filters name and that there are not; the expression is of no use while there are any.
     private(set) var unknown: Set<Identifier> = []
-    /// The path of the first leaf that has no history.
+    /// The path from the body of the first leaf that has no history.
     private(set) var pathWithoutHistory: String?
     private var places: [Leaf: Int] = [:]
     private var nodes = 0
+    /// The field of the root that is compiled.
+    private var field = "filter"
 
     init(definitions: [Identifier: Definition]) {
         self.definitions = definitions
@@ -31,11 +34,19 @@ struct PlanCompiler {
         return try expression(filter, path: filter.name, depth: 1)
     }
 
+    mutating func root(_ part: QuestionPart) throws -> SetExpression {
+        field = part.field
+        switch part.subject {
+        case .segment(let id): return try root(segment: id)
+        case .filter(let filter): return try root(filter)
+        }
+    }
+
     private mutating func expression(_ filter: Filter, path: String, depth: Int) throws -> SetExpression {
-        guard depth <= Limits.filterDepth.value else { throw FilterFault.tooDeep(path: path) }
+        guard depth <= Limits.filterDepth.value else { throw FilterFault.tooDeep(path: "\(field).\(path)") }
         if case .segment(let segment) = filter { return try saved(segment.segmentID, path: path, depth: depth) }
         nodes += 1
-        guard nodes <= Limits.filterNodes.value else { throw FilterFault.tooManyNodes(path: path) }
+        guard nodes <= Limits.filterNodes.value else { throw FilterFault.tooManyNodes(path: "\(field).\(path)") }
         paths.append(path)
         switch filter {
         case .everyone: return .everyone
@@ -43,7 +54,7 @@ struct PlanCompiler {
         case .any(let filters): return .any(try children(filters, path, depth))
         case .not(let inner): return .not(try expression(inner, path: "\(path).\(inner.name)", depth: depth + 1))
         case .cohort(let cohort):
-            cohortPaths[cohort] = cohortPaths[cohort] ?? path
+            cohortPaths[cohort] = cohortPaths[cohort] ?? "\(field).\(path)"
             return .set(place(of: .cohort(cohort), path))
         case .attribute(let attribute):
             let leaf = SetExpression.set(place(of: .computed(AnyComputedLeaf(attribute.positive)), path))
@@ -82,7 +93,7 @@ struct PlanCompiler {
     }
 
     private mutating func place(of leaf: Leaf, _ path: String) -> Int {
-        if case .computed = leaf { pathWithoutHistory = pathWithoutHistory ?? path }
+        if case .computed = leaf { pathWithoutHistory = pathWithoutHistory ?? "\(field).\(path)" }
         if let place = places[leaf] { return place }
         places[leaf] = leaves.count
         leaves.append(leaf)

@@ -62,12 +62,17 @@ final class PlanState: Sendable {
     /// Evaluates the plan where sets of computed leaves are known of some users only.
     func evaluations(of plan: QueryPlan, with passing: [AnyComputedLeaf: MemberSet]) -> [Evaluation] {
         if let evaluations { return evaluations }
-        let operands = zip(plan.leaves, operands).map { leaf, known in
+        let operands = operands(of: plan, with: passing)
+        return plan.roots.map { Evaluation($0, universe: everyone.members, operands: operands) }
+    }
+
+    /// The operands of the plan, where sets of computed leaves are known of some users only.
+    func operands(of plan: QueryPlan, with passing: [AnyComputedLeaf: MemberSet]) -> [MemberSet] {
+        zip(plan.leaves, operands).map { leaf, known in
             if let known { return known }
             guard case .computed(let leaf) = leaf else { return MemberSet() }
             return passing[leaf] ?? []
         }
-        return plan.roots.map { Evaluation($0, universe: everyone.members, operands: operands) }
     }
 }
 
@@ -90,6 +95,9 @@ struct ProvedRead: Sendable {
 
     /// The expressions of the plan over its sets. Only where all computed leaves were asked for as sets.
     var evaluations: [Evaluation] { state.evaluations(of: plan, with: passing) }
+
+    /// The sets over which they are evaluated.
+    var operands: [MemberSet] { state.operands(of: plan, with: passing) }
 
     /// What was read, for `with_versions`.
     var versions: Versions {

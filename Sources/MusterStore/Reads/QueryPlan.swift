@@ -11,6 +11,8 @@ final class QueryPlan: Sendable {
     /// The operands of the expressions, in their order.
     let leaves: [Leaf]
     /// One for each segment of the question, or for its filter.
+    let expressions: [SetExpression]
+    /// The same, compiled.
     let roots: [CompiledExpression]
     /// The ids of the segments that the roots stand for, in their order; none for a filter of its own.
     let segmentIDs: [Identifier]
@@ -20,7 +22,7 @@ final class QueryPlan: Sendable {
     let segments: [SegmentVersion]
     /// For each node of the first root in preorder its path in the filter; nil for a node that only the expression has.
     let paths: [String?]
-    /// Where each cohort stands in the filter, for errors.
+    /// Where each cohort stands in the call, for errors.
     let cohortPaths: [CohortReference: String]
     let cohorts: [CohortReference]
     let computed: [AnyComputedLeaf]
@@ -36,6 +38,7 @@ final class QueryPlan: Sendable {
         self.question = question
         self.definitions = definitions.at
         leaves = compiler.leaves
+        expressions = roots
         self.roots = roots.map { CompiledExpression($0) }
         self.segmentIDs = segmentIDs
         names = definitions.names

@@ -31,7 +31,8 @@ struct Refresh {
     private let kind: RefreshKind
     private let memory: WorkspaceReads
     private let startedAt = ContinuousClock.now
-    private let now = Instant.now
+    /// The moment for which windows of the last days are judged.
+    let now = Instant.now
     private var outcome = Outcome()
     private var heads = Heads([])
     private var plans: [Question: QueryPlan] = [:]

@@ -142,7 +142,7 @@ extension WorkspaceTransaction {
         try filter.forEachNode { node, path in
             guard case .segment(let used) = node else { return }
             guard definitions[used.segmentID] != nil else {
-                throw FilterFault.missingSegment(used.segmentID, path: path)
+                throw FilterFault.missingSegment(used.segmentID, path: "filter.\(path)")
             }
             if let cycle = way(from: used.segmentID, to: id, definitions) { throw FilterFault.cycle([id] + cycle) }
         }
@@ -170,7 +170,7 @@ extension WorkspaceTransaction {
                 """
             ) { row in CohortReference(partner: try row.value(0), cohortID: try row.value(1)) })
         if let missing = cohorts.first(where: { !existing.contains($0.0) }) {
-            throw FilterFault.missingCohort(missing.0, path: missing.path)
+            throw FilterFault.missingCohort(missing.0, path: "filter.\(missing.path)")
         }
     }
 

@@ -8,6 +8,7 @@ extension BadLimitTests {
         Limits.registryEntries, Limits.exportUsers, Limits.exportFields, Limits.dataSeriesDays,
         Limits.identifierBytes, Limits.labelBytes, Limits.objectIDBytes, Limits.nameBytes, Limits.requestIDBytes,
         Limits.attributeNameBytes, Limits.filterDepth, Limits.filterNodes, Limits.checkUsers, Limits.checkSegments,
+        Limits.sizeRegions, Limits.sampleUsers,
         Limits.scopesPerKey, Limits.partnerNameBytes, Limits.windowDays, Limits.totalSpent,
     ]
 

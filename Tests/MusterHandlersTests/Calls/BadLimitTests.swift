@@ -24,7 +24,7 @@ import Testing
             let session = try await RawSession.open(muster.server)
             var limits: Set<String> = []
             for bad in Self.ids + Self.names + Self.counts + Self.filters + Self.eventFilters + Self.numbers
-                + Self.exclusive
+                + Self.exclusive + Self.questions
             {
                 let answer = try await session.answer(bad.method, bad.body)
                 #expect(answer.code == bad.code, "\(bad): \(answer.text.prefix(300))")
@@ -49,7 +49,14 @@ import Testing
                     #"{"segment_id":\#(text(256)),"name":\#(text(512)),"filter":\#(deepFilter(32))}"#
                 ),
                 (SizeSegment.method, #"{"segment_id":\#(text(256)),"with_nodes":true}"#),
-                (SizeSegment.method, #"{"filter":\#(wideFilter(256))}"#),
+                (SizeSegment.method, #"{"filter":\#(wideFilter(256)),"with_marginals":true}"#),
+                (SizeSegment.method, #"{"filter":{"everyone":{}},"regions":\#(list(5, deepFilter(32)))}"#),
+                (ListSegmentMembers.method, #"{"filter":{"everyone":{}},"sample":10000,"seed":-9007199254740992}"#),
+                (ExplainSegment.method, #"{"filter":\#(wideFilter(256)),"user":{"external_id":"u-1"}}"#),
+                (
+                    DiffSegments.method,
+                    #"{"from":{"filter":\#(deepFilter(32))},"to":{"segment_id":\#(text(256))},"list":"stayed"}"#
+                ),
                 (
                     SizeSegment.method,
                     #"{"filter":{"event":{"name":\#(text(1024)),"count":{"comparison":"less_than","value":9007199254740992},"within_days":36500,"after":"0000-01-01"}}}"#

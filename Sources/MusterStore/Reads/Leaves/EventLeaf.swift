@@ -71,6 +71,33 @@ extension EventLeaf: ComputedLeaf {
     }
 }
 
+extension EventLeaf {
+    /// What leaves count of one user.
+    static func activity(
+        _ leaves: [EventLeaf], of user: UserNumber, now: Instant, in transaction: borrowing WorkspaceTransaction
+    ) throws -> [EventLeaf: CountedActivity] {
+        var activity: [EventLeaf: CountedActivity] = [:]
+        for tests in EventTestsOfTable.grouping(leaves, now: now) {
+            var sql: SQL = "SELECT f.position, p.count, p.amount, p.last FROM "
+            sql += tests.rows
+            sql += " CROSS JOIN LATERAL (SELECT count(*) count, max(e.occurred_at) last, "
+            sql += tests.amount
+            sql += " amount FROM ("
+            sql += tests.counted(in: transaction.workspace)
+            sql += " AND e.user_number = \(user)"
+            sql += tests.orderByUser
+            sql += " OFFSET 0) e) p"
+            try transaction.forEach(sql) { row in
+                let count: Int = try row.value(1)
+                let amount = try row.value(2, as: Int64?.self).map { Amount(millionths: $0).units }
+                activity[leaves[Int(try row.value(0, as: Int64.self))]] = CountedActivity(
+                    count: count, totalSpent: amount, lastAt: try row.value(3))
+            }
+        }
+        return activity
+    }
+}
+
 /// What the rows of a scan of events came to.
 private struct EventScan {
     private var numbers: [UInt32] = []
@@ -134,6 +161,12 @@ private struct EventTestsOfTable {
                 AND max(e.occurred_at) BETWEEN f.last_from AND f.last_to) <> f.passes_without
             """
         }
+    }
+
+    /// The sum of the amounts; NULL for events, which have none.
+    var amount: SQL {
+        // Without rows the bounds of the sum would be all that there is.
+        table == .events ? "NULL::int8" : "CASE WHEN count(*) = 0 THEN 0 ELSE \(raw: EventSQL.sum) END"
     }
 
     /// The rows that count, as `e`.
