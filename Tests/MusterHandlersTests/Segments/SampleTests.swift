@@ -1,3 +1,4 @@
+import MusterClient
 import MusterProtocol
 import MusterTestSupport
 import Testing

@@ -14,11 +14,13 @@ import Testing
             #expect(try await fixture.create("a") == 1)
             #expect(try await fixture.create("b", .segment("a")) == 2)
             #expect(try await fixture.create("a") == nil)
-            #expect(try await fixture.segments.update("a", name: "other", filter: nil)?.version == 1)
-            #expect(try await fixture.segments.update("a", name: nil, filter: .not(.everyone))?.version == 4)
-            #expect(try await fixture.segments.update("c", name: "c", filter: nil) == nil)
+            #expect(try await fixture.segments.update("a", name: "other", filter: nil) == .updated(version: 1))
+            #expect(try await fixture.segments.update("a", name: nil, filter: .not(.everyone)) == .updated(version: 4))
+            #expect(try await fixture.segments.update("c", name: "c", filter: nil) == .unknown)
+            let late = try await fixture.segments.update("a", name: "late", filter: .everyone, ifVersion: 1)
+            #expect(late == .otherVersion(4))
             await #expect(throws: FilterFault.self) {
-                try await fixture.segments.update("a", name: nil, filter: .segment("b"))
+                _ = try await fixture.segments.update("a", name: nil, filter: .segment("b"))
             }
             #expect(try await fixture.segments.delete("a") == .used(by: ["b"]))
             #expect(try await fixture.segments.delete("c") == .unknown)
