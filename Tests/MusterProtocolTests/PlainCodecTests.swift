@@ -112,6 +112,10 @@ import Testing
                 .init(
                     size: Int(random.wideInteger()),
                     nodes: random.maybe { $0.list { NodeSize(path: $0.text(), size: Int($0.wideInteger())) } },
+                    marginals: random.chance(20)
+                        ? random.list { NodeSize(path: $0.text(), size: Int($0.wideInteger())) } : nil,
+                    regions: random.chance(20)
+                        ? random.list { RegionSize(in: $0.list { $0.chance(50) }, size: Int($0.wideInteger())) } : nil,
                     versions: versions))
             compare(
                 GetInfo.self,
@@ -170,6 +174,7 @@ extension SeededRandom {
         case 2:
             return object([
                 ("segment_id", 60, id), ("filter", 40, { $0.filter(3) }), ("with_nodes", 30, { $0.bool() }),
+                ("with_marginals", 15, { $0.bool() }), ("regions", 15, { $0.array { $0.filter(2) } }),
                 ("with_versions", 30, { $0.bool() }), ("max_staleness_ms", 30, { $0.number() }),
                 ("at", 5, { _ in "{\"everyone\":1,\"cohorts\":[],\"segments\":[]}" }),
             ])

@@ -149,9 +149,9 @@ private func isData(_ path: String, _ method: String) -> Bool {
         || (method == TrackUsers.method && plain(path) == "attributes[]")
 }
 
-/// A path without numbers, and without the filters around a filter.
+/// A path without numbers, and without the filters around a filter. Later filters of a call are described as its first.
 private func plain(_ path: String) -> String {
-    let path = path.replacing(/\[\d+\]/, with: "[]")
+    let path = path.replacing(/\[\d+\]/, with: "[]").replacing(/^regions\[\]\./, with: "filter.")
     let last = path.matches(of: /(^|\.)(all|any|not)(\[\])?/).last
     return last.map { path.hasPrefix("filter") ? "filter" + path[$0.range.upperBound...] : path } ?? path
 }

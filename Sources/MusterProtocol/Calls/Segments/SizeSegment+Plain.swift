@@ -12,6 +12,12 @@ extension SizeSegment {
             } else if name.isText("with_nodes") {
                 guard let flag = value.plainBool else { return nil }
                 call.withNodes = flag
+            } else if name.isText("with_marginals") {
+                guard let flag = value.plainBool else { return nil }
+                call.withMarginals = flag
+            } else if name.isText("regions") {
+                guard let filters = value.plainElements(Filter.plain) else { return nil }
+                call.regions = filters
             } else if name.isText("with_versions") {
                 guard let flag = value.plainBool else { return nil }
                 call.withVersions = flag
@@ -26,6 +32,7 @@ extension SizeSegment {
     }
 
     public static func append(_ reply: Reply, to bytes: inout [UInt8]) throws {
+        // Counting these takes longer than any way of writing them.
         guard reply.marginals == nil, reply.regions == nil else { return try JSONEncoding.append(reply, to: &bytes) }
         bytes.append(text: "{\"size\":")
         try bytes.append(json: reply.size)

@@ -14,7 +14,7 @@ public struct SizeSegment: ReadingCall {
     public static let example = (
         call: Self(
             filter: .all([.cohort("tinyclues", "win-back"), .not(.cohort("tinyclues", "active"))]), withNodes: true,
-            withMarginals: true, regions: [.attribute("country", .equals, .string("FR"))]),
+            withMarginals: true, regions: [.segment("lapsed")]),
         reply: Reply(
             size: 1,
             nodes: [
