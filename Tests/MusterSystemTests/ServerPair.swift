@@ -166,6 +166,6 @@ extension Store {
             cache.remove(set)
             for version in Int64(0)..<20 { reads.resources.derived.remove(.version(set, version)) }
         }
-        reads.reads(of: workspace).dropStates()
+        reads.reads(of: workspace).plans.dropStates()
     }
 }

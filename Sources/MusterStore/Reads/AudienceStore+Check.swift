@@ -43,7 +43,7 @@ extension AudienceStore {
     ) {
         let directories = store.reads.resources.directories
         let digests = directories.digestKey(of: workspace).flatMap { $0.digests(of: users) }
-        let plan = memory.plan(for: question)
+        let plan = memory.plans[question]
         if maxStaleness > .zero, let digests, let recent = recent(plan, needsSets: true, maxStaleness),
             let found = numbers(of: digests, in: recent)
         {

@@ -28,7 +28,7 @@ extension AudienceStore {
         of question: Question, withNodes: Bool, maxStaleness: Duration, on loop: any AnswerLoop,
         then: @escaping @Sendable (Result<SizeSegment.Reply, any Error>) -> Void
     ) {
-        let plan = memory.plan(for: question)
+        let plan = memory.plans[question]
         if maxStaleness > .zero, let recent = recent(plan, needsSets: true, maxStaleness) {
             return recent.count(withNodes: withNodes, on: loop, then)
         }

@@ -16,12 +16,12 @@ public struct AudienceStore: ScopedStore {
     func read(
         _ question: Question, needsSets: Bool = true, maxStaleness: Duration = .zero
     ) async throws -> ProvedRead {
-        if maxStaleness > .zero, let recent = recent(memory.plan(for: question), needsSets: needsSets, maxStaleness) {
+        if maxStaleness > .zero, let recent = recent(memory.plans[question], needsSets: needsSets, maxStaleness) {
             return recent
         }
         let answer = OneShot<Result<ProvedRead, any Error>>()
         let read = PendingRead(
-            question, plan: memory.plan(for: question), needsSets: needsSets, deadline: scope.deadline,
+            question, plan: memory.plans[question], needsSets: needsSets, deadline: scope.deadline,
             on: CallingThread.shared
         ) { answer.fulfill($0) }
         return try await withTaskCancellationHandler {

@@ -12,6 +12,7 @@ import Postgres
 final class WorkspaceReads: Sendable {
     let workspace: WorkspaceID
     let resources: ReadResources
+    let plans = PlanMemory()
     private let state = Locked(State())
 
     fileprivate struct State {
@@ -21,8 +22,6 @@ final class WorkspaceReads: Sendable {
         var isProving = false
         var refreshes = RefreshKind.allCases.map { _ in Refreshing() }
         var isWatched = false
-        var definitions: Definitions?
-        var plans: [Question: QueryPlan] = [:]
         /// When checks last asked for a leaf's set.
         var madeForChecks: [AnyComputedLeaf: ContinuousClock.Instant] = [:]
     }
@@ -32,9 +31,6 @@ final class WorkspaceReads: Sendable {
         var running: [PendingRead] = []
         var isUnderWay = false
     }
-
-    /// Plans of filters that nobody saved are many and short-lived; beyond this all are made anew.
-    private static let maxPlans = 1_000
 
     /// What a shared statement may take, whoever asks: reads end at their own deadlines, and another read may join it.
     private static let leastPatience = Duration.seconds(1)
@@ -56,42 +52,6 @@ final class WorkspaceReads: Sendable {
         }
         if begins { prove(until: read.deadline) }
         if watches { watch() }
-    }
-
-    // MARK: Plans
-
-    var definitions: Definitions? { state.withLock { $0.definitions } }
-
-    /// Keeps definitions, unless newer ones are known.
-    func keep(_ definitions: Definitions) {
-        state.withLock { state in
-            if let known = state.definitions {
-                // Another history replaces even a newer version: it was rewound.
-                guard known.at != definitions.at else { return }
-            }
-            state.definitions = definitions
-            state.plans = state.plans.filter { !$0.value.dependsOnDefinitions }
-        }
-    }
-
-    func plan(for question: Question) -> QueryPlan? { state.withLock { $0.plans[question] } }
-
-    /// The plan of a question over definitions; made where there is none. Throws `FilterFault`.
-    func plan(for question: Question, over definitions: Definitions) throws -> QueryPlan {
-        if let known = plan(for: question), !known.dependsOnDefinitions || known.definitions == definitions.at {
-            return known
-        }
-        let made = try definitions.plan(for: question)
-        state.withLock { state in
-            if state.plans.count >= Self.maxPlans { state.plans = [:] }
-            state.plans[question] = made
-        }
-        return made
-    }
-
-    /// Lets go of the sets that plans hold, so that their memory is free when the cache evicts them.
-    func dropStates() {
-        for plan in state.withLock({ Array($0.plans.values) }) { plan.latest.withLock { $0 = nil } }
     }
 
     // MARK: Proof
@@ -284,7 +244,7 @@ final class WorkspaceReads: Sendable {
     private func makeForChecks(_ leaf: AnyComputedLeaf, until deadline: ContinuousClock.Instant) {
         let isDue = state.withLock { state in
             if let last = state.madeForChecks[leaf], .now - last < .seconds(60) { return false }
-            if state.madeForChecks.count >= Self.maxPlans { state.madeForChecks = [:] }
+            if state.madeForChecks.count >= PlanMemory.maxPlans { state.madeForChecks = [:] }
             state.madeForChecks[leaf] = .now
             return true
         }
