@@ -11,6 +11,18 @@ import Testing
         try expectSameBytes(random.size())
     }
 
+    /// An example has every field that its call is about: one that an own coding forgets is missed here.
+    @Test func everyExampleIsWrittenWhole() throws {
+        for type in allCalls { try expectWhole(type) }
+    }
+
+    private func expectWhole<C: Call>(_: C.Type) throws {
+        try expectSameBytes(C.example.call)
+        var bytes: [UInt8] = []
+        try C.append(C.example.reply, to: &bytes)
+        #expect(try String(decoding: bytes, as: UTF8.self) == encode(C.example.reply), "\(C.method)")
+    }
+
     private func expectSameBytes(_ call: some Call) throws {
         var bytes = Array("before".utf8)
         try call.append(to: &bytes)

@@ -1,7 +1,7 @@
 extension SizeSegment {
     public func append(to bytes: inout [UInt8]) throws {
-        // A state is as long as its own coding.
-        guard at == nil else { return try JSONEncoding.append(self, to: &bytes) }
+        // What takes the server long need not be written fast.
+        guard at == nil, withMarginals == nil, regions == nil else { return try JSONEncoding.append(self, to: &bytes) }
         let start = bytes.count
         if let segmentID {
             bytes.append(",\"segment_id\":")
