@@ -110,6 +110,7 @@ let package = Package(
                 .embedInCode("011_attribute_changes.sql"), .embedInCode("012_steps_that_only_add.sql"),
                 .embedInCode("013_partner_imports.sql"), .embedInCode("014_outdated_exports.sql"),
                 .embedInCode("015_erasure_journal.sql"), .embedInCode("016_heads_and_logs.sql"),
+                .embedInCode("017_comments.sql"),
             ],
             swiftSettings: settings),
         .target(name: "MusterSets", swiftSettings: settings),

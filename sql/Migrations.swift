@@ -48,6 +48,7 @@ public struct Migration: Sendable {
         Migration(15, "015_erasure_journal", PackageResources._15_erasure_journal_sql, onlyAdds: true),
         // Servers of before would not raise the new heads.
         Migration(16, "016_heads_and_logs", PackageResources._16_heads_and_logs_sql),
+        Migration(17, "017_comments", PackageResources._17_comments_sql, onlyAdds: true),
     ]
 
     /// The schema that this build serves.
