@@ -11,7 +11,7 @@ extension Bench {
 
             ## The client: `segments.check` of one user in one segment
 
-            CPU of this process, which makes the calls with `MusterClient`. Against the server with `max_staleness_ms` 60,000.
+            \(Self.today): CPU of this process, which makes the calls with `MusterClient`. Against the server with `max_staleness_ms` 60,000.
 
             | what | calls in flight | connections | calls/s | client µs |
             |---|---|---|---|---|

@@ -87,14 +87,15 @@ struct Bench {
 
     func head() async throws {
         let info = try await client.send(GetInfo())
-        let date = Date().formatted(.iso8601.year().month().day())
         print(
             """
             Machine: \(Machine.description). PostgreSQL \(info.postgres.version), fsync \(info.postgres.fsync), \
-            synchronous_commit \(info.postgres.synchronousCommit), on the same machine. \(date). Release build.
+            synchronous_commit \(info.postgres.synchronousCommit), on the same machine. \(Self.today). Release build.
 
             """)
     }
+
+    static var today: String { Date().formatted(.iso8601.year().month().day()) }
 
     func row(_ name: String, count: Int, _ measure: Measure, note: String = "") {
         let rate = Int(Double(count) / measure.seconds)

@@ -82,7 +82,10 @@ import Testing
         for status in 100..<600 { #expect(page.text.contains("muster_http_answers_total{status=\"\(status)\"} 1")) }
     }
 
-    /// A server whose every answer has 2 MiB.
+    /// More than the system takes of an answer that nobody reads: up to 4 MiB, as much as it sent to this host before.
+    private static let largeBytes = 8 << 20
+
+    /// A server whose every answer is large.
     private func withLarge(
         _ bounds: HTTPServerSettings.Bounds, _ body: (HTTPServer) async throws -> Void
     ) async throws {
@@ -90,7 +93,8 @@ import Testing
             name: "Test", settings: .init(listener: .init(port: 0, allowPlaintext: true), bounds: bounds),
             logger: quietLogger
         ) { _ in
-            RoutedResponse(Response(status: .ok, body: .init(byteBuffer: .init(repeating: 0x78, count: 2 << 20))))
+            RoutedResponse(
+                Response(status: .ok, body: .init(byteBuffer: .init(repeating: 0x78, count: Self.largeBytes))))
         }
         try await server.start()
         let result: Result<Void, any Error>
@@ -101,7 +105,7 @@ import Testing
 
     @Test func beyondTheBudgetConnectionsThatDoNotReadAreClosed() async throws {
         var bounds = HTTPServerSettings.Bounds.quick
-        bounds.unreadAnswers = 8 << 20
+        bounds.unreadAnswers = 2 * Self.largeBytes
         try await withLarge(bounds) { server in
             var peers: [RawHTTP] = []
             for _ in 0..<12 {
@@ -114,7 +118,7 @@ import Testing
             for _ in 0..<5 {
                 let reading = try await RawHTTP(port: server.port)
                 try await reading.send("GET", "/")
-                #expect(try await reading.answer()?.body.utf8.count == 2 << 20)
+                #expect(try await reading.answer()?.body.utf8.count == Self.largeBytes)
                 await reading.close()
             }
             for peer in peers { await peer.close() }

@@ -40,7 +40,7 @@ extension WorkspaceReads {
         let read = PendingRead(
             question, users: users, needsSets: false, deadline: deadline, on: CallingThread.shared
         ) { result in answer.withLock { $0 = result } }
-        var refresh = Refresh(of: [read], .quick, for: self)
+        var refresh = Refresh(of: [read], .quick, for: self, isShared: false)
         try refresh.run(in: transaction).answers.handOut()
         guard let result = answer.withLock({ $0 }) else {
             // A refresh leaves only reads unanswered that need sets.

@@ -13,10 +13,12 @@ struct Definitions: Sendable {
     var at: SetVersion
     var segments: [Identifier: Definition] = [:]
     var names: [Identifier: String] = [:]
+    /// Segments whose stored filter this server can't read.
+    var damaged: [Identifier: DamagedSet] = [:]
 
     /// Compiles a question. Throws `FilterFault`.
     func plan(for question: Question) throws -> QueryPlan {
-        var compiler = PlanCompiler(definitions: segments)
+        var compiler = PlanCompiler(definitions: segments, damaged: damaged)
         let roots: [SetExpression]
         var ids: [Identifier] = []
         switch question {
@@ -24,6 +26,7 @@ struct Definitions: Sendable {
         case .segments(let named): (ids, roots) = (named, try named.map { try compiler.root(segment: $0) })
         case .several(let parts): roots = try parts.map { try compiler.root($0) }
         case .everySegment:
+            if let damage = damaged.values.first { throw damage }
             ids = segments.keys.sorted()
             roots = try ids.map { try compiler.root(segment: $0) }
         }
@@ -44,7 +47,9 @@ extension WorkspaceTransaction {
             if let ids = try segmentsChanged(from: known.at, to: head) {
                 var definitions = known
                 definitions.at = head
-                for id in ids { (definitions.segments[id], definitions.names[id]) = (nil, nil) }
+                for id in ids {
+                    (definitions.segments[id], definitions.names[id], definitions.damaged[id]) = (nil, nil, nil)
+                }
                 try read(ids, into: &definitions)
                 return definitions
             }
@@ -81,10 +86,16 @@ extension WorkspaceTransaction {
         if let ids { sql += " AND segment_id = ANY (\(ids))" }
         try forEach(sql) { row in
             let id: Identifier = try row.value(Column.id)
-            definitions.segments[id] = Definition(
-                version: try row.value(Column.version),
-                filter: try JSONDecoding.decode(from: try row.value(Column.filter, as: JSONB.self).bytes))
             definitions.names[id] = try row.value(Column.name)
+            let (version, filter): (Int64, JSONB) = (try row.value(Column.version), try row.value(Column.filter))
+            do {
+                definitions.segments[id] = Definition(
+                    version: version, filter: try JSONDecoding.decode(from: filter.bytes))
+            } catch {
+                // Only those who ask about it hear of it.
+                definitions.damaged[id] = DamagedSet(
+                    set: .everyone(of: workspace), what: "the filter of a segment can't be read")
+            }
         }
     }
 }

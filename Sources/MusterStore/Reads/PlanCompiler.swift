@@ -5,6 +5,7 @@ import MusterUsers
 /// Turns filters into expressions over numbered operands.
 struct PlanCompiler {
     let definitions: [Identifier: Definition]
+    private let damaged: [Identifier: DamagedSet]
     private(set) var leaves: [Leaf] = []
     private(set) var segments: [Identifier: Int64] = [:]
     private(set) var paths: [String?] = []
@@ -19,8 +20,9 @@ struct PlanCompiler {
     /// The field of the root that is compiled.
     private var field = "filter"
 
-    init(definitions: [Identifier: Definition]) {
+    init(definitions: [Identifier: Definition], damaged: [Identifier: DamagedSet] = [:]) {
         self.definitions = definitions
+        self.damaged = damaged
     }
 
     /// The expression of a saved segment, as a root: its filter may be as deep as one that nobody saved.
@@ -83,6 +85,7 @@ struct PlanCompiler {
 
     /// A saved filter stands in the place of the node that names it.
     private mutating func saved(_ id: Identifier, path: String, depth: Int) throws -> SetExpression {
+        if let damage = damaged[id] { throw damage }
         guard let definition = definitions[id] else {
             unknown.insert(id)
             paths.append(path)

@@ -41,7 +41,7 @@ final class QueryPlan: Sendable {
         expressions = roots
         self.roots = roots.map { CompiledExpression($0) }
         self.segmentIDs = segmentIDs
-        names = definitions.names
+        names = question == .everySegment ? definitions.names : [:]
         paths = compiler.paths
         cohortPaths = compiler.cohortPaths
         pathWithoutHistory = compiler.pathWithoutHistory

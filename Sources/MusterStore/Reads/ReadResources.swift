@@ -14,9 +14,24 @@ struct ReadResources: Sendable {
     let directories: IdentityDirectories
     let counts: StoreCounts
     let failpoints: Failpoints
+    /// Lets go of the sets that plans of all workspaces hold.
+    let dropStates = Locked<(@Sendable () -> Void)?>(nil)
+    let evictionsSeen = Locked(0)
     /// When this process last completed an erasure or merge in each workspace: what was read before must not answer
     /// any caller.
     let lastErasures = Locked<[WorkspaceID: ContinuousClock.Instant]>([:])
+}
+
+extension ReadResources {
+    /// Frees the memory of sets that the caches have evicted since the last time, and that plans still hold.
+    func freeEvicted() {
+        let evictions = sets.evictions + derived.evictions
+        let areNew = evictionsSeen.withLock { seen in
+            defer { seen = evictions }
+            return seen != evictions
+        }
+        if areNew { dropStates.withLock { $0 }?() }
+    }
 }
 
 /// The memory and the loop of reads of each workspace.
@@ -24,7 +39,14 @@ final class ReadEngine: Sendable {
     let resources: ReadResources
     private let workspaces = Locked<[WorkspaceID: WorkspaceReads]>([:])
 
-    init(_ resources: ReadResources) { self.resources = resources }
+    init(_ resources: ReadResources) {
+        self.resources = resources
+        resources.dropStates.withLock { drop in drop = { [weak self] in self?.dropStates() } }
+    }
+
+    private func dropStates() {
+        for reads in workspaces.withLock({ Array($0.values) }) { reads.plans.dropStates() }
+    }
 
     func reads(of workspace: WorkspaceID) -> WorkspaceReads {
         workspaces.withLock { workspaces in

@@ -30,6 +30,7 @@ struct Refresh {
     private let reads: [PendingRead]
     private let kind: RefreshKind
     private let memory: WorkspaceReads
+    private let isShared: Bool
     private let startedAt = ContinuousClock.now
     /// The moment for which windows of the last days are judged.
     let now = Instant.now
@@ -41,7 +42,10 @@ struct Refresh {
     private var leafSets: [AnyComputedLeaf: LeafSet] = [:]
     private var states: [ObjectIdentifier: Result<PlanState, any Error>] = [:]
 
-    init(of reads: [PendingRead], _ kind: RefreshKind, for memory: WorkspaceReads) {
+    /// - Parameter isShared: whether it is the workspace's only refresh of its kind, so that it may bring the directory
+    ///   on: others see older or newer states at the same time.
+    init(of reads: [PendingRead], _ kind: RefreshKind, for memory: WorkspaceReads, isShared: Bool = true) {
+        self.isShared = isShared
         self.reads = reads
         self.kind = kind
         self.memory = memory
@@ -57,6 +61,7 @@ struct Refresh {
         try findCohorts(transaction)
         try readSets(transaction)
         try readLeaves(transaction)
+        resources.freeEvicted()
         makeStates()
         try answer(transaction)
         return outcome
@@ -125,11 +130,9 @@ struct Refresh {
             }
         }
         guard !behind.isEmpty else { return }
-        let evictions = resources.sets.evictions
         for (number, result) in try transaction.current(behind, at: heads, cache: resources.sets) {
             sets[number] = result
         }
-        if resources.sets.evictions != evictions { memory.plans.dropStates() }
     }
 
     // MARK: Computed leaves
@@ -276,6 +279,7 @@ struct Refresh {
         guard let head = heads[SetKey.identifiers], let directory = resources.directories.directory(of: workspace)
         else { return nil }
         if directory.version == head { return directory }
+        guard kind == .quick, isShared else { return nil }
         if try transaction.refresh(directory, to: head) { return directory }
         resources.directories.drop(directory, of: workspace)
         return nil

@@ -30,9 +30,19 @@ final class WorkspaceReads: Sendable {
         var waiting: [PendingRead] = []
         var running: [PendingRead] = []
         var isUnderWay = false
+
+        mutating func take() -> [PendingRead] {
+            running += waiting
+            waiting = []
+            return running
+        }
     }
 
-    /// What a shared statement may take, whoever asks: reads end at their own deadlines, and another read may join it.
+    /// What a proof may take, whoever waits for it: with more patience, one hung connection would hold up all reads of
+    /// the workspace. Longer than an outage is waited for, so that reads hear of that.
+    private static let proofPatience = Duration.seconds(3)
+
+    /// What a refresh may take at least: reads end at their own deadlines, and another one may join it.
     private static let leastPatience = Duration.seconds(1)
 
     /// How long after its deadline a read may end.
@@ -50,14 +60,14 @@ final class WorkspaceReads: Sendable {
             defer { (state.isProving, state.isWatched) = (true, true) }
             return (!state.isProving, !state.isWatched)
         }
-        if begins { prove(until: read.deadline) }
+        if begins { prove() }
         if watches { watch() }
     }
 
     // MARK: Proof
 
-    private func prove(until deadline: ContinuousClock.Instant) {
-        let deadline = max(deadline, .now + Self.leastPatience)
+    private func prove() {
+        let deadline = ContinuousClock.now + Self.proofPatience
         let sentAt = Locked(ContinuousClock.now)
         // Of no call, since it belongs to all that it serves.
         let scope = WorkspaceScope(workspace, deadline: deadline)
@@ -70,11 +80,12 @@ final class WorkspaceReads: Sendable {
             }, { row in try HeadRow(row) },
             then: { [self] result in
                 resources.failpoints.reachBlocking(.proofArrived)
-                let reads = endProof()
-                resources.counts.proved(for: reads.count)
                 switch result {
-                case .success(let rows): answer(reads, Heads(rows), at: sentAt.withLock { $0 })
-                case .failure(let error): fail(reads, error)
+                case .success(let rows):
+                    let reads = endProof(wasRefused: false)
+                    resources.counts.proved(for: reads.count)
+                    answer(reads, Heads(rows), at: sentAt.withLock { $0 })
+                case .failure(let error): fail(endProof(wasRefused: true), error)
                 }
             })
     }
@@ -96,16 +107,17 @@ final class WorkspaceReads: Sendable {
         return Array(numbers)
     }
 
-    /// Takes the reads of the proof that has ended, and begins the next one.
-    private func endProof() -> [PendingRead] {
+    /// Takes the reads of the proof that has ended, and begins the next one. One that was refused before it was sent has
+    /// taken none: then its refusal is that of the reads that wait.
+    private func endProof(wasRefused: Bool) -> [PendingRead] {
         let (reads, next) = state.withLock { state in
+            if wasRefused, state.proving.isEmpty { swap(&state.proving, &state.waiting) }
             let reads = state.proving
             state.proving = []
-            let next = state.waiting.map(\.deadline).max()
-            state.isProving = next != nil
-            return (reads, next)
+            state.isProving = !state.waiting.isEmpty
+            return (reads, state.isProving)
         }
-        if let next { prove(until: next) }
+        if next { prove() }
         return reads
     }
 
@@ -160,11 +172,12 @@ final class WorkspaceReads: Sendable {
     /// Lets reads share the next refresh of their kind.
     func refresh(_ reads: [PendingRead], _ kind: RefreshKind) {
         guard let deadline = reads.map(\.deadline).max() else { return }
-        let begins = state.withLock { state in
+        let (begins, watches) = state.withLock { state in
             state.refreshes[kind.rawValue].waiting += reads
-            defer { state.refreshes[kind.rawValue].isUnderWay = true }
-            return !state.refreshes[kind.rawValue].isUnderWay
+            defer { (state.refreshes[kind.rawValue].isUnderWay, state.isWatched) = (true, true) }
+            return (!state.refreshes[kind.rawValue].isUnderWay, !state.isWatched)
         }
+        if watches { watch() }
         // A task of its own, since a refresh belongs to all reads that it serves; it ends when none waits.
         if begins { Task { await runRefreshes(kind, until: deadline) } }
     }
@@ -184,11 +197,13 @@ final class WorkspaceReads: Sendable {
     private func runRefresh(_ kind: RefreshKind, until deadline: ContinuousClock.Instant) async {
         do {
             try await run(kind, until: deadline) { [self] in takeForRefresh(kind) }
-            _ = endRefresh(kind)
+            _ = endRefresh(kind, wasRefused: false)
         } catch {
-            let reads = endRefresh(kind)
-            let questions = Dictionary(grouping: reads, by: \.question)
-            guard questions.count > 1, error.isOfOneQuestion else { return fail(reads, error) }
+            let questions = Dictionary(grouping: state.withLock { $0.refreshes[kind.rawValue].running }, by: \.question)
+            guard questions.count > 1, error.isOfOneQuestion else {
+                return fail(endRefresh(kind, wasRefused: true), error)
+            }
+            defer { _ = endRefresh(kind, wasRefused: false) }
             // What is stored of one question's sets may be damaged, which is nothing to the others.
             for reads in questions.values {
                 do { try await run(kind, until: reads.map(\.deadline).max() ?? deadline) { reads } } catch {
@@ -216,15 +231,14 @@ final class WorkspaceReads: Sendable {
     }
 
     private func takeForRefresh(_ kind: RefreshKind) -> [PendingRead] {
-        state.withLock { state in
-            state.refreshes[kind.rawValue].running += state.refreshes[kind.rawValue].waiting
-            state.refreshes[kind.rawValue].waiting = []
-            return state.refreshes[kind.rawValue].running
-        }
+        state.withLock { $0.refreshes[kind.rawValue].take() }
     }
 
-    private func endRefresh(_ kind: RefreshKind) -> [PendingRead] {
+    /// Takes the reads of the refresh that has ended. One that was refused before it began has taken none: then its
+    /// refusal is that of the reads that wait.
+    private func endRefresh(_ kind: RefreshKind, wasRefused: Bool) -> [PendingRead] {
         state.withLock { state in
+            if wasRefused, state.refreshes[kind.rawValue].running.isEmpty { _ = state.refreshes[kind.rawValue].take() }
             defer { state.refreshes[kind.rawValue].running = [] }
             return state.refreshes[kind.rawValue].running
         }

@@ -45,9 +45,10 @@ struct DirectoryBoundTests {
             let directories = fixture.directories(byteLimit: 2_000)
             #expect(directories.directory(of: fixture.workspace) == nil)
             #expect(await eventually { directories.usage.tooLarge == 1 })
-            #expect(directories.directory(of: fixture.workspace) == nil)
-            #expect(directories.usage.bytes == 0)
             #expect(await eventually { directories.usage.loading == 0 })
+            #expect(directories.directory(of: fixture.workspace) == nil)
+            #expect(directories.usage.loading == 0 && directories.usage.tooLarge == 1)
+            #expect(directories.usage.bytes == 0)
         }
     }
 

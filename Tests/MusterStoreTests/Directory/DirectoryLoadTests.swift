@@ -44,20 +44,22 @@ struct DirectoryLoadTests {
     }
 
     @Test func aDirectoryBeforeTheStartOfTheLogOrOfAnotherHistoryIsNotRefreshed() async throws {
-        try await RegistryFixture.with { fixture in
-            try await fixture.upsert(.external("a"))
-            let directory = try await fixture.loading().load()
-            let start = directory.version
-            try await fixture.upsert(.external("b"))
-            try await fixture.upsert(.external("c"))
-            let other = IdentityDirectory(at: SetVersion(version: start.version, tag: start.tag + 1))
-            #expect(try await fixture.refresh(other) == false)
-            let ahead = IdentityDirectory(at: SetVersion(version: start.version + 9, tag: start.tag))
-            #expect(try await fixture.refresh(ahead) == false)
-            try await fixture.database.run(
-                "DELETE FROM identifier_change WHERE version <= \(start.version + 1)")
-            #expect(try await fixture.refresh(directory) == false)
-            #expect(directory.version == start)
+        try await TestDatabase.with { database in
+            try await database.withStore { store in
+                let fixture = RegistryFixture(database: database, store: store, workspace: database.workspace)
+                try await fixture.upsert(.external("a"))
+                let directory = try await fixture.loading().load()
+                let start = directory.version
+                try await fixture.upsert(.external("b"))
+                try await fixture.upsert(.external("c"))
+                let other = IdentityDirectory(at: SetVersion(version: start.version, tag: start.tag + 1))
+                #expect(try await fixture.refresh(other) == false)
+                let ahead = IdentityDirectory(at: SetVersion(version: start.version + 9, tag: start.tag))
+                #expect(try await fixture.refresh(ahead) == false)
+                try await database.run("DELETE FROM identifier_change WHERE version <= \(start.version + 1)")
+                #expect(try await fixture.refresh(directory) == false)
+                #expect(directory.version == start)
+            }
         }
     }
 
