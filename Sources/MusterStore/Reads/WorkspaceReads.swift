@@ -107,8 +107,8 @@ final class WorkspaceReads: Sendable {
         return Array(numbers)
     }
 
-    /// Takes the reads of the proof that has ended, and begins the next one. One that was refused before it was sent has
-    /// taken none: then its refusal is that of the reads that wait.
+    /// Takes the reads of the proof that has ended, and begins the next one. One that was refused before it was sent
+    /// has taken none: then its refusal is that of the reads that wait.
     private func endProof(wasRefused: Bool) -> [PendingRead] {
         let (reads, next) = state.withLock { state in
             if wasRefused, state.proving.isEmpty { swap(&state.proving, &state.waiting) }
